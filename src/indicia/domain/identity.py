@@ -134,8 +134,10 @@ class FacetState:
     """What the verifier found about one facet.
 
     `since` is when the status was entered; `deadline` when its window ends (None where no window runs);
-    `absent_since` the first corroborated-or-not absence of the present run of absences (None while the last
-    conclusive sight was present). `generation` is that of the expectation the state was found for.
+    `absent_since` the first absence of the present run of absences (None while the last conclusive sight was
+    of the right record). `generation` is that of the expectation the state was found for. `carried` is what
+    the facet had proved when it was started anew for another method or key: changing the method does not
+    revoke an identity that is verified (spec 3.4), so that status still counts while the facet is PENDING.
     """
 
     facet: Facet
@@ -145,3 +147,4 @@ class FacetState:
     deadline: Instant | None = None
     absent_since: Instant | None = None
     error: ErrorType | None = None
+    carried: Status | None = None

@@ -1,0 +1,157 @@
+"""What should be published for an identity: one pure function, used by everyone who needs to know.
+
+The verifier, the API, the console, the command line and the sandbox all ask `expected_records`; record text
+is made nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from indicia.domain.identity import Facet, Identity, IdentityKind, TokenSet, TokenSetKind
+from indicia.domain.observation import Question, RecordType
+
+# The console of SES proposed 1800 s for the legacy TXT; SES itself asks for no TTL (spec 4.1).
+SUGGESTED_TTL = 1800
+# Spec 4.1: any preference is accepted, 10 is the suggested value.
+SUGGESTED_PREFERENCE = 10
+
+
+class Purpose(Enum):
+    """What a record is for. The first three prove something, DMARC is advice."""
+
+    DKIM = "dkim"
+    OWNERSHIP = "ownership"
+    MAIL_FROM = "mail_from"
+    DMARC = "dmarc"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRecord:
+    """One record that should be published.
+
+    `name` and `value` have no trailing dot; an MX value carries its preference, a TXT value is unquoted and in
+    one piece. `required` says whether a facet's status depends on it. `also` are further names at which the
+    same value is accepted.
+    """
+
+    purpose: Purpose
+    name: str
+    rtype: RecordType
+    value: str
+    required: bool
+    ttl: int = SUGGESTED_TTL
+    also: tuple[str, ...] = ()
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The questions whose answers say whether the record is there; any one of them suffices."""
+        return tuple(Question(name, self.rtype) for name in (self.name, *self.also))
+
+
+def dkim_records(domain: str, token_set: TokenSet) -> tuple[ExpectedRecord, ...]:
+    """Return the three CNAMEs of Easy DKIM, or the one TXT of BYODKIM (spec 4.1)."""
+    if token_set.kind is TokenSetKind.EXTERNAL:
+        selector = token_set.tokens[0]
+        return (
+            ExpectedRecord(
+                Purpose.DKIM,
+                f"{selector.lower()}._domainkey.{domain}",
+                RecordType.TXT,
+                f"p={token_set.public_key}",
+                required=True,
+            ),
+        )
+    return tuple(
+        ExpectedRecord(
+            Purpose.DKIM,
+            f"{token}._domainkey.{domain}",
+            RecordType.CNAME,
+            f"{token}.{token_set.zone}",
+            required=True,
+        )
+        for token in token_set.tokens
+    )
+
+
+def ownership_record(identity: Identity) -> ExpectedRecord:
+    """Return the legacy TXT. The bare domain is accepted for it too (spec 4.4)."""
+    return ExpectedRecord(
+        Purpose.OWNERSHIP,
+        f"_amazonses.{identity.name}",
+        RecordType.TXT,
+        identity.legacy_token,
+        required=identity.legacy_requested,
+        also=(identity.name,),
+    )
+
+
+def feedback_host(region: str, service_domain: str) -> str:
+    """Return the host that the MX of a custom MAIL FROM domain points to."""
+    return f"feedback-smtp.{region}.{service_domain}"
+
+
+def mail_from_records(identity: Identity, service_domain: str) -> tuple[ExpectedRecord, ...]:
+    """Return the MX that decides the status, and the SPF record that never does (spec 3.5)."""
+    host = feedback_host(identity.region, service_domain)
+    return (
+        ExpectedRecord(
+            Purpose.MAIL_FROM,
+            identity.mail_from_domain,
+            RecordType.MX,
+            f"{SUGGESTED_PREFERENCE} {host}",
+            required=True,
+        ),
+        ExpectedRecord(
+            Purpose.MAIL_FROM,
+            identity.mail_from_domain,
+            RecordType.TXT,
+            f"v=spf1 include:{service_domain} ~all",
+            required=False,
+        ),
+    )
+
+
+def dmarc_record(domain: str) -> ExpectedRecord:
+    """Return the weakest useful DMARC record (RFC 7489 §6.3): it asks receivers for nothing."""
+    return ExpectedRecord(
+        Purpose.DMARC, f"_dmarc.{domain}", RecordType.TXT, "v=DMARC1; p=none;", required=False
+    )
+
+
+def expected_records(
+    identity: Identity, token_set: TokenSet | None, service_domain: str
+) -> tuple[ExpectedRecord, ...]:
+    """Return every record that should be published for the identity, the required ones first.
+
+    An address has none of its own unless it has a custom MAIL FROM domain.
+    """
+    records: list[ExpectedRecord] = []
+    if identity.kind is IdentityKind.DOMAIN:
+        if token_set is not None:
+            records.extend(dkim_records(identity.name, token_set))
+        if identity.legacy_requested:
+            records.append(ownership_record(identity))
+        records.append(dmarc_record(identity.name))
+    if identity.mail_from_domain:
+        records.extend(mail_from_records(identity, service_domain))
+    return tuple(sorted(records, key=lambda record: not record.required))
+
+
+FACET_OF = {
+    Purpose.DKIM: Facet.DKIM,
+    Purpose.OWNERSHIP: Facet.OWNERSHIP,
+    Purpose.MAIL_FROM: Facet.MAIL_FROM,
+}
+
+
+def required_records(
+    identity: Identity, token_set: TokenSet | None, service_domain: str
+) -> dict[Facet, tuple[ExpectedRecord, ...]]:
+    """Return, facet by facet, the records whose presence proves it."""
+    found: dict[Facet, list[ExpectedRecord]] = {}
+    for record in expected_records(identity, token_set, service_domain):
+        if record.required:
+            found.setdefault(FACET_OF[record.purpose], []).append(record)
+    return {facet: tuple(records) for facet, records in found.items()}

@@ -1,0 +1,226 @@
+"""When a facet's status changes, and when it does not. The transitions are data.
+
+Grant strictly, take away slowly and surely, restore fast. `TRANSITIONS` says for each state and each sight
+what may follow and under which condition; `step` reads it. What is not in the table does not happen: no sight
+leads out of FAILED, and UNKNOWN leads nowhere from anywhere. Tests, the code and the diagrams in the
+documentation read this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from indicia.domain.identity import ErrorType, Facet, FacetState, Status
+from indicia.domain.time import Instant, Span
+
+
+class Sight(Enum):
+    """What the quorum saw of all the records a facet requires."""
+
+    PRESENT = "present"  # every required record, right, seen by the quorum
+    ABSENT = "absent"  # the quorum agrees that a required record is absent or wrong
+    UNKNOWN = "unknown"  # anything else: it is evidence of nothing
+
+
+class Condition(Enum):
+    """What must hold beside the sight for a transition to be taken."""
+
+    ALWAYS = "always"
+    KEY_PUBLISHED = "the first key of the token set is published"
+    CORROBORATED = "absent in two checks far enough apart"
+    WINDOW_ENDED = "absent in two checks far enough apart, one of them at or after the end of the window"
+
+
+class Cause(Enum):
+    """Why a status was entered. The value is what the history shows."""
+
+    STARTED = "started"
+    PROVED = "proved"
+    LOST = "lost"
+    RESTORED = "restored"
+    WINDOW_ENDED = "window_ended"
+    LINK_USED = "link_used"
+    LINK_EXPIRED = "link_expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One way out of a state: where to, on which condition, and what it is called."""
+
+    to: Status
+    condition: Condition
+    cause: Cause
+
+
+# verification.md, "Granting" and "Taking away".
+TRANSITIONS: dict[tuple[Status, Sight], Transition] = {
+    (Status.PENDING, Sight.PRESENT): Transition(Status.SUCCESS, Condition.KEY_PUBLISHED, Cause.PROVED),
+    (Status.PENDING, Sight.ABSENT): Transition(Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED),
+    (Status.SUCCESS, Sight.ABSENT): Transition(Status.TEMPORARY_FAILURE, Condition.CORROBORATED, Cause.LOST),
+    (Status.TEMPORARY_FAILURE, Sight.PRESENT): Transition(Status.SUCCESS, Condition.ALWAYS, Cause.RESTORED),
+    (Status.TEMPORARY_FAILURE, Sight.ABSENT): Transition(
+        Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED
+    ),
+}
+
+# The states in which looking can change something. FAILED and NOT_STARTED need a new start by a person.
+CHECKED = frozenset({Status.PENDING, Status.SUCCESS, Status.TEMPORARY_FAILURE})
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long things may take.
+
+    `records`: for records to appear, and to come back. `link`: for a verification link to be used.
+    `corroborate`: the most that two sights of an absence need to be apart.
+    """
+
+    records: Span
+    link: Span
+    corroborate: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one check found about one facet, and how long the negative answer may be kept.
+
+    `negative_ttl` is in seconds, None where the answer had none. `key_published` is whether the token set has
+    a published key at this moment; facets other than DKIM and BYODKIM have nothing to wait for and pass true.
+    """
+
+    sight: Sight
+    error: ErrorType | None
+    negative_ttl: int | None = None
+    key_published: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The state after a check, and the cause when the status moved."""
+
+    state: FacetState
+    cause: Cause | None
+
+
+def start(facet: Facet, generation: int, now: Instant, window: Span) -> FacetState:
+    """Return a facet that has just been asked for: PENDING, with its whole window ahead."""
+    return FacetState(facet, Status.PENDING, generation, since=now, deadline=now + window)
+
+
+def start_anew(
+    previous: FacetState | None, facet: Facet, generation: int, now: Instant, window: Span
+) -> FacetState:
+    """Return a facet whose expectation was changed by its owner: PENDING, keeping what it had proved.
+
+    Changing the method or the key does not revoke an identity that is verified (spec 3.4). What was proved
+    counts on while the new records are awaited; a grace period that was running is not made longer by it.
+    """
+    fresh = start(facet, generation, now, window)
+    if previous is None:
+        return fresh
+    proved = proved_status(previous)
+    if proved is Status.SUCCESS:
+        deadline = previous.deadline if previous.status is Status.PENDING else fresh.deadline
+        return replace(fresh, carried=proved, deadline=deadline)
+    if proved is Status.TEMPORARY_FAILURE:
+        return replace(fresh, carried=proved, deadline=previous.deadline)
+    return fresh
+
+
+def proved_status(state: FacetState) -> Status:
+    """Return what the facet counts as for its identity: its own status, or what it carries while PENDING."""
+    if state.status is Status.PENDING and state.carried is not None:
+        return state.carried
+    return state.status
+
+
+def absence_apart(evidence: Evidence, windows: Windows) -> Span:
+    """Return how far apart two sights of an absence must be: min(negative TTL, CHECK_MAX)."""
+    if evidence.negative_ttl is None:
+        return windows.corroborate
+    return min(evidence.negative_ttl * 1000, windows.corroborate)
+
+
+def _holds(
+    condition: Condition, state: FacetState, evidence: Evidence, now: Instant, windows: Windows
+) -> bool:
+    if condition is Condition.ALWAYS:
+        return True
+    if condition is Condition.KEY_PUBLISHED:
+        return evidence.key_published
+    since = state.absent_since
+    corroborated = since is not None and now - since >= absence_apart(evidence, windows)
+    if condition is Condition.CORROBORATED:
+        return corroborated
+    return corroborated and state.deadline is not None and now >= state.deadline
+
+
+def step(state: FacetState, evidence: Evidence, now: Instant, windows: Windows) -> Change:
+    """Return the facet after one check made at `now`.
+
+    The status moves by `TRANSITIONS` alone. An absence is remembered until the right record is seen again;
+    the unknown neither starts that memory nor clears it.
+    """
+    if state.status not in CHECKED:
+        return Change(state, None)
+    transition = TRANSITIONS.get((state.status, evidence.sight))
+    seen = replace(
+        state,
+        absent_since=_absent_since(state, evidence, now),
+        error=None if evidence.sight is Sight.PRESENT else evidence.error,
+    )
+    if transition is None or not _holds(transition.condition, state, evidence, now, windows):
+        return Change(seen, None)
+    return Change(enter(seen, transition.to, now, windows), transition.cause)
+
+
+def _absent_since(state: FacetState, evidence: Evidence, now: Instant) -> Instant | None:
+    if evidence.sight is Sight.PRESENT:
+        return None
+    if evidence.sight is Sight.ABSENT and state.absent_since is None:
+        return now
+    return state.absent_since
+
+
+def enter(state: FacetState, status: Status, now: Instant, windows: Windows) -> FacetState:
+    """Return the facet in a status it has just entered. Only the grace period opens a window of its own."""
+    deadline = now + windows.records if status is Status.TEMPORARY_FAILURE else None
+    return replace(state, status=status, since=now, deadline=deadline, carried=None)
+
+
+def use_link(state: FacetState, now: Instant) -> Change:
+    """Return the address facet after its link was used: SUCCESS, whatever it was before.
+
+    Whether the link may be used (once, in time, the newest one) is `domain.links`' question, not ours.
+    """
+    if state.status is Status.SUCCESS:
+        return Change(state, None)
+    return Change(
+        replace(state, status=Status.SUCCESS, since=now, deadline=None, error=None, carried=None),
+        Cause.LINK_USED,
+    )
+
+
+def expire_link(state: FacetState, now: Instant) -> Change:
+    """Return the address facet at `now`: FAILED when it was PENDING and its window has ended (spec 3.1)."""
+    if state.status is Status.PENDING and state.deadline is not None and now >= state.deadline:
+        return Change(replace(state, status=Status.FAILED, since=now, deadline=None), Cause.LINK_EXPIRED)
+    return Change(state, None)
+
+
+_OWN_PROOF = (Facet.DKIM, Facet.OWNERSHIP, Facet.LINK)
+_BEST_FIRST = (Status.SUCCESS, Status.TEMPORARY_FAILURE, Status.PENDING, Status.FAILED)
+
+
+def own_status(facets: dict[Facet, FacetState]) -> Status:
+    """Return the identity's own verification status: the best of the proofs it has (spec 3.6).
+
+    A domain is verified by its DKIM records or by the legacy TXT, either one; an address by its link.
+    MAIL FROM proves nothing about the identity.
+    """
+    proved = {proved_status(facets[facet]) for facet in _OWN_PROOF if facet in facets}
+    return next((status for status in _BEST_FIRST if status in proved), Status.NOT_STARTED)
+
+
+MAY_SEND = frozenset({Status.SUCCESS, Status.TEMPORARY_FAILURE})  # spec 3.6: sending goes on during the grace
