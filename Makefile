@@ -1,0 +1,58 @@
+# Every verb does its own set-up, and does it again only when its inputs have changed.
+# Assumed of the machine: make and a Python (3.11 or newer) with pip and venv. PYTHON=... names another one.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+LOCKED := $(VENV)/.locked
+
+SOURCES := src tests tools $(wildcard examples bench)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench fmt lock clean
+
+help: ## Print these verbs
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Watch a domain go from pending to verified, on a playground DNS, in a few seconds
+	@$(BIN)/indicia sandbox -- $(BIN)/python examples/first_domain.py
+
+test: $(READY) ## Run the whole test suite (T=tests/wire narrows it)
+	@$(BIN)/python -m pytest -n 2 $(T)
+
+check: $(READY) ## Formatting, every lint rule, strict types, import arrows, generated files
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_imports.py
+	@$(BIN)/python tools/check_lock.py
+	@$(BIN)/python tools/generate_shapes.py --check
+	@if [ -f tools/generate_docs.py ]; then $(BIN)/python tools/generate_docs.py --check; fi
+
+bench: $(READY) ## Measure speed beside moto and beside the bare HTTP server
+	@$(BIN)/python -m bench
+
+fmt: $(READY) ## Format the sources and apply the safe fixes of the linter
+	@$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+lock: $(READY) ## Write the lock files anew from pyproject.toml (UPGRADE=1 takes newer versions)
+	@$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove everything that the other verbs have made
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/clients/js/node_modules
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Indicia needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+# A venv's python is a link to the machine's, with the machine's date: it only has to be there.
+$(LOCKED): requirements-dev.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(READY): pyproject.toml $(LOCKED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
