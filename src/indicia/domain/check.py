@@ -1,0 +1,235 @@
+"""One check of one identity: from what was seen to what is stored. Pure: the engine asks, this decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from indicia.domain.findings import Finding
+from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
+from indicia.domain.judgement import Judgement, judge, worst
+from indicia.domain.observation import Observation, Question, RecordType, Reply, Soa
+from indicia.domain.quorum import all_of, combine
+from indicia.domain.records import ExpectedRecord, required_records
+from indicia.domain.schedule import Pace, grown, next_due
+from indicia.domain.time import Instant, Span
+from indicia.domain.verification import (
+    CHECKED,
+    Cause,
+    Evidence,
+    Sight,
+    Windows,
+    absence_apart,
+    expire_link,
+    own_status,
+    step,
+)
+
+# What each question came back with, one observation a perspective, in the order of the perspectives.
+Observations = Mapping[Question, Sequence[Observation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings a check depends on. `quorum` is how many perspectives must agree."""
+
+    service_domain: str
+    quorum: int
+    windows: Windows
+    pace: Pace
+
+
+@dataclass(frozen=True, slots=True)
+class RecordVerdict:
+    """What the perspectives together say about one expected record."""
+
+    record: ExpectedRecord
+    sight: Sight
+    error: ErrorType | None
+    finding: Finding
+    negative_ttl: int | None
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FacetVerdict:
+    """What one check means for one facet: the state before and after, and why it moved, if it did."""
+
+    facet: Facet
+    before: FacetState
+    after: FacetState
+    cause: Cause | None
+    sight: Sight
+    finding: Finding
+    records: tuple[RecordVerdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What is to be stored after one check.
+
+    `generation` is that of the expectation the evidence was gathered for; it lands on no other. `due_at` is
+    None when looking again can change nothing. `succeeded` says whether a proof of the identity was seen.
+    """
+
+    identity_id: int
+    generation: int
+    checked_at: Instant
+    facets: tuple[FacetVerdict, ...]
+    succeeded: bool
+    error: ErrorType | None
+    soa: Soa | None
+    due_at: Instant | None
+    interval: Span
+
+
+def judge_record(
+    record: ExpectedRecord, observations: Observations, quorum: int, siblings: Sequence[str]
+) -> RecordVerdict:
+    """Return the perspectives' common verdict on a record.
+
+    A perspective that was not asked counts as one that knows nothing. Perspectives that disagree are unknown,
+    whatever each of them saw.
+    """
+    answers = [observations.get(question, ()) for question in record.questions]
+    judged = [judge(record, views, siblings) for views in zip(*answers, strict=True)]
+    seen = tuple(observation for views in answers for observation in views)
+    if len(judged) == 1 and quorum == 1:
+        (only,) = judged
+        return RecordVerdict(record, only.sight, only.error, only.finding, only.negative_ttl, seen)
+    sight = combine([judgement.sight for judgement in judged], quorum)
+    return _common(record, sight, judged, seen)
+
+
+_BY_AGREEMENT = {Sight.PRESENT: 0, Sight.ABSENT: 1, Sight.UNKNOWN: 2}
+
+
+def _common(
+    record: ExpectedRecord, sight: Sight, judged: Sequence[Judgement], seen: tuple[Observation, ...]
+) -> RecordVerdict:
+    agreeing = [judgement for judgement in judged if judgement.sight is sight]
+    if sight is Sight.UNKNOWN and len({judgement.sight for judgement in judged}) > 1:
+        # The perspectives disagree, or too few of them know: no quorum (verification.md, ErrorType).
+        unlike = max(judged, key=lambda judgement: _BY_AGREEMENT[judgement.sight])
+        finding = Finding.NOT_EVERYWHERE if unlike.sight is not Sight.UNKNOWN else unlike.finding
+        return RecordVerdict(record, sight, ErrorType.SERVICE_ERROR, finding, None, seen)
+    if not agreeing:
+        return RecordVerdict(record, Sight.UNKNOWN, ErrorType.SERVICE_ERROR, Finding.OUR_RESOLVER, None, seen)
+    error = worst([judgement.error for judgement in agreeing])
+    typical = next(judgement for judgement in agreeing if judgement.error is error)
+    ttls = [judgement.negative_ttl for judgement in agreeing if judgement.negative_ttl is not None]
+    return RecordVerdict(record, sight, error, typical.finding, max(ttls, default=None), seen)
+
+
+def questions_of(records: Mapping[Facet, Sequence[ExpectedRecord]], name: str) -> tuple[Question, ...]:
+    """Return every question of a check, each once: the records', and the SOA of the enclosing zone."""
+    asked = {question: None for group in records.values() for record in group for question in record.questions}
+    if asked:
+        asked[Question(name, RecordType.SOA)] = None
+    return tuple(asked)
+
+
+def records_to_check(
+    identity: Identity, token_set: TokenSet | None, facets: Mapping[Facet, FacetState], service_domain: str
+) -> dict[Facet, tuple[ExpectedRecord, ...]]:
+    """Return the records of those facets that looking can still change."""
+    required = required_records(identity, token_set, service_domain)
+    return {
+        facet: records
+        for facet, records in required.items()
+        if facet in facets and facets[facet].status in CHECKED
+    }
+
+
+def sees_whole_key_path(records: Sequence[ExpectedRecord], observations: Observations, rules: Rules) -> bool:
+    """Say whether every DKIM record is there, so that a key is needed now if there is none yet."""
+    siblings = [record.value for record in records]
+    return all(
+        judge_record(record, observations, rules.quorum, siblings).sight is Sight.PRESENT for record in records
+    )
+
+
+def conclude(
+    identity: Identity,
+    token_set: TokenSet | None,
+    facets: Mapping[Facet, FacetState],
+    observations: Observations,
+    *,
+    rules: Rules,
+    now: Instant,
+    interval: Span,
+    jitter: float,
+) -> CheckResult:
+    """Return what follows from the observations of one check made at `now`."""
+    checked = records_to_check(identity, token_set, facets, rules.service_domain)
+    verdicts = [
+        _judge_facet(facets[facet], records, observations, token_set, rules, now)
+        for facet, records in checked.items()
+    ]
+    if Facet.LINK in facets:
+        verdicts.append(_judge_link(facets[Facet.LINK], now))
+    after = dict(facets) | {verdict.facet: verdict.after for verdict in verdicts}
+    proofs = [verdict for verdict in verdicts if verdict.facet in (Facet.DKIM, Facet.OWNERSHIP)]
+    succeeded = any(verdict.after.status is Status.SUCCESS and verdict.sight is Sight.PRESENT for verdict in proofs)
+    ttls = [record.negative_ttl for verdict in verdicts for record in verdict.records]
+    held = max((ttl for ttl in ttls if ttl is not None), default=None)
+    evidence = Evidence(Sight.ABSENT, None, held)
+    moved = any(verdict.cause is not None for verdict in verdicts)
+    following = rules.pace.first if moved else grown(interval, rules.pace)
+    return CheckResult(
+        identity_id=identity.id,
+        generation=identity.generation,
+        checked_at=now,
+        facets=tuple(verdicts),
+        succeeded=succeeded,
+        error=None if succeeded else worst([verdict.after.error for verdict in proofs]),
+        soa=_enclosing_soa(identity, observations),
+        due_at=next_due(
+            after,
+            now=now,
+            interval=interval,
+            pace=rules.pace,
+            jitter=jitter,
+            negative_ttl=held,
+            apart=absence_apart(evidence, rules.windows),
+        ),
+        interval=following,
+    )
+
+
+def _judge_facet(
+    state: FacetState,
+    records: Sequence[ExpectedRecord],
+    observations: Observations,
+    token_set: TokenSet | None,
+    rules: Rules,
+    now: Instant,
+) -> FacetVerdict:
+    siblings = [record.value.lower() for record in records]
+    judged = tuple(judge_record(record, observations, rules.quorum, siblings) for record in records)
+    sight = all_of([verdict.sight for verdict in judged])
+    error = worst([verdict.error for verdict in judged])
+    # What makes the facet unlike "all present" is what its error and finding speak of.
+    telling = next((verdict for verdict in judged if verdict.error is error and error is not None), judged[0])
+    ttls = [verdict.negative_ttl for verdict in judged if verdict.negative_ttl is not None]
+    has_key = state.facet is not Facet.DKIM or (token_set is not None and token_set.has_key)
+    change = step(state, Evidence(sight, error, max(ttls, default=None), has_key), now, rules.windows)
+    return FacetVerdict(state.facet, state, change.state, change.cause, sight, telling.finding, judged)
+
+
+def _judge_link(state: FacetState, now: Instant) -> FacetVerdict:
+    change = expire_link(state, now)
+    return FacetVerdict(Facet.LINK, state, change.state, change.cause, Sight.UNKNOWN, Finding.MISSING, ())
+
+
+def _enclosing_soa(identity: Identity, observations: Observations) -> Soa | None:
+    """Return the SOA of the zone that encloses the domain: of the answer, or of a negative answer (RFC 2308)."""
+    for observation in observations.get(Question(identity.name, RecordType.SOA), ()):
+        if observation.reply in (Reply.ANSWER, Reply.NODATA, Reply.NXDOMAIN) and observation.soa is not None:
+            return observation.soa
+    return None
+
+
+def verified(facets: Mapping[Facet, FacetState]) -> bool:
+    """Say whether the identity's own proof stands, grace period included."""
+    return own_status(dict(facets)) in (Status.SUCCESS, Status.TEMPORARY_FAILURE)

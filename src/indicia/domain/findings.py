@@ -1,0 +1,40 @@
+"""The closed list of findings: what the difference between expected and observed means."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Finding(Enum):
+    """One word for one situation; every record of a diagnosis gets exactly one (verification.md, Findings)."""
+
+    OK = "OK"
+    MISSING = "MISSING"
+    DOUBLED_ZONE = "DOUBLED_ZONE"
+    WRONG_TYPE = "WRONG_TYPE"
+    FLATTENED = "FLATTENED"
+    WRONG_TARGET = "WRONG_TARGET"
+    WRONG_VALUE = "WRONG_VALUE"
+    OTHER_IDENTITY = "OTHER_IDENTITY"
+    TOKENS_SWAPPED = "TOKENS_SWAPPED"
+    QUOTED = "QUOTED"
+    WHITESPACE = "WHITESPACE"
+    TRUNCATED = "TRUNCATED"
+    CASE_CHANGED = "CASE_CHANGED"
+    UNDERSCORE_LOST = "UNDERSCORE_LOST"
+    KEY_MISMATCH = "KEY_MISMATCH"
+    KEY_REVOKED = "KEY_REVOKED"
+    KEY_UNREADABLE = "KEY_UNREADABLE"
+    KEY_TOO_SHORT = "KEY_TOO_SHORT"
+    MULTIPLE = "MULTIPLE"
+    SPF_MISSING_INCLUDE = "SPF_MISSING_INCLUDE"
+    SPF_TOO_MANY_LOOKUPS = "SPF_TOO_MANY_LOOKUPS"
+    SPF_INVALID = "SPF_INVALID"
+    NOT_EVERYWHERE = "NOT_EVERYWHERE"
+    NOT_YET_VISIBLE = "NOT_YET_VISIBLE"
+    WRONG_NAME_SERVERS = "WRONG_NAME_SERVERS"
+    LAME = "LAME"
+    SERVER_FAILURE = "SERVER_FAILURE"
+    UNREACHABLE = "UNREACHABLE"
+    BOGUS = "BOGUS"
+    OUR_RESOLVER = "OUR_RESOLVER"

@@ -1,0 +1,196 @@
+"""One record, one perspective: is the expected record there, and if not, what is there instead?
+
+Every function here takes what should be published and what was observed, and returns a `Judgement`. The rules
+of comparison are those of spec 4.4; a variant is tolerated only where receivers tolerate it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from indicia.domain.dkim import KeyProblem, KeyRecord, parse_key_record
+from indicia.domain.findings import Finding
+from indicia.domain.identity import ErrorType
+from indicia.domain.observation import Observation, RecordType, Reply
+from indicia.domain.records import ExpectedRecord, Purpose
+from indicia.domain.verification import Sight
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one observation means for one expected record. `negative_ttl` is in seconds."""
+
+    sight: Sight
+    error: ErrorType | None
+    finding: Finding
+    negative_ttl: int | None = None
+
+
+_PRESENT = Judgement(Sight.PRESENT, None, Finding.OK)
+
+
+def _wrong(finding: Finding) -> Judgement:
+    return Judgement(Sight.ABSENT, ErrorType.INVALID_VALUE, finding)
+
+
+# verification.md, ErrorType and Findings: what a reply that says nothing about the zone is called.
+_UNKNOWN: dict[Reply, tuple[ErrorType, Finding]] = {
+    Reply.SERVFAIL: (ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+    Reply.REFUSED: (ErrorType.DNS_SERVER_ERROR, Finding.LAME),
+    Reply.FORMERR: (ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+    Reply.NOTIMP: (ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+    Reply.BOGUS: (ErrorType.DNS_SERVER_ERROR, Finding.BOGUS),
+    Reply.NO_AUTHORITY: (ErrorType.HOST_NOT_FOUND, Finding.UNREACHABLE),
+    Reply.TRUNCATED: (ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+    Reply.GARBAGE: (ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+    Reply.TIMEOUT: (ErrorType.SERVICE_ERROR, Finding.UNREACHABLE),
+    Reply.OUR_RESOLVER: (ErrorType.SERVICE_ERROR, Finding.OUR_RESOLVER),
+}
+
+
+def judge(record: ExpectedRecord, observations: Sequence[Observation], siblings: Sequence[str] = ()) -> Judgement:
+    """Return what one perspective's observations mean for the record.
+
+    `observations` answer the record's questions, in their order; `siblings` are the right targets of the
+    identity's other records, by which swapped tokens are told. The record is present when any of its names
+    has it; it is absent only when every one of them was seen without it.
+    """
+    judged = [_judge_one(record, observation, siblings) for observation in observations]
+    for judgement in judged:
+        if judgement.sight is Sight.PRESENT:
+            return judgement
+    for judgement in judged:
+        if judgement.sight is Sight.UNKNOWN:
+            return judgement
+    return judged[0]
+
+
+def _judge_one(record: ExpectedRecord, observation: Observation, siblings: Sequence[str]) -> Judgement:
+    if observation.reply is Reply.NXDOMAIN:
+        return Judgement(
+            Sight.ABSENT, ErrorType.HOST_NOT_FOUND, Finding.MISSING, observation.negative_ttl
+        )
+    if observation.reply is Reply.NODATA:
+        return Judgement(
+            Sight.ABSENT, ErrorType.TYPE_NOT_FOUND, Finding.MISSING, observation.negative_ttl
+        )
+    if observation.reply is Reply.ANSWER:
+        return _COMPARISONS[record.purpose, record.rtype](record, observation.values, siblings)
+    error, finding = _UNKNOWN[observation.reply]
+    return Judgement(Sight.UNKNOWN, error, finding)
+
+
+def _cname(record: ExpectedRecord, values: Sequence[str], siblings: Sequence[str]) -> Judgement:
+    """Compare a CNAME target. Case and the trailing dot mean nothing (RFC 4343; spec 4.4)."""
+    targets = {value.rstrip(".").lower() for value in values}
+    expected = record.value.lower()
+    if targets == {expected}:
+        return _PRESENT
+    target = min(targets)
+    if target in siblings:
+        return _wrong(Finding.TOKENS_SWAPPED)
+    if target.startswith(expected + "."):
+        return _wrong(Finding.DOUBLED_ZONE)
+    return _wrong(Finding.WRONG_TARGET)
+
+
+def _ownership(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
+    """Compare the legacy TXT: any one of several records may hold it (spec 4.4).
+
+    The token is compared in its case. One surrounding pair of quotes and the prefix `amazonses:` are accepted:
+    the token has no other reader whom they could mislead.
+    """
+    token = record.value
+    accepted = {token, f'"{token}"', f"amazonses:{token}", f'"amazonses:{token}"'}
+    if any(value in accepted for value in values):
+        return _PRESENT
+    bare = [value.strip().strip('"').removeprefix("amazonses:") for value in values]
+    damage: tuple[tuple[Finding, Callable[[str], bool]], ...] = (
+        (Finding.WHITESPACE, lambda value: "".join(value.split()) == token),
+        (Finding.CASE_CHANGED, lambda value: value.lower() == token.lower()),
+        (Finding.TRUNCATED, lambda value: len(value) >= 8 and token.startswith(value)),
+    )
+    for finding, damaged in damage:
+        if any(map(damaged, bare)):
+            return _wrong(finding)
+    return _wrong(Finding.WRONG_VALUE)
+
+
+_KEY_FINDINGS = {
+    KeyProblem.REVOKED: Finding.KEY_REVOKED,
+    KeyProblem.TOO_SHORT: Finding.KEY_TOO_SHORT,
+    KeyProblem.QUOTED: Finding.QUOTED,
+}
+
+
+def _byodkim(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
+    """Compare a DKIM key record with the public half of the uploaded key.
+
+    RFC 6376 §3.6.2.2: more than one record at a selector is undefined for receivers, so it proves nothing.
+    """
+    if len(values) > 1:
+        return _wrong(Finding.MULTIPLE)
+    found = parse_key_record(values[0])
+    if not isinstance(found, KeyRecord):
+        return _wrong(_KEY_FINDINGS.get(found, Finding.KEY_UNREADABLE))
+    expected = record.value.removeprefix("p=")
+    if found.public_key == expected:
+        return _PRESENT
+    if expected.startswith(found.public_key):
+        return _wrong(Finding.TRUNCATED)
+    if found.public_key.lower() == expected.lower():
+        return _wrong(Finding.CASE_CHANGED)
+    return _wrong(Finding.KEY_MISMATCH)
+
+
+def _mail_from_mx(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
+    """Compare the MX of MAIL FROM: exactly one, any preference, the host of any region (spec 4.4)."""
+    if len(values) > 1:
+        return _wrong(Finding.MULTIPLE)
+    host = values[0].split()[-1].rstrip(".").lower()
+    expected = record.value.split()[-1].lower()
+    label, _, rest = expected.partition(".")
+    _, _, service_domain = rest.partition(".")
+    if host == expected or (host.startswith(f"{label}.") and host.endswith(f".{service_domain}")):
+        return _PRESENT
+    return _wrong(Finding.WRONG_VALUE)
+
+
+def _advice(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
+    """Compare a record that no status depends on: there is one of its sort, or there is not."""
+    version = record.value.partition(" ")[0].rstrip(";").lower()
+    ours = [value for value in values if value.lower().startswith(version)]
+    if not ours:
+        return Judgement(Sight.ABSENT, ErrorType.INVALID_VALUE, Finding.MISSING)
+    if len(ours) > 1:
+        return _wrong(Finding.MULTIPLE)
+    if record.purpose is Purpose.MAIL_FROM and record.value.split()[1].lower() not in ours[0].lower().split():
+        return _wrong(Finding.SPF_MISSING_INCLUDE)
+    return _PRESENT
+
+
+_COMPARISONS: dict[
+    tuple[Purpose, RecordType], Callable[[ExpectedRecord, Sequence[str], Sequence[str]], Judgement]
+] = {
+    (Purpose.DKIM, RecordType.CNAME): _cname,
+    (Purpose.DKIM, RecordType.TXT): _byodkim,
+    (Purpose.OWNERSHIP, RecordType.TXT): _ownership,
+    (Purpose.MAIL_FROM, RecordType.MX): _mail_from_mx,
+    (Purpose.MAIL_FROM, RecordType.TXT): _advice,
+    (Purpose.DMARC, RecordType.TXT): _advice,
+}
+
+# spec 5 and verification.md: several records failing differently.
+PRECEDENCE = (
+    ErrorType.INVALID_VALUE,
+    ErrorType.TYPE_NOT_FOUND,
+    ErrorType.HOST_NOT_FOUND,
+    ErrorType.DNS_SERVER_ERROR,
+    ErrorType.SERVICE_ERROR,
+)
+
+
+def worst(errors: Sequence[ErrorType | None]) -> ErrorType | None:
+    """Return the one error that stands for several: the one that says most about what is published."""
+    return next((error for error in PRECEDENCE if error in errors), None)

@@ -1,0 +1,235 @@
+"""The state tables: what moves a facet, and what never does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indicia.domain.identity import ErrorType, Facet, FacetState, Status
+from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
+from indicia.domain.verification import (
+    CHECKED,
+    TRANSITIONS,
+    Cause,
+    Condition,
+    Evidence,
+    Sight,
+    Windows,
+    expire_link,
+    own_status,
+    proved_status,
+    start,
+    start_anew,
+    step,
+    use_link,
+)
+
+NOW = 1_800_000_000_000
+WINDOWS = Windows(records=72 * HOUR, link=24 * HOUR, corroborate=15 * MINUTE)
+
+PRESENT = Evidence(Sight.PRESENT, None)
+ABSENT = Evidence(Sight.ABSENT, ErrorType.HOST_NOT_FOUND, negative_ttl=60)
+UNKNOWN = Evidence(Sight.UNKNOWN, ErrorType.SERVICE_ERROR)
+
+sights = st.sampled_from([PRESENT, ABSENT, UNKNOWN])
+spans = st.integers(min_value=0, max_value=4 * DAY)
+
+
+def _state(status: Status, **changes: object) -> FacetState:
+    return FacetState(Facet.DKIM, status, 1, since=NOW, **changes)  # type: ignore[arg-type]
+
+
+def _run(state: FacetState, looks: list[tuple[Evidence, int]], at: int = NOW) -> list[FacetState]:
+    """Return the state after each look; each look comes so many milliseconds after the one before."""
+    states = [state]
+    for evidence, span in looks:
+        at += span
+        states.append(step(states[-1], evidence, at, WINDOWS).state)
+    return states
+
+
+def test_pending_becomes_success_at_the_first_corroborated_sight() -> None:
+    """One sight by the quorum grants: PENDING becomes SUCCESS, and the window is over."""
+    change = step(start(Facet.DKIM, 1, NOW, WINDOWS.records), PRESENT, NOW + SECOND, WINDOWS)
+
+    assert Status.SUCCESS is change.state.status
+    assert Cause.PROVED is change.cause
+    assert change.state.deadline is None
+
+
+def test_success_waits_for_the_key() -> None:
+    """The records alone do not grant Easy DKIM: the key they lead to must be published first."""
+    unpublished = Evidence(Sight.PRESENT, None, key_published=False)
+    change = step(start(Facet.DKIM, 1, NOW, WINDOWS.records), unpublished, NOW + SECOND, WINDOWS)
+
+    assert Status.PENDING is change.state.status
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        pytest.param([(ABSENT, 0)], Status.SUCCESS, id="one absence is a suspicion"),
+        pytest.param([(ABSENT, 0), (ABSENT, 59 * SECOND)], Status.SUCCESS, id="too close together"),
+        pytest.param([(ABSENT, 0), (ABSENT, 60 * SECOND)], Status.TEMPORARY_FAILURE, id="corroborated"),
+        pytest.param(
+            [(ABSENT, 0), (PRESENT, 30 * SECOND), (ABSENT, 40 * SECOND)],
+            Status.SUCCESS,
+            id="seen in between: the count starts again",
+        ),
+        pytest.param(
+            [(ABSENT, 0), (UNKNOWN, 30 * SECOND), (ABSENT, 40 * SECOND)],
+            Status.TEMPORARY_FAILURE,
+            id="the unknown neither counts nor clears",
+        ),
+        pytest.param([(UNKNOWN, DAY)] * 30, Status.SUCCESS, id="a month of nothing"),
+    ],
+)
+def test_what_takes_success_away(looks: list[tuple[Evidence, int]], expected: Status) -> None:
+    """SUCCESS is lost to two sights of an absence far enough apart, and to nothing else."""
+    assert expected is _run(_state(Status.SUCCESS), looks)[-1].status
+
+
+def test_the_grace_period_ends_only_with_an_absence_seen_at_its_end() -> None:
+    """Downtime over the end of the window fails nobody; an absence observed after it does."""
+    lost = _run(_state(Status.SUCCESS), [(ABSENT, 0), (ABSENT, HOUR)])[-1]
+    after = NOW + HOUR + WINDOWS.records
+
+    assert lost.deadline == after
+    assert Status.TEMPORARY_FAILURE is step(lost, ABSENT, after - 1, WINDOWS).state.status
+    assert Status.TEMPORARY_FAILURE is step(lost, UNKNOWN, after + DAY, WINDOWS).state.status
+    assert Status.FAILED is step(lost, ABSENT, after, WINDOWS).state.status
+    assert Status.SUCCESS is step(lost, PRESENT, after + DAY, WINDOWS).state.status
+
+
+def test_a_pending_window_in_which_only_trouble_was_seen_is_extended() -> None:
+    """A window of unknowns ends in nothing; the first absence after it still needs a second one."""
+    pending = start(Facet.DKIM, 1, NOW, WINDOWS.records)
+    states = _run(
+        pending, [(UNKNOWN, WINDOWS.records), (ABSENT, HOUR), (ABSENT, 30 * SECOND), (ABSENT, 30 * SECOND)]
+    )
+
+    assert [Status.PENDING] * 4 + [Status.FAILED] == [state.status for state in states]
+
+
+@given(st.sampled_from(Status), st.lists(spans, max_size=20))
+def test_unknown_never_moves_anything(status: Status, gaps: list[int]) -> None:
+    """From every state, any number of unknowns over any time leaves the status as it was."""
+    states = _run(_state(status, deadline=NOW + HOUR), [(UNKNOWN, gap) for gap in gaps])
+
+    assert {status} == {state.status for state in states}
+
+
+@given(st.lists(st.tuples(sights, spans), max_size=40))
+def test_no_way_back_from_failed_without_a_new_start(looks: list[tuple[Evidence, int]]) -> None:
+    """FAILED stays FAILED whatever is seen: only a person's new start leads out of it."""
+    assert {Status.FAILED} == {state.status for state in _run(_state(Status.FAILED), looks)}
+
+
+@given(st.lists(st.tuples(sights, spans), max_size=40))
+def test_every_move_is_in_the_table(looks: list[tuple[Evidence, int]]) -> None:
+    """Whatever is seen in whatever order, each change of status is one that the table names."""
+    at, state = NOW, start(Facet.DKIM, 1, NOW, WINDOWS.records)
+    for evidence, gap in looks:
+        at += gap
+        change = step(state, evidence, at, WINDOWS)
+        if change.state.status is not state.status:
+            transition = TRANSITIONS[state.status, evidence.sight]
+            assert (transition.to, transition.cause) == (change.state.status, change.cause)
+            assert evidence.sight is not Sight.UNKNOWN
+        else:
+            assert change.cause is None
+        state = change.state
+
+
+@given(st.lists(st.tuples(sights, spans), max_size=40))
+def test_success_needs_sight_and_failed_needs_absence(looks: list[tuple[Evidence, int]]) -> None:
+    """SUCCESS is entered only on PRESENT, FAILED only on ABSENT at or after the end of a window."""
+    at, state = NOW, start(Facet.DKIM, 1, NOW, WINDOWS.records)
+    for evidence, gap in looks:
+        at += gap
+        following = step(state, evidence, at, WINDOWS).state
+        if following.status is Status.SUCCESS and state.status is not Status.SUCCESS:
+            assert evidence.sight is Sight.PRESENT
+        if following.status is Status.FAILED and state.status is not Status.FAILED:
+            assert evidence.sight is Sight.ABSENT
+            assert state.deadline is not None
+            assert at >= state.deadline
+        state = following
+
+
+def test_the_table_has_no_unknown_and_no_way_out_of_failed() -> None:
+    """The table itself holds the two promises, so that no code has to keep them."""
+    assert all(sight is not Sight.UNKNOWN for _, sight in TRANSITIONS)
+    assert all(status in CHECKED for status, _ in TRANSITIONS)
+    assert {Condition.WINDOW_ENDED} == {
+        transition.condition for transition in TRANSITIONS.values() if transition.to is Status.FAILED
+    }
+
+
+def test_a_change_of_method_does_not_revoke() -> None:
+    """A verified facet that is started anew is PENDING and still counts as SUCCESS for its identity."""
+    anew = start_anew(_state(Status.SUCCESS), Facet.DKIM, 2, NOW + HOUR, WINDOWS.records)
+
+    assert Status.PENDING is anew.status
+    assert Status.SUCCESS is proved_status(anew)
+    assert Status.SUCCESS is own_status({Facet.DKIM: anew})
+
+
+@given(st.lists(st.integers(min_value=1, max_value=DAY), min_size=1, max_size=20))
+def test_changing_the_method_again_and_again_buys_no_time(gaps: list[int]) -> None:
+    """However often the method is changed, what was proved before ends when the first new window ends."""
+    at, state = NOW, start_anew(_state(Status.SUCCESS), Facet.DKIM, 2, NOW, WINDOWS.records)
+    first_end = state.deadline
+    for gap in gaps:
+        at += gap
+        state = start_anew(state, Facet.DKIM, state.generation + 1, at, WINDOWS.records)
+
+    assert first_end == state.deadline
+
+
+def test_a_grace_period_is_not_made_longer_by_a_new_method() -> None:
+    """TEMPORARY_FAILURE stays what the identity counts as, and its end stays where it was."""
+    losing = _state(Status.TEMPORARY_FAILURE, deadline=NOW + HOUR)
+    anew = start_anew(losing, Facet.DKIM, 2, NOW, WINDOWS.records)
+
+    assert (Status.TEMPORARY_FAILURE, NOW + HOUR) == (proved_status(anew), anew.deadline)
+
+
+def test_failed_is_not_carried() -> None:
+    """A new start after FAILED proves nothing: the identity is PENDING."""
+    anew = start_anew(_state(Status.FAILED), Facet.DKIM, 2, NOW, WINDOWS.records)
+
+    assert Status.PENDING is proved_status(anew)
+
+
+@pytest.mark.parametrize(
+    ("facets", "expected"),
+    [
+        ({}, Status.NOT_STARTED),
+        ({Facet.DKIM: Status.PENDING}, Status.PENDING),
+        ({Facet.DKIM: Status.FAILED, Facet.OWNERSHIP: Status.SUCCESS}, Status.SUCCESS),
+        ({Facet.DKIM: Status.TEMPORARY_FAILURE, Facet.OWNERSHIP: Status.PENDING}, Status.TEMPORARY_FAILURE),
+        ({Facet.DKIM: Status.FAILED, Facet.OWNERSHIP: Status.PENDING}, Status.PENDING),
+        ({Facet.DKIM: Status.PENDING, Facet.MAIL_FROM: Status.SUCCESS}, Status.PENDING),
+        ({Facet.LINK: Status.FAILED}, Status.FAILED),
+    ],
+)
+def test_either_proof_verifies_and_mail_from_never_does(
+    facets: dict[Facet, Status], expected: Status
+) -> None:
+    """A domain is as verified as its best proof; MAIL FROM is no proof."""
+    states = {facet: FacetState(facet, status, 1, since=NOW) for facet, status in facets.items()}
+
+    assert expected is own_status(states)
+
+
+def test_a_link_expires_at_the_end_of_its_window_and_not_before() -> None:
+    """An address is FAILED 24 h after its mail unless the link was used."""
+    pending = start(Facet.LINK, 1, NOW, WINDOWS.link)
+
+    assert Status.PENDING is expire_link(pending, NOW + WINDOWS.link - 1).state.status
+    assert Cause.LINK_EXPIRED is expire_link(pending, NOW + WINDOWS.link).cause
+    used = use_link(pending, NOW + HOUR)
+    assert Cause.LINK_USED is used.cause
+    assert Status.SUCCESS is expire_link(used.state, NOW + 10 * DAY).state.status
