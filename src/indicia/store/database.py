@@ -1,0 +1,62 @@
+"""A database that runs units of work.
+
+A unit of work is a function of a `Session`. It runs in one transaction: all of it is there afterwards or none
+of it, and when a writing call returns, what it wrote survives the loss of power.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
+
+from indicia.store.session import Session
+
+T = TypeVar("T")
+
+
+class Database(ABC):
+    """One database, shared by every thread of a process. `open` makes one from its URL."""
+
+    dialect: str
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """Return the database behind `sqlite:///PATH` or `postgresql://...`. Its schema is not touched.
+
+        Raises ValueError for any other URL, Fault UNAVAILABLE when the database does not answer.
+        """
+        # Each driver is imported only where it is used: the embedded default needs no libpq.
+        if url.startswith("sqlite:///"):
+            from indicia.store.sqlite import SqliteDatabase  # noqa: PLC0415
+
+            return SqliteDatabase(url.removeprefix("sqlite:///"))
+        if url.startswith(("postgresql://", "postgres://")):
+            from indicia.store.postgres import PostgresDatabase  # noqa: PLC0415
+
+            return PostgresDatabase(url)
+        raise ValueError("a database URL is sqlite:///PATH or postgresql://...")
+
+    @abstractmethod
+    def read(self, work: Callable[[Session], T]) -> T:
+        """Return what the work returns. It sees one moment of the database and changes nothing."""
+
+    @abstractmethod
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Return what the work returns, once what it wrote is durable.
+
+        The work may be run again after it lost a race: it does nothing that cannot be done twice except
+        through its session. Raises what the work raises, with nothing written.
+        """
+
+    @abstractmethod
+    async def reading(self, work: Callable[[Session], T]) -> T:
+        """Do as `read`, without holding up the event loop longer than the work itself takes."""
+
+    @abstractmethod
+    async def writing(self, work: Callable[[Session], T]) -> T:
+        """Do as `write`, without holding up the event loop."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish what was begun and let go of the database. Later calls raise Fault UNAVAILABLE."""

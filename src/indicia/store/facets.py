@@ -1,0 +1,38 @@
+"""The state of each facet: what the verifier found, and where a person's request starts it anew."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from indicia.domain.identity import Facet, FacetState
+from indicia.store import rows, tables
+from indicia.store.prepared import Prepared
+from indicia.store.session import Session
+from indicia.store.upsert import insert_or_replace
+
+_f = tables.facet_state.c
+_PUT = insert_or_replace(tables.facet_state)
+_ALL = Prepared(
+    sa.select(*rows.FACET).where(_f.identity_id == sa.bindparam("identity_id")).order_by(_f.facet)
+)
+_REMOVE = Prepared(
+    sa.delete(tables.facet_state).where(
+        _f.identity_id == sa.bindparam("identity_id"), _f.facet == sa.bindparam("facet")
+    )
+)
+
+
+def put(s: Session, identity_id: int, state: FacetState) -> None:
+    """Store the state of a facet, over the one it had."""
+    s.run(_PUT, **rows.facet_columns(identity_id, state))
+
+
+def get_all(s: Session, identity_id: int) -> dict[Facet, FacetState]:
+    """Return the state of every facet the identity has."""
+    states = [rows.facet_state(row) for row in s.all(_ALL, identity_id=identity_id)]
+    return {state.facet: state for state in states}
+
+
+def remove(s: Session, identity_id: int, facet: Facet) -> None:
+    """Forget a facet that is no longer expected, as MAIL FROM once it is taken back."""
+    s.run(_REMOVE, identity_id=identity_id, facet=facet.value)

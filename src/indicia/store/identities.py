@@ -1,0 +1,329 @@
+"""Identities: what people set, and the whole of one as the API shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.identity import (
+    ErrorType,
+    Facet,
+    FacetState,
+    Identity,
+    IdentityKind,
+    Status,
+    TokenSet,
+)
+from indicia.domain.observation import Soa
+from indicia.domain.time import Instant
+from indicia.domain.verification import own_status
+from indicia.store import rows, tables
+from indicia.store.prepared import POSTGRESQL, SQLITE, Prepared
+from indicia.store.session import Row, Session
+from indicia.store.upsert import insert_or_nothing
+
+_i = tables.identity.c
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityView:
+    """Everything the API shows of one identity, as of one moment.
+
+    `due_at` is when it is looked at next, None when never. `error` and `soa` are those of the last check.
+    """
+
+    identity: Identity
+    token_set: TokenSet | None
+    facets: dict[Facet, FacetState]
+    last_checked_at: Instant | None
+    last_success_at: Instant | None
+    error: ErrorType | None
+    soa: Soa | None
+    tags: tuple[tuple[str, str], ...]
+    policies: dict[str, str]
+    due_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRow:
+    """An identity as a list shows it."""
+
+    name: str
+    kind: IdentityKind
+    facets: dict[Facet, FacetState]
+
+
+_INSERT = insert_or_nothing(tables.identity)
+_COUNTED: Final = {"identities": tables.identity_count.c.identities + 1}
+_COUNT_UP = Prepared(
+    sqlite.insert(tables.identity_count)
+    .values(account=sa.bindparam("account"), region=sa.bindparam("region"), identities=1)
+    .on_conflict_do_update(index_elements=["account", "region"], set_=_COUNTED),
+    postgresql=postgresql.insert(tables.identity_count)
+    .values(account=sa.bindparam("account"), region=sa.bindparam("region"), identities=1)
+    .on_conflict_do_update(index_elements=["account", "region"], set_=_COUNTED),
+)
+_COUNT_DOWN = Prepared(
+    sa.update(tables.identity_count)
+    .where(
+        tables.identity_count.c.account == sa.bindparam("of_account"),
+        tables.identity_count.c.region == sa.bindparam("of_region"),
+    )
+    .values(identities=tables.identity_count.c.identities - 1)
+)
+_COUNT = Prepared(
+    sa.select(tables.identity_count.c.identities).where(
+        tables.identity_count.c.account == sa.bindparam("account"),
+        tables.identity_count.c.region == sa.bindparam("region"),
+    )
+)
+
+
+def insert(s: Session, identity: Identity) -> None:
+    """Add an identity. Fault ALREADY_EXISTS when its account has one of that name in that region."""
+    if s.run(_INSERT, **rows.identity_columns(identity)) == 0:
+        raise Fault(FaultKind.ALREADY_EXISTS, f"Email identity {identity.name} already exist.")
+    s.run(_COUNT_UP, account=identity.account, region=identity.region)
+
+
+def count(s: Session, account: str, region: str) -> int:
+    """Return how many identities the account has in the region, without counting them."""
+    row = s.one(_COUNT, account=account, region=region)
+    return 0 if row is None else int(row[0])
+
+
+_BY_NAME = (
+    _i.account == sa.bindparam("account"),
+    _i.region == sa.bindparam("region"),
+    _i.name == sa.bindparam("name"),
+)
+_BY_NAMES = (*_BY_NAME[:2], _i.name.in_(sa.bindparam("names", expanding=True)))
+
+_GET = Prepared(sa.select(*rows.IDENTITY).where(*_BY_NAME))
+_BY_ID = Prepared(sa.select(*rows.IDENTITY).where(_i.id == sa.bindparam("id")))
+_MANY = Prepared(sa.select(*rows.IDENTITY).where(*_BY_NAMES))
+_SHARING = Prepared(
+    sa.select(*rows.IDENTITY).where(_i.token_set_id == sa.bindparam("token_set_id")).order_by(_i.id)
+)
+
+
+def get(s: Session, account: str, region: str, name: str) -> Identity | None:
+    """Return the identity of that name, None when there is none."""
+    row = s.one(_GET, account=account, region=region, name=name)
+    return None if row is None else rows.identity(row)
+
+
+def by_id(s: Session, identity_id: int) -> Identity | None:
+    """Return the identity, None when it is gone."""
+    row = s.one(_BY_ID, id=identity_id)
+    return None if row is None else rows.identity(row)
+
+
+def many(s: Session, account: str, region: str, names: Sequence[str]) -> dict[str, Identity]:
+    """Return those of the named identities that exist, by name."""
+    if not names:
+        return {}
+    return {row[4]: rows.identity(row) for row in s.all(_MANY, account=account, region=region, names=names)}
+
+
+def sharing(s: Session, token_set_id: int) -> list[Identity]:
+    """Return every identity that is published under the token set: a parent and its replicas."""
+    return [rows.identity(row) for row in s.all(_SHARING, token_set_id=token_set_id)]
+
+
+_FIXED: Final = frozenset({"id", "account", "region", "kind", "name", "created_at"})
+_UPDATE = Prepared(
+    sa.update(tables.identity)
+    .where(_i.id == sa.bindparam("of_id"), _i.version == sa.bindparam("expected"))
+    .values({column.name: sa.bindparam(column.name) for column in rows.IDENTITY if column.name not in _FIXED})
+)
+
+
+def update(s: Session, identity: Identity, expected_version: int) -> Identity:
+    """Store what people set and return it with its new version.
+
+    Fault CONCURRENT_MODIFICATION when the stored version is not the expected one: somebody was faster.
+    """
+    changed = replace(identity, version=expected_version + 1)
+    columns = {name: value for name, value in rows.identity_columns(changed).items() if name not in _FIXED}
+    if s.run(_UPDATE, of_id=identity.id, expected=expected_version, **columns) == 0:
+        raise _overtaken()
+    return changed
+
+
+_LOCK = Prepared(sa.select(_i.id).where(_i.id == sa.bindparam("id")).with_for_update())
+_DELETE_PARTS = tuple(
+    Prepared(sa.delete(table).where(table.c.identity_id == sa.bindparam("id")))
+    for table in (tables.facet_state, tables.verification, tables.policy, tables.verification_link)
+)
+_DELETE_TAGS = Prepared(
+    sa.delete(tables.tag).where(
+        tables.tag.c.account == sa.bindparam("account"),
+        tables.tag.c.region == sa.bindparam("region"),
+        tables.tag.c.resource == sa.bindparam("resource"),
+    )
+)
+_DELETE = Prepared(sa.delete(tables.identity).where(_i.id == sa.bindparam("id")))
+
+
+def delete(s: Session, identity: Identity) -> None:
+    """Remove the identity with its facet states, due time, tags, policies and links.
+
+    Its token set and tokens stay, since no token is issued twice, and its keys stay published until
+    `keys.withdraw_for`. Fault CONCURRENT_MODIFICATION when it is gone already.
+    """
+    if s.one(_LOCK, id=identity.id) is None:
+        raise _overtaken()
+    for part in _DELETE_PARTS:
+        s.run(part, id=identity.id)
+    s.run(
+        _DELETE_TAGS, account=identity.account, region=identity.region, resource=f"identity/{identity.name}"
+    )
+    s.run(_DELETE, id=identity.id)
+    s.run(_COUNT_DOWN, of_account=identity.account, of_region=identity.region)
+
+
+def _overtaken() -> Fault:
+    return Fault(
+        FaultKind.CONCURRENT_MODIFICATION, "The resource is being modified by another operation or thread."
+    )
+
+
+_TOKEN_SET_AT: Final = len(rows.IDENTITY)
+_VERIFICATION_AT: Final = _TOKEN_SET_AT + len(rows.TOKEN_SET)
+_LISTS_AT: Final = _VERIFICATION_AT + len(rows.VERIFICATION)
+
+
+def _view_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
+    return sa.select(
+        *rows.IDENTITY,
+        *rows.TOKEN_SET,
+        *rows.VERIFICATION,
+        rows.facets_of_identity(dialect),
+        rows.tags_of_identity(dialect),
+        rows.policies_of_identity(dialect),
+    ).select_from(
+        tables.identity.outerjoin(tables.token_set, tables.token_set.c.id == _i.token_set_id).outerjoin(
+            tables.verification, tables.verification.c.identity_id == _i.id
+        )
+    )
+
+
+_VIEW = Prepared(
+    _view_statement(SQLITE).where(*_BY_NAME), postgresql=_view_statement(POSTGRESQL).where(*_BY_NAME)
+)
+_VIEW_MANY = Prepared(
+    _view_statement(SQLITE).where(*_BY_NAMES), postgresql=_view_statement(POSTGRESQL).where(*_BY_NAMES)
+)
+_VIEW_BY_ID = Prepared(
+    _view_statement(SQLITE).where(_i.id == sa.bindparam("id")),
+    postgresql=_view_statement(POSTGRESQL).where(_i.id == sa.bindparam("id")),
+)
+
+
+def _view(row: Row) -> IdentityView:
+    at = _VERIFICATION_AT
+    error = row[at + 3]
+    tags = row[_LISTS_AT + 1]
+    policies = row[_LISTS_AT + 2]
+    return IdentityView(
+        rows.identity(row),
+        rows.token_set(row, _TOKEN_SET_AT),
+        rows.facet_states(row[_LISTS_AT]),
+        row[at + 1],
+        row[at + 2],
+        None if error is None else rows.ERRORS[error],
+        rows.soa(row, at + 4),
+        tuple([(str(key), str(value)) for key, value in rows.listed(tags)]),
+        {str(name): str(document) for name, document in rows.listed(policies)},
+        row[at],
+    )
+
+
+def view(s: Session, account: str, region: str, name: str) -> IdentityView | None:
+    """Return everything about the identity of that name, in one statement; None when there is none."""
+    row = s.one(_VIEW, account=account, region=region, name=name)
+    return None if row is None else _view(row)
+
+
+def view_by_id(s: Session, identity_id: int) -> IdentityView | None:
+    """Return everything about the identity, None when it is gone."""
+    row = s.one(_VIEW_BY_ID, id=identity_id)
+    return None if row is None else _view(row)
+
+
+def view_many(s: Session, account: str, region: str, names: Sequence[str]) -> dict[str, IdentityView]:
+    """Return everything about those of the named identities that exist, by name, in one statement."""
+    if not names:
+        return {}
+    return {row[4]: _view(row) for row in s.all(_VIEW_MANY, account=account, region=region, names=names)}
+
+
+@cache
+def _page_statement(*, kind: bool, contains: bool, status: bool) -> Prepared:
+    def on(dialect: str) -> sa.Select[tuple[object, ...]]:
+        chosen = sa.select(_i.name, _i.kind, rows.facets_of_identity(dialect)).where(
+            *_BY_NAME[:2], _i.name > sa.bindparam("after")
+        )
+        if kind:
+            chosen = chosen.where(_i.kind == sa.bindparam("kind"))
+        if contains:
+            place = sa.func.instr if dialect == SQLITE else sa.func.strpos
+            chosen = chosen.where(place(_i.name, sa.bindparam("contains", type_=sa.Text)) > 0)
+        if status:
+            # Coarse: some facet has it or carries it. What the identity's own status is, the domain says.
+            f = tables.facet_state.alias().c
+            wanted = sa.bindparam("status", type_=sa.Text)
+            chosen = chosen.where(
+                sa.exists().where(f.identity_id == _i.id, sa.or_(f.status == wanted, f.carried == wanted))
+            )
+        return chosen.order_by(_i.name).limit(sa.bindparam("limit"))
+
+    return Prepared(on(SQLITE), postgresql=on(POSTGRESQL))
+
+
+_SCAN: Final = 1000
+
+
+def page(
+    s: Session,
+    account: str,
+    region: str,
+    *,
+    after: str,
+    limit: int,
+    kind: IdentityKind | None = None,
+    contains: str | None = None,
+    status: Status | None = None,
+) -> list[IdentityRow]:
+    """Return the next identities in the order of their names, at most `limit`, beginning behind `after`.
+
+    Any page costs what the first one costs. `status` is the identity's own verification status.
+    """
+    coarse = status is not None and status is not Status.NOT_STARTED
+    statement = _page_statement(kind=kind is not None, contains=contains is not None, status=coarse)
+    given: dict[str, str] = {"account": account, "region": region}
+    if kind is not None:
+        given["kind"] = kind.value
+    if contains is not None:
+        given["contains"] = contains
+    if status is not None and coarse:
+        given["status"] = status.value
+    found: list[IdentityRow] = []
+    step = limit if status is None else _SCAN
+    while len(found) < limit:
+        scanned = s.all(statement, after=after, limit=step, **given)
+        for name, kind_text, facets in scanned:
+            row = IdentityRow(name, rows.KINDS[kind_text], rows.facet_states(facets))
+            if status is None or own_status(row.facets) is status:
+                found.append(row)
+        if len(scanned) < step:
+            break
+        after = scanned[-1][0]
+    return found[:limit]

@@ -1,0 +1,191 @@
+"""PostgreSQL through psycopg: a few connections, a thread for each, a transaction for every unit of work."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeAlias, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg.types.numeric import Int8Dumper
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.store.database import Database
+from indicia.store.prepared import POSTGRESQL
+from indicia.store.session import Session
+
+T = TypeVar("T")
+Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
+
+_CONNECTIONS = 16
+_TRIES = 8  # of a unit of work that loses races
+_WAIT_SECONDS = 10.0  # for a connection of the pool
+
+# A database that is gone is noticed, not waited for. What the URL says goes before.
+_DEFAULTS = {
+    "application_name": "indicia",
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+
+
+class PostgresDatabase(Database):
+    """A `Database` on a PostgreSQL server."""
+
+    dialect = POSTGRESQL
+
+    def __init__(self, url: str) -> None:
+        try:
+            given = conninfo_to_dict(url)
+        except psycopg.Error as error:
+            # libpq quotes the URL, and the URL may hold a password.
+            raise ValueError("the PostgreSQL URL does not parse") from error.with_traceback(None)
+        self._pool = _Pool(make_conninfo(**{**_DEFAULTS, **given}), _CONNECTIONS)
+        self._threads = ThreadPoolExecutor(_CONNECTIONS, "indicia-store")
+        try:
+            with self._pool.connection():
+                pass
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        """See `Database.read`."""
+        return self._transact(work, reading=True)
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """See `Database.write`."""
+        return self._transact(work, reading=False)
+
+    async def reading(self, work: Callable[[Session], T]) -> T:
+        """See `Database.reading`."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor(), self.read, work)
+
+    async def writing(self, work: Callable[[Session], T]) -> T:
+        """See `Database.writing`."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor(), self.write, work)
+
+    def close(self) -> None:
+        """See `Database.close`."""
+        self._threads.shutdown(wait=True)
+        self._pool.close()
+
+    def _executor(self) -> ThreadPoolExecutor:
+        if self._pool.closed:
+            raise _closed()
+        return self._threads
+
+    def _transact(self, work: Callable[[Session], T], *, reading: bool) -> T:
+        tries = 0
+        while True:
+            tries += 1
+            with self._pool.connection() as connection:
+                committing = False
+                try:
+                    if connection.read_only is not reading:
+                        # A reading work sees one moment, however many statements it runs.
+                        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reading else None
+                        connection.read_only = reading
+                    with connection.cursor() as cursor:
+                        result = work(Session(POSTGRESQL, cursor))
+                    committing = True
+                    connection.commit()
+                    return result
+                except (SerializationFailure, DeadlockDetected) as error:
+                    connection.rollback()
+                    if tries >= _TRIES:
+                        raise Fault(
+                            FaultKind.UNAVAILABLE, "The database is too busy with conflicting changes."
+                        ) from error
+                except psycopg.OperationalError as error:
+                    # A connection that died in the pool says nothing about the server. Before the COMMIT was
+                    # sent nothing is written, so the work is done again; after it nobody knows.
+                    if not connection.closed:
+                        connection.rollback()
+                        raise _unavailable(error) from error
+                    self._pool.drop_idle()
+                    if committing or tries > 2:  # noqa: PLR2004 - once on a dead connection, once on a new one
+                        raise _unavailable(error) from error
+                except BaseException:
+                    if not connection.closed:
+                        connection.rollback()
+                    raise
+            # Two that collided would collide again if they came back in step.
+            time.sleep(random.uniform(0.0, 0.002 * 2**tries))  # noqa: S311 - not a secret
+
+
+class _Pool:
+    """At most `size` connections, the last used first. A broken one is not put back."""
+
+    def __init__(self, conninfo: str, size: int) -> None:
+        self._conninfo = conninfo
+        self._free = threading.BoundedSemaphore(size)
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+        self.closed = False
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a connection. Raises Fault UNAVAILABLE when there is none to be had."""
+        if self.closed:
+            raise _closed()
+        if not self._free.acquire(timeout=_WAIT_SECONDS):
+            raise Fault(FaultKind.UNAVAILABLE, "The database is too busy: no connection came free.")
+        try:
+            with self._lock:
+                held = self._idle.pop() if self._idle else None
+            connection = held or self._connect()
+            try:
+                yield connection
+            finally:
+                self._put_back(connection)
+        finally:
+            self._free.release()
+
+    def drop_idle(self) -> None:
+        """Close every connection that is not lent: when one died, the others did too."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def close(self) -> None:
+        """Close what is idle now and what is lent when it comes back."""
+        self.closed = True
+        self.drop_idle()
+
+    def _put_back(self, connection: Connection) -> None:
+        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        with self._lock:
+            if idle and not self.closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _connect(self) -> Connection:
+        try:
+            connection: Connection = psycopg.connect(self._conninfo)
+        except psycopg.OperationalError as error:
+            raise _unavailable(error) from error
+        # One width for every integer, so that a statement is prepared once and not once a width.
+        connection.adapters.register_dumper(int, Int8Dumper)
+        return connection
+
+
+def _unavailable(error: psycopg.Error) -> Fault:
+    said = error.diag.message_primary or type(error).__name__
+    return Fault(FaultKind.UNAVAILABLE, f"The database does not answer: {said}.")
+
+
+def _closed() -> Fault:
+    return Fault(FaultKind.UNAVAILABLE, "The database is closed.")

@@ -1,0 +1,308 @@
+"""The embedded database: one file, one writer thread, reads inline.
+
+Writes from every thread and task go to one writer, which takes all that wait, runs each in a savepoint of its
+own and commits once: one fsync for as many as came together. Reads run where they are asked for, on a
+connection the thread holds; in WAL mode they wait for nobody. Other processes may use the file too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.store.database import Database
+from indicia.store.prepared import SQLITE
+from indicia.store.session import Session
+
+T = TypeVar("T")
+
+_BUSY_SECONDS = 10.0  # how long another process may hold the write lock before we say so
+_GROUP = 512  # units of work in one commit
+
+
+class SqliteDatabase(Database):
+    """A `Database` in one SQLite file, made when it is not there yet."""
+
+    dialect = SQLITE
+
+    def __init__(self, path: str) -> None:
+        if not path or ":memory:" in path:
+            raise ValueError("a SQLite database is a file: sqlite:///PATH")
+        self._path = path
+        self._local = threading.local()
+        self._readers: set[sqlite3.Connection] = set()
+        self._lock = threading.RLock()  # a reader may be collected by the thread that holds it
+        self._closed = False
+        self._queue: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        writer = self._connect()
+        self._writer = threading.Thread(target=_serve, args=(writer, self._queue), name="indicia-writer", daemon=True)
+        self._writer.start()
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        """See `Database.read`."""
+        held: _Reader | None = getattr(self._local, "reader", None)
+        if held is None or self._closed:
+            held = self._reader()
+        cursor = held.cursor
+        if held.connection.in_transaction:  # a reading work that reads: the same moment for both
+            return work(held.session)
+        try:
+            cursor.execute("BEGIN")
+            try:
+                return work(held.session)
+            finally:
+                cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            told = _told(error)
+            if told is error:
+                raise
+            raise told from error
+
+    async def reading(self, work: Callable[[Session], T]) -> T:
+        """See `Database.reading`. Inline: a point read takes less than handing it to a thread would."""
+        return self.read(work)
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """See `Database.write`."""
+        if threading.current_thread() is self._writer:
+            raise RuntimeError("a unit of work cannot wait for another")
+        waiting: Future[T] = Future()
+        self._put(_Job(work, _ThreadReply(waiting)))
+        return waiting.result()
+
+    async def writing(self, work: Callable[[Session], T]) -> T:
+        """See `Database.writing`."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[T] = loop.create_future()
+        self._put(_Job(work, _TaskReply(loop, waiting)))
+        return await waiting
+
+    def close(self) -> None:
+        """See `Database.close`."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        self._writer.join()
+        with self._lock:
+            for connection in list(self._readers):
+                connection.close()
+            self._readers.clear()
+
+    def _put(self, job: _Job[Any]) -> None:
+        with self._lock:  # nothing is queued behind the end
+            if self._closed:
+                raise Fault(FaultKind.UNAVAILABLE, "The database is closed.")
+            self._queue.put(job)
+
+    def _reader(self) -> _Reader:
+        if self._closed:
+            raise Fault(FaultKind.UNAVAILABLE, "The database is closed.")
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        with self._lock:
+            self._readers.add(connection)
+        held = _Reader(connection, self._forget)
+        self._local.reader = held
+        return held
+
+    def _forget(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            self._readers.discard(connection)
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            # The keys in it are encrypted; the names and tags are nobody's business either.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(
+                self._path,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,  # BEGIN and COMMIT are ours to say
+                check_same_thread=False,  # `close` closes what other threads opened
+                cached_statements=512,
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
+            connection.execute("PRAGMA foreign_keys = ON")
+        except (OSError, sqlite3.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            message = f"The database file {Path(self._path).absolute()} cannot be opened: {reason}."
+            raise Fault(FaultKind.UNAVAILABLE, message) from error
+        return connection
+
+
+class _Reader:
+    """A thread's own connection for reading. Closed with the thread that held it."""
+
+    __slots__ = ("_forget", "connection", "cursor", "session")
+
+    def __init__(self, connection: sqlite3.Connection, forget: Callable[[sqlite3.Connection], None]) -> None:
+        self.connection = connection
+        # One cursor for everything: the next statement resets the one before, so no read stays open.
+        self.cursor = connection.cursor()
+        self.session = Session(SQLITE, self.cursor)
+        self._forget = forget
+
+    def __del__(self) -> None:
+        self._forget(self.connection)
+
+
+class _ThreadReply:
+    """Hands an outcome to a thread that waits."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self, waiting: Future[Any]) -> None:
+        self._waiting = waiting
+
+    def wanted(self) -> bool:
+        return True
+
+    def give(self, result: Any, error: BaseException | None) -> None:
+        if error is None:
+            self._waiting.set_result(result)
+        else:
+            self._waiting.set_exception(error)
+
+
+class _TaskReply:
+    """Hands an outcome to a task that waits on its event loop."""
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[Any]) -> None:
+        self._loop = loop
+        self._waiting = waiting
+
+    def wanted(self) -> bool:
+        return not self._waiting.cancelled()
+
+    def give(self, result: Any, error: BaseException | None) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, result, error)
+        except RuntimeError:
+            return  # the loop is closed: nobody waits any more
+
+    def _deliver(self, result: Any, error: BaseException | None) -> None:
+        if self._waiting.done():  # cancelled meanwhile; what was written stays written
+            return
+        if error is None:
+            self._waiting.set_result(result)
+        else:
+            self._waiting.set_exception(error)
+
+
+class _Job(Generic[T]):
+    """A unit of work that waits for the writer, and who waits for it."""
+
+    __slots__ = ("_reply", "error", "result", "work")
+
+    def __init__(self, work: Callable[[Session], T], reply: _ThreadReply | _TaskReply) -> None:
+        self.work = work
+        self.result: T | None = None
+        self.error: BaseException | None = None
+        self._reply = reply
+
+    def wanted(self) -> bool:
+        """Whether anybody still waits for it."""
+        return self._reply.wanted()
+
+    def answer(self) -> None:
+        """Tell who waits how it ended."""
+        self._reply.give(self.result, self.error)
+
+    def refuse(self, error: BaseException) -> None:
+        """Tell who waits that nothing was written."""
+        self._reply.give(None, error)
+
+
+def _serve(connection: sqlite3.Connection, queue: SimpleQueue[_Job[Any] | None]) -> None:
+    """Run what comes through the queue, as many in a commit as wait, until None comes."""
+    cursor = connection.cursor()
+    session = Session(SQLITE, cursor)
+    going = True
+    while going:
+        first = queue.get()
+        if first is None:
+            break
+        group = [first]
+        while len(group) < _GROUP:
+            try:
+                job = queue.get_nowait()
+            except Empty:
+                break
+            if job is None:
+                going = False
+                break
+            group.append(job)
+        _commit(connection, cursor, session, [job for job in group if job.wanted()])
+    connection.close()
+
+
+def _commit(
+    connection: sqlite3.Connection, cursor: sqlite3.Cursor, session: Session, group: list[_Job[Any]]
+) -> None:
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+        for job in group:
+            _run(cursor, session, job)
+            if not connection.in_transaction:
+                # SQLite gave the whole transaction up: disk full, input or output error.
+                raise job.error or sqlite3.OperationalError("the transaction is gone")  # noqa: TRY301
+        cursor.execute("COMMIT")
+    except BaseException as error:  # noqa: BLE001 - the writer outlives every failure and passes it on
+        if connection.in_transaction:
+            connection.rollback()
+        refusal = _told(error)
+        for job in group:
+            job.refuse(refusal)
+        return
+    for job in group:
+        job.answer()
+
+
+def _run(cursor: sqlite3.Cursor, session: Session, job: _Job[Any]) -> None:
+    cursor.execute("SAVEPOINT work")
+    try:
+        job.result = job.work(session)
+    except BaseException as error:  # noqa: BLE001 - it belongs to who asked, and fails alone
+        job.error = _told(error)
+        if not cursor.connection.in_transaction:
+            return
+        cursor.execute("ROLLBACK TO work")
+    cursor.execute("RELEASE work")
+
+
+# The primary result codes that are about the file and the machine, and not about the statement.
+_TROUBLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+def _told(error: BaseException) -> BaseException:
+    """Return the fault that says the database does not answer, if that is what the error means."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or code & 0xFF not in _TROUBLE:
+        return error
+    fault = Fault(FaultKind.UNAVAILABLE, f"The database does not answer: {error}.")
+    fault.__cause__ = error
+    return fault

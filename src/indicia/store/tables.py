@@ -1,0 +1,355 @@
+"""The tables, cut by who writes them.
+
+`identity` is what people set; `facet_state` and `verification` are what the verifier found and when it looks
+again; so a check never collides with a caller. Instants are milliseconds since the epoch, truth values 0 and
+1, closed sets the text of their enum: rows need no result processing on either database.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+# On SQLite only a column declared INTEGER is the row id itself; BIGINT would add an index.
+Big = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+Flag = sa.SmallInteger()
+# Compared and ordered by octets, as SQLite does: pages of names come in the same order everywhere.
+Word = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+Text = sa.Text()
+Octets = sa.LargeBinary()
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _key(name: str) -> sa.Column[int]:
+    return sa.Column(name, Big, primary_key=True, autoincrement=False)
+
+
+def _big(name: str) -> sa.Column[int]:
+    return sa.Column(name, Big, nullable=False)
+
+
+def _maybe_big(name: str) -> sa.Column[int]:
+    return sa.Column(name, Big, nullable=True)
+
+
+def _flag(name: str) -> sa.Column[int]:
+    return sa.Column(name, Flag, nullable=False)
+
+
+def _word(name: str, *, primary_key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, Word, nullable=False, primary_key=primary_key)
+
+
+def _maybe_word(name: str) -> sa.Column[str]:
+    return sa.Column(name, Word, nullable=True)
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, Text, nullable=False)
+
+
+def _maybe_text(name: str) -> sa.Column[str]:
+    return sa.Column(name, Text, nullable=True)
+
+
+def _octets(name: str) -> sa.Column[bytes]:
+    return sa.Column(name, Octets, nullable=False)
+
+
+meta = sa.Table("meta", metadata, _word("key", primary_key=True), _text("value"))
+
+# Every SigningHostedZone ever used: each stays served (contract, HTTP).
+zone = sa.Table("zone", metadata, _word("name", primary_key=True), _big("created_at"))
+
+account = sa.Table(
+    "account",
+    metadata,
+    _word("id", primary_key=True),
+    _text("contact"),
+    _big("created_at"),
+    _flag("production_access"),
+    _flag("sending_enabled"),
+)
+
+access_key = sa.Table(
+    "access_key",
+    metadata,
+    _word("id", primary_key=True),
+    _word("account"),
+    _maybe_word("user_name"),  # NULL is the root of the account
+    _octets("secret"),  # sealed by the keyring
+    _maybe_text("policy"),
+    _big("created_at"),
+    _maybe_big("revoked_at"),
+    sa.Index(None, "account"),
+)
+
+token_set = sa.Table(
+    "token_set",
+    metadata,
+    _key("id"),
+    _word("kind"),
+    _word("zone"),
+    _word("token1"),
+    _maybe_word("token2"),  # NULL for BYODKIM, which has one selector
+    _maybe_word("token3"),
+    _maybe_word("key_length"),
+    _big("key_made_at"),
+    _flag("has_key"),
+    _text("public_key"),
+    _big("created_at"),
+)
+
+# Every token ever issued. A row is never deleted, so that no token is ever issued twice.
+token = sa.Table(
+    "token",
+    metadata,
+    _word("zone", primary_key=True),
+    _word("token", primary_key=True),
+    sa.Column("token_set_id", Big, sa.ForeignKey("token_set.id"), nullable=False),
+    _big("position"),
+    sa.Index(None, "token_set_id"),
+)
+
+published_key = sa.Table(
+    "published_key",
+    metadata,
+    _key("id"),
+    sa.Column("token_set_id", Big, sa.ForeignKey("token_set.id"), nullable=False),
+    _word("zone"),
+    _word("token"),
+    _text("public_key"),
+    _octets("private_key"),  # sealed by the keyring
+    _big("bits"),
+    _big("created_at"),
+    _big("published_at"),
+    _maybe_big("seen_at"),
+    _maybe_big("retired_at"),
+    _maybe_big("withdrawn_at"),
+    sa.Index(None, "token_set_id"),
+)
+sa.Index(
+    "uq_published_key_live",
+    published_key.c.zone,
+    published_key.c.token,
+    unique=True,
+    sqlite_where=published_key.c.withdrawn_at.is_(None),
+    postgresql_where=published_key.c.withdrawn_at.is_(None),
+)
+
+pooled_key = sa.Table(
+    "pooled_key",
+    metadata,
+    _key("id"),
+    _big("bits"),
+    _text("public_key"),
+    _octets("private_key"),  # sealed by the keyring
+    _big("created_at"),
+    sa.Index(None, "bits", "id"),
+)
+
+identity = sa.Table(
+    "identity",
+    metadata,
+    _key("id"),
+    _word("account"),
+    _word("region"),
+    _word("name"),
+    _word("kind"),
+    _big("created_at"),
+    _big("version"),
+    _big("generation"),
+    _word("origin"),
+    _flag("signing_enabled"),
+    _word("next_key_length"),
+    sa.Column("token_set_id", Big, sa.ForeignKey("token_set.id"), nullable=True),
+    _word("legacy_token"),
+    _flag("legacy_requested"),
+    _word("mail_from_domain"),
+    _word("mail_from_behavior"),
+    _flag("feedback_forwarding"),
+    _word("configuration_set"),
+    sa.UniqueConstraint("account", "region", "name"),
+    sa.Index(None, "account", "region", "kind", "name"),
+    sa.Index(None, "token_set_id"),
+)
+
+# How many identities an account has in a region: the limit is checked at every creation, and counting a
+# hundred thousand rows takes longer than creating one.
+identity_count = sa.Table(
+    "identity_count",
+    metadata,
+    _word("account", primary_key=True),
+    _word("region", primary_key=True),
+    _big("identities"),
+    sqlite_with_rowid=False,
+)
+
+facet_state = sa.Table(
+    "facet_state",
+    metadata,
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
+    _word("facet", primary_key=True),
+    _word("status"),
+    _big("generation"),
+    _big("since"),
+    _maybe_big("deadline"),
+    _maybe_big("absent_since"),
+    _maybe_word("error"),
+    _maybe_word("carried"),
+    sqlite_with_rowid=False,
+)
+
+# Only the verifier writes it, at every check: room on the page keeps the updates off the indexes it can keep
+# off, and vacuum comes early, because dead entries pile up at the head of the due index.
+verification = sa.Table(
+    "verification",
+    metadata,
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
+    _big("shard"),
+    _maybe_big("due_at"),  # NULL is never
+    _maybe_big("lease_until"),
+    _maybe_word("lease_owner"),
+    _big("interval_ms"),
+    _flag("asked"),
+    _maybe_big("last_checked_at"),
+    _maybe_big("last_success_at"),
+    _maybe_word("error"),
+    _maybe_text("soa_zone"),
+    _maybe_text("soa_primary"),
+    _maybe_text("soa_admin"),
+    _maybe_big("soa_serial"),
+    _maybe_big("soa_minimum"),
+    _maybe_text("zone_cut"),
+    sa.Index(None, "shard", "due_at"),
+)
+
+tag = sa.Table(
+    "tag",
+    metadata,
+    _word("account", primary_key=True),
+    _word("region", primary_key=True),
+    _word("resource", primary_key=True),
+    _word("key", primary_key=True),
+    _text("value"),
+    sqlite_with_rowid=False,
+)
+
+policy = sa.Table(
+    "policy",
+    metadata,
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
+    _word("name", primary_key=True),
+    _text("document"),
+    _big("created_at"),
+    sqlite_with_rowid=False,
+)
+
+configuration_set = sa.Table(
+    "configuration_set",
+    metadata,
+    _word("account", primary_key=True),
+    _word("region", primary_key=True),
+    _word("name", primary_key=True),
+    _big("created_at"),
+    _text("options"),
+)
+
+verification_link = sa.Table(
+    "verification_link",
+    metadata,
+    sa.Column("token_hash", Octets, primary_key=True),  # SHA-256: the token itself is in the mail only
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), nullable=False),
+    _big("generation"),
+    _big("created_at"),
+    _big("expires_at"),
+    _maybe_big("used_at"),
+    sa.Index(None, "identity_id"),
+)
+
+mail_sent = sa.Table(
+    "mail_sent",
+    metadata,
+    _key("id"),
+    _word("mailbox"),
+    _word("domain"),
+    _word("account"),
+    _big("at"),
+    _octets("token_hash"),  # of its link: "this was not me" works on when the identity is gone
+    sa.Index(None, "token_hash"),
+    sa.Index(None, "mailbox", "at"),
+    sa.Index(None, "domain", "at"),
+    sa.Index(None, "account", "at"),
+    sa.Index(None, "at"),
+)
+
+mail_stop = sa.Table("mail_stop", metadata, _word("mailbox", primary_key=True), _big("at"))
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    _key("id"),
+    _word("kind"),
+    _word("subject_key"),
+    _octets("payload"),  # sealed by the keyring
+    _big("created_at"),
+    _maybe_big("due_at"),  # NULL once delivered or given up
+    _big("attempts"),
+    _maybe_big("lease_until"),
+    _maybe_word("lease_owner"),
+    _maybe_big("delivered_at"),
+    _maybe_text("last_error"),
+    sa.Index(None, "due_at"),
+    sa.Index(None, "subject_key"),
+)
+
+# No reference to the identity: the trail of verdicts outlives it.
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    _key("id"),
+    _big("identity_id"),
+    _word("facet"),
+    _big("at"),
+    _big("generation"),
+    _word("asked_by"),
+    _word("status_before"),
+    _word("status_after"),
+    _word("finding"),
+    _text("body"),
+    sa.Index(None, "identity_id", "facet", "id"),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    _key("id"),
+    _big("at"),
+    _word("account"),
+    _text("principal"),
+    _word("access_key"),
+    _text("address"),
+    _word("operation"),
+    _text("resource"),
+    _word("outcome"),
+    _word("request_id"),
+    sa.Index(None, "account", "id"),
+)
+
+# What CREATE TABLE cannot say on both databases.
+STORAGE_PARAMETERS = {
+    "verification": (
+        "fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, "
+        "autovacuum_vacuum_cost_delay = 0"
+    ),
+    "facet_state": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
+    "outbox": "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
+}
