@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from indicia.domain.dkim import KeyProblem, KeyRecord, parse_key_record
+from indicia.domain.dkim import KeyFlaw, parse_key_record
 from indicia.domain.findings import Finding
 from indicia.domain.identity import ErrorType
 from indicia.domain.observation import Observation, RecordType, Reply
@@ -49,7 +49,9 @@ _UNKNOWN: dict[Reply, tuple[ErrorType, Finding]] = {
 }
 
 
-def judge(record: ExpectedRecord, observations: Sequence[Observation], siblings: Sequence[str] = ()) -> Judgement:
+def judge(
+    record: ExpectedRecord, observations: Sequence[Observation], siblings: Sequence[str] = ()
+) -> Judgement:
     """Return what one perspective's observations mean for the record.
 
     `observations` answer the record's questions, in their order; `siblings` are the right targets of the
@@ -68,13 +70,9 @@ def judge(record: ExpectedRecord, observations: Sequence[Observation], siblings:
 
 def _judge_one(record: ExpectedRecord, observation: Observation, siblings: Sequence[str]) -> Judgement:
     if observation.reply is Reply.NXDOMAIN:
-        return Judgement(
-            Sight.ABSENT, ErrorType.HOST_NOT_FOUND, Finding.MISSING, observation.negative_ttl
-        )
+        return Judgement(Sight.ABSENT, ErrorType.HOST_NOT_FOUND, Finding.MISSING, observation.negative_ttl)
     if observation.reply is Reply.NODATA:
-        return Judgement(
-            Sight.ABSENT, ErrorType.TYPE_NOT_FOUND, Finding.MISSING, observation.negative_ttl
-        )
+        return Judgement(Sight.ABSENT, ErrorType.TYPE_NOT_FOUND, Finding.MISSING, observation.negative_ttl)
     if observation.reply is Reply.ANSWER:
         return _COMPARISONS[record.purpose, record.rtype](record, observation.values, siblings)
     error, finding = _UNKNOWN[observation.reply]
@@ -117,30 +115,29 @@ def _ownership(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) 
     return _wrong(Finding.WRONG_VALUE)
 
 
-_KEY_FINDINGS = {
-    KeyProblem.REVOKED: Finding.KEY_REVOKED,
-    KeyProblem.TOO_SHORT: Finding.KEY_TOO_SHORT,
-    KeyProblem.QUOTED: Finding.QUOTED,
-}
+_KEY_FINDINGS = {KeyFlaw.REVOKED: Finding.KEY_REVOKED, KeyFlaw.TOO_SHORT: Finding.KEY_TOO_SHORT}
 
 
 def _byodkim(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
     """Compare a DKIM key record with the public half of the uploaded key.
 
-    RFC 6376 §3.6.2.2: more than one record at a selector is undefined for receivers, so it proves nothing.
+    RFC 6376 §3.6.2.2: more than one record at a selector is undefined for receivers, so it proves nothing. A
+    flaw that receivers do not forgive is not forgiven here, quotes inside the data above all.
     """
     if len(values) > 1:
         return _wrong(Finding.MULTIPLE)
     found = parse_key_record(values[0])
-    if not isinstance(found, KeyRecord):
-        return _wrong(_KEY_FINDINGS.get(found, Finding.KEY_UNREADABLE))
     expected = record.value.removeprefix("p=")
-    if found.public_key == expected:
+    if found.usable and found.key == parse_key_record(record.value).key:
         return _PRESENT
-    if expected.startswith(found.public_key):
+    if '"' in values[0] and parse_key_record(values[0].replace('"', "")).public_key == expected:
+        return _wrong(Finding.QUOTED)
+    if found.public_key != expected and expected.startswith(found.public_key or "-"):
         return _wrong(Finding.TRUNCATED)
-    if found.public_key.lower() == expected.lower():
+    if found.public_key != expected and found.public_key.lower() == expected.lower():
         return _wrong(Finding.CASE_CHANGED)
+    for flaw in found.flaws:
+        return _wrong(_KEY_FINDINGS.get(flaw, Finding.KEY_UNREADABLE))
     return _wrong(Finding.KEY_MISMATCH)
 
 

@@ -1,0 +1,67 @@
+"""Findings in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from indicia.domain.explanation import explain
+from indicia.domain.findings import Finding
+from indicia.domain.observation import Observation, Question, RecordType, Reply
+from indicia.domain.records import ExpectedRecord, Purpose
+
+CNAME = ExpectedRecord(
+    Purpose.DKIM, "tok._domainkey.example.com", RecordType.CNAME, "tok.dkim.example.net", required=True
+)
+
+
+def _saw(reply: Reply, *values: str) -> Observation:
+    return Observation(Question(CNAME.name, CNAME.rtype), "local", reply, 0, values=values)
+
+
+@pytest.mark.parametrize("finding", Finding)
+def test_every_finding_has_words(finding: Finding) -> None:
+    """Each finding of the closed list explains itself and, unless all is well, says what to do."""
+    words = explain(CNAME, finding, [_saw(Reply.ANSWER, "elsewhere.example")])
+
+    assert words.explanation.endswith(".")
+    assert (finding is Finding.OK) == (words.fix == "")
+    assert "{" not in words.explanation + words.fix
+
+
+@pytest.mark.parametrize(
+    ("finding", "observation", "explanation", "fix"),
+    [
+        (
+            Finding.MISSING,
+            _saw(Reply.NXDOMAIN),
+            "tok._domainkey.example.com does not exist in the DNS.",
+            "Publish tok._domainkey.example.com CNAME tok.dkim.example.net.",
+        ),
+        (
+            Finding.MISSING,
+            _saw(Reply.NODATA),
+            "tok._domainkey.example.com exists, but has no CNAME record.",
+            "Publish tok._domainkey.example.com CNAME tok.dkim.example.net. If the name holds another type,"
+            " remove that first: a CNAME stands alone (RFC 1034 §3.6.2).",
+        ),
+        (
+            Finding.WRONG_TARGET,
+            _saw(Reply.ANSWER, "elsewhere.example"),
+            'tok._domainkey.example.com points to "elsewhere.example", not to tok.dkim.example.net.',
+            "Replace the value of tok._domainkey.example.com CNAME with tok.dkim.example.net.",
+        ),
+    ],
+)
+def test_the_sentences(finding: Finding, observation: Observation, explanation: str, fix: str) -> None:
+    """The sentences name what was looked for, what was found, and what to do."""
+    words = explain(CNAME, finding, [observation])
+
+    assert (explanation, fix) == (words.explanation, words.fix)
+
+
+def test_long_values_are_cut_and_counted() -> None:
+    """A value is quoted up to 100 characters, and the sentence says how many more there were."""
+    words = explain(CNAME, Finding.WRONG_TARGET, [_saw(Reply.ANSWER, "x" * 130)])
+
+    assert "x" * 100 + "... (30 more characters)" in words.explanation
+    assert "x" * 101 not in words.explanation
