@@ -1,0 +1,1 @@
+"""The vault: the keyring that encrypts at rest, RSA keys, and the pool that has them ready."""
