@@ -1,0 +1,47 @@
+"""The one settings tree: default, TOML file, environment, flag, each over the last.
+
+`load` reads and checks all of it; a value that is unknown, malformed or does not fit raises `SettingsError`,
+which names the setting and the reason. `refusals` and `warnings` say what a server that others can reach
+should not do.
+"""
+
+from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses, Resolver
+from indicia.settings.dangers import Danger, Refusal, VerificationMode, listeners, refusals, warnings
+from indicia.settings.limits import Limits
+from indicia.settings.loading import load
+from indicia.settings.resolv_conf import system_perspective
+from indicia.settings.roles import ALL_ROLES, Role, parse_roles
+from indicia.settings.sources import SettingsError
+from indicia.settings.tree import Listen, LogFormat, Root, Settings, Shown, Tls, Windows
+from indicia.settings.urls import DatabaseUrl, Relay, RelayKind
+
+__all__ = [
+    "ALL_ROLES",
+    "Address",
+    "Danger",
+    "DatabaseUrl",
+    "Limits",
+    "Listen",
+    "LogFormat",
+    "Network",
+    "Perspective",
+    "PrivateAddresses",
+    "Refusal",
+    "Relay",
+    "RelayKind",
+    "Resolver",
+    "Role",
+    "Root",
+    "Settings",
+    "SettingsError",
+    "Shown",
+    "Tls",
+    "VerificationMode",
+    "Windows",
+    "listeners",
+    "load",
+    "parse_roles",
+    "refusals",
+    "system_perspective",
+    "warnings",
+]

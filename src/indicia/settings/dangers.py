@@ -1,0 +1,110 @@
+"""What a server that others can reach must not do unless its operator insists, or only with a warning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from indicia.settings.addresses import Address
+from indicia.settings.roles import ALL_ROLES, Role
+from indicia.settings.urls import RelayKind
+
+if TYPE_CHECKING:
+    from indicia.settings.tree import Settings
+
+
+class Danger(Enum):
+    """The name of a refusal, as `INDICIA_UNSAFE` waives it."""
+
+    SERVICE_DOMAIN = "service-domain"
+    INSTANT_VERIFICATION = "instant-verification"
+    PRIVATE_ADDRESSES = "private-addresses"
+    PLAIN_HTTP = "plain-http"
+
+
+class VerificationMode(Enum):
+    """How an identity becomes verified."""
+
+    DNS = "dns"
+    INSTANT = "instant"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reason not to start. `waived` when the operator has said that it shall be so all the same."""
+
+    danger: Danger
+    reason: str
+    waived: bool
+
+    @property
+    def name(self) -> str:
+        """The name to waive it by."""
+        return self.danger.value
+
+    def __str__(self) -> str:
+        return f"{self.reason} (INDICIA_UNSAFE={self.name} starts all the same)"
+
+
+# Names that no public DNS will ever hold (RFC 2606 §2, RFC 6761 §6, RFC 6762 §3).
+UNREAL_SUFFIXES = ("test", "example", "invalid", "localhost", "local")
+
+
+def listeners(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> tuple[Address, ...]:
+    """Return every address that these roles listen on."""
+    addresses = settings.listen.admin
+    if roles & {Role.API, Role.LINKS}:
+        addresses += settings.listen.http
+    if Role.DNS in roles:
+        addresses += settings.listen.dns
+    return addresses
+
+
+def refusals(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[Refusal]:
+    """Return what stands against starting, waived or not: nothing, while all listeners are on loopback."""
+    exposed = next((address for address in listeners(settings, roles) if not address.is_loopback), None)
+    if exposed is None:
+        return []
+    found: dict[Danger, str] = {}
+    suffix = settings.service_domain.rpartition(".")[2]
+    if suffix in UNREAL_SUFFIXES:
+        found[Danger.SERVICE_DOMAIN] = (
+            f"the service domain {settings.service_domain} is under .{suffix}, which no DNS will ever hold: "
+            "set INDICIA_SERVICE_DOMAIN to a domain of yours"
+        )
+    if settings.verification is VerificationMode.INSTANT:
+        found[Danger.INSTANT_VERIFICATION] = (
+            "INDICIA_VERIFICATION=instant lets anyone verify any domain: set it to dns"
+        )
+    if settings.private_addresses.allow_all:
+        found[Danger.PRIVATE_ADDRESSES] = (
+            "INDICIA_PRIVATE_ADDRESSES=allow lets tenants reach into your network: name the CIDRs they may"
+        )
+    if roles & {Role.API, Role.LINKS} and settings.tls is None and not settings.trusted_proxies:
+        found[Danger.PLAIN_HTTP] = (
+            "HTTP has neither TLS nor a trusted proxy in front: set INDICIA_TLS_CERT_FILE and "
+            "INDICIA_TLS_KEY_FILE, or INDICIA_TRUSTED_PROXIES"
+        )
+    return [
+        Refusal(danger, f"{exposed} is not on loopback, and {reason}", waived=danger in settings.unsafe)
+        for danger, reason in found.items()
+    ]
+
+
+def warnings(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[str]:
+    """Return what starts but deserves a line in the log, once any listener is not on loopback."""
+    if all(address.is_loopback for address in listeners(settings, roles)):
+        return []
+    found = []
+    if settings.relay.kind is RelayKind.OUTBOX:
+        found.append(
+            "INDICIA_RELAY is outbox: mail is written into a folder of the data directory and reaches nobody"
+        )
+    if settings.relay.bares_its_password:
+        found.append("INDICIA_RELAY sends its password unencrypted: use smtp+starttls:// or smtps://")
+    if Role.VERIFIER in roles and settings.perspective_count == 1:
+        found.append(
+            "INDICIA_RESOLVERS has a single perspective: who deceives that one resolver verifies any domain"
+        )
+    return found

@@ -1,0 +1,66 @@
+"""How much an account may ask for: three profiles, and single values that replace theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from indicia.settings.words import parse_number
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one account in one region. None is no limit."""
+
+    profile: str
+    requests_per_second: int | None = None  # of all operations together
+    requests_burst: int | None = None
+    operation_requests_per_second: int | None = None  # of each operation that SES documents a rate for
+    operation_requests_burst: int | None = None
+    identities: int | None = None
+    mails_per_mailbox: int | None = None  # verification mails in a day, whoever asked for them
+    mails_per_domain: int | None = None  # the same, to all mailboxes of a domain
+    mails_per_account: int | None = None  # the same, asked for by one account
+    checks_per_minute: int | None = None  # checks and diagnoses asked for by hand
+
+
+PROFILES: dict[str, Limits] = {
+    "standard": Limits(
+        profile="standard",
+        requests_per_second=50,
+        requests_burst=100,
+        identities=1_000_000,
+        mails_per_mailbox=5,
+        mails_per_domain=100,
+        mails_per_account=1_000,
+        checks_per_minute=60,
+    ),
+    # Amazon SES developer guide, service quotas: one request a second, 10,000 identities a region.
+    "ses": Limits(
+        profile="ses",
+        operation_requests_per_second=1,
+        operation_requests_burst=10,
+        identities=10_000,
+        mails_per_mailbox=5,
+        mails_per_domain=100,
+        mails_per_account=1_000,
+        checks_per_minute=60,
+    ),
+    "off": Limits(profile="off"),
+}
+
+SINGLE: tuple[str, ...] = tuple(field.name for field in fields(Limits) if field.name != "profile")
+
+
+def parse_limit(text: str) -> int | None:
+    """Return a single limit; `off` is none."""
+    if text == "off":
+        return None
+    try:
+        return parse_number(text)
+    except ValueError as refused:
+        raise ValueError(f"{refused}, nor `off`") from None
+
+
+def limits(profile: Limits, single: dict[str, int | None]) -> Limits:
+    """Return the profile with single values replaced."""
+    return replace(profile, **single)  # type: ignore[arg-type]  # the names are those of `SINGLE`, all numbers

@@ -1,0 +1,175 @@
+"""Where values come from: the default, a TOML file, the environment, the command line, each over the last.
+
+A source turns into a layer: setting name to text and to how the person who wrote it would find it again.
+Nothing is parsed here; unknown names stop here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indicia.settings.table import BY_NAME, TABLE, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PREFIX = "INDICIA_"
+
+
+class SettingsError(Exception):
+    """A setting that stops the start: `name` as its writer spelled it, and the reason. Quotes no secret."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One value as somebody wrote it. `spelling` is its name there; `source` says where that is."""
+
+    text: str = field(repr=False)
+    spelling: str
+    source: str
+
+
+Layer = dict[str, Written]
+
+
+def from_defaults() -> Layer:
+    """Return the built-in defaults."""
+    return {
+        setting.name: Written(setting.default, setting.variable, "default")
+        for setting in TABLE
+        if setting.default is not None
+    }
+
+
+def from_overlay(values: Mapping[str, str], source: str) -> Layer:
+    """Return other defaults, such as the sandbox's."""
+    return {name: Written(text, BY_NAME[name].variable, source) for name, text in values.items()}
+
+
+def from_environment(environment: Mapping[str, str]) -> Layer:
+    """Return what is set in the environment, where INDICIA_ begins a setting or a mistake."""
+    layer: Layer = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        setting, is_file = _find(name)
+        if setting is None or variable != variable.upper():
+            raise SettingsError(variable, f"there is no such setting{_suggestion(name)}")
+        if setting.toml_only:
+            raise SettingsError(variable, "is set in the TOML file only, in [limits]")
+        _add(layer, setting, text, variable, "environment", is_file=is_file)
+    return layer
+
+
+def from_flags(flags: Mapping[str, str]) -> Layer:
+    """Return what was given on the command line, by setting name."""
+    layer: Layer = {}
+    for name, text in flags.items():
+        setting, is_file = _find(name)
+        if setting is None or setting.toml_only:
+            raise SettingsError(f"--{name.replace('_', '-')}", f"there is no such setting{_suggestion(name)}")
+        _add(layer, setting, text, f"--{name.replace('_', '-')}", "flag", is_file=is_file)
+    return layer
+
+
+def from_toml(path: Path) -> Layer:
+    """Return what a TOML file says. Paths in it are relative to the folder it is in."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(str(path), f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(str(path), f"is not TOML: {error}") from error
+    layer: Layer = {}
+    for keys, value in _leaves(document, ()):
+        spelling = f"{'.'.join(keys)} in {path}"
+        name = "_".join(keys).lower()
+        setting, is_file = _find("limits" if name == "limits_profile" else name)
+        if setting is None:
+            raise SettingsError(spelling, f"there is no such setting{_suggestion(name)}")
+        text = _text(value, spelling)
+        if (setting.path or is_file) and text:
+            text = str(path.parent / Path(text).expanduser())
+        _add(layer, setting, text, spelling, str(path), is_file=is_file)
+    return layer
+
+
+def _leaves(table: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in table.items():
+        keys = (*above, key)
+        if isinstance(value, dict) and "_".join(keys).lower() == "resolvers":
+            yield keys, _perspectives(value)
+        elif isinstance(value, dict):
+            yield from _leaves(value, keys)
+        else:
+            yield keys, value
+
+
+def _perspectives(table: dict[str, Any]) -> str:
+    """Return a table of perspectives in the notation of the environment."""
+    return ";".join(
+        f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in table.items()
+    )
+
+
+def _text(value: object, spelling: str) -> str:
+    """Return a TOML value in the notation of the environment."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ",".join(value)
+    raise SettingsError(spelling, "is neither a string, a whole number, a truth value nor a list of strings")
+
+
+def _find(name: str) -> tuple[Setting[Any] | None, bool]:
+    """Return the setting of a name, and whether the name is its `_file` form."""
+    setting = BY_NAME.get(name)
+    if setting is not None:
+        return setting, False
+    setting = BY_NAME.get(name.removesuffix("_file"))
+    return (setting, True) if setting is not None and setting.has_file_form else (None, False)
+
+
+def _suggestion(name: str) -> str:
+    near = difflib.get_close_matches(name, BY_NAME, n=1)
+    return f"; did you mean {BY_NAME[near[0]].variable}?" if near else ""
+
+
+def _add(
+    layer: Layer, setting: Setting[Any], text: str, spelling: str, source: str, *, is_file: bool
+) -> None:
+    if setting.name in layer:
+        raise SettingsError(spelling, f"{layer[setting.name].spelling} says it already")
+    if is_file:
+        text = _contents(text, spelling)
+        source = f"{source}, file"
+    layer[setting.name] = Written(text, spelling, source)
+
+
+def _contents(text: str, spelling: str) -> str:
+    """Return what the file holds, less the line end that editors put there."""
+    if not text:
+        raise SettingsError(spelling, "is not a path")
+    path = Path(text).expanduser()
+    try:
+        contents = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(spelling, f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(spelling, f"{path} is not text") from error
+    if not contents.strip():
+        raise SettingsError(spelling, f"{path} is empty")
+    return contents.rstrip("\r\n")
