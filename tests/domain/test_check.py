@@ -1,0 +1,197 @@
+"""A whole check: several records, several perspectives, one conclusion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from indicia.domain.check import Observations, Rules, conclude, questions_of, records_to_check
+from indicia.domain.findings import Finding
+from indicia.domain.identity import (
+    ErrorType,
+    Facet,
+    FacetState,
+    Identity,
+    IdentityKind,
+    KeyLength,
+    MxFailureBehavior,
+    Status,
+    TokenSet,
+    TokenSetKind,
+)
+from indicia.domain.observation import Observation, Question, RecordType, Reply, Soa
+from indicia.domain.quorum import default_quorum
+from indicia.domain.schedule import Pace
+from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
+from indicia.domain.verification import Cause, Sight, Windows, start
+
+NOW = 1_800_000_000_000
+ZONE = "dkim.mail.example"
+TOKENS = ("aaaa", "bbbb", "cccc")
+SOA = Soa("example.com", "ns1.example.com", "hostmaster.example.com", 7, 300)
+TOKEN_SET = TokenSet(1, TokenSetKind.EASY, TOKENS, ZONE, KeyLength.RSA_2048_BIT, NOW, has_key=True)
+IDENTITY = Identity(
+    id=1,
+    account="000000000000",
+    region="us-east-1",
+    kind=IdentityKind.DOMAIN,
+    name="example.com",
+    created_at=NOW,
+    version=1,
+    generation=1,
+    origin="AWS_SES",
+    signing_enabled=True,
+    next_key_length=KeyLength.RSA_2048_BIT,
+    token_set_id=1,
+    legacy_token="t" * 44,
+    legacy_requested=False,
+    mail_from_domain="",
+    mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,
+    feedback_forwarding=True,
+    configuration_set="",
+)
+
+
+def _rules(perspectives: int) -> Rules:
+    return Rules(
+        "mail.example",
+        default_quorum(perspectives),
+        Windows(72 * HOUR, 24 * HOUR, 15 * MINUTE),
+        Pace(10 * SECOND, 15 * MINUTE, DAY),
+    )
+
+
+def _seen(*views: dict[str, Reply]) -> Observations:
+    """Return what perspectives saw: each view says how the CNAME of a token was answered, right by default."""
+    observations: dict[Question, list[Observation]] = {}
+    for number, view in enumerate(views):
+        for token in TOKENS:
+            question = Question(f"{token}._domainkey.example.com", RecordType.CNAME)
+            reply = view.get(token, Reply.ANSWER)
+            values = (f"{token}.{ZONE}",) if reply is Reply.ANSWER else ()
+            observations.setdefault(question, []).append(
+                Observation(question, f"p{number}", reply, NOW, values=values, negative_ttl=60)
+            )
+    soa = Question("example.com", RecordType.SOA)
+    observations[soa] = [Observation(soa, "p0", Reply.ANSWER, NOW, soa=SOA)]
+    return observations
+
+
+def _conclude(state: FacetState, observations: Observations, perspectives: int, now: int = NOW):  # type: ignore[no-untyped-def]
+    return conclude(
+        IDENTITY,
+        TOKEN_SET,
+        {Facet.DKIM: state},
+        observations,
+        rules=_rules(perspectives),
+        now=now,
+        interval=10 * SECOND,
+        jitter=0.0,
+    )
+
+
+PENDING = start(Facet.DKIM, 1, NOW, 72 * HOUR)
+VERIFIED = FacetState(Facet.DKIM, Status.SUCCESS, 1, since=NOW)
+SUSPECTED = replace(VERIFIED, absent_since=NOW - HOUR)
+
+
+@pytest.mark.parametrize(
+    ("views", "sight"),
+    [
+        ([{}], Sight.PRESENT),
+        ([{"bbbb": Reply.NXDOMAIN}], Sight.ABSENT),
+        ([{"bbbb": Reply.SERVFAIL}], Sight.UNKNOWN),
+        ([{"aaaa": Reply.SERVFAIL, "bbbb": Reply.NXDOMAIN}], Sight.ABSENT),
+        ([{}, {}], Sight.PRESENT),
+        ([{}, {"aaaa": Reply.NXDOMAIN}], Sight.UNKNOWN),
+        ([{"aaaa": Reply.NXDOMAIN}, {"aaaa": Reply.NODATA}], Sight.ABSENT),
+        ([{}, {}, {"aaaa": Reply.NXDOMAIN}], Sight.PRESENT),
+        ([{}, {"aaaa": Reply.TIMEOUT}, {"aaaa": Reply.NXDOMAIN}], Sight.UNKNOWN),
+        ([{"aaaa": Reply.NXDOMAIN}, {"aaaa": Reply.TIMEOUT}, {"aaaa": Reply.NXDOMAIN}], Sight.ABSENT),
+    ],
+)
+def test_what_perspectives_see_together(views: list[dict[str, Reply]], sight: Sight) -> None:
+    """All records by the quorum are present; one record absent by the quorum is absent; else unknown."""
+    result = _conclude(PENDING, _seen(*views), len(views))
+
+    assert sight is result.facets[0].sight
+
+
+def test_the_order_of_perspectives_means_nothing() -> None:
+    """The same observations in another order give the same verdict."""
+    views = [{}, {"aaaa": Reply.NXDOMAIN}, {"bbbb": Reply.TIMEOUT}]
+    results = {
+        (result.facets[0].sight, result.facets[0].finding, result.error, result.due_at)
+        for order in permutations(views)
+        for result in [_conclude(PENDING, _seen(*order), 3)]
+    }
+
+    assert 1 == len(results)
+
+
+def test_one_lying_resolver_neither_verifies_nor_demotes() -> None:
+    """With two perspectives, what only one of them sees moves nothing, and is shown as a disagreement."""
+    never = _conclude(PENDING, _seen({}, {"aaaa": Reply.NXDOMAIN}), 2)
+    still = _conclude(SUSPECTED, _seen({}, {"aaaa": Reply.NXDOMAIN}), 2)
+
+    assert Status.PENDING is never.facets[0].after.status
+    assert Status.SUCCESS is still.facets[0].after.status
+    assert (Finding.NOT_EVERYWHERE, ErrorType.SERVICE_ERROR) == (still.facets[0].finding, still.error)
+
+
+def test_success_says_so() -> None:
+    """A check that sees everything has no error, the SOA of the zone, and the next look within a day."""
+    result = _conclude(PENDING, _seen({}), 1)
+
+    assert Cause.PROVED is result.facets[0].cause
+    assert (True, None, SOA) == (result.succeeded, result.error, result.soa)
+    assert NOW < (result.due_at or 0) <= NOW + DAY
+
+
+def test_the_worst_error_stands_for_all() -> None:
+    """Records failing differently are told by INVALID_VALUE, then TYPE_NOT_FOUND, then HOST_NOT_FOUND."""
+    result = _conclude(PENDING, _seen({"aaaa": Reply.NXDOMAIN, "bbbb": Reply.NODATA}), 1)
+
+    assert ErrorType.TYPE_NOT_FOUND is result.error
+
+
+def test_an_error_of_a_verified_identity_is_shown_and_cleared() -> None:
+    """Unknown keeps SUCCESS and says why; the next good look clears it."""
+    troubled = _conclude(VERIFIED, _seen({"aaaa": Reply.SERVFAIL}), 1)
+    assert (Status.SUCCESS, ErrorType.DNS_SERVER_ERROR) == (troubled.facets[0].after.status, troubled.error)
+
+    mended = _conclude(troubled.facets[0].after, _seen({}), 1)
+    assert (Status.SUCCESS, None) == (mended.facets[0].after.status, mended.error)
+
+
+def test_a_failed_facet_is_not_looked_for() -> None:
+    """Nothing is asked for a facet that only a new start can move."""
+    failed = {Facet.DKIM: replace(PENDING, status=Status.FAILED)}
+
+    assert () == questions_of(records_to_check(IDENTITY, TOKEN_SET, failed, "mail.example"), "example.com")
+
+
+def test_records_without_a_key_wait_for_it() -> None:
+    """Three right CNAMEs do not verify while the token set has no published key."""
+    result = conclude(
+        IDENTITY,
+        replace(TOKEN_SET, has_key=False),
+        {Facet.DKIM: PENDING},
+        _seen({}),
+        rules=_rules(1),
+        now=NOW,
+        interval=10 * SECOND,
+        jitter=0.0,
+    )
+
+    assert Status.PENDING is result.facets[0].after.status
+
+
+def test_an_absence_is_looked_at_again_soon() -> None:
+    """The first absence of a verified facet is corroborated after its negative TTL, not a day later."""
+    result = _conclude(VERIFIED, _seen({"aaaa": Reply.NXDOMAIN}), 1)
+
+    assert NOW + MINUTE == result.due_at
+    assert Status.SUCCESS is result.facets[0].after.status

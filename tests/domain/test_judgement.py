@@ -1,0 +1,156 @@
+"""One record, one perspective: what each answer means (spec 4.4, verification.md ErrorType and Findings)."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from indicia.domain.findings import Finding
+from indicia.domain.identity import ErrorType
+from indicia.domain.judgement import Judgement, judge
+from indicia.domain.observation import Observation, RecordType, Reply
+from indicia.domain.records import ExpectedRecord, Purpose
+from indicia.domain.verification import Sight
+
+TOKEN = "bm90IGEgcmVhbCB0b2tlbiwgYnV0IDQ0IGxldHRlcnM="
+TARGET = "tok1.dkim.mail.example"
+SIBLINGS = [TARGET, "tok2.dkim.mail.example", "tok3.dkim.mail.example"]
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    length = bytes([len(body)]) if len(body) < 128 else b"\x82" + len(body).to_bytes(2)
+    return bytes([tag]) + length + body
+
+
+def _key(modulus: int) -> str:
+    """Return a SubjectPublicKeyInfo with this modulus, which is all that a comparison looks at."""
+    number = _der(0x02, b"\x00" + modulus.to_bytes((modulus.bit_length() + 7) // 8))
+    subject = _der(0x03, b"\x00" + _der(0x30, number, _der(0x02, b"\x01\x00\x01")))
+    algorithm = _der(0x30, bytes.fromhex("06092a864886f70d0101010500"))
+    return base64.b64encode(_der(0x30, algorithm, subject)).decode()
+
+
+KEY = _key(1 << 2047 | 3)
+OTHER_KEY = _key(1 << 2047 | 5)
+SHORT_KEY = _key(1 << 511 | 3)
+
+CNAME = ExpectedRecord(Purpose.DKIM, "tok1._domainkey.example.com", RecordType.CNAME, TARGET, required=True)
+BYODKIM = ExpectedRecord(
+    Purpose.DKIM, "sel._domainkey.example.com", RecordType.TXT, f"p={KEY}", required=True
+)
+TXT = ExpectedRecord(Purpose.OWNERSHIP, "_amazonses.example.com", RecordType.TXT, TOKEN, required=True)
+MX = ExpectedRecord(
+    Purpose.MAIL_FROM,
+    "bounce.example.com",
+    RecordType.MX,
+    "10 feedback-smtp.eu-west-1.mail.example",
+    required=True,
+)
+
+
+def _look(record: ExpectedRecord, reply: Reply, *values: str, negative_ttl: int | None = None) -> Judgement:
+    question = record.questions[0]
+    observation = Observation(question, "local", reply, 0, values=values, negative_ttl=negative_ttl)
+    return judge(record, [observation], SIBLINGS)
+
+
+@pytest.mark.parametrize(
+    ("record", "values"),
+    [
+        (CNAME, (TARGET,)),
+        (CNAME, (TARGET.upper() + ".",)),
+        (TXT, (TOKEN,)),
+        (TXT, (f'"{TOKEN}"',)),
+        (TXT, (f"amazonses:{TOKEN}",)),
+        (TXT, ("v=spf1 -all", "another account's token", TOKEN)),
+        (BYODKIM, (f"p={KEY}",)),
+        (BYODKIM, (f"v=DKIM1; k=rsa; p={KEY[:100]} {KEY[100:]};",)),
+        (MX, ("10 feedback-smtp.eu-west-1.mail.example",)),
+        (MX, ("0 FEEDBACK-SMTP.us-east-1.mail.example.",)),
+    ],
+)
+def test_what_is_accepted(record: ExpectedRecord, values: tuple[str, ...]) -> None:
+    """The right value, and the variants that receivers read in the same way."""
+    assert Judgement(Sight.PRESENT, None, Finding.OK) == _look(record, Reply.ANSWER, *values)
+
+
+@pytest.mark.parametrize(
+    ("record", "values", "finding"),
+    [
+        (CNAME, ("elsewhere.example",), Finding.WRONG_TARGET),
+        (CNAME, ("tok2.dkim.mail.example",), Finding.TOKENS_SWAPPED),
+        (CNAME, (f"{TARGET}.example.com",), Finding.DOUBLED_ZONE),
+        (TXT, ("v=spf1 -all",), Finding.WRONG_VALUE),
+        (TXT, (TOKEN.lower(),), Finding.CASE_CHANGED),
+        (TXT, (TOKEN[:30],), Finding.TRUNCATED),
+        (TXT, (f"{TOKEN[:20]} {TOKEN[20:]}",), Finding.WHITESPACE),
+        (BYODKIM, (f"p={OTHER_KEY}",), Finding.KEY_MISMATCH),
+        (BYODKIM, ("p=",), Finding.KEY_REVOKED),
+        (BYODKIM, ("v=DKIM1; k=rsa",), Finding.KEY_UNREADABLE),
+        (BYODKIM, ("hello",), Finding.KEY_UNREADABLE),
+        (BYODKIM, (f"p={SHORT_KEY}",), Finding.KEY_TOO_SHORT),
+        (BYODKIM, (f'p={KEY[:200]}" "{KEY[200:]}',), Finding.QUOTED),
+        (BYODKIM, (f'"p={KEY}"',), Finding.QUOTED),
+        (BYODKIM, (f"p={KEY[:200]}",), Finding.TRUNCATED),
+        (BYODKIM, (f"p={KEY.lower()}",), Finding.CASE_CHANGED),
+        (BYODKIM, (f"p={KEY}", f"p={KEY}"), Finding.MULTIPLE),
+        (MX, ("10 mx.elsewhere.example",), Finding.WRONG_VALUE),
+        (MX, ("10 feedback-smtp.eu-west-1.mail.example", "20 mx.example.com"), Finding.MULTIPLE),
+        (MX, ("10 feedback-smtp.notmail.example",), Finding.WRONG_VALUE),
+    ],
+)
+def test_what_is_wrong_and_how(record: ExpectedRecord, values: tuple[str, ...], finding: Finding) -> None:
+    """Another value of the right type is INVALID_VALUE, an absence, and is told apart by its damage."""
+    expected = Judgement(Sight.ABSENT, ErrorType.INVALID_VALUE, finding)
+
+    assert expected == _look(record, Reply.ANSWER, *values)
+
+
+@pytest.mark.parametrize(
+    ("reply", "sight", "error", "finding"),
+    [
+        (Reply.NXDOMAIN, Sight.ABSENT, ErrorType.HOST_NOT_FOUND, Finding.MISSING),
+        (Reply.NODATA, Sight.ABSENT, ErrorType.TYPE_NOT_FOUND, Finding.MISSING),
+        (Reply.SERVFAIL, Sight.UNKNOWN, ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+        (Reply.REFUSED, Sight.UNKNOWN, ErrorType.DNS_SERVER_ERROR, Finding.LAME),
+        (Reply.FORMERR, Sight.UNKNOWN, ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+        (Reply.NOTIMP, Sight.UNKNOWN, ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+        (Reply.BOGUS, Sight.UNKNOWN, ErrorType.DNS_SERVER_ERROR, Finding.BOGUS),
+        (Reply.NO_AUTHORITY, Sight.UNKNOWN, ErrorType.HOST_NOT_FOUND, Finding.UNREACHABLE),
+        (Reply.TIMEOUT, Sight.UNKNOWN, ErrorType.SERVICE_ERROR, Finding.UNREACHABLE),
+        (Reply.TRUNCATED, Sight.UNKNOWN, ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+        (Reply.GARBAGE, Sight.UNKNOWN, ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
+        (Reply.OUR_RESOLVER, Sight.UNKNOWN, ErrorType.SERVICE_ERROR, Finding.OUR_RESOLVER),
+    ],
+)
+@pytest.mark.parametrize("record", [CNAME, TXT, BYODKIM, MX])
+def test_what_no_value_means(
+    record: ExpectedRecord, reply: Reply, sight: Sight, error: ErrorType, finding: Finding
+) -> None:
+    """Only NXDOMAIN and NODATA are absences; all other replies are evidence of nothing."""
+    assert Judgement(sight, error, finding, None) == _look(record, reply)
+
+
+def test_every_reply_has_a_meaning() -> None:
+    """No reply is left without a judgement, and only the authoritative ones are evidence."""
+    for reply in Reply:
+        judged = _look(CNAME, reply, *([TARGET] if reply is Reply.ANSWER else []))
+        assert reply.authoritative == (judged.sight is not Sight.UNKNOWN)
+
+
+def test_the_second_name_of_a_record_counts_too() -> None:
+    """The legacy TXT is accepted at the bare domain, and is absent only when neither name has it."""
+    record = ExpectedRecord(
+        Purpose.OWNERSHIP, TXT.name, RecordType.TXT, TOKEN, required=True, also=("example.com",)
+    )
+    first, second = record.questions
+    nothing = Observation(first, "local", Reply.NXDOMAIN, 0)
+
+    def at_the_domain(reply: Reply, *values: str) -> Sight:
+        return judge(record, [nothing, Observation(second, "local", reply, 0, values=values)]).sight
+
+    assert Sight.PRESENT is at_the_domain(Reply.ANSWER, TOKEN)
+    assert Sight.ABSENT is at_the_domain(Reply.NODATA)
+    assert Sight.UNKNOWN is at_the_domain(Reply.SERVFAIL)
