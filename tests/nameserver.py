@@ -1,8 +1,8 @@
 """A real name server on loopback that can be edited while it runs and misbehaves on request.
 
-It plays a recursive resolver and the authority of everything behind it: it follows CNAMEs within its data and
-answers the rest with NXDOMAIN or NODATA and the SOA of the closest zone. The root is a zone from the start, so
-that control questions are answered.
+It plays a recursive resolver and the authority of everything behind it: it follows CNAMEs within its data
+and answers the rest with NXDOMAIN or NODATA and the SOA of the closest zone. The root is a zone from the
+start, so that control questions are answered.
 
     with NameServer() as server:
         server.zone("example.com")
@@ -11,13 +11,12 @@ that control questions are answered.
         ... ask server.address ...
         assert server.asked("a.example.com", "CNAME") == 1
 
-Servers that share a `Zone` see the same data; `server.lie(...)` overrides it for one of them. Private addresses
-need no trick: put them.
+Servers that share a `Zone` see the same data; `server.lie(...)` overrides it for one of them. Private
+addresses need no trick: put them.
 """
 
-from __future__ import annotations
-
 import asyncio
+import itertools
 import socket
 import struct
 import threading
@@ -25,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
+from typing import Self
 
 import dns.edns
 import dns.exception
@@ -255,7 +255,7 @@ class NameServer:
 
     # -- life --------------------------------------------------------------------------------------------
 
-    def start(self) -> NameServer:
+    def start(self) -> Self:
         """Answer from now on."""
         started = threading.Event()
         self._loop.call_soon(started.set)
@@ -271,7 +271,7 @@ class NameServer:
         self._udp.close()
         self._tcp.close()
 
-    def __enter__(self) -> NameServer:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
@@ -376,8 +376,8 @@ class NameServer:
             wrong = self._resolved(other).to_wire()
             return [wrong] if trick is Trick.WRONG_QUESTION else [_other_id(right), wrong, b"", b"?", right]
         if trick is Trick.LOWER_CASE:
-            length = len(query.question[0].name.to_wire())
-            return [right[:12] + right[12 : 12 + length].lower() + right[12 + length :]]
+            end = right.index(0, 12)  # of the name: the labels of a test hold no zero octet
+            return [right[:12] + right[12:end].lower() + right[end:]]
         return [right] * (3 if trick is Trick.DUPLICATE else 1)
 
     def _resolved(self, query: dns.message.Message) -> dns.message.Message:
@@ -427,7 +427,7 @@ class NameServer:
             return None
         links = [
             dns.rrset.from_text(owner, 60, "IN", "CNAME", target.to_text())
-            for owner, target in zip(chain, chain[1:], strict=False)
+            for owner, target in itertools.pairwise(chain)
         ]
         response.answer = links + response.answer
         return response

@@ -5,6 +5,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
+
 from nameserver import NameServer, Trick, Zone
 
 

@@ -1,0 +1,161 @@
+"""What an answer says about the question: the one place that reads records into a reply.
+
+Both decoders (`codec`, plain answers by hand; `unusual`, everything by dnspython) end here, so that the two
+differ in how they read octets and in nothing else.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from indicia.domain.observation import RecordType, Reply, Soa
+
+MAX_CHAIN = 8
+"""CNAMEs that are followed; one more is not an answer."""
+
+MAX_RECORDS = 64
+"""Records of an answer, all sections together."""
+
+
+class Record(NamedTuple):
+    """One record of the answer section: names in lower case without a trailing dot."""
+
+    owner: str
+    rtype: int
+    ttl: int
+    value: str
+    strings: tuple[str, ...] = ()
+
+
+class Message(NamedTuple):
+    """The parts of an answer that matter, whoever decoded them."""
+
+    rcode: int
+    authoritative: bool
+    authentic: bool
+    answer: Sequence[Record]
+    soa: Soa | None = None
+    soa_ttl: int = 0
+    referral: bool = False
+    extended: tuple[tuple[int, str], ...] = ()
+
+
+class Answer(NamedTuple):
+    """The members of an `Observation` that the answer itself decides. `authentic` is the AD flag as sent."""
+
+    reply: Reply
+    values: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
+    ttl: int | None = None
+    negative_ttl: int | None = None
+    authentic: bool = False
+    extended: tuple[tuple[int, str], ...] = ()
+    soa: Soa | None = None
+    strings: tuple[tuple[str, ...], ...] = ()
+
+
+GARBAGE = Answer(Reply.GARBAGE)
+TRUNCATED = Answer(Reply.TRUNCATED)
+
+_NOERROR, _SERVFAIL, _NXDOMAIN = 0, 2, 3
+_REPLIES = {
+    1: Reply.FORMERR,
+    2: Reply.SERVFAIL,
+    4: Reply.NOTIMP,
+    5: Reply.REFUSED,
+    9: Reply.REFUSED,  # NOTAUTH
+    16: Reply.FORMERR,  # BADVERS (RFC 6891 §6.1.3): the question was too new for the server
+}
+
+# RFC 8914 §4. The codes that name DNSSEC; with NOERROR 1 and 2 only mean that nothing was validated.
+_DNSSEC = frozenset({1, 2, *range(5, 13), 27})
+_NO_AUTHORITY = frozenset({22, 23})
+# Served from what the resolver once knew, because nobody answers for the zone now: no statement of the zone.
+_STALE = frozenset({3, 19})
+# Made up, or held back, by the resolver's own policy (forged, blocked, censored, filtered).
+_POLICY = frozenset({4, 15, 16, 17})
+
+
+def conclude(name: str, rtype: RecordType, message: Message, *, recursive: bool = True) -> Answer:
+    """Say what the message answers to the question for `name`, lower case without a trailing dot.
+
+    `recursive` is whether the question asked for recursion; if not, only an authoritative answer counts.
+    """
+    reply = _refusal(message, recursive=recursive)
+    if reply is not None:
+        return Answer(reply, extended=message.extended)
+    chain: list[str] = []
+    ttls: list[int] = []
+    if rtype is not RecordType.CNAME and message.answer:
+        end = _follow(name, message.answer, chain, ttls)
+        if end is None:
+            return Answer(Reply.GARBAGE, extended=message.extended)
+        name = end
+    wanted = rtype.value
+    found = sorted({(each.value, each.strings) for each in _at(message.answer, name, wanted, ttls)})
+    soa, authentic, extended = message.soa, message.authentic, message.extended
+    if found:
+        # RFC 2308 §2.1: with a chain the rcode is about its end. A CNAME that was asked for is there all the
+        # same: some forwarders follow it and report the state of its target.
+        if message.rcode == _NXDOMAIN and rtype is not RecordType.CNAME:
+            return Answer(Reply.GARBAGE, extended=extended)
+        values, strings = tuple(each[0] for each in found), tuple(each[1] for each in found)
+        if rtype is RecordType.SOA:
+            soa = _soa(name, values[0]) or soa
+        texts = strings if rtype is RecordType.TXT else ()
+        return Answer(Reply.ANSWER, values, tuple(chain), min(ttls), None, authentic, extended, soa, texts)
+    reply = Reply.NXDOMAIN if message.rcode == _NXDOMAIN else Reply.NODATA
+    # RFC 2308 §5: a negative answer is kept for the smaller of the SOA's TTL and its MINIMUM field.
+    negative = None if soa is None else min(message.soa_ttl, soa.minimum)
+    return Answer(reply, (), tuple(chain), min(ttls, default=None), negative, authentic, extended, soa)
+
+
+def _refusal(message: Message, *, recursive: bool) -> Reply | None:
+    """The reply of a message that says nothing about what is published, else None."""
+    if message.rcode not in (_NOERROR, _NXDOMAIN):
+        if message.rcode == _SERVFAIL and message.extended:
+            codes = {code for code, _ in message.extended}
+            if codes & _DNSSEC:
+                return Reply.BOGUS
+            if codes & _NO_AUTHORITY:
+                return Reply.NO_AUTHORITY
+        return _REPLIES.get(message.rcode, Reply.SERVFAIL)
+    if message.extended:
+        codes = {code for code, _ in message.extended}
+        if codes & _STALE:
+            return Reply.NO_AUTHORITY
+        if codes & _POLICY:
+            return Reply.OUR_RESOLVER
+    # RFC 2308 §2.2: an empty answer with name servers and no SOA is a referral. A resolver that refers does
+    # not resolve; a zone's own server that is not authoritative is lame.
+    if (message.referral and not message.answer) or not (recursive or message.authoritative):
+        return Reply.REFUSED
+    return None
+
+
+def _follow(name: str, answer: Sequence[Record], chain: list[str], ttls: list[int]) -> str | None:
+    """The end of the CNAME chain from `name`, or None when it is too long, loops, or forks."""
+    cname = RecordType.CNAME.value
+    targets: dict[str, Record] = {}
+    for each in answer:
+        if each.rtype == cname and targets.setdefault(each.owner, each).value != each.value:
+            return None  # RFC 2181 §10.1: one CNAME at a name
+    while name in targets:
+        if len(chain) == MAX_CHAIN:
+            return None
+        ttls.append(targets[name].ttl)
+        name = targets[name].value
+        chain.append(name)
+    return name
+
+
+def _at(answer: Sequence[Record], name: str, wanted: int, ttls: list[int]) -> list[Record]:
+    """The wanted records at the name; their TTLs are noted."""
+    found = [each for each in answer if each.rtype == wanted and each.owner == name]
+    ttls.extend(each.ttl for each in found)
+    return found
+
+
+def _soa(zone: str, value: str) -> Soa | None:
+    """The SOA in its presentation form, as a value."""
+    primary, admin, serial, _refresh, _retry, _expire, minimum = value.split(" ")
+    return Soa(zone, primary, admin, int(serial), int(minimum))
