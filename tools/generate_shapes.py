@@ -96,7 +96,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Struct
 
-from indicia.wire.shapes.operations import ErrorShape, Operation
+from indicia.wire.shapes.operation import ErrorShape, Operation
 from indicia.wire.shapes.rules import Integer, Long, Reticent, Rule, Timestamp
 '''
 
@@ -187,7 +187,7 @@ class Writer:
         """The annotation for a shape; whatever it needs is written before."""
         if name not in self.written:
             if name in self.open:
-                raise SystemExit(f"{self.service.name}: {name} holds itself, which this generator cannot write")
+                raise SystemExit(f"{name} holds itself, which this generator cannot write")
             self.open.append(name)
             self.written[name] = self.define(name, self.shapes[name])
             self.open.pop()
@@ -211,8 +211,8 @@ class Writer:
         rule = self.rule(name, shape)
         if not rule:
             return plain
-        self.lines.append(f"_{name}: TypeAlias = Annotated[{plain}, Rule({rule})]")
-        return f"_{name}"
+        self.lines.append(f"_{name[0].upper()}{name[1:]}: TypeAlias = Annotated[{plain}, Rule({rule})]")
+        return f"_{name[0].upper()}{name[1:]}"
 
     def rule(self, name: str, shape: dict[str, Any]) -> str:
         """The arguments of the shape's `Rule`; nothing when it has no constraint."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
-    from indicia.wire.shapes.operations import ErrorShape, Operation
+    from indicia.wire.shapes.operation import ErrorShape, Operation
 
 SERVICES = ("ses", "sesv2", "sts")
 
@@ -35,7 +36,7 @@ def errors(service: str) -> Mapping[str, ErrorShape]:
     return table
 
 
-def _module(service: str) -> object:
+def _module(service: str) -> ModuleType:
     if service not in SERVICES:
         raise KeyError(service)
     return import_module(f"indicia.wire.shapes.{service}")

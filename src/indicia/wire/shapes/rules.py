@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple, NewType, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NewType, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -38,11 +38,11 @@ def timestamp(instant: Instant) -> Timestamp:
     return Timestamp(instant / 1000)
 
 
-class Reticent(Struct):
+class Reticent(Struct, frozen=True):
     """A shape with a member that the service model marks sensitive: its `repr` shows no value at all."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
 
-    def __rich_repr__(self) -> tuple[str, ...]:
-        return ("...",)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []

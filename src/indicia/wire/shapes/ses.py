@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Struct
 
-from indicia.wire.shapes.operations import ErrorShape, Operation
+from indicia.wire.shapes.operation import ErrorShape, Operation
 from indicia.wire.shapes.rules import Integer, Long, Rule, Timestamp
 
 

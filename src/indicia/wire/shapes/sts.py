@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Struct
 
-from indicia.wire.shapes.operations import ErrorShape, Operation
+from indicia.wire.shapes.operation import ErrorShape, Operation
 from indicia.wire.shapes.rules import Rule
 
 
@@ -15,7 +15,7 @@ class GetCallerIdentityRequest(Struct, kw_only=True, frozen=True):
     """`GetCallerIdentityRequest`."""
 
 
-_arnType: TypeAlias = Annotated[
+_ArnType: TypeAlias = Annotated[
     str,
     Rule(
         minimum=20,
@@ -30,7 +30,7 @@ class GetCallerIdentityResponse(Struct, kw_only=True, frozen=True, omit_defaults
 
     UserId: str | None = None
     Account: str | None = None
-    Arn: _arnType | None = None
+    Arn: _ArnType | None = None
 
 
 ERRORS: dict[str, ErrorShape] = {}
