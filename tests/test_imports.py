@@ -1,0 +1,153 @@
+"""The arrows of the house: which room may know which other, read from the sources."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parent.parent / "src"
+EVERYBODY_BUT_DOMAIN = {"settings", "clock"}
+
+# A room to the rooms (or modules of them) that it may import beside itself. `docs` has the picture.
+ARROWS: dict[str, set[str]] = {
+    "domain": set(),
+    "settings": {"domain"},
+    "clock": {"domain"},
+    "wire": {"domain"},
+    "store": {"domain"},
+    "vault": {"domain", "store"},
+    "keyzone": {"domain", "store"},
+    "verifier": {"domain", "store"},
+    "mail": {"domain", "store"},
+    "links": {"domain", "store", "mail"},
+    "operations": {"wire.shapes", "domain", "store", "vault"},
+    "credentials": {"domain", "store", "vault"},
+}
+# These put the others together. The sandbox is a part of what `app` starts, so it knows neither of the two.
+ALL_ROOMS = {"app", "cli", "__main__"}
+ALL_BUT_THE_ENTRANCE = {"sandbox", "testing"}
+
+# What the domain is told instead of finding out: the time, chance, the outside.
+INPUTS_OF_THE_DOMAIN = {
+    *("time", "random", "secrets", "os", "io", "pathlib", "tempfile", "subprocess", "logging"),
+    *("socket", "ssl", "select", "asyncio", "threading", "multiprocessing", "http", "smtplib", "sqlite3"),
+}
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of every import in a file, those for types only included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are written in full"
+            for name in node.names:
+                yield node.lineno, f"{node.module}.{name.name}"
+
+
+def room_of(dotted: str) -> str:
+    """Return the room of a dotted name below `indicia`."""
+    return dotted.split(".")[1]
+
+
+def may_import(room: str, dotted: str) -> bool:
+    """Say whether the table has an arrow from a room to what it imports."""
+    if dotted.count(".") == 0 or dotted in {"indicia.__version__", "indicia.VERSION"}:
+        return True
+    target = room_of(dotted)
+    if room == target or room in ALL_ROOMS:
+        return True
+    if room in ALL_BUT_THE_ENTRANCE:
+        return target not in ALL_ROOMS
+    allowed = ARROWS[room] | (EVERYBODY_BUT_DOMAIN if room != "domain" else set())
+    below = dotted.removeprefix("indicia.")
+    return any(below == arrow or below.startswith(f"{arrow}.") for arrow in allowed)
+
+
+def trespasses(sources: Path) -> list[str]:
+    """Return every import that has no arrow, as `file:line: sentence`."""
+    found = []
+    for path in sorted(sources.glob("indicia/**/*.py")):
+        inside = path.relative_to(sources / "indicia")
+        room = inside.parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        if room not in {*ARROWS, *ALL_ROOMS, *ALL_BUT_THE_ENTRANCE}:
+            found.append(f"{inside}: the room `{room}` has no arrows in tests/test_imports.py")
+            continue
+        found += [
+            f"{inside}:{line}: `{room}` may not import `{dotted}`"
+            for line, dotted in imported(path)
+            if dotted.split(".")[0] == "indicia" and not may_import(room, dotted)
+        ]
+    return found
+
+
+def test_every_import_follows_an_arrow() -> None:
+    """No module of ours imports a room that the table does not let it know."""
+    assert trespasses(SOURCES) == []
+
+
+def test_the_domain_is_pure() -> None:
+    """The domain imports the standard library and itself, and nothing that has inputs of its own."""
+    allowed = (sys.stdlib_module_names - INPUTS_OF_THE_DOMAIN) | {"indicia"}
+    strangers = [
+        f"{path.relative_to(SOURCES)}:{line}: {dotted}"
+        for path in sorted(SOURCES.glob("indicia/domain/**/*.py"))
+        for line, dotted in imported(path)
+        if dotted.split(".")[0] not in allowed
+    ]
+
+    assert strangers == []
+
+
+@pytest.mark.parametrize("name", ["utils", "helpers", "common", "misc", "base", "core", "service", "models"])
+def test_no_module_is_named_after_nothing(name: str) -> None:
+    """A module whose name is no subject does not exist."""
+    assert list(SOURCES.glob(f"indicia/**/{name}.py")) == []
+    assert list(SOURCES.glob(f"indicia/**/{name}/")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "complaint"),
+    [
+        ("domain/x.py", "from indicia.store import ids", "`domain` may not import `indicia.store.ids`"),
+        ("domain/x.py", "from indicia.clock import Clock", "`domain` may not import `indicia.clock.Clock`"),
+        ("wire/x.py", "import indicia.operations.table", "`wire` may not import `indicia.operations.table`"),
+        (
+            "operations/x.py",
+            "from indicia.wire import sigv4",
+            "`operations` may not import `indicia.wire.sigv4`",
+        ),
+        ("sandbox/x.py", "from indicia.app import serve", "`sandbox` may not import `indicia.app.serve`"),
+        ("store/x.py", "def f():\n    from indicia import vault", "`store` may not import `indicia.vault`"),
+        ("attic.py", "x = 1", "the room `attic` has no arrows in tests/test_imports.py"),
+    ],
+)
+def test_a_trespass_is_found(tmp_path: Path, file: str, line: str, complaint: str) -> None:
+    """The check sees an import against the arrows, wherever in a file it stands."""
+    path = tmp_path / "indicia" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(line)
+
+    assert [found.split(": ", 1)[1] for found in trespasses(tmp_path)] == [complaint]
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("operations/x.py", "from indicia.wire.shapes import sesv2"),
+        ("verifier/x.py", "from indicia.clock import Clock"),
+        ("cli/x.py", "from indicia.app import serve"),
+        ("sandbox/x.py", "from indicia.operations.table import TABLE"),
+    ],
+)
+def test_an_arrow_is_followed(tmp_path: Path, file: str, line: str) -> None:
+    """What the table allows is not complained about."""
+    path = tmp_path / "indicia" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(line)
+
+    assert trespasses(tmp_path) == []
