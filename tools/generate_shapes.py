@@ -46,6 +46,17 @@ DEFAULTS: dict[tuple[str, str, str], str] = {
     ("sesv2", "PutEmailIdentityFeedbackAttributesRequest", "EmailForwardingEnabled"): "False",
 }
 
+# Required by the model, and absent from the answers all the same.
+ABSENT: frozenset[tuple[str, str, str]] = frozenset(
+    {
+        # While no MAIL FROM domain is set, only the behaviour is shown (spec 2.3, 2.4; recorded).
+        ("sesv2", "MailFromAttributes", "MailFromDomain"),
+        ("sesv2", "MailFromAttributes", "MailFromDomainStatus"),
+        ("ses", "IdentityMailFromDomainAttributes", "MailFromDomain"),
+        ("ses", "IdentityMailFromDomainAttributes", "MailFromDomainStatus"),
+    }
+)
+
 # Rules that the model does not have.
 RULES: dict[tuple[str, str, str], str] = {
     # Tags may be empty where an identity is created, not here (spec 6.4).
@@ -232,7 +243,8 @@ class Writer:
 
     def structure(self, name: str, shape: dict[str, Any]) -> None:
         """Write the class of a structure."""
-        required = set(shape.get("required", ()))
+        absent = {member for service, of, member in ABSENT if (service, of) == (self.service.name, name)}
+        required = set(shape.get("required", ())) - absent
         members: list[str] = []
         always = True
         aliases: list[str] = []

@@ -590,11 +590,11 @@ _CustomMailFromStatus: TypeAlias = Annotated[
 _BehaviorOnMXFailure: TypeAlias = Annotated[str, Rule(one_of=("RejectMessage", "UseDefaultValue"))]
 
 
-class IdentityMailFromDomainAttributes(Struct, kw_only=True, frozen=True):
+class IdentityMailFromDomainAttributes(Struct, kw_only=True, frozen=True, omit_defaults=True):
     """`IdentityMailFromDomainAttributes`."""
 
-    MailFromDomain: str
-    MailFromDomainStatus: _CustomMailFromStatus
+    MailFromDomain: str | None = None
+    MailFromDomainStatus: _CustomMailFromStatus | None = None
     BehaviorOnMXFailure: _BehaviorOnMXFailure
 
 

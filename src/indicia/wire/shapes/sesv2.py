@@ -1630,11 +1630,11 @@ _MailFromDomainStatus: TypeAlias = Annotated[
 _BehaviorOnMxFailure: TypeAlias = Annotated[str, Rule(one_of=("REJECT_MESSAGE", "USE_DEFAULT_VALUE"))]
 
 
-class MailFromAttributes(Struct, kw_only=True, frozen=True):
+class MailFromAttributes(Struct, kw_only=True, frozen=True, omit_defaults=True):
     """`MailFromAttributes`."""
 
-    MailFromDomain: str
-    MailFromDomainStatus: _MailFromDomainStatus
+    MailFromDomain: str | None = None
+    MailFromDomainStatus: _MailFromDomainStatus | None = None
     BehaviorOnMxFailure: _BehaviorOnMxFailure
 
 
