@@ -1,0 +1,233 @@
+"""The playground: every domain there is, as a zone anybody here may edit. No I/O.
+
+It answers as a recursive resolver would that reaches the whole DNS: it follows CNAMEs from one domain into
+another and into the key zone, and proves absence with the SOA of the zone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdataset
+import dns.rdatatype
+import dns.rrset
+
+from indicia.domain.dkim import split_text
+from indicia.domain.faults import FaultKind, refuse
+
+TTL = 60  # seconds; also what a negative answer may be kept: a playground forgets fast
+_CHAIN = 8  # CNAMEs followed, as the verifier does
+
+# What the playground knows of the key zone: the text of the key, "" for an issued token without one, None.
+KeyText = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A way for a name to misbehave: the response code it answers with in place of its records."""
+
+    rcode: dns.rcode.Rcode
+
+
+@dataclass(slots=True)
+class Playground:
+    """The records of all domains, edited by name and type. Safe to use from several threads.
+
+    `zone_of` returns the zone a name belongs to, which is where a negative answer's SOA stands; `key_text`
+    answers for names in the key zone.
+    """
+
+    zone_of: Callable[[str], str]
+    key_text: KeyText
+    _records: dict[str, dict[str, dns.rdataset.Rdataset]] = field(default_factory=dict)
+    _rules: dict[str, Rule] = field(default_factory=dict)
+    _above: Counter[str] = field(default_factory=Counter)  # how many names with records lie below a name
+    _serial: int = 1
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def put(self, name: str, rtype: str, values: list[str], ttl: int = TTL) -> None:
+        """Publish these values, over what the name had of this type.
+
+        TXT values are taken as they are, in one piece and without zone-file quotes.
+
+        Raises: `Fault` INVALID_PARAMETER for a name, type or value that DNS cannot hold.
+        """
+        key = _key(name)
+        rdatas = [_rdata(rtype, value) for value in values]
+        if not rdatas:
+            refuse(FaultKind.INVALID_PARAMETER, "values is empty; give at least one, or DELETE the records.")
+        with self._lock:
+            if key not in self._records:
+                self._records[key] = {}
+                self._above.update(_ancestors(key))
+            self._records[key][rtype.upper()] = dns.rdataset.from_rdata_list(ttl, rdatas)
+            self._serial += 1
+
+    def misbehave(self, name: str, rcode: str) -> None:
+        """Make every question for the name be answered with this response code."""
+        with self._lock:
+            self._rules[_key(name)] = Rule(dns.rcode.from_text(rcode))
+
+    def remove(self, name: str, rtype: str | None = None) -> int:
+        """Withdraw what the name has of this type, or all of it; return how many sets there were."""
+        key = _key(name)
+        with self._lock:
+            held = self._records.get(key, {})
+            gone = [rtype.upper()] if rtype else list(held)
+            removed = sum(held.pop(kind, None) is not None for kind in gone)
+            if not held:
+                self._forget(key)
+            if rtype is None:
+                self._rules.pop(key, None)
+            self._serial += 1
+            return removed
+
+    def remove_under(self, domain: str) -> int:
+        """Withdraw everything at and below a domain; return how many names had something."""
+        apex = _key(domain)
+        with self._lock:
+            names = [name for name in self._records if name == apex or name.endswith("." + apex)]
+            for name in names:
+                self._forget(name)
+            for name in [name for name in self._rules if name == apex or name.endswith("." + apex)]:
+                del self._rules[name]
+            self._serial += 1
+            return len(names)
+
+    def clear(self) -> None:
+        """Withdraw everything."""
+        with self._lock:
+            self._records.clear()
+            self._rules.clear()
+            self._above.clear()
+            self._serial += 1
+
+    def records(self) -> Iterator[tuple[str, str, int, list[str]]]:
+        """Yield what is published, as (name, type, TTL, values)."""
+        with self._lock:
+            held = [(name, dict(sets)) for name, sets in sorted(self._records.items())]
+        for name, sets in held:
+            for kind, rdataset in sorted(sets.items()):
+                yield name, kind, rdataset.ttl, [_text(rdata) for rdata in rdataset]
+
+    def answer(self, query: dns.message.Message) -> dns.message.Message:
+        """Return the answer to a query, as a recursive resolver that reaches everything would give it."""
+        response = dns.message.make_response(query, recursion_available=True)
+        if len(query.question) != 1:
+            response.set_rcode(dns.rcode.FORMERR)
+            return response
+        question = query.question[0]
+        with self._lock:
+            self._fill(response, question.name, question.rdtype)
+        return response
+
+    def _fill(
+        self, response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
+    ) -> None:
+        for _ in range(_CHAIN + 1):
+            text = _key(name.to_text(omit_final_dot=True))
+            rule = self._rules.get(text)
+            if rule is not None:
+                response.set_rcode(rule.rcode)
+                return
+            held = self._at(text)
+            kind = dns.rdatatype.to_text(rdtype)
+            alias = held.get("CNAME") if kind != "CNAME" else None
+            found = held.get(kind) or alias
+            if found is None:
+                if kind == "SOA" and text == self.zone_of(text):
+                    response.answer.append(self._soa(text))
+                    return
+                self._deny(response, text, exists=bool(held) or self._exists(text))
+                return
+            response.answer.append(dns.rrset.from_rdata_list(name, found.ttl, list(found)))
+            if found is not alias:
+                return
+            name = alias[0].target
+        response.set_rcode(dns.rcode.SERVFAIL)
+
+    def _at(self, text: str) -> dict[str, dns.rdataset.Rdataset]:
+        held = self._records.get(text)
+        if held:
+            return held
+        key = self.key_text(text)
+        return {"TXT": dns.rdataset.from_rdata_list(TTL, [_rdata("TXT", key)])} if key else {}
+
+    def _exists(self, text: str) -> bool:
+        """Say whether the name is there without records: a zone's apex, an empty non-terminal, a bare token."""
+        if text == self.zone_of(text) or self.key_text(text) is not None:
+            return True
+        return self._above[text] > 0
+
+    def _forget(self, key: str) -> None:
+        if self._records.pop(key, None) is not None:
+            self._above.subtract(_ancestors(key))
+
+    def _deny(self, response: dns.message.Message, text: str, *, exists: bool) -> None:
+        if not exists:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        response.authority.append(self._soa(self.zone_of(text)))
+
+    def _soa(self, zone: str) -> dns.rrset.RRset:
+        return dns.rrset.from_text(
+            f"{zone}.",
+            TTL,
+            dns.rdataclass.IN,
+            dns.rdatatype.SOA,
+            f"ns1.{zone}. hostmaster.{zone}. {self._serial} 3600 600 86400 {TTL}",
+        )
+
+
+def _ancestors(name: str) -> list[str]:
+    labels = name.split(".")
+    return [".".join(labels[depth:]) for depth in range(1, len(labels))]
+
+
+def _key(name: str) -> str:
+    """Return the name as it is looked up; refuse what is no name."""
+    try:
+        return dns.name.from_text(name).to_text(omit_final_dot=True).lower()
+    except (dns.exception.DNSException, UnicodeError):
+        refuse(FaultKind.INVALID_PARAMETER, f"name {name[:100]!r} is not a domain name.")
+
+
+def _rdata(rtype: str, value: str) -> dns.rdata.Rdata:
+    try:
+        kind = dns.rdatatype.from_text(rtype)
+        if kind == dns.rdatatype.TXT:
+            strings = " ".join('"' + _escaped(part) + '"' for part in split_text(value))
+            return dns.rdata.from_text(dns.rdataclass.IN, kind, strings)
+        return dns.rdata.from_text(dns.rdataclass.IN, kind, value, origin=dns.name.root, relativize=False)
+    except (dns.exception.DNSException, UnicodeError, ValueError) as error:
+        refuse(
+            FaultKind.INVALID_PARAMETER,
+            f"{rtype[:20]} {value[:100]!r} is not a record the DNS can hold: {type(error).__name__}.",
+        )
+
+
+def _escaped(text: str) -> str:
+    """Return a string as zone files write it inside quotes (RFC 1035 §5.1)."""
+    return "".join(
+        f"\\{character}"
+        if character in '"\\'
+        else character
+        if " " <= character < "\x7f"
+        else f"\\{ord(character):03d}"
+        for character in text
+    )
+
+
+def _text(rdata: dns.rdata.Rdata) -> str:
+    if rdata.rdtype == dns.rdatatype.TXT:
+        return b"".join(rdata.strings).decode("latin-1")  # type: ignore[attr-defined]
+    return rdata.to_text().rstrip(".")
