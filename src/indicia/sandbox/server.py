@@ -45,6 +45,7 @@ class PlaygroundServer:
         self._playground = playground
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int = 0) -> tuple[str, int]:
         """Bind, and return the address that was bound."""
@@ -66,11 +67,16 @@ class PlaygroundServer:
         raise OSError("no port that is free for UDP and TCP alike")
 
     async def stop(self) -> None:
-        """Stop answering."""
-        if self._udp is not None:
-            self._udp.close()
+        """Stop answering, and let go of the sockets."""
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
         if self._tcp is not None:
             self._tcp.close()
+            await self._tcp.wait_closed()
+        if self._udp is not None:
+            self._udp.close()
+            await asyncio.sleep(0)  # the transport lets go of its socket in the next turn of the loop
 
     def respond(self, data: bytes, limit: int) -> bytes | None:
         """Return the answer to one message, None when it deserves none."""
@@ -92,12 +98,23 @@ class PlaygroundServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the questions of one connection (RFC 7766)."""
-        with contextlib.suppress(asyncio.IncompleteReadError, TimeoutError, ConnectionError):
-            while True:
-                (length,) = struct.unpack("!H", await asyncio.wait_for(reader.readexactly(2), _IDLE))
-                answer = self.respond(await asyncio.wait_for(reader.readexactly(length), _IDLE), 65535)
-                if answer is None:
-                    break
-                writer.write(struct.pack("!H", len(answer)) + answer)
-                await writer.drain()
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, TimeoutError, ConnectionError):
+                while await self._answer_one(reader, writer):
+                    await writer.drain()
+        finally:
+            self._connections.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        (length,) = struct.unpack("!H", await asyncio.wait_for(reader.readexactly(2), _IDLE))
+        answer = self.respond(await asyncio.wait_for(reader.readexactly(length), _IDLE), 65535)
+        if answer is None:
+            return False
+        writer.write(struct.pack("!H", len(answer)) + answer)
+        return True
