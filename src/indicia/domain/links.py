@@ -1,0 +1,194 @@
+"""The life of a verification link, who may be written to, and how often.
+
+The link in a verification mail proves that somebody reads the mailbox, so it is treated as a password is: 256
+random bits, in the mail only, stored as a hash. It works once, until it expires, and only while it is the
+newest one of its identity. `LIFE` says so; what is not in the table does not happen.
+
+A mail to an address that somebody typed into an API goes to a person who asked for nothing. `CAPS` bounds how
+many of them one mailbox, one domain and one account can cause, and a mailbox whose reader says "this was not
+me" gets none at all.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import sha256
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from indicia.domain.time import DAY, HOUR, Instant, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TOKEN_OCTETS: Final = 32  # 256 bits: not to be guessed by anybody, however many links there are
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # contract, HTTP: one segment of A-Za-z0-9_-
+
+
+def make_token(randomness: bytes) -> str:
+    """Return the token that 32 random octets spell: 43 characters, one segment of a path."""
+    if len(randomness) != TOKEN_OCTETS:
+        raise ValueError(f"a link token is made of {TOKEN_OCTETS} random octets, not {len(randomness)}")
+    return urlsafe_b64encode(randomness).rstrip(b"=").decode("ascii")
+
+
+def token_hash(token: str) -> bytes:
+    """Return what is stored of a token. With 256 random bits a plain SHA-256 cannot be searched."""
+    return sha256(token.encode("ascii")).digest()
+
+
+def is_token(text: str) -> bool:
+    """Say whether the text could be a token at all. What could not is never looked up."""
+    return _TOKEN.match(text) is not None
+
+
+class LinkState(Enum):
+    """Where a link is in its life."""
+
+    ISSUED = "issued"  # in the mail, waiting for its reader
+    USED = "used"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"  # a newer link was made for the same identity
+    STOPPED = "stopped"  # the reader of the mailbox said "this was not me"
+    UNKNOWN = "unknown"  # never issued, cut off by a mail program, or its identity is deleted
+
+
+class LinkEvent(Enum):
+    """What can happen to a link."""
+
+    CONFIRM = "confirm"  # the form on its page was sent
+    TIME_ENDS = "time_ends"
+    NEWER_LINK = "newer_link"
+    STOP = "stop"  # "this was not me"
+
+
+LIFE: Final[Mapping[tuple[LinkState, LinkEvent], LinkState]] = MappingProxyType(
+    {
+        (LinkState.ISSUED, LinkEvent.CONFIRM): LinkState.USED,
+        (LinkState.ISSUED, LinkEvent.TIME_ENDS): LinkState.EXPIRED,
+        (LinkState.ISSUED, LinkEvent.NEWER_LINK): LinkState.SUPERSEDED,
+        (LinkState.EXPIRED, LinkEvent.NEWER_LINK): LinkState.SUPERSEDED,
+        (LinkState.ISSUED, LinkEvent.STOP): LinkState.STOPPED,
+        (LinkState.EXPIRED, LinkEvent.STOP): LinkState.STOPPED,
+        (LinkState.SUPERSEDED, LinkEvent.STOP): LinkState.STOPPED,
+    }
+)
+
+
+def after(state: LinkState, event: LinkEvent) -> LinkState | None:
+    """Return the state that the event leads to, None where it changes nothing: USED has no way out."""
+    return LIFE.get((state, event))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What is stored of a link.
+
+    `newest`: no later one was made for its identity. `stopped`: its mailbox is on the stop list.
+    """
+
+    expires_at: Instant
+    used_at: Instant | None
+    newest: bool
+    stopped: bool
+
+
+def state_of(link: Link | None, now: Instant) -> LinkState:
+    """Return where the link is in its life at `now`, by sending it through the events that have happened."""
+    if link is None:
+        return LinkState.UNKNOWN
+    happened = (
+        (LinkEvent.CONFIRM, link.used_at is not None),
+        (LinkEvent.TIME_ENDS, now >= link.expires_at),
+        (LinkEvent.NEWER_LINK, not link.newest),
+        (LinkEvent.STOP, link.stopped),
+    )
+    state = LinkState.ISSUED
+    for event, did in happened:
+        if did:
+            state = after(state, event) or state
+    return state
+
+
+def mailbox_of(address: str) -> str:
+    """Return the mailbox that an address leads to, in the one spelling under which mails are counted.
+
+    `Victim+a@Example.com`, `victim+b@example.com` and `"victim"@example.com` reach one reader. Local parts
+    may differ by case alone (RFC 5321 §2.4), but none are known that do, while two to the power of their
+    length spellings of one mailbox would make a cap worthless.
+    """
+    local, _, domain = address.rpartition("@")
+    if len(local) > 1 and local[0] == local[-1] == '"':
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])  # RFC 5321 §4.1.2: the quotes are not part of the name
+    label_cut = local.partition("+")[0]
+    return f"{(label_cut or local).lower()}@{domain.lower()}"
+
+
+class Scope(Enum):
+    """Whose mails a cap counts."""
+
+    MAILBOX = "mailbox"
+    DOMAIN = "domain"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most so many verification mails in any span of this length."""
+
+    scope: Scope
+    at_most: int
+    within: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The verification mails within one cap's span that have been sent to, or for, what the cap counts."""
+
+    cap: Cap
+    count: int
+
+
+def caps(*, mailbox: int | None, domain: int | None, account: int | None) -> tuple[Cap, ...]:
+    """Return the caps on verification mails a day; None is no cap.
+
+    A mailbox is capped whoever asks, a domain over all accounts too, so that a catch-all domain cannot be
+    flooded by inventing local parts.
+    """
+    given = ((Scope.MAILBOX, mailbox), (Scope.DOMAIN, domain), (Scope.ACCOUNT, account))
+    return tuple(Cap(scope, at_most, DAY) for scope, at_most in given if at_most is not None)
+
+
+def exceeded(sent: Iterable[Sent]) -> Cap | None:
+    """Return the first cap that one more mail would break, None when it may be sent."""
+    return next((each.cap for each in sent if each.count >= each.cap.at_most), None)
+
+
+def refusal(cap: Cap, address: str) -> str:
+    """Return the sentence for a caller who has met the cap: what was counted, how many, and what to do."""
+    domain = address.rpartition("@")[2].lower()
+    counted = {
+        Scope.MAILBOX: "to this mailbox",
+        Scope.DOMAIN: f"to addresses at {domain}",
+        Scope.ACCOUNT: "for this account",
+    }[cap.scope]
+    advice = {
+        Scope.MAILBOX: "Look for the earlier mails, in the spam folder too, or try again later.",
+        Scope.DOMAIN: f"Try again later, or verify the domain {domain} instead.",
+        Scope.ACCOUNT: "Try again later, or verify domains instead of single addresses.",
+    }[cap.scope]
+    hours = cap.within // HOUR
+    return (
+        f"Verification email not sent: at most {cap.at_most} are sent {counted} within {hours} hours."
+        f" {advice}"
+    )
+
+
+STOPPED_REFUSAL: Final = (
+    "Verification email not sent: the reader of this mailbox has asked this service to send none. Only they can"
+    ' allow it again, with the "this was not me" link of the last verification email they got. Or verify the'
+    " domain instead."
+)

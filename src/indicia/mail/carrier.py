@@ -1,0 +1,36 @@
+"""Handing a letter to somebody else: the port, and the two ways in which it fails.
+
+What is refused for good is told from what may work later, since only the latter is tried again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from indicia.mail.compose import Letter
+
+
+class DeliveryFailure(Exception):
+    """A letter was not taken. The sentence is for the operator: it holds no password, no link."""
+
+
+class TemporaryFailure(DeliveryFailure):
+    """It may be taken later: try again."""
+
+
+class PermanentFailure(DeliveryFailure):
+    """It will never be taken: do not try again."""
+
+
+class Carrier(Protocol):
+    """What hands letters over. Used from one event loop; several letters at once are fine."""
+
+    async def deliver(self, letter: Letter) -> None:
+        """Return once somebody else is answerable for the letter.
+
+        Raises: `TemporaryFailure` or `PermanentFailure`.
+        """
+
+    async def close(self) -> None:
+        """Let go of what is held open."""

@@ -1,0 +1,198 @@
+"""What the service writes to a person, and the envelope it goes in.
+
+A verification mail goes to somebody who may never have heard of this service. It says who asks for what,
+what a click does, that nothing needs to be done, and how to stop such mails. It carries nothing that a caller
+could use to say something else: no text of theirs but the address itself, no image, no tracking.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import parseaddr
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import jinja2
+import msgspec
+
+from indicia.domain.names import shown
+from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LINE_AT_MOST: Final = 998  # RFC 5322 §2.1.1
+# Folding at 78 (§2.2.3, a recommendation) would cut a long address into encoded words; none comes near 998.
+_POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=_LINE_AT_MOST)
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+\Z")  # RFC 5322 §3.2.3, with dots in any place
+_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])+)"\Z')  # RFC 5321 §4.1.2
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRequest:
+    """What a verification mail is about. The links open the door they describe, so they are never shown."""
+
+    address: str
+    region: str
+    account: str
+    service: str
+    link: str = field(repr=False)
+    stop_link: str = field(repr=False)
+    asked_at: Instant
+    expires_at: Instant
+
+
+class Letter(msgspec.Struct, frozen=True, array_like=True):
+    """A mail ready to be handed over: its envelope (RFC 5321 §2.3.1), its octets, and how long it is of use.
+
+    `identity` names the letter: the same one handed over twice has the same name. `until` is the instant from
+    which delivering it would only confuse, because the link in it has expired.
+    """
+
+    identity: str
+    sender: str
+    recipient: str
+    message: bytes
+    until: Instant
+
+    def __repr__(self) -> str:
+        """Name the letter and show nothing of it: a link in it opens a door."""
+        return f"<Letter {self.identity}>"
+
+    def packed(self) -> bytes:
+        """Return the letter as octets, to be sealed and stored."""
+        return _PACK.encode(self)
+
+    @classmethod
+    def unpacked(cls, octets: bytes) -> Letter:
+        """Return the letter that was packed."""
+        return _UNPACK.decode(octets)
+
+
+_PACK: Final = msgspec.msgpack.Encoder()
+_UNPACK: Final = msgspec.msgpack.Decoder(Letter)
+
+
+def recipient_of(address: str) -> Address | None:
+    """Return the address as a header and an envelope carry it, None when no mail can be addressed to it.
+
+    An identity name may be any text with one `@`; a mail needs RFC 5321 §4.1.2: atoms, or a quoted string.
+    """
+    local, _, domain = address.rpartition("@")
+    quoted = _QUOTED.match(local)
+    if quoted is not None:
+        local = re.sub(r"\\(.)", r"\1", quoted[1])
+    elif _ATOMS.match(local) is None:
+        return None
+    return Address(username=local, domain=domain)  # quotes the local part again where it has to be
+
+
+def envelope_address(header: str) -> str:
+    """Return the bare address of a From header value such as `Example <no-reply@example.com>`.
+
+    Raises ValueError when there is none.
+    """
+    _, address = parseaddr(header)
+    recipient = recipient_of(address) if address.isascii() and "@" in address else None
+    if recipient is None or not recipient.domain or any(character < " " for character in header):
+        raise ValueError(f"{header!r} is not an email address")
+    return recipient.addr_spec
+
+
+def verification_mail(request: VerificationRequest, *, sender: str, message_id: str, window: Span) -> bytes:
+    """Return the mail that asks the reader of a mailbox to confirm its address: text and HTML, CRLF, 7-bit.
+
+    `sender` is the value of From; `message_id` what stands before the `@` of Message-ID: a mail handed over
+    twice has it twice, so that receivers can tell. `window` is how long the link works, for people.
+
+    Raises ValueError when the address cannot be put into a mail, or an argument holds a line break.
+    """
+    recipient = recipient_of(request.address)
+    if recipient is None:
+        raise ValueError("no mail can be addressed to this identity name")
+    subject = f"Confirm {shown(request.address)} as a sender at {request.service} ({request.region})"
+    message = EmailMessage(policy=_POLICY)  # refuses a line break in any header (RFC 5322 §2.2)
+    message["From"] = sender
+    message["To"] = recipient
+    message["Subject"] = subject
+    message["Date"] = _moment(request.asked_at)
+    message["Message-ID"] = f"<{message_id}@{request.service}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: no vacation notice answers it
+    message["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
+    words = {
+        "request": request,
+        "subject": subject,
+        "asked": shown_moment(request.asked_at),
+        "until": shown_moment(request.expires_at),
+        "lifetime": shown_span(window),
+        "facts": facts(request),
+    }
+    message.set_content(_rendered("verification.txt.j2", words), cte="7bit")
+    message.add_alternative(_rendered("verification.html.j2", words), subtype="html", cte="7bit")
+    message["Content-Language"] = "en"
+    for part in message.iter_parts():
+        del part["MIME-Version"]  # RFC 2045 §4: of the whole message, not of its parts
+    # RFC 2046 §5.1.1: must not occur in a part. Given, so that the mail is a function of its arguments.
+    message.set_boundary(f"=_indicia_{message_id}")
+    return message.as_bytes()
+
+
+def facts(request: VerificationRequest) -> tuple[tuple[str, str], ...]:
+    """Return what is asked for, by whom and when, as names and values for a person."""
+    return (
+        ("Address", request.address),
+        ("Service", request.service),
+        ("Region", request.region),
+        ("Account", request.account),
+        ("Asked", shown_moment(request.asked_at)),
+    )
+
+
+def _rendered(template: str, words: Mapping[str, object]) -> str:
+    text = _templates().get_template(template).render(words)
+    assert text.isascii(), "names are ASCII, and so are the templates"
+    assert all(len(line) <= _LINE_AT_MOST for line in text.splitlines())
+    return text
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("indicia.mail", "templates"),
+        autoescape=jinja2.select_autoescape(("html.j2",), default_for_string=True),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _moment(instant: Instant) -> datetime:
+    return datetime.fromtimestamp(instant // SECOND, tz=UTC)
+
+
+def shown_moment(instant: Instant) -> str:
+    """Return an instant as a person reads it: `22 November 2026, 05:06 UTC`."""
+    moment = _moment(instant)
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment:%Y, %H:%M} UTC"
+
+
+# Not `%B`, which speaks the language of the machine.
+_MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June", "July",
+    "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def shown_span(span: Span) -> str:
+    """Return a span in the largest unit that tells it exactly: `24 hours`, `5 days`, `90 seconds`."""
+    for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if span % unit == 0 and (span > unit or unit != DAY):  # 24 hours is plainer than 1 day
+            count = span // unit
+            return f"{count} {name}" if count == 1 else f"{count} {name}s"
+    return f"{span / SECOND:g} seconds"
