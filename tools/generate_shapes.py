@@ -6,6 +6,7 @@ ruff are development dependencies; the version that is locked decides what comes
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -234,9 +235,7 @@ class Writer:
                 if key in shape and not (key == "min" and shape[key] == 0 and shape["type"] not in NUMBERS):
                     parts.append(f"{argument}={shape[key]}")
         if "pattern" in shape:
-            # The vendor's messages show the pattern without escapes that change nothing (spec 6.2).
-            shown = shape["pattern"].replace("\\-", "-").replace("\\/", "/")
-            parts.append(f"pattern={_text(shown)}")
+            parts.append(f"pattern={_text(_shown(shape['pattern']))}")
         if "enum" in shape:
             parts.append(f"one_of={_tuple(_text(value) for value in sorted(shape['enum']))}")
         return ", ".join(parts)
@@ -299,6 +298,16 @@ class Writer:
             code, status = error.get("code", name), error["httpStatusCode"]
             lines.append(f"{_text(name)}: ErrorShape({_text(code)}, {status}{extra}),")
         return [*lines, "}"]
+
+
+def _shown(pattern: str) -> str:
+    """The pattern as the vendor's messages show it: without escapes that change nothing (spec 6.2)."""
+    shown = pattern.replace("\\-", "-").replace("\\/", "/")
+    try:
+        re.compile(shown)
+    except re.error:
+        return pattern
+    return shown
 
 
 def _text(value: str) -> str:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # The operations of a version of an API. A request without a version may mean either: no name is in both.
 VERSIONS = {"2010-12-01": "ses", "2011-06-15": "sts"}
 
-# The largest real requests (SendBulkTemplatedEmail) have a few thousand parameters; the longest name (SendBounce,
-# extension fields) has eight parts.
+# The largest real requests (SendBulkTemplatedEmail) have a few thousand parameters; the longest name (in
+# SendBounce, its extension fields) has eight parts.
 MOST_PARAMETERS = 10_000
 DEEPEST = 8
 LONGEST_INDEX = 6

@@ -7,7 +7,7 @@ A body that fits its shape is decoded and checked in C; any other is read again 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -43,10 +43,13 @@ class Router:
     def __init__(self) -> None:
         self._root: _Node = _Node()
         for operation in (*shapes.operations("sesv2").values(), *shapes.earlier_routes("sesv2")):
+            member_of = dict(operation.labels)
+            segments = operation.path.rstrip("/").split("/")[1:]
             node = self._root
-            for segment in operation.path.rstrip("/").split("/")[1:]:
+            for segment in segments:
                 node = node.below(segment)
-            node.operations[operation.method] = operation
+            names = tuple(member_of[segment[1:-1]] for segment in segments if segment.startswith("{"))
+            node.routes[operation.method] = (operation, names)
 
     def match(self, method: str, raw_path: bytes) -> Match:
         """The operation at `raw_path`. A slash at the end changes nothing.
@@ -63,24 +66,27 @@ class Router:
         allowed: set[str] = set()
         found = self._root.find(method, segments, 1, [], allowed)
         if found is not None:
-            operation, values = found
-            names = operation.labels
-            return Match(operation, {names[i][1]: _label(value) for i, value in enumerate(values)})
+            (operation, names), values = found
+            return Match(operation, dict(zip(names, map(_label, values), strict=True)))
         if allowed:
             told = ", ".join(sorted(allowed))
             raise Fault(FaultKind.METHOD_NOT_ALLOWED, f"This path answers {told} only.")
         raise Fault(FaultKind.UNKNOWN_OPERATION, "No operation answers at this path.")
 
 
+# An operation, and the members that the labels on the way to it are, in the order of the path.
+_Route: TypeAlias = "tuple[Operation, tuple[str, ...]]"
+
+
 class _Node:
     """A place in the tree of path segments."""
 
-    __slots__ = ("label", "literal", "operations")
+    __slots__ = ("label", "literal", "routes")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
         self.label: _Node | None = None
-        self.operations: dict[str, Operation] = {}
+        self.routes: dict[str, _Route] = {}
 
     def below(self, segment: str) -> _Node:
         """The node of a template's segment, made when it is new."""
@@ -92,14 +98,14 @@ class _Node:
 
     def find(
         self, method: str, segments: list[str], at: int, values: list[str], allowed: set[str]
-    ) -> tuple[Operation, list[str]] | None:
-        """The operation that `segments` lead to; a literal segment goes before a label."""
+    ) -> tuple[_Route, list[str]] | None:
+        """The route that `segments` lead to; a literal segment goes before a label."""
         if at == len(segments):
-            operation = self.operations.get(method)
-            if operation is None:
-                allowed.update(self.operations)
+            route = self.routes.get(method)
+            if route is None:
+                allowed.update(self.routes)
                 return None
-            return operation, values
+            return route, values
         segment = segments[at]
         child = self.literal.get(segment)
         if child is not None:

@@ -874,7 +874,7 @@ class CreateImportJobResponse(Struct, kw_only=True, frozen=True, omit_defaults=T
     JobId: _JobId | None = None
 
 
-_EndpointName: TypeAlias = Annotated[str, Rule(minimum=1, maximum=64, pattern="^[\\w-_]+$")]
+_EndpointName: TypeAlias = Annotated[str, Rule(minimum=1, maximum=64, pattern="^[\\w\\-_]+$")]
 
 
 class RouteDetails(Struct, kw_only=True, frozen=True):
