@@ -1,0 +1,323 @@
+"""The DNS client of one perspective: many questions side by side, each ending in an observation.
+
+    async with Client([("127.0.0.1", 53)], "local", clock=clock.now) as client:
+        observation = await client.ask(Question("example.com", RecordType.MX))
+
+Trouble on the network is an observation too: nothing of it is raised. A client belongs to the event loop in
+which it is first used.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from indicia.domain.observation import Observation, Question, Reply
+from indicia.domain.time import Instant
+from indicia.verifier.codec import Chance, encode, form
+from indicia.verifier.inquiry import Inquiry
+from indicia.verifier.resolver import CONTROL, Resolver
+from indicia.verifier.sockets import Ports, over_tcp
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long and how often a client asks, in seconds (verification.md, Schedule).
+
+    `exchange`: one try with one resolver. `tries`: exchanges a question. `question`: everything a question
+    may take. `control`: how long the result of a control question is believed. `at_once`: questions in
+    flight; more wait their turn, and their time begins when they are sent.
+    """
+
+    exchange: float = 2.0
+    tries: int = 3
+    question: float = 10.0
+    control: float = 5.0
+    at_once: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """How many sockets a resolver gets, and after how many questions or seconds one is replaced."""
+
+    count: int = 16
+    uses: int = 4096
+    lifetime: float = 60.0
+
+
+class Client:
+    """Asks the resolvers of one perspective.
+
+    `trusted` says that the path to them is, so that their AD flag counts; one on loopback always is.
+    `recursive` is False for asking a zone's own servers: without RD, and only authoritative answers count.
+    `control` is asked when a resolver refuses or is silent: it tells its trouble from the zone's. None takes
+    every reply as the zone's.
+    """
+
+    def __init__(
+        self,
+        resolvers: Sequence[tuple[str, int]],
+        perspective: str,
+        *,
+        clock: Callable[[], Instant],
+        trusted: bool = False,
+        recursive: bool = True,
+        control: Question | None = CONTROL,
+        budget: Budget | None = None,
+        sockets: Sockets | None = None,
+    ) -> None:
+        if not resolvers:
+            raise ValueError(f"perspective {perspective!r} has no resolvers")
+        budget, sockets = budget or Budget(), sockets or Sockets()
+        self.perspective = perspective
+        self.recursive = recursive
+        self.control_question = control
+        self.tries, self.exchange, self.budget = budget.tries, budget.exchange, budget.question
+        self.clock = clock
+        self._believed = budget.control
+        self._at_once = budget.at_once
+        self._chance = Chance()
+        self.resolvers = tuple(
+            Resolver(address, self._ports(address, sockets), trusted=trusted) for address in resolvers
+        )
+        self._turn = 0
+        self._live: set[Inquiry] = set()
+        self._waiting: deque[Inquiry] = deque()
+        self._controls: dict[Resolver, list[Callable[[bool], None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def _ports(self, address: tuple[str, int], sockets: Sockets) -> Ports:
+        return Ports(address, self._chance, count=sockets.count, uses=sockets.uses, lifetime=sockets.lifetime)
+
+    # -- for callers -------------------------------------------------------------------------------------
+
+    async def ask(self, question: Question) -> Observation:
+        """What this perspective sees now."""
+        return (await gather([(self, question)]))[0]
+
+    async def ask_many(self, questions: Sequence[Question]) -> list[Observation]:
+        """What this perspective sees now, in the order of the questions, all asked side by side."""
+        return await gather([(self, question) for question in questions])
+
+    @property
+    def in_flight(self) -> int:
+        """Questions that have been sent and not been answered."""
+        return len(self._live)
+
+    async def close(self) -> None:
+        """End: what is still in flight ends as our own trouble, and every socket is closed."""
+        self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for inquiry in [*self._live, *self._waiting]:
+            if not inquiry.over:
+                inquiry.abandon()
+                inquiry.sink(self.unasked(inquiry.question, Reply.OUR_RESOLVER))
+        self._live.clear()
+        self._waiting.clear()
+        self._controls.clear()
+        for resolver in self.resolvers:
+            resolver.ports.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # -- one question ------------------------------------------------------------------------------------
+
+    def begin(self, question: Question, sink: Callable[[Observation], None]) -> Inquiry | None:
+        """Start a question whose observation goes to the sink; None when it has gone there already."""
+        if self._closed:
+            raise RuntimeError("the DNS client is closed")
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        try:
+            formed = form(question)
+        except ValueError:
+            # A name that the DNS cannot hold says nothing about any zone: no server could read the question.
+            sink(self.unasked(question, Reply.FORMERR))
+            return None
+        inquiry = Inquiry(self, question, formed, sink)
+        if len(self._live) < self._at_once:
+            self._start(inquiry)
+        else:
+            self._waiting.append(inquiry)
+        return inquiry
+
+    def abandon(self, inquiry: Inquiry) -> None:
+        """Stop a question that nobody waits for any more."""
+        if not inquiry.over:
+            inquiry.abandon()
+            self._ended(inquiry)
+
+    def unasked(self, question: Question, reply: Reply) -> Observation:
+        """The observation of a question that was never sent, or never finished."""
+        return Observation(question, self.perspective, reply, self.clock())
+
+    def _start(self, inquiry: Inquiry) -> None:
+        self._live.add(inquiry)
+        if self._sweep is None:
+            self._sweep = self.loop.call_later(self._pace, self._sweep_ports)
+        inquiry.begin(self._order())
+
+    def _order(self) -> Sequence[Resolver]:
+        """The resolvers, each first in turn; those that were silent lately come last."""
+        resolvers = self.resolvers
+        if len(resolvers) == 1:
+            return resolvers
+        self._turn = (self._turn + 1) % len(resolvers)
+        now = self.now()
+        rotated = resolvers[self._turn :] + resolvers[: self._turn]
+        return sorted(rotated, key=lambda each: not each.well(now))
+
+    def _ended(self, inquiry: Inquiry) -> None:
+        self._live.discard(inquiry)
+        while self._waiting and len(self._live) < self._at_once:
+            following = self._waiting.popleft()
+            if not following.over:
+                self._start(following)
+
+    # -- what an inquiry needs ---------------------------------------------------------------------------
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that this client lives in."""
+        if self._loop is None:
+            raise RuntimeError("the DNS client has not been used yet")
+        return self._loop
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.loop.time()
+
+    def send(self, inquiry: Inquiry) -> None:
+        """Send the question over UDP, from a socket and with an id and a case chosen by chance."""
+        loop = self.loop
+        try:
+            port = inquiry.resolver.ports.pick(loop, loop.time())
+            ident = port.reserve(inquiry, self._chance)
+            inquiry.port, inquiry.ident = port, ident
+            wire = encode(
+                inquiry.form,
+                ident,
+                self._chance if inquiry.cased else None,
+                edns=inquiry.edns,
+                recursive=self.recursive,
+            )
+            inquiry.octets = wire[12 : 12 + inquiry.form.length]
+            if not port.send(wire):
+                loop.call_later(self._pace, self._send_again, inquiry, wire)
+        except OSError:
+            inquiry.release()
+            loop.call_soon(inquiry.expired)  # later: the inquiry asks again from there
+
+    def _send_again(self, inquiry: Inquiry, wire: bytes) -> None:
+        """Try once more after the socket was full; the exchange's own deadline covers the rest."""
+        if not inquiry.over and inquiry.port is not None and inquiry.ident == int.from_bytes(wire[:2]):
+            try:
+                inquiry.port.send(wire)
+            except OSError:
+                inquiry.release()
+                inquiry.expired()
+
+    def send_over_tcp(self, inquiry: Inquiry) -> None:
+        """Send the question over TCP; the case needs no secret there, the connection is one."""
+        inquiry.ident = self._chance.take(2)
+        wire = encode(inquiry.form, inquiry.ident, None, edns=inquiry.edns, recursive=self.recursive)
+        task = self.loop.create_task(self._over_tcp(inquiry, wire))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _over_tcp(self, inquiry: Inquiry, wire: bytes) -> None:
+        resolver = inquiry.resolver
+        resolver.ports.tally.tcp += 1
+        seconds = max(inquiry.deadline - self.now(), 0)
+        inquiry.arrived_over_tcp(await over_tcp(resolver.address, wire, seconds))
+
+    def control(self, resolver: Resolver, since: float, told: Callable[[bool], None]) -> None:
+        """Tell whether the resolver answers anything: somebody since then, or now the control question.
+
+        Many questions fail together when a resolver fails: one control question serves them all, and its
+        result is believed for a few seconds.
+        """
+        if self.control_question is None or resolver.last_answer >= since:
+            told(True)
+        elif self.now() - resolver.control_at < self._believed:
+            told(resolver.control_passed)
+        elif resolver in self._controls:
+            self._controls[resolver].append(told)
+        else:
+            self._controls[resolver] = [told]
+            self._ask_control(resolver, self.control_question)
+
+    def _ask_control(self, resolver: Resolver, question: Question) -> None:
+        def heard(observation: Observation) -> None:
+            resolver.control_at = self.now()
+            resolver.control_passed = observation.reply.authoritative
+            for told in self._controls.pop(resolver, []):
+                told(resolver.control_passed)
+
+        inquiry = Inquiry(self, question, form(question), heard)
+        self._live.add(inquiry)
+        inquiry.begin([resolver])
+
+    def done(self, inquiry: Inquiry, observation: Observation) -> None:
+        """Hand the observation over, and let the next question in."""
+        inquiry.sink(observation)
+        self._ended(inquiry)
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    @property
+    def _pace(self) -> float:
+        """How often deadlines are looked at: one timer for all questions, instead of one each."""
+        return max(self.exchange / 20, 0.002)
+
+    def _sweep_ports(self) -> None:
+        now = self.now()
+        for resolver in self.resolvers:
+            resolver.ports.sweep(now)
+        self._sweep = self.loop.call_later(self._pace, self._sweep_ports) if self._live else None
+
+
+async def gather(asks: Sequence[tuple[Client, Question]]) -> list[Observation]:
+    """What each client sees, in the order of the asks, all side by side and without a task for each.
+
+    When the caller is cancelled the questions are dropped.
+    """
+    seen: list[Observation | None] = [None] * len(asks)
+    missing = len(asks)
+    complete = asyncio.get_running_loop().create_future()
+
+    def sink(index: int) -> Callable[[Observation], None]:
+        def take(observation: Observation) -> None:
+            nonlocal missing
+            seen[index] = observation
+            missing -= 1
+            if missing == 0 and not complete.done():
+                complete.set_result(None)
+
+        return take
+
+    inquiries = [(client, client.begin(question, sink(at))) for at, (client, question) in enumerate(asks)]
+    if missing:
+        try:
+            await complete
+        except asyncio.CancelledError:
+            for client, inquiry in inquiries:
+                if inquiry is not None:
+                    client.abandon(inquiry)
+            raise
+    return [observation for observation in seen if observation is not None]

@@ -1,0 +1,306 @@
+"""The decisions of one question: whom to ask, what to make of a reply, when to ask again, when to stop.
+
+An inquiry performs no input or output itself. It is told what arrived and decides what comes next; the client
+(`Means`) sends.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from indicia.domain.observation import Observation, Question, Reply
+from indicia.domain.time import Instant
+from indicia.verifier.answer import Answer
+from indicia.verifier.codec import Form, decode
+from indicia.verifier.resolver import Resolver
+from indicia.verifier.sockets import Port
+
+# What one resolver's word weighs when no resolver gave an answer: the reply that says most is shown.
+_WEIGHT = {
+    reply: weight
+    for weight, reply in enumerate(
+        (
+            Reply.TIMEOUT,
+            Reply.OUR_RESOLVER,
+            Reply.REFUSED,
+            Reply.NOTIMP,
+            Reply.FORMERR,
+            Reply.GARBAGE,
+            Reply.TRUNCATED,
+            Reply.SERVFAIL,
+            Reply.NO_AUTHORITY,
+            Reply.BOGUS,
+        )
+    )
+}
+_EDNS_REFUSED = (Reply.FORMERR, Reply.NOTIMP)
+
+# Replies that a resolver in trouble of its own gives to everything: cut off, misconfigured, or gone.
+_DOUBTFUL = frozenset({Reply.TIMEOUT, Reply.REFUSED, Reply.SERVFAIL, Reply.NO_AUTHORITY})
+
+
+class Means(Protocol):
+    """What an inquiry needs done."""
+
+    perspective: str
+    control_question: Question | None
+    recursive: bool
+    tries: int
+    exchange: float
+    budget: float
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def clock(self) -> Instant:
+        """The instant to put on an observation."""
+
+    def send(self, inquiry: "Inquiry") -> None:
+        """Send the question to `inquiry.resolver` over UDP."""
+
+    def send_over_tcp(self, inquiry: "Inquiry") -> None:
+        """Send the question to `inquiry.resolver` over TCP, and call `inquiry.arrived_over_tcp`."""
+
+    def control(self, resolver: Resolver, since: float, told: Callable[[bool], None]) -> None:
+        """Tell whether the resolver answers anything at all since then."""
+
+    def done(self, inquiry: "Inquiry", observation: Observation) -> None:
+        """Hand the observation over."""
+
+
+class Inquiry:
+    """One question on its way to an observation."""
+
+    __slots__ = (
+        "_asked",
+        "_control_left",
+        "_heard",
+        "_left",
+        "_means",
+        "_order",
+        "cased",
+        "deadline",
+        "edns",
+        "ends",
+        "form",
+        "ident",
+        "octets",
+        "over",
+        "port",
+        "question",
+        "resolver",
+        "sink",
+        "started",
+    )
+
+    resolver: Resolver
+
+    def __init__(
+        self, means: Means, question: Question, form: Form, sink: Callable[[Observation], None]
+    ) -> None:
+        self._means = means
+        self._heard: list[tuple[Resolver, Answer]] = []
+        self._order: Sequence[Resolver] = ()
+        self._asked = 0
+        self._left = means.tries
+        self._control_left = 0
+        self.question = question
+        self.form = form
+        self.sink = sink
+        self.edns = self.cased = True
+        self.octets = b""  # the question as it was sent, which is how it has to come back
+        self.ident = 0
+        self.port: Port | None = None
+        self.deadline = self.started = self.ends = 0.0
+        self.over = False
+
+    # -- asking ------------------------------------------------------------------------------------------
+
+    def begin(self, order: Sequence[Resolver]) -> None:
+        """Ask the first of these resolvers."""
+        self.started = self._means.now()
+        self.ends = self.started + self._means.budget
+        self._order = order
+        self._next()
+
+    def _next(self) -> None:
+        """Ask the next resolver: one that was not asked yet, else one that was silent (RFC 1034 §5.3.3)."""
+        now = self._means.now()
+        if self._left == 0 or now >= self.ends:
+            self._doubt()
+            return
+        if self._asked < len(self._order):
+            self.resolver = self._order[self._asked]
+        else:
+            silent = [each for each, answer in self._heard if answer.reply is Reply.TIMEOUT]
+            if not silent:
+                self._doubt()
+                return
+            self.resolver = silent[self._asked % len(silent)]
+        self._asked += 1
+        self._left -= 1
+        self.edns = self.resolver.takes_edns(now)
+        self.cased = self.resolver.keeps_case(now)
+        self._send(now)
+
+    def _send(self, now: float) -> None:
+        self.deadline = min(now + self._means.exchange, self.ends)
+        self._means.send(self)
+
+    # -- what arrives ------------------------------------------------------------------------------------
+
+    def arrived(self, wire: bytes) -> bool:
+        """Take a datagram with our id. False when it answers something else: the wait goes on."""
+        octets = self.octets
+        end = 12 + len(octets)
+        if not wire[2] & 0x80:
+            return False
+        if wire[12:end] != octets or wire[4:6] != b"\0\1":
+            if wire[12:end].lower() == octets.lower() and wire[4:6] == b"\0\1":
+                self._case_lost()
+                return False
+            # A refusal may come without the question: the server could not read it.
+            if wire[4:6] != b"\0\0" or wire[3] & 0x0F not in (1, 2, 4, 5):
+                return False
+        port = self.port
+        if port is not None:
+            port.settle(self.ident)
+            self.port = None
+        self._answered(decode(wire, self.form, recursive=self._means.recursive), over_tcp=False)
+        return True
+
+    def arrived_over_tcp(self, wire: bytes | None) -> None:
+        """Take the answer over TCP, None when it did not come whole."""
+        if self.over:
+            return
+        octets = self.octets
+        ours = wire is not None and wire[12 : 12 + len(octets)].lower() == octets.lower()
+        if wire is None or not ours or len(wire) < 12 or int.from_bytes(wire[:2]) != self.ident:
+            self._unhelpful(Answer(Reply.TRUNCATED))
+            return
+        self._answered(decode(wire, self.form, recursive=self._means.recursive), over_tcp=True)
+
+    def unreachable(self) -> None:
+        """Hear that nobody listens there: silence, only sooner."""
+        self.expired()
+
+    def expired(self) -> None:
+        """Hear that the resolver did not answer in time."""
+        self.port = None
+        if self.over:
+            return
+        self.resolver.was_silent(self._means.now())
+        self._unhelpful(Answer(Reply.TIMEOUT))
+
+    def _case_lost(self) -> None:
+        """Ask again without the secret of the case, once: the resolver does not preserve it."""
+        if not self.cased:
+            return
+        self.release()
+        now = self._means.now()
+        self.resolver.lost_case(now)
+        self.resolver.ports.tally.case_lost += 1
+        self.cased = False
+        self._send(now)
+
+    def _answered(self, answer: Answer, *, over_tcp: bool) -> None:
+        now = self._means.now()
+        resolver = self.resolver
+        reply = answer.reply
+        resolver.answered(now, useful=reply.authoritative)
+        if reply.authoritative:
+            if not self.edns and self._heard_edns_refused():
+                resolver.refused_edns(now)
+            self._finish(answer)
+        elif reply is Reply.TRUNCATED and not over_tcp and now < self.ends:
+            self.deadline = min(now + self._means.exchange, self.ends)
+            self._means.send_over_tcp(self)
+        elif reply in _EDNS_REFUSED and self.edns and now < self.ends:
+            # RFC 6891 §7: a server that does not know EDNS answers FORMERR, or NOTIMP. Ask it without.
+            self._heard.append((resolver, answer))
+            self.edns = False
+            self._send(now)
+        elif reply is Reply.BOGUS:
+            self._finish(answer)  # a resolver that does not validate would answer, and must not be asked
+        else:
+            self._unhelpful(answer)
+
+    def _heard_edns_refused(self) -> bool:
+        return any(each is self.resolver and answer.reply in _EDNS_REFUSED for each, answer in self._heard)
+
+    def _unhelpful(self, answer: Answer) -> None:
+        self._heard.append((self.resolver, answer))
+        self._next()
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    def _doubt(self) -> None:
+        """Ask the control question of every resolver whose reply may be trouble of its own."""
+        if self.question == self._means.control_question:
+            self._give_up(set())
+            return
+        doubtful = list({each for each, answer in self._heard if answer.reply in _DOUBTFUL})
+        if not doubtful:
+            self._give_up(set())
+            return
+        failed: set[Resolver] = set()
+        self._control_left = len(doubtful)
+        for resolver in doubtful:
+            self._means.control(resolver, self.started, self._controlled(resolver, failed))
+
+    def _controlled(self, resolver: Resolver, failed: set[Resolver]) -> Callable[[bool], None]:
+        def told(passed: bool) -> None:
+            if not passed:
+                failed.add(resolver)
+            self._control_left -= 1
+            if self._control_left == 0:
+                self._give_up(failed)
+
+        return told
+
+    def _give_up(self, failed: set[Resolver]) -> None:
+        """End with the reply that says most about the zone; if nobody sound said anything, it is us."""
+        if self.over:
+            return
+        sound = [(each, answer) for each, answer in self._heard if each not in failed]
+        if not sound:
+            resolver, answer = self._heard[-1] if self._heard else (None, Answer(Reply.TIMEOUT))
+            if resolver is not None:
+                self.resolver = resolver
+            self._finish(Answer(Reply.OUR_RESOLVER, extended=answer.extended))
+            return
+        self.resolver, answer = max(sound, key=lambda each: _WEIGHT[each[1].reply])
+        self._finish(answer)
+
+    def _finish(self, answer: Answer) -> None:
+        means, resolver = self._means, self.resolver
+        self.over = True
+        means.done(
+            self,
+            Observation(
+                self.question,
+                means.perspective,
+                answer.reply,
+                means.clock(),
+                answer.values,
+                answer.chain,
+                answer.ttl,
+                answer.negative_ttl,
+                answer.authentic and resolver.trusted,
+                answer.extended,
+                answer.soa,
+                resolver.name,
+                (means.now() - self.started) * 1000.0,
+                answer.strings,
+            ),
+        )
+
+    def release(self) -> None:
+        """Let go of the id: what arrives for it from now on is a stray."""
+        if self.port is not None:
+            self.port.pending.pop(self.ident, None)
+            self.port = None
+
+    def abandon(self) -> None:
+        """Stop: nobody waits for the observation any more."""
+        self.over = True
+        self.release()

@@ -1,0 +1,75 @@
+"""One recursive resolver as we know it: its sockets, its habits, and whether it is well."""
+
+import ipaddress
+
+from indicia.domain.observation import Question, RecordType
+from indicia.verifier.sockets import Ports
+
+CONTROL = Question(".", RecordType.NS)
+"""The default control question: every resolver knows the name servers of the root."""
+
+_HABIT = 600.0
+"""Seconds for which a habit is believed: no EDNS, no case. Servers are replaced, middleboxes too."""
+
+_UNWELL = 5.0
+"""Seconds for which a resolver that was silent is asked last."""
+
+
+class Resolver:
+    """A resolver at an address, with what was learned about it. Times are those of the event loop."""
+
+    __slots__ = (
+        "_case_lost_until",
+        "_no_edns_until",
+        "_unwell_until",
+        "address",
+        "control_at",
+        "control_passed",
+        "last_answer",
+        "name",
+        "ports",
+        "trusted",
+    )
+
+    def __init__(self, address: tuple[str, int], ports: Ports, *, trusted: bool) -> None:
+        host = ipaddress.ip_address(address[0])  # a resolver is named by its address: who would resolve it?
+        self.address = address
+        self.name = f"[{host}]:{address[1]}" if host.version == 6 else f"{host}:{address[1]}"
+        self.trusted = trusted or host.is_loopback
+        self.ports = ports
+        self.last_answer = float("-inf")
+        self.control_at = float("-inf")
+        self.control_passed = False
+        self._no_edns_until = float("-inf")
+        self._case_lost_until = float("-inf")
+        self._unwell_until = float("-inf")
+
+    def takes_edns(self, now: float) -> bool:
+        """Whether questions carry an OPT record."""
+        return now >= self._no_edns_until
+
+    def keeps_case(self, now: float) -> bool:
+        """Whether the question comes back as it was asked, so that its case can be a secret (0x20)."""
+        return now >= self._case_lost_until
+
+    def well(self, now: float) -> bool:
+        """Whether it answered when it was last asked."""
+        return now >= self._unwell_until
+
+    def refused_edns(self, now: float) -> None:
+        """Remember that it answers without EDNS only (RFC 6891 §7)."""
+        self._no_edns_until = now + _HABIT
+
+    def lost_case(self, now: float) -> None:
+        """Remember that it does not preserve the case of the question."""
+        self._case_lost_until = now + _HABIT
+
+    def was_silent(self, now: float) -> None:
+        """Remember that it did not answer."""
+        self._unwell_until = now + _UNWELL
+
+    def answered(self, now: float, *, useful: bool) -> None:
+        """Remember that it is there, and whether what it said was a statement about a zone."""
+        if useful:
+            self.last_answer = now
+        self._unwell_until = float("-inf")
