@@ -28,11 +28,11 @@ class Database(ABC):
         """
         # Each driver is imported only where it is used: the embedded default needs no libpq.
         if url.startswith("sqlite:///"):
-            from indicia.store.sqlite import SqliteDatabase  # noqa: PLC0415
+            from indicia.store.sqlite import SqliteDatabase
 
             return SqliteDatabase(url.removeprefix("sqlite:///"))
         if url.startswith(("postgresql://", "postgres://")):
-            from indicia.store.postgres import PostgresDatabase  # noqa: PLC0415
+            from indicia.store.postgres import PostgresDatabase
 
             return PostgresDatabase(url)
         raise ValueError("a database URL is sqlite:///PATH or postgresql://...")

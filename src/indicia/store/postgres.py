@@ -45,12 +45,7 @@ class PostgresDatabase(Database):
     dialect = POSTGRESQL
 
     def __init__(self, url: str) -> None:
-        try:
-            given = conninfo_to_dict(url)
-        except psycopg.Error as error:
-            # libpq quotes the URL, and the URL may hold a password.
-            raise ValueError("the PostgreSQL URL does not parse") from error.with_traceback(None)
-        self._pool = _Pool(make_conninfo(**{**_DEFAULTS, **given}), _CONNECTIONS)
+        self._pool = _Pool(conninfo(url), _CONNECTIONS)
         self._threads = ThreadPoolExecutor(_CONNECTIONS, "indicia-store")
         try:
             with self._pool.connection():
@@ -94,7 +89,9 @@ class PostgresDatabase(Database):
                 try:
                     if connection.read_only is not reading:
                         # A reading work sees one moment, however many statements it runs.
-                        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reading else None
+                        connection.isolation_level = (
+                            psycopg.IsolationLevel.REPEATABLE_READ if reading else None
+                        )
                         connection.read_only = reading
                     with connection.cursor() as cursor:
                         result = work(Session(POSTGRESQL, cursor))
@@ -144,7 +141,7 @@ class _Pool:
         try:
             with self._lock:
                 held = self._idle.pop() if self._idle else None
-            connection = held or self._connect()
+            connection = held or connect(self._conninfo)
             try:
                 yield connection
             finally:
@@ -172,14 +169,26 @@ class _Pool:
                 return
         connection.close()
 
-    def _connect(self) -> Connection:
-        try:
-            connection: Connection = psycopg.connect(self._conninfo)
-        except psycopg.OperationalError as error:
-            raise _unavailable(error) from error
-        # One width for every integer, so that a statement is prepared once and not once a width.
-        connection.adapters.register_dumper(int, Int8Dumper)
-        return connection
+
+def conninfo(url: str) -> str:
+    """Return what libpq is told: the URL over our defaults. ValueError when it does not parse."""
+    try:
+        given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+    except psycopg.Error:
+        # libpq quotes the URL, and the URL may hold a password.
+        raise ValueError("the PostgreSQL URL does not parse") from None
+    return make_conninfo(**{**_DEFAULTS, **given})
+
+
+def connect(url: str) -> Connection:
+    """Return a connection of its own. Raises Fault UNAVAILABLE when the server does not answer."""
+    try:
+        connection: Connection = psycopg.connect(conninfo(url))
+    except psycopg.OperationalError as error:
+        raise _unavailable(error) from error
+    # One width for every integer, so that a statement is prepared once and not once a width.
+    connection.adapters.register_dumper(int, Int8Dumper)
+    return connection
 
 
 def _unavailable(error: psycopg.Error) -> Fault:

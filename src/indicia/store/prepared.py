@@ -24,9 +24,9 @@ Argument: TypeAlias = Cell | Sequence[int] | Sequence[str]
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 
-_DIALECTS: Final[dict[str, Dialect]] = {
+DIALECTS: Final[dict[str, Dialect]] = {
     SQLITE: sqlite.dialect(paramstyle="qmark"),
-    POSTGRESQL: psycopg.dialect(paramstyle="format"),
+    POSTGRESQL: psycopg.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
 }
 
 # Statements with a list are compiled for these lengths only; a shorter list is filled up with its last value,
@@ -44,7 +44,9 @@ class _Text:
         self.order = order
 
 
-def _ordering(names: Sequence[str], constants: Mapping[str, Cell]) -> Callable[[Parameters], tuple[Cell, ...]]:
+def _ordering(
+    names: Sequence[str], constants: Mapping[str, Cell]
+) -> Callable[[Parameters], tuple[Cell, ...]]:
     if not names:
         return lambda given: ()
     if len(names) == 1:
@@ -66,7 +68,7 @@ class Prepared:
     __slots__ = ("_expanding", "_statements", "_texts")
 
     def __init__(self, statement: sa.Executable, **on: sa.Executable) -> None:
-        self._statements = {name: on.get(name, statement) for name in _DIALECTS}
+        self._statements = {name: on.get(name, statement) for name in DIALECTS}
         self._texts: dict[tuple[str, int], _Text] = {}
         self._expanding: dict[str, str | None] = {}
 
@@ -125,6 +127,6 @@ class Prepared:
         return text
 
     def _compiled(self, dialect: str) -> SQLCompiler:
-        compiled = self._statements[dialect].compile(dialect=_DIALECTS[dialect])  # type: ignore[attr-defined]
+        compiled = self._statements[dialect].compile(dialect=DIALECTS[dialect])  # type: ignore[attr-defined]
         assert isinstance(compiled, SQLCompiler)
         return compiled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -104,7 +104,7 @@ FACET: Final = (
 )  # fmt: skip
 
 
-def facet_state(row: Row | list[object]) -> FacetState:
+def facet_state(row: Row | list[Any]) -> FacetState:
     """Return the state of a facet from its columns, `FACET`."""
     facet, status, generation, since, deadline, absent_since, error, carried = row
     return FacetState(
@@ -165,10 +165,10 @@ def _lists(select: sa.Select[tuple[object, ...]], dialect: str) -> sa.ScalarSele
     """
     inner = select.subquery()
     if dialect == "sqlite":
-        listed = sa.func.json_group_array(sa.func.json_array(*inner.c))
+        rows: sa.ColumnElement[str] = sa.func.json_group_array(sa.func.json_array(*inner.c))
     else:
-        listed = sa.cast(sa.func.json_agg(sa.func.json_build_array(*inner.c)), sa.Text)
-    return sa.select(listed).scalar_subquery()
+        rows = sa.cast(sa.func.json_agg(sa.func.json_build_array(*inner.c)), sa.Text)
+    return sa.select(rows).scalar_subquery()
 
 
 def facets_of_identity(dialect: str) -> sa.ScalarSelect[str]:
@@ -193,12 +193,11 @@ def policies_of_identity(dialect: str) -> sa.ScalarSelect[str]:
     return _lists(chosen.order_by(p.name).correlate(tables.identity), dialect)
 
 
-def listed(column: str | None) -> list[list[object]]:
+def listed(column: str | None) -> list[list[Any]]:
     """Return the rows that a column made by one of the above holds."""
     if column is None or column == "[]":
         return []
-    rows: list[list[object]] = json.loads(column)
-    return rows
+    return [*json.loads(column)]
 
 
 def facet_states(column: str | None) -> dict[Facet, FacetState]:

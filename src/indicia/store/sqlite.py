@@ -42,8 +42,10 @@ class SqliteDatabase(Database):
         self._lock = threading.RLock()  # a reader may be collected by the thread that holds it
         self._closed = False
         self._queue: SimpleQueue[_Job[Any] | None] = SimpleQueue()
-        writer = self._connect()
-        self._writer = threading.Thread(target=_serve, args=(writer, self._queue), name="indicia-writer", daemon=True)
+        writer = connect(self._path)
+        self._writer = threading.Thread(
+            target=_serve, args=(writer, self._queue), name="indicia-writer", daemon=True
+        )
         self._writer.start()
 
     def read(self, work: Callable[[Session], T]) -> T:
@@ -107,7 +109,7 @@ class SqliteDatabase(Database):
     def _reader(self) -> _Reader:
         if self._closed:
             raise Fault(FaultKind.UNAVAILABLE, "The database is closed.")
-        connection = self._connect()
+        connection = connect(self._path)
         connection.execute("PRAGMA query_only = ON")
         with self._lock:
             self._readers.add(connection)
@@ -120,25 +122,30 @@ class SqliteDatabase(Database):
             self._readers.discard(connection)
         connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            # The keys in it are encrypted; the names and tags are nobody's business either.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            connection = sqlite3.connect(
-                self._path,
-                timeout=_BUSY_SECONDS,
-                isolation_level=None,  # BEGIN and COMMIT are ours to say
-                check_same_thread=False,  # `close` closes what other threads opened
-                cached_statements=512,
-            )
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
-            connection.execute("PRAGMA foreign_keys = ON")
-        except (OSError, sqlite3.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            message = f"The database file {Path(self._path).absolute()} cannot be opened: {reason}."
-            raise Fault(FaultKind.UNAVAILABLE, message) from error
-        return connection
+
+def connect(path: str) -> sqlite3.Connection:
+    """Return a connection to the file, made when it is not there yet, with BEGIN and COMMIT left to us.
+
+    Raises Fault UNAVAILABLE when the file cannot be opened or is no database.
+    """
+    try:
+        # The keys in it are encrypted; the names and tags are nobody's business either.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,  # `close` closes what other threads opened
+            cached_statements=512,
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
+        connection.execute("PRAGMA foreign_keys = ON")
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        message = f"The database file {Path(path).absolute()} cannot be opened: {reason}."
+        raise Fault(FaultKind.UNAVAILABLE, message) from error
+    return connection
 
 
 class _Reader:

@@ -30,5 +30,3 @@ def insert_or_replace(table: sa.Table, *, keep: frozenset[str] = frozenset()) ->
             index_elements=key, set_={name: on_postgresql.excluded[name] for name in changed}
         ),
     )
-
-

@@ -1,0 +1,314 @@
+"""Everything: the first schema.
+
+Written out, not taken from `store.tables`: what a step did stays what it did when the tables move on. A test
+holds the two together.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision: str | None = None
+
+BIG = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
+WORD = sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql")
+
+STORAGE_PARAMETERS = {
+    "verification": (
+        "fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, "
+        "autovacuum_vacuum_cost_delay = 0"
+    ),
+    "facet_state": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
+    "outbox": "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
+}
+
+
+def upgrade() -> None:
+    """Create every table."""
+    op.create_table(
+        "access_key",
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("user_name", WORD, nullable=True),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=True),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("revoked_at", BIG, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_access_key"),
+    )
+    op.create_index("ix_access_key_account", "access_key", ["account"], unique=False)
+    op.create_table(
+        "account",
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("contact", sa.Text(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("production_access", sa.SmallInteger(), nullable=False),
+        sa.Column("sending_enabled", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_account"),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("at", BIG, nullable=False),
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("principal", sa.Text(), nullable=False),
+        sa.Column("access_key", WORD, nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("operation", WORD, nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("outcome", WORD, nullable=False),
+        sa.Column("request_id", WORD, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit"),
+    )
+    op.create_index("ix_audit_account_id", "audit", ["account", "id"], unique=False)
+    op.create_table(
+        "configuration_set",
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("options", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "name", name="pk_configuration_set"),
+    )
+    op.create_table(
+        "evidence",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("identity_id", BIG, nullable=False),
+        sa.Column("facet", WORD, nullable=False),
+        sa.Column("at", BIG, nullable=False),
+        sa.Column("generation", BIG, nullable=False),
+        sa.Column("asked_by", WORD, nullable=False),
+        sa.Column("status_before", WORD, nullable=False),
+        sa.Column("status_after", WORD, nullable=False),
+        sa.Column("finding", WORD, nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_evidence"),
+    )
+    op.create_index(
+        "ix_evidence_identity_id_facet_id", "evidence", ["identity_id", "facet", "id"], unique=False
+    )
+    op.create_table(
+        "identity_count",
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("identities", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", name="pk_identity_count"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "mail_sent",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("mailbox", WORD, nullable=False),
+        sa.Column("domain", WORD, nullable=False),
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("at", BIG, nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_mail_sent"),
+    )
+    op.create_index("ix_mail_sent_account_at", "mail_sent", ["account", "at"], unique=False)
+    op.create_index("ix_mail_sent_at", "mail_sent", ["at"], unique=False)
+    op.create_index("ix_mail_sent_domain_at", "mail_sent", ["domain", "at"], unique=False)
+    op.create_index("ix_mail_sent_mailbox_at", "mail_sent", ["mailbox", "at"], unique=False)
+    op.create_index("ix_mail_sent_token_hash", "mail_sent", ["token_hash"], unique=False)
+    op.create_table(
+        "mail_stop",
+        sa.Column("mailbox", WORD, nullable=False),
+        sa.Column("at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("mailbox", name="pk_mail_stop"),
+    )
+    op.create_table(
+        "meta",
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_meta"),
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("kind", WORD, nullable=False),
+        sa.Column("subject_key", WORD, nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("due_at", BIG, nullable=True),
+        sa.Column("attempts", BIG, nullable=False),
+        sa.Column("lease_until", BIG, nullable=True),
+        sa.Column("lease_owner", WORD, nullable=True),
+        sa.Column("delivered_at", BIG, nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_outbox"),
+    )
+    op.create_index("ix_outbox_due_at", "outbox", ["due_at"], unique=False)
+    op.create_index("ix_outbox_subject_key", "outbox", ["subject_key"], unique=False)
+    op.create_table(
+        "pooled_key",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("bits", BIG, nullable=False),
+        sa.Column("public_key", sa.Text(), nullable=False),
+        sa.Column("private_key", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_pooled_key"),
+    )
+    op.create_index("ix_pooled_key_bits_id", "pooled_key", ["bits", "id"], unique=False)
+    op.create_table(
+        "tag",
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("resource", WORD, nullable=False),
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "resource", "key", name="pk_tag"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "token_set",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("kind", WORD, nullable=False),
+        sa.Column("zone", WORD, nullable=False),
+        sa.Column("token1", WORD, nullable=False),
+        sa.Column("token2", WORD, nullable=True),
+        sa.Column("token3", WORD, nullable=True),
+        sa.Column("key_length", WORD, nullable=True),
+        sa.Column("key_made_at", BIG, nullable=False),
+        sa.Column("has_key", sa.SmallInteger(), nullable=False),
+        sa.Column("public_key", sa.Text(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_token_set"),
+    )
+    op.create_table(
+        "zone",
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_zone"),
+    )
+    op.create_table(
+        "identity",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("kind", WORD, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("version", BIG, nullable=False),
+        sa.Column("generation", BIG, nullable=False),
+        sa.Column("origin", WORD, nullable=False),
+        sa.Column("signing_enabled", sa.SmallInteger(), nullable=False),
+        sa.Column("next_key_length", WORD, nullable=False),
+        sa.Column("token_set_id", BIG, nullable=True),
+        sa.Column("legacy_token", WORD, nullable=False),
+        sa.Column("legacy_requested", sa.SmallInteger(), nullable=False),
+        sa.Column("mail_from_domain", WORD, nullable=False),
+        sa.Column("mail_from_behavior", WORD, nullable=False),
+        sa.Column("feedback_forwarding", sa.SmallInteger(), nullable=False),
+        sa.Column("configuration_set", WORD, nullable=False),
+        sa.ForeignKeyConstraint(["token_set_id"], ["token_set.id"], name="fk_identity_token_set_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_identity"),
+        sa.UniqueConstraint("account", "region", "name", name="uq_identity_account_region_name"),
+    )
+    op.create_index(
+        "ix_identity_account_region_kind_name",
+        "identity",
+        ["account", "region", "kind", "name"],
+        unique=False,
+    )
+    op.create_index("ix_identity_token_set_id", "identity", ["token_set_id"], unique=False)
+    op.create_table(
+        "published_key",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("token_set_id", BIG, nullable=False),
+        sa.Column("zone", WORD, nullable=False),
+        sa.Column("token", WORD, nullable=False),
+        sa.Column("public_key", sa.Text(), nullable=False),
+        sa.Column("private_key", sa.LargeBinary(), nullable=False),
+        sa.Column("bits", BIG, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("published_at", BIG, nullable=False),
+        sa.Column("seen_at", BIG, nullable=True),
+        sa.Column("retired_at", BIG, nullable=True),
+        sa.Column("withdrawn_at", BIG, nullable=True),
+        sa.ForeignKeyConstraint(["token_set_id"], ["token_set.id"], name="fk_published_key_token_set_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_published_key"),
+    )
+    op.create_index("ix_published_key_token_set_id", "published_key", ["token_set_id"], unique=False)
+    op.create_index(
+        "uq_published_key_live",
+        "published_key",
+        ["zone", "token"],
+        unique=True,
+        sqlite_where=sa.text("withdrawn_at IS NULL"),
+        postgresql_where=sa.text("withdrawn_at IS NULL"),
+    )
+    op.create_table(
+        "token",
+        sa.Column("zone", WORD, nullable=False),
+        sa.Column("token", WORD, nullable=False),
+        sa.Column("token_set_id", BIG, nullable=False),
+        sa.Column("position", BIG, nullable=False),
+        sa.ForeignKeyConstraint(["token_set_id"], ["token_set.id"], name="fk_token_token_set_id"),
+        sa.PrimaryKeyConstraint("zone", "token", name="pk_token"),
+    )
+    op.create_index("ix_token_token_set_id", "token", ["token_set_id"], unique=False)
+    op.create_table(
+        "facet_state",
+        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("facet", WORD, nullable=False),
+        sa.Column("status", WORD, nullable=False),
+        sa.Column("generation", BIG, nullable=False),
+        sa.Column("since", BIG, nullable=False),
+        sa.Column("deadline", BIG, nullable=True),
+        sa.Column("absent_since", BIG, nullable=True),
+        sa.Column("error", WORD, nullable=True),
+        sa.Column("carried", WORD, nullable=True),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_facet_state_identity_id"),
+        sa.PrimaryKeyConstraint("identity_id", "facet", name="pk_facet_state"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "policy",
+        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_policy_identity_id"),
+        sa.PrimaryKeyConstraint("identity_id", "name", name="pk_policy"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "verification",
+        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("shard", BIG, nullable=False),
+        sa.Column("due_at", BIG, nullable=True),
+        sa.Column("lease_until", BIG, nullable=True),
+        sa.Column("lease_owner", WORD, nullable=True),
+        sa.Column("interval_ms", BIG, nullable=False),
+        sa.Column("asked", sa.SmallInteger(), nullable=False),
+        sa.Column("last_checked_at", BIG, nullable=True),
+        sa.Column("last_success_at", BIG, nullable=True),
+        sa.Column("error", WORD, nullable=True),
+        sa.Column("soa_zone", sa.Text(), nullable=True),
+        sa.Column("soa_primary", sa.Text(), nullable=True),
+        sa.Column("soa_admin", sa.Text(), nullable=True),
+        sa.Column("soa_serial", BIG, nullable=True),
+        sa.Column("soa_minimum", BIG, nullable=True),
+        sa.Column("zone_cut", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_verification_identity_id"),
+        sa.PrimaryKeyConstraint("identity_id", name="pk_verification"),
+    )
+    op.create_index("ix_verification_shard_due_at", "verification", ["shard", "due_at"], unique=False)
+    op.create_table(
+        "verification_link",
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("identity_id", BIG, nullable=False),
+        sa.Column("generation", BIG, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("expires_at", BIG, nullable=False),
+        sa.Column("used_at", BIG, nullable=True),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_verification_link_identity_id"),
+        sa.PrimaryKeyConstraint("token_hash", name="pk_verification_link"),
+    )
+    op.create_index("ix_verification_link_identity_id", "verification_link", ["identity_id"], unique=False)
+
+    if op.get_context().dialect.name == "postgresql":
+        for table, parameters in STORAGE_PARAMETERS.items():
+            op.execute(f"ALTER TABLE {table} SET ({parameters})")
