@@ -136,13 +136,15 @@ published_key = sa.Table(
     _maybe_big("withdrawn_at"),
     sa.Index(None, "token_set_id"),
 )
+# One live key a token. Uploaded keys have no zone: two customers may well choose the same selector.
+_LIVE = sa.and_(published_key.c.withdrawn_at.is_(None), published_key.c.zone != sa.literal_column("''"))
 sa.Index(
     "uq_published_key_live",
     published_key.c.zone,
     published_key.c.token,
     unique=True,
-    sqlite_where=published_key.c.withdrawn_at.is_(None),
-    postgresql_where=published_key.c.withdrawn_at.is_(None),
+    sqlite_where=_LIVE,
+    postgresql_where=_LIVE,
 )
 
 pooled_key = sa.Table(
@@ -272,6 +274,7 @@ verification_link = sa.Table(
     _big("created_at"),
     _big("expires_at"),
     _maybe_big("used_at"),
+    _maybe_big("superseded_at"),
     sa.Index(None, "identity_id"),
 )
 
@@ -324,6 +327,7 @@ evidence = sa.Table(
     _word("status_before"),
     _word("status_after"),
     _word("finding"),
+    _word("digest"),  # of what must differ for a verdict to be worth another row
     _text("body"),
     sa.Index(None, "identity_id", "facet", "id"),
 )

@@ -83,6 +83,7 @@ def upgrade() -> None:
         sa.Column("status_before", WORD, nullable=False),
         sa.Column("status_after", WORD, nullable=False),
         sa.Column("finding", WORD, nullable=False),
+        sa.Column("digest", WORD, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_evidence"),
     )
@@ -236,8 +237,8 @@ def upgrade() -> None:
         "published_key",
         ["zone", "token"],
         unique=True,
-        sqlite_where=sa.text("withdrawn_at IS NULL"),
-        postgresql_where=sa.text("withdrawn_at IS NULL"),
+        sqlite_where=sa.text("withdrawn_at IS NULL AND zone <> ''"),
+        postgresql_where=sa.text("withdrawn_at IS NULL AND zone <> ''"),
     )
     op.create_table(
         "token",
@@ -304,6 +305,7 @@ def upgrade() -> None:
         sa.Column("created_at", BIG, nullable=False),
         sa.Column("expires_at", BIG, nullable=False),
         sa.Column("used_at", BIG, nullable=True),
+        sa.Column("superseded_at", BIG, nullable=True),
         sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_verification_link_identity_id"),
         sa.PrimaryKeyConstraint("token_hash", name="pk_verification_link"),
     )

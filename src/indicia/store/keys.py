@@ -1,0 +1,288 @@
+"""Token sets, the keys published under their tokens, and the pool that keys come from.
+
+Private keys arrive and leave sealed by the keyring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import sqlalchemy as sa
+
+from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
+from indicia.domain.time import Instant
+from indicia.store import rows, tables
+from indicia.store.ids import new_id
+from indicia.store.prepared import Prepared
+from indicia.store.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class PooledKey:
+    """A key pair nobody uses yet. `public_key` is the base64 SubjectPublicKeyInfo."""
+
+    id: int
+    bits: int
+    public_key: str
+    private_key: bytes = field(repr=False)
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """A key under a token of a zone; or an uploaded one under its selector, with an empty zone.
+
+    `seen_at` is when the quorum first saw it, `retired_at` when signing moved on to another, `withdrawn_at`
+    when it left the key zone.
+    """
+
+    id: int
+    token_set_id: int
+    zone: str
+    token: str
+    public_key: str
+    private_key: bytes = field(repr=False)
+    bits: int
+    created_at: Instant
+    published_at: Instant
+    seen_at: Instant | None
+    retired_at: Instant | None
+    withdrawn_at: Instant | None
+
+
+class NoKeyYet(Enum):
+    """The token was issued, and there is no key under it now: the name exists, without data."""
+
+    NO_KEY_YET = "no key yet"
+
+
+_t = tables.token_set.c
+_k = tables.published_key.c
+_p = tables.pooled_key.c
+
+_INSERT_SET = Prepared(sa.insert(tables.token_set))
+_INSERT_TOKEN = Prepared(sa.insert(tables.token))
+_GET_SET = Prepared(sa.select(*rows.TOKEN_SET).where(_t.id == sa.bindparam("id")))
+
+
+def insert_token_set(s: Session, token_set: TokenSet, created_at: Instant) -> None:
+    """Add a token set and issue its tokens, for ever: a token that was issued before is an integrity error."""
+    easy = token_set.kind is TokenSetKind.EASY
+    tokens = token_set.tokens
+    s.run(
+        _INSERT_SET,
+        id=token_set.id,
+        kind=token_set.kind.value,
+        zone=token_set.zone,
+        token1=tokens[0],
+        token2=tokens[1] if easy else None,
+        token3=tokens[2] if easy else None,
+        key_length=None if token_set.key_length is None else token_set.key_length.value,
+        key_made_at=token_set.key_made_at,
+        has_key=int(token_set.has_key),
+        public_key=token_set.public_key,
+        created_at=created_at,
+    )
+    if easy:
+        s.many(
+            _INSERT_TOKEN,
+            [
+                {"zone": token_set.zone, "token": token, "token_set_id": token_set.id, "position": position}
+                for position, token in enumerate(tokens)
+            ],
+        )
+
+
+def get_token_set(s: Session, token_set_id: int) -> TokenSet | None:
+    """Return the token set, None when there is none."""
+    row = s.one(_GET_SET, id=token_set_id)
+    return None if row is None else rows.token_set(row, 0)
+
+
+_PUBLISHED = (
+    _k.id, _k.token_set_id, _k.zone, _k.token, _k.public_key, _k.private_key, _k.bits, _k.created_at,
+    _k.published_at, _k.seen_at, _k.retired_at, _k.withdrawn_at,
+)  # fmt: skip
+_PUBLISH = Prepared(sa.insert(tables.published_key))
+_USE = Prepared(
+    sa.update(tables.token_set)
+    .where(_t.id == sa.bindparam("of_id"))
+    .values(
+        has_key=1,
+        public_key=sa.bindparam("public_key"),
+        key_length=sa.bindparam("key_length"),
+        key_made_at=sa.bindparam("key_made_at"),
+    )
+)
+
+
+def publish(
+    s: Session, token_set_id: int, zone: str, token: str, key: PooledKey, now: Instant, *, in_use: bool = True
+) -> PublishedKey:
+    """Put a key under a token. With `in_use` it becomes the key of the set; else that is for `put_in_use`.
+
+    A token that has a live key takes no second one: that is an integrity error.
+    """
+    published = PublishedKey(
+        new_id(), token_set_id, zone, token, key.public_key, key.private_key, key.bits, key.created_at, now,
+        None, None, None,
+    )  # fmt: skip
+    s.run(
+        _PUBLISH,
+        id=published.id,
+        token_set_id=token_set_id,
+        zone=zone,
+        token=token,
+        public_key=key.public_key,
+        private_key=key.private_key,
+        bits=key.bits,
+        created_at=key.created_at,
+        published_at=now,
+        seen_at=None,
+        retired_at=None,
+        withdrawn_at=None,
+    )
+    if in_use:
+        put_in_use(s, published, now)
+    return published
+
+
+def put_in_use(s: Session, key: PublishedKey, at: Instant) -> None:
+    """Make a published key the one its set is shown with. `at` is shown as when the key was made."""
+    length = {each.bits: each.value for each in KeyLength}.get(key.bits)  # uploaded keys have any length
+    s.run(_USE, of_id=key.token_set_id, public_key=key.public_key, key_length=length, key_made_at=at)
+
+
+def store_uploaded(
+    s: Session, token_set_id: int, selector: str, key: PooledKey, now: Instant
+) -> PublishedKey:
+    """Keep the private key of a BYODKIM set. It is published by its owner, never in our zone."""
+    return publish(s, token_set_id, "", selector, key, now)
+
+
+_OF_SET = Prepared(
+    sa.select(*_PUBLISHED)
+    .where(_k.token_set_id == sa.bindparam("token_set_id"), _k.withdrawn_at.is_(None))
+    .order_by(_k.id)
+)
+_AT_NAME = Prepared(
+    sa.select(_k.public_key)
+    .select_from(
+        tables.token.outerjoin(
+            tables.published_key,
+            sa.and_(
+                _k.zone == tables.token.c.zone, _k.token == tables.token.c.token, _k.withdrawn_at.is_(None)
+            ),
+        )
+    )
+    .where(tables.token.c.zone == sa.bindparam("zone"), tables.token.c.token == sa.bindparam("token"))
+)
+_OF_ZONE = Prepared(
+    sa.select(tables.token.c.token, _k.public_key)
+    .select_from(
+        tables.token.outerjoin(
+            tables.published_key,
+            sa.and_(
+                _k.zone == tables.token.c.zone, _k.token == tables.token.c.token, _k.withdrawn_at.is_(None)
+            ),
+        )
+    )
+    .where(tables.token.c.zone == sa.bindparam("zone"), tables.token.c.token > sa.bindparam("after"))
+    .order_by(tables.token.c.token)
+    .limit(sa.bindparam("limit"))
+)
+
+
+def lookup(s: Session, zone: str, token: str) -> str | NoKeyYet | None:
+    """Return the public key under a token; `NO_KEY_YET` when it has none; None when it was never issued."""
+    row = s.one(_AT_NAME, zone=zone, token=token)
+    if row is None:
+        return None
+    return NoKeyYet.NO_KEY_YET if row[0] is None else str(row[0])
+
+
+def zone_page(s: Session, zone: str, *, after: str, limit: int) -> list[tuple[str, str | None]]:
+    """Return the next tokens of a zone in order, each with its public key or None."""
+    return [(token, key) for token, key in s.all(_OF_ZONE, zone=zone, after=after, limit=limit)]
+
+
+def published(s: Session, token_set_id: int) -> list[PublishedKey]:
+    """Return the live keys of a token set, the oldest first."""
+    return [PublishedKey(*row) for row in s.all(_OF_SET, token_set_id=token_set_id)]
+
+
+def _mark(column: str, *where: sa.ColumnElement[bool]) -> Prepared:
+    return Prepared(
+        sa.update(tables.published_key)
+        .where(*where, _k[column].is_(None))
+        .values({column: sa.bindparam("at")})
+    )
+
+
+_BY_ID = _k.id == sa.bindparam("of_id")
+_SEEN = _mark("seen_at", _BY_ID)
+_RETIRED = _mark("retired_at", _BY_ID)
+_WITHDRAWN = _mark("withdrawn_at", _BY_ID)
+_WITHDRAWN_ALL = _mark("withdrawn_at", _k.token_set_id == sa.bindparam("of_set"))
+
+
+def mark_seen(s: Session, key_id: int, at: Instant) -> None:
+    """Note when the quorum first saw the key. A later sight changes nothing."""
+    s.run(_SEEN, of_id=key_id, at=at)
+
+
+def retire(s: Session, key_id: int, at: Instant) -> None:
+    """Note that signing moved on from the key. It stays published."""
+    s.run(_RETIRED, of_id=key_id, at=at)
+
+
+def withdraw(s: Session, key_id: int, at: Instant) -> None:
+    """Take the key out of the key zone. Its token stays issued, without data."""
+    s.run(_WITHDRAWN, of_id=key_id, at=at)
+
+
+def withdraw_for(s: Session, token_set_id: int, at: Instant) -> int:
+    """Take every key of the set out of the key zone and return how many that were."""
+    return s.run(_WITHDRAWN_ALL, of_set=token_set_id, at=at)
+
+
+_ADD_POOLED = Prepared(sa.insert(tables.pooled_key))
+_FIRST_POOLED = Prepared(
+    sa.select(_p.id, _p.bits, _p.public_key, _p.private_key, _p.created_at)
+    .where(_p.bits == sa.bindparam("bits"))
+    .order_by(_p.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_TAKE_POOLED = Prepared(sa.delete(tables.pooled_key).where(_p.id == sa.bindparam("id")))
+_COUNT_POOLED = Prepared(
+    sa.select(sa.func.count()).select_from(tables.pooled_key).where(_p.bits == sa.bindparam("bits"))
+)
+
+
+def add_pooled(s: Session, key: PooledKey) -> None:
+    """Put a key pair into the pool."""
+    s.run(
+        _ADD_POOLED,
+        id=key.id,
+        bits=key.bits,
+        public_key=key.public_key,
+        private_key=key.private_key,
+        created_at=key.created_at,
+    )
+
+
+def take_pooled(s: Session, bits: int) -> PooledKey | None:
+    """Take the oldest key pair of that length out of the pool, for good; None when there is none."""
+    row = s.one(_FIRST_POOLED, bits=bits)
+    if row is None:
+        return None
+    s.run(_TAKE_POOLED, id=row[0])
+    return PooledKey(*row)
+
+
+def count_pooled(s: Session, bits: int) -> int:
+    """Return how many key pairs of that length the pool holds."""
+    row = s.one(_COUNT_POOLED, bits=bits)
+    return 0 if row is None else int(row[0])

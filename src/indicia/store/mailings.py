@@ -1,0 +1,82 @@
+"""The mails we sent of ourselves: how many lately, and to whom none any more.
+
+Anybody can name any mailbox when they create an identity, so mails are capped by mailbox, domain and account,
+and who answers "this was not me" gets no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from indicia.domain.time import Instant
+from indicia.store import tables
+from indicia.store.ids import new_id
+from indicia.store.prepared import Prepared
+from indicia.store.session import Session
+from indicia.store.upsert import insert_or_nothing
+
+_m = tables.mail_sent.c
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many mails went to the mailbox, to its domain, and for the account."""
+
+    mailbox: int
+    domain: int
+    account: int
+
+
+_RECORD = Prepared(sa.insert(tables.mail_sent))
+
+
+def _counted(column: str) -> sa.ScalarSelect[int]:
+    return (
+        sa.select(sa.func.count())
+        .select_from(tables.mail_sent)
+        .where(_m[column] == sa.bindparam(column), _m.at >= sa.bindparam("since"))
+        .scalar_subquery()
+    )
+
+
+_COUNT = Prepared(sa.select(_counted("mailbox"), _counted("domain"), _counted("account")))
+_PRUNE = Prepared(sa.delete(tables.mail_sent).where(_m.at < sa.bindparam("before")))
+_STOP = insert_or_nothing(tables.mail_stop)
+_STOPPED = Prepared(
+    sa.select(tables.mail_stop.c.at).where(tables.mail_stop.c.mailbox == sa.bindparam("mailbox"))
+)
+_RESUME = Prepared(sa.delete(tables.mail_stop).where(tables.mail_stop.c.mailbox == sa.bindparam("mailbox")))
+
+
+def record(s: Session, *, mailbox: str, domain: str, account: str, at: Instant) -> None:
+    """Note that a mail goes out, in the transaction that queues it."""
+    s.run(_RECORD, id=new_id(), mailbox=mailbox, domain=domain, account=account, at=at)
+
+
+def counts(s: Session, *, mailbox: str, domain: str, account: str, since: Instant) -> Counts:
+    """Return how many mails were noted since the instant."""
+    row = s.one(_COUNT, mailbox=mailbox, domain=domain, account=account, since=since)
+    assert row is not None
+    return Counts(*row)
+
+
+def prune(s: Session, before: Instant) -> int:
+    """Forget mails noted before the instant and return how many those were."""
+    return s.run(_PRUNE, before=before)
+
+
+def stop(s: Session, mailbox: str, at: Instant) -> None:
+    """Note that the mailbox wants no mail of ours."""
+    s.run(_STOP, mailbox=mailbox, at=at)
+
+
+def stopped(s: Session, mailbox: str) -> bool:
+    """Return whether the mailbox wants no mail of ours."""
+    return s.one(_STOPPED, mailbox=mailbox) is not None
+
+
+def resume(s: Session, mailbox: str) -> None:
+    """Forget that the mailbox wanted no mail: an operator's decision."""
+    s.run(_RESUME, mailbox=mailbox)
