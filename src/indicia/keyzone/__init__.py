@@ -1,0 +1,1 @@
+"""The key zone: the authoritative DNS for the DKIM keys this service publishes."""
