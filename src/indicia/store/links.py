@@ -1,10 +1,11 @@
-"""Verification links. The token is in the mail only; here is its SHA-256."""
+"""Verification links. The token is in the mail only; here is its SHA-256.
+
+What state a link is in, and what may be done with it, `domain.links` says.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -17,20 +18,16 @@ _l = tables.verification_link.c
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """What a link proves: that the mailbox of this identity is read by who asked for this generation."""
+class StoredLink:
+    """A link as it was made, and what has happened to it."""
 
+    token_hash: bytes = field(repr=False)
     identity_id: int
     generation: int
-
-
-class Refusal(Enum):
-    """Why a link proves nothing."""
-
-    UNKNOWN = "unknown"
-    USED = "used"
-    SUPERSEDED = "superseded"
-    EXPIRED = "expired"
+    created_at: Instant
+    expires_at: Instant
+    used_at: Instant | None
+    superseded_at: Instant | None
 
 
 _CREATE = Prepared(sa.insert(tables.verification_link))
@@ -39,39 +36,39 @@ _SUPERSEDE = Prepared(
     .where(_l.identity_id == sa.bindparam("of_identity"), _l.used_at.is_(None), _l.superseded_at.is_(None))
     .values(superseded_at=sa.bindparam("at"))
 )
-_GET = Prepared(
-    sa.select(_l.identity_id, _l.generation, _l.used_at, _l.superseded_at, _l.expires_at).where(
-        _l.token_hash == sa.bindparam("token_hash")
-    )
+_FIND = Prepared(
+    sa.select(
+        _l.token_hash,
+        _l.identity_id,
+        _l.generation,
+        _l.created_at,
+        _l.expires_at,
+        _l.used_at,
+        _l.superseded_at,
+    ).where(_l.token_hash == sa.bindparam("token_hash"))
 )
-_USE = Prepared(
-    sa.update(tables.verification_link)
-    .where(
-        _l.token_hash == sa.bindparam("of_hash"),
-        _l.used_at.is_(None),
-        _l.superseded_at.is_(None),
-        _l.expires_at > sa.bindparam("now"),
-    )
-    .values(used_at=sa.bindparam("now"))
+_OPEN = (
+    _l.token_hash == sa.bindparam("of_hash"),
+    _l.used_at.is_(None),
+    _l.superseded_at.is_(None),
+    _l.expires_at > sa.bindparam("now"),
 )
+_USE = Prepared(sa.update(tables.verification_link).where(*_OPEN).values(used_at=sa.bindparam("now")))
+_END = Prepared(sa.update(tables.verification_link).where(*_OPEN).values(expires_at=sa.bindparam("now")))
 _PRUNE = Prepared(sa.delete(tables.verification_link).where(_l.expires_at < sa.bindparam("before")))
 
 
-def _hashed(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
 def create(
-    s: Session, token: str, *, identity_id: int, generation: int, now: Instant, expires_at: Instant
+    s: Session, token_hash: bytes, *, identity_id: int, generation: int, now: Instant, expires_at: Instant
 ) -> None:
-    """Make the token a link of the identity, good once and until `expires_at`.
+    """Make a link of the identity, good once and until `expires_at`.
 
     Earlier links of the identity that were not used are superseded (spec 3.1).
     """
     s.run(_SUPERSEDE, of_identity=identity_id, at=now)
     s.run(
         _CREATE,
-        token_hash=_hashed(token),
+        token_hash=token_hash,
         identity_id=identity_id,
         generation=generation,
         created_at=now,
@@ -81,30 +78,20 @@ def create(
     )
 
 
-def look(s: Session, token: str, now: Instant) -> Link | Refusal:
-    """Return what using the link now would prove. Changes nothing: mail scanners open links."""
-    row = s.one(_GET, token_hash=_hashed(token))
-    if row is None:
-        return Refusal.UNKNOWN
-    identity_id, generation, used_at, superseded_at, expires_at = row
-    if used_at is not None:
-        return Refusal.USED
-    if superseded_at is not None:
-        return Refusal.SUPERSEDED
-    if expires_at <= now:
-        return Refusal.EXPIRED
-    return Link(identity_id, generation)
+def find(s: Session, token_hash: bytes) -> StoredLink | None:
+    """Return the link, None when it is not known. Changes nothing: mail scanners open links."""
+    row = s.one(_FIND, token_hash=token_hash)
+    return None if row is None else StoredLink(*row)
 
 
-def use(s: Session, token: str, now: Instant) -> Link | Refusal:
-    """Use the link up and return what it proves, or why it proves nothing. One caller gets the link, once."""
-    found = look(s, token, now)
-    if isinstance(found, Refusal):
-        return found
-    if s.run(_USE, of_hash=_hashed(token), now=now) == 1:
-        return found
-    again = look(s, token, now)  # another caller was between
-    return again if isinstance(again, Refusal) else Refusal.USED
+def use(s: Session, token_hash: bytes, now: Instant) -> bool:
+    """Use the link up and return whether this call did: of all callers, one at most gets True."""
+    return s.run(_USE, of_hash=token_hash, now=now) == 1
+
+
+def end(s: Session, token_hash: bytes, now: Instant) -> bool:
+    """Let the link expire now, if it could still be used, and return whether it could."""
+    return s.run(_END, of_hash=token_hash, now=now) == 1
 
 
 def prune(s: Session, before: Instant) -> int:

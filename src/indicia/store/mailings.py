@@ -42,6 +42,7 @@ def _counted(column: str) -> sa.ScalarSelect[int]:
 
 
 _COUNT = Prepared(sa.select(_counted("mailbox"), _counted("domain"), _counted("account")))
+_MAILBOX = Prepared(sa.select(_m.mailbox).where(_m.token_hash == sa.bindparam("token_hash")).limit(1))
 _PRUNE = Prepared(sa.delete(tables.mail_sent).where(_m.at < sa.bindparam("before")))
 _STOP = insert_or_nothing(tables.mail_stop)
 _STOPPED = Prepared(
@@ -50,9 +51,18 @@ _STOPPED = Prepared(
 _RESUME = Prepared(sa.delete(tables.mail_stop).where(tables.mail_stop.c.mailbox == sa.bindparam("mailbox")))
 
 
-def record(s: Session, *, mailbox: str, domain: str, account: str, at: Instant) -> None:
-    """Note that a mail goes out, in the transaction that queues it."""
-    s.run(_RECORD, id=new_id(), mailbox=mailbox, domain=domain, account=account, at=at)
+def record(s: Session, *, mailbox: str, domain: str, account: str, at: Instant, token_hash: bytes) -> None:
+    """Note that a mail with a link goes out, in the transaction that queues it."""
+    s.run(_RECORD, id=new_id(), mailbox=mailbox, domain=domain, account=account, at=at, token_hash=token_hash)
+
+
+def mailbox_of(s: Session, token_hash: bytes) -> str | None:
+    """Return the mailbox that the link went to, None when no mail with it is noted.
+
+    Known until `prune`, whatever becomes of the link and its identity: "this was not me" needs no more.
+    """
+    row = s.one(_MAILBOX, token_hash=token_hash)
+    return None if row is None else str(row[0])
 
 
 def counts(s: Session, *, mailbox: str, domain: str, account: str, since: Instant) -> Counts:
@@ -78,5 +88,5 @@ def stopped(s: Session, mailbox: str) -> bool:
 
 
 def resume(s: Session, mailbox: str) -> None:
-    """Forget that the mailbox wanted no mail: an operator's decision."""
+    """Forget that the mailbox wanted no mail: its reader, or an operator, has decided so."""
     s.run(_RESUME, mailbox=mailbox)

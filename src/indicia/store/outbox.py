@@ -50,7 +50,26 @@ _HELD = (_o.id == sa.bindparam("of_id"), _o.lease_owner == sa.bindparam("owner")
 _DONE = Prepared(
     sa.update(tables.outbox)
     .where(*_HELD)
-    .values(delivered_at=sa.bindparam("at"), due_at=None, lease_owner=None, lease_until=None, last_error=None)
+    .values(
+        payload=b"",
+        delivered_at=sa.bindparam("at"),
+        due_at=None,
+        lease_owner=None,
+        lease_until=None,
+        last_error=None,
+    )
+)
+_GIVE_UP = Prepared(
+    sa.update(tables.outbox)
+    .where(*_HELD)
+    .values(
+        payload=b"",
+        due_at=None,
+        attempts=_o.attempts + 1,
+        lease_owner=None,
+        lease_until=None,
+        last_error=sa.bindparam("error"),
+    )
 )
 _RETRY = Prepared(
     sa.update(tables.outbox)
@@ -64,6 +83,7 @@ _RETRY = Prepared(
     )
 )
 _EARLIEST = Prepared(sa.select(_o.due_at).where(_o.due_at.is_not(None), _FREE).order_by(_o.due_at).limit(1))
+_ANY_DUE = Prepared(sa.select(_o.id).where(_o.due_at <= sa.bindparam("now")).limit(1))
 _VOID = Prepared(
     sa.update(tables.outbox).where(_o.lease_owner.is_not(None)).values(lease_owner=None, lease_until=None)
 )
@@ -101,19 +121,29 @@ def claim(
 
 
 def done(s: Session, parcel_id: int, owner: str, at: Instant) -> bool:
-    """Note the delivery. Return False when the lease was lost: somebody else delivers it again."""
+    """Note the delivery and erase the payload. Return False when the lease was lost: it is delivered again."""
     return s.run(_DONE, of_id=parcel_id, owner=owner, at=at) == 1
 
 
-def retry(s: Session, parcel_id: int, owner: str, due_at: Instant | None, error: str) -> bool:
-    """Note a failure and when to try again, None for never. Return False when the lease was lost."""
+def retry(s: Session, parcel_id: int, owner: str, due_at: Instant, error: str) -> bool:
+    """Note a failure and when to try again. Return False when the lease was lost."""
     return s.run(_RETRY, of_id=parcel_id, owner=owner, at=due_at, error=error) == 1
+
+
+def give_up(s: Session, parcel_id: int, owner: str, error: str) -> bool:
+    """Note that it will never be delivered, and erase the payload. Return False when the lease was lost."""
+    return s.run(_GIVE_UP, of_id=parcel_id, owner=owner, error=error) == 1
 
 
 def earliest_due(s: Session, lease_now: Instant) -> Instant | None:
     """Return when the next parcel that nobody holds is due, None when there is none."""
     row = s.one(_EARLIEST, lease_now=lease_now)
     return None if row is None else int(row[0])
+
+
+def anything_due(s: Session, now: Instant) -> bool:
+    """Return whether anything is due and not delivered, leased or not."""
+    return s.one(_ANY_DUE, now=now) is not None
 
 
 def void_leases(s: Session) -> int:

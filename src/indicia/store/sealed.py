@@ -28,7 +28,10 @@ def _columns(place: Place) -> tuple[sa.Table, sa.Column[Any], sa.Column[Any]]:
 
 def _page(place: Place, *, first: bool) -> Prepared:
     _, key, octets = _columns(place)
-    chosen = sa.select(key, octets).order_by(key).limit(sa.bindparam("limit"))
+    # What was delivered or given up has no payload any more.
+    chosen = (
+        sa.select(key, octets).where(sa.func.length(octets) > 0).order_by(key).limit(sa.bindparam("limit"))
+    )
     return Prepared(chosen if first else chosen.where(key > sa.bindparam("after")))
 
 
