@@ -1,0 +1,170 @@
+"""From a signed request to a caller: whose key, which account, which region.
+
+`examine` refuses what can be refused without the key and before the body is read. `authenticate` looks the
+key up and does the arithmetic. A refused signature costs one look-up in the store and one full verification,
+whether the key is known, known and at hand, or unknown: neither time nor the order of errors tells which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.wire import sigv4
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import TypeAlias
+
+    from indicia.domain.time import Instant
+    from indicia.wire.requests import Request
+
+    Lookup: TypeAlias = Callable[[str], "Awaitable[KeyRecord | None] | KeyRecord | None"]
+
+# Stands in for the secret of a key that nobody has. It opens nothing: the answer is decided already.
+_NOBODYS_SECRET = "0" * 40
+
+SANDBOX_ACCOUNT = "000000000000"
+
+# A revoked key is refused everywhere within 5 s (contract, `indicia key`).
+KEPT_SECONDS = 4.0
+
+
+class KeyRecord(Struct, frozen=True):
+    """An access key, as the store knows it. `policy` is the JSON text that limits it, if one does."""
+
+    secret: str
+    account: str
+    principal: str
+    policy: str | None = None
+
+    def __repr__(self) -> str:
+        return f"KeyRecord(principal={self.principal!r})"
+
+
+class Caller(Struct, frozen=True):
+    """Who has proved to be calling, in which region."""
+
+    account: str
+    principal: str
+    access_key: str
+    region: str
+    policy: str | None = None
+
+
+class KeptKeys:
+    """Keys that have verified a request lately: no others, at most `capacity`, each for a few seconds."""
+
+    def __init__(self, capacity: int = 4096, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._capacity = capacity
+        self._monotonic = monotonic
+        self._kept: dict[str, tuple[float, KeyRecord]] = {}
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        """The key, when it was read from the store in the last few seconds."""
+        kept = self._kept.get(key_id)
+        if kept is None:
+            return None
+        if kept[0] < self._monotonic():
+            del self._kept[key_id]
+            return None
+        return kept[1]
+
+    def keep(self, key_id: str, record: KeyRecord) -> None:
+        """Remember a key that has just been read from the store."""
+        if len(self._kept) >= self._capacity:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key_id] = (self._monotonic() + KEPT_SECONDS, record)
+
+    def forget(self, key_id: str) -> None:
+        """The next use of the key reads the store."""
+        self._kept.pop(key_id, None)
+
+
+class Authenticator:
+    """Holds requests against the keys that `lookup` finds and the `regions` that are served.
+
+    With `strict` off (the sandbox's way) a key that is not known is accepted as the account it spells, or as
+    account 000000000000, unsigned for all we know; a key that is known is checked in full all the same.
+    """
+
+    def __init__(
+        self,
+        lookup: Lookup,
+        regions: Collection[str],
+        *,
+        strict: bool = True,
+        now: Callable[[], Instant] = lambda: time.time_ns() // 1_000_000,
+        signatures: sigv4.Signatures | None = None,
+        kept: KeptKeys | None = None,
+    ) -> None:
+        self._lookup = lookup
+        self._regions = dict.fromkeys(regions)  # in order, for the sentence that lists them
+        self._strict = strict
+        self._now = now  # real time: signatures do not follow the movable clock (contract)
+        self._signatures = signatures if signatures is not None else sigv4.Signatures()
+        self._kept = kept if kept is not None else KeptKeys()
+
+    def examine(self, request: Request, services: Collection[str]) -> sigv4.Claim:
+        """What the request claims, when that could hold for one of `services`. Faults: spec 7.6."""
+        claim = sigv4.claim_of(request.headers, request.query)
+        if self._strict:
+            self._check(claim, request, services)
+        else:
+            sigv4.check_region(claim, self._regions)
+        return claim
+
+    async def authenticate(
+        self, claim: sigv4.Claim, request: Request, body: bytes, services: Collection[str]
+    ) -> Caller:
+        """The caller, proved. Faults: UNKNOWN_KEY, WRONG_SIGNATURE, and those of `examine`."""
+        key_id = claim.credential.key_id
+        kept = self._kept.get(key_id)
+        record = kept if kept is not None else await self._look_up(key_id)
+        if not self._strict:
+            if record is None:
+                return _anybody(claim)
+            self._check(claim, request, services)
+        secret = _NOBODYS_SECRET if record is None else record.secret
+        if self._holds(claim, secret, request, body) and record is not None:
+            if kept is None:
+                self._kept.keep(key_id, record)
+            return Caller(record.account, record.principal, key_id, claim.credential.region, record.policy)
+        if kept is not None:
+            self._kept.forget(key_id)
+            record = await self._look_up(key_id)  # what an unknown key costs as well
+        if record is None:
+            raise Fault(FaultKind.UNKNOWN_KEY, sigv4.UNKNOWN)
+        raise Fault(FaultKind.WRONG_SIGNATURE, sigv4.MISMATCH)
+
+    def check_service(self, claim: sigv4.Claim, service: str) -> None:
+        """The signature is scoped to the service that the request is for. Faults: as `examine`."""
+        if self._strict:
+            sigv4.check_scope(claim, (service,), self._regions)
+
+    def _check(self, claim: sigv4.Claim, request: Request, services: Collection[str]) -> None:
+        sigv4.check_scope(claim, services, self._regions)
+        sigv4.check_coverage(claim, request.headers)
+        sigv4.check_time(claim, self._now())
+
+    def _holds(self, claim: sigv4.Claim, secret: str, request: Request, body: bytes) -> bool:
+        covered = sigv4.payload_hash(claim, body)
+        canonical = sigv4.canonical_request(
+            claim, request.method, request.path, request.query, request.headers, covered or b"another body"
+        )
+        return self._signatures.hold(claim, secret, canonical) and covered is not None
+
+    async def _look_up(self, key_id: str) -> KeyRecord | None:
+        found = self._lookup(key_id)
+        return await found if isinstance(found, Awaitable) else found
+
+
+def _anybody(claim: sigv4.Claim) -> Caller:
+    """The caller in a sandbox, where a key id of twelve digits is that account (contract, sandbox)."""
+    key_id = claim.credential.key_id
+    account = key_id if len(key_id) == 12 and key_id.isascii() and key_id.isdigit() else SANDBOX_ACCOUNT
+    return Caller(account, f"arn:aws:iam::{account}:root", key_id, claim.credential.region)

@@ -1,0 +1,229 @@
+"""One connection of the HTTP server, with what uvicorn leaves open: limits on heads, and a soft end.
+
+The head of a request must be whole within a time and a size; a connection that has not sent one counts from
+its first moment, so that silent connections do not add up. When an answer is out while the rest of its
+request is still arriving, the connection closes for writing first and reads on for a moment: closing at once
+would reset it, and the client would never see why it was refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.wire import faults
+from indicia.wire.requests import new_request_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+HEAD_OCTETS = 16 * 1024
+HEAD_SECONDS = 10.0
+LINGER_SECONDS = 2.0
+LINGER_OCTETS = 64 * 1024 * 1024  # thrown away as they come, at most
+
+_SENTENCES = {
+    FaultKind.HEADERS_TOO_LARGE: "The request line and headers are larger than this server takes.",
+    FaultKind.TOO_SLOW: "The request headers were not received in time.",
+    FaultKind.MALFORMED_INPUT: "The request is not well formed HTTP.",
+}
+
+
+class Connection(HttpToolsProtocol):
+    """A connection of uvicorn's, bounded."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        *,
+        head_octets: int = HEAD_OCTETS,
+        head_seconds: float = HEAD_SECONDS,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(config, server_state, {})
+        self._head_octets = head_octets
+        self._head_seconds = head_seconds
+        self._ended = ended
+        self._deadline: asyncio.TimerHandle | None = None
+        self._in_head = False  # an octet of a head has come, but not the whole of it
+        self._head_read = 0  # octets of it that the parser has named
+        self._head_fed = 0  # octets of it that the parser was given; it names a field when it has all of it
+        self._discarded = -1  # octets thrown away; -1 as long as none are to be
+        self.url = b""
+
+    # ---- the head
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected. It has a limited time to say what it wants."""
+        assert isinstance(transport, asyncio.Transport)
+        super().connection_made(_Lingering(transport, self))
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Octets have come. As uvicorn's, but that what is no HTTP is not worth a line in the log."""
+        if self._discarded >= 0:
+            self._discard(len(data))
+            return
+        self._unset_keepalive_if_required()
+        if self._in_head:
+            self._head_fed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.cycle.keep_alive = False  # served as HTTP/1.1; the parser stops at an upgrade
+        except httptools.HttpParserError:
+            self.refuse(FaultKind.MALFORMED_INPUT)
+            return
+        if self._in_head and self._head_fed > self._head_octets:
+            self.refuse(FaultKind.HEADERS_TOO_LARGE)
+        elif self._deadline is None and (self._in_head or self._is_idle()):
+            self._wait()
+
+    def _is_idle(self) -> bool:
+        """Nothing is answered and no timer runs: blank lines have come, or the rest of a refused body."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        return not answering and self.timeout_keep_alive_task is None
+
+    def on_message_begin(self) -> None:
+        """The first octet of a head has come."""
+        super().on_message_begin()
+        self._in_head = True
+        self._head_read = self._head_fed = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target has come."""
+        super().on_url(url)
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field has come."""
+        super().on_header(name, value)
+        self._count(len(name) + len(value) + 4)  # the colon, the blank, the end of the line
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_head = False
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def _count(self, octets: int) -> None:
+        self._head_read += octets
+        if self._head_read > self._head_octets:
+            self.refuse(FaultKind.HEADERS_TOO_LARGE)
+            raise _RefusedError  # the only way to stop the parser
+
+    def _wait(self) -> None:
+        self._deadline = self.loop.call_later(self._head_seconds, self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self._in_head:
+            self.refuse(FaultKind.TOO_SLOW)
+        else:
+            self.transport.close()  # nothing was asked
+
+    def refuse(self, kind: FaultKind) -> None:
+        """Answer a head that is not whole, in the protocol that its path names, and end the connection."""
+        if self.transport.is_closing():
+            return
+        self._stop_waiting()
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_refusal(kind, self.url))
+        # Behind a request that is not answered yet, an answer now would be taken for that one's.
+        self._discarded = max(self._discarded, 0)
+        self.transport.close()
+
+    # ---- the end
+
+    def is_receiving(self) -> bool:
+        """Whether something is still arriving that nobody will read."""
+        return self._discarded >= 0 or (self.cycle is not None and self.cycle.more_body)
+
+    def discard(self) -> None:
+        """From now on, what arrives is thrown away."""
+        self._discarded = max(self._discarded, 0)
+        self.flow.resume_reading()
+
+    def _discard(self, octets: int) -> None:
+        self._discarded += octets
+        if self._discarded > LINGER_OCTETS:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+        self._ended()
+
+
+class _RefusedError(Exception):
+    """The head has been refused while it was parsed."""
+
+
+def _refusal(kind: FaultKind, url: bytes) -> bytes:
+    """A whole answer, for when there is no request yet that an application could answer."""
+    request_id = new_request_id()
+    protocol = faults.protocol_of(url.partition(b"?")[0])
+    answer = faults.answer(protocol, Fault(kind, _SENTENCES[kind]), request_id)
+    fields = [
+        b"HTTP/1.1 %d %s" % (answer.status, HTTPStatus(answer.status).phrase.encode()),
+        b"content-type: " + answer.content_type,
+        b"content-length: %d" % len(answer.body),
+        b"x-amzn-requestid: " + request_id.encode(),
+        b"connection: close",
+    ]
+    fields += [name + b": " + value for name, value in answer.headers if name != b"connection"]
+    return b"\r\n".join([*fields, b"", answer.body])
+
+
+class _Lingering(asyncio.Transport):
+    """A transport whose `close` lets the client read the answer first (RFC 9112 §9.6)."""
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        super().__init__()
+        self._transport = transport
+        self._connection = connection
+        self._timer: asyncio.TimerHandle | None = None
+        self.write = transport.write  # type: ignore[method-assign]  # the hot path takes no detour
+        self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
+        self.pause_reading = transport.pause_reading  # type: ignore[method-assign]
+
+    def resume_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def is_closing(self) -> bool:
+        return self._timer is not None or self._transport.is_closing()
+
+    def abort(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport.abort()
+
+    def close(self) -> None:
+        if self._timer is not None or self._transport.is_closing():
+            return
+        if not self._connection.is_receiving():
+            self._transport.close()
+            return
+        self._timer = self._connection.loop.call_later(LINGER_SECONDS, self._transport.abort)
+        self._connection.discard()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

@@ -1,0 +1,207 @@
+"""Refusals on the wire: the one place where kinds of faults become codes, statuses and bodies.
+
+One table a protocol, each total over `FaultKind`. Codes and statuses: spec 7.2 (v2), 7.3 (v1), 7.6 (both).
+Where a protocol has no code of its own for a kind, the comment on the line says what stands in.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from indicia.domain.faults import FaultKind
+from indicia.wire.xml import NAMESPACES, escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from indicia.domain.faults import Fault
+
+
+class Protocol(Enum):
+    """In which protocol a request was made, and is answered."""
+
+    SES_V1 = "ses"
+    STS = "sts"
+    SES_V2 = "sesv2"
+    INDICIA = "indicia"
+
+
+def protocol_of(path: bytes) -> Protocol:
+    """In which protocol a request to `path` is made (contract, HTTP)."""
+    if path == b"/":
+        return Protocol.SES_V1
+    if path.startswith((b"/v2/", b"/v1/")):
+        return Protocol.SES_V2
+    return Protocol.INDICIA
+
+
+class Refusal(NamedTuple):
+    """What a kind of fault is called in one protocol, and with which HTTP status it goes out."""
+
+    code: str
+    status: int
+
+
+class Answer(NamedTuple):
+    """An HTTP answer, but for what every answer has. `headers` are further ones."""
+
+    status: int
+    content_type: bytes
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+K = FaultKind
+
+# SES v1 and STS. The suffix `Exception` is dropped but for the three codes where the live service keeps it
+# (spec 7.3): SDKs match on exactly these.
+V1: Mapping[FaultKind, Refusal] = {
+    K.INVALID_PARAMETER: Refusal("InvalidParameterValue", 400),
+    K.VALIDATION: Refusal("ValidationError", 400),
+    K.SERIALIZATION: Refusal("MalformedInput", 400),
+    K.MALFORMED_INPUT: Refusal("MalformedInput", 400),
+    K.MALFORMED_QUERY: Refusal("MalformedQueryString", 404),
+    K.MISSING_ACTION: Refusal("MissingAction", 400),
+    K.UNKNOWN_OPERATION: Refusal("InvalidAction", 400),
+    K.NOT_IMPLEMENTED: Refusal("NotImplemented", 501),
+    K.METHOD_NOT_ALLOWED: Refusal("MethodNotAllowed", 405),
+    K.TOO_LARGE: Refusal("RequestEntityTooLarge", 413),
+    K.HEADERS_TOO_LARGE: Refusal("RequestHeaderFieldsTooLarge", 431),
+    K.TOO_SLOW: Refusal("RequestTimeout", 408),
+    K.INVALID_NEXT_TOKEN: Refusal("InvalidParameterValue", 400),  # v1 has no shape for it
+    K.NOT_FOUND: Refusal("InvalidParameterValue", 400),  # as v1 says of a missing identity (spec 7.4)
+    K.ALREADY_EXISTS: Refusal("AlreadyExists", 400),
+    K.CONFIGURATION_SET_NOT_FOUND: Refusal("ConfigurationSetDoesNotExist", 400),
+    K.CONFIGURATION_SET_EXISTS: Refusal("ConfigurationSetAlreadyExists", 400),
+    K.TEMPLATE_NOT_FOUND: Refusal("CustomVerificationEmailTemplateDoesNotExist", 400),
+    K.TEMPLATE_EXISTS: Refusal("CustomVerificationEmailTemplateAlreadyExists", 400),
+    K.FROM_NOT_VERIFIED: Refusal("FromEmailAddressNotVerified", 400),
+    K.INVALID_POLICY: Refusal("InvalidPolicy", 400),
+    K.INVALID_CONTENT: Refusal("CustomVerificationEmailInvalidContent", 400),
+    K.LIMIT_EXCEEDED: Refusal("LimitExceeded", 400),
+    K.THROTTLED: Refusal("Throttling", 400),
+    K.CONFLICT: Refusal("InvalidParameterValue", 400),  # v1 has no shape for it
+    K.CONCURRENT_MODIFICATION: Refusal("ServiceUnavailable", 503),  # v1 has no shape; SDKs try a 5xx again
+    K.PRODUCTION_ACCESS_NOT_GRANTED: Refusal("ProductionAccessNotGranted", 400),
+    K.MESSAGE_REJECTED: Refusal("MessageRejected", 400),
+    K.MAIL_FROM_NOT_VERIFIED: Refusal("MailFromDomainNotVerifiedException", 400),
+    K.ACCOUNT_SENDING_PAUSED: Refusal("AccountSendingPausedException", 400),
+    K.MISSING_AUTHENTICATION: Refusal("MissingAuthenticationToken", 403),
+    K.UNKNOWN_KEY: Refusal("InvalidClientTokenId", 403),
+    K.WRONG_SIGNATURE: Refusal("SignatureDoesNotMatch", 403),
+    K.INCOMPLETE_SIGNATURE: Refusal("IncompleteSignature", 400),
+    K.REQUEST_EXPIRED: Refusal("RequestExpired", 400),
+    K.ACCESS_DENIED: Refusal("AccessDenied", 403),
+    K.UNAVAILABLE: Refusal("ServiceUnavailable", 503),
+    K.INTERNAL: Refusal("InternalFailure", 500),
+}
+
+V2: Mapping[FaultKind, Refusal] = {
+    K.INVALID_PARAMETER: Refusal("BadRequestException", 400),
+    K.VALIDATION: Refusal("BadRequestException", 400),
+    K.SERIALIZATION: Refusal("SerializationException", 400),
+    K.MALFORMED_INPUT: Refusal("SerializationException", 400),
+    K.MALFORMED_QUERY: Refusal("MalformedQueryString", 404),
+    K.MISSING_ACTION: Refusal("UnknownOperationException", 404),  # v2 has no Action to miss
+    K.UNKNOWN_OPERATION: Refusal("UnknownOperationException", 404),
+    K.NOT_IMPLEMENTED: Refusal("NotImplementedException", 501),
+    K.METHOD_NOT_ALLOWED: Refusal("MethodNotAllowedException", 405),
+    K.TOO_LARGE: Refusal("RequestEntityTooLargeException", 413),
+    K.HEADERS_TOO_LARGE: Refusal("RequestHeaderFieldsTooLargeException", 431),
+    K.TOO_SLOW: Refusal("RequestTimeoutException", 408),
+    K.INVALID_NEXT_TOKEN: Refusal("InvalidNextTokenException", 400),
+    K.NOT_FOUND: Refusal("NotFoundException", 404),
+    K.ALREADY_EXISTS: Refusal("AlreadyExistsException", 400),
+    K.CONFIGURATION_SET_NOT_FOUND: Refusal("NotFoundException", 404),
+    K.CONFIGURATION_SET_EXISTS: Refusal("AlreadyExistsException", 400),
+    K.TEMPLATE_NOT_FOUND: Refusal("NotFoundException", 404),
+    K.TEMPLATE_EXISTS: Refusal("AlreadyExistsException", 400),
+    K.FROM_NOT_VERIFIED: Refusal("NotFoundException", 404),
+    K.INVALID_POLICY: Refusal("BadRequestException", 400),
+    K.INVALID_CONTENT: Refusal("BadRequestException", 400),
+    K.LIMIT_EXCEEDED: Refusal("LimitExceededException", 400),
+    K.THROTTLED: Refusal("TooManyRequestsException", 429),
+    K.CONFLICT: Refusal("ConflictException", 409),
+    K.CONCURRENT_MODIFICATION: Refusal("ConcurrentModificationException", 500),
+    K.PRODUCTION_ACCESS_NOT_GRANTED: Refusal("BadRequestException", 400),
+    K.MESSAGE_REJECTED: Refusal("MessageRejected", 400),
+    K.MAIL_FROM_NOT_VERIFIED: Refusal("MailFromDomainNotVerifiedException", 400),
+    K.ACCOUNT_SENDING_PAUSED: Refusal("SendingPausedException", 400),
+    K.MISSING_AUTHENTICATION: Refusal("MissingAuthenticationTokenException", 403),
+    K.UNKNOWN_KEY: Refusal("UnrecognizedClientException", 403),
+    K.WRONG_SIGNATURE: Refusal("InvalidSignatureException", 403),
+    K.INCOMPLETE_SIGNATURE: Refusal("IncompleteSignatureException", 400),
+    K.REQUEST_EXPIRED: Refusal("RequestExpired", 400),
+    K.ACCESS_DENIED: Refusal("AccessDeniedException", 403),
+    K.UNAVAILABLE: Refusal("ServiceUnavailable", 503),
+    K.INTERNAL: Refusal("InternalServiceErrorException", 500),
+}
+
+# `/indicia/v1/`: "the matching HTTP status" (contract), where v1 and v2 are bound to the vendor's habits.
+INDICIA: Mapping[FaultKind, Refusal] = {
+    **V2,
+    K.MALFORMED_INPUT: Refusal("BadRequestException", 400),
+    K.MALFORMED_QUERY: Refusal("BadRequestException", 400),
+    K.UNKNOWN_OPERATION: Refusal("NotFoundException", 404),
+    K.MISSING_ACTION: Refusal("NotFoundException", 404),
+    K.INVALID_NEXT_TOKEN: Refusal("BadRequestException", 400),
+    K.ALREADY_EXISTS: Refusal("AlreadyExistsException", 409),
+    K.CONFIGURATION_SET_EXISTS: Refusal("AlreadyExistsException", 409),
+    K.TEMPLATE_EXISTS: Refusal("AlreadyExistsException", 409),
+    K.CONCURRENT_MODIFICATION: Refusal("ConcurrentModificationException", 409),
+    K.INTERNAL: Refusal("InternalFailure", 500),
+}
+
+TABLES: Mapping[Protocol, Mapping[FaultKind, Refusal]] = {
+    Protocol.SES_V1: V1,
+    Protocol.STS: V1,
+    Protocol.SES_V2: V2,
+    Protocol.INDICIA: INDICIA,
+}
+
+# After these the rest of the request is not read, so the connection cannot carry another one.
+_ENDS_CONNECTION = {K.TOO_LARGE, K.HEADERS_TOO_LARGE, K.TOO_SLOW}
+CLOSE = (b"connection", b"close")
+
+_json = msgspec.json.Encoder()
+
+
+def answer(protocol: Protocol, fault: Fault, request_id: str) -> Answer:
+    """`fault` as `protocol` says it."""
+    refusal = TABLES[protocol][fault.kind]
+    headers = (CLOSE,) if fault.kind in _ENDS_CONNECTION else ()
+    if protocol.value in NAMESPACES:
+        body = _error_response(NAMESPACES[protocol.value], refusal, fault, request_id)
+        return Answer(refusal.status, b"text/xml", body, headers)
+    if protocol is Protocol.SES_V2:
+        # Clients read the shape from the header alone (spec 7.1).
+        named = (b"x-amzn-errortype", refusal.code.encode())
+        body = _json.encode({"message": _sayable(fault.message)})
+        return Answer(refusal.status, b"application/json", body, (named, *headers))
+    body = _json.encode({"code": refusal.code, "message": _sayable(fault.message)})
+    return Answer(refusal.status, b"application/json", body, headers)
+
+
+def code_of(protocol: Protocol, kind: FaultKind) -> str:
+    """What `protocol` calls faults of `kind`."""
+    return TABLES[protocol][kind].code
+
+
+def _error_response(namespace: str, refusal: Refusal, fault: Fault, request_id: str) -> bytes:
+    """The XML of an error: spec 7.1. Modelled members stand beside the message, the request id outside."""
+    blame = "Sender" if refusal.status < 500 else "Receiver"
+    members = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fault.members.items())
+    text = (
+        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{blame}</Type><Code>{refusal.code}</Code>'
+        f"<Message>{escape(fault.message)}</Message>{members}</Error>"
+        f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
+    return text.encode()
+
+
+def _sayable(text: str) -> str:
+    """`text` without lone surrogates, which have no UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,0 +1,360 @@
+"""The edge: every HTTP request comes in here and is answered, logged and counted here.
+
+Protocol by path: `/` is SES API v1 and STS (Query, XML), `/v2/` and `/v1/` SES API v2 (REST-JSON),
+`/indicia/` our own. What else there is (pages, health) is mounted as ASGI applications of their own. Whatever
+goes wrong is answered in the protocol of the request; what is not a refusal is a mistake of ours and is
+answered as such, with nothing of its text.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from msgspec import Struct
+
+from indicia.domain.call import Call
+from indicia.domain.faults import Fault, FaultKind
+from indicia.wire import faults, own, query, rest, sigv4, xml
+from indicia.wire.authentication import Caller
+from indicia.wire.faults import Answer, Protocol
+from indicia.wire.requests import Allowance, Disconnected, Request, new_request_id, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+    from typing import TypeAlias
+
+    from indicia.domain.time import Instant
+    from indicia.wire.authentication import Authenticator
+    from indicia.wire.requests import App, Message, Network, Receive, Scope, Send
+
+    Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]
+    Observe: TypeAlias = Callable[[str, str, int, float], None]  # service, operation, status, seconds
+
+MIB = 1024 * 1024
+
+# `ses` is the signing name of both versions (contract); STS has its own.
+QUERY_SERVICES = {"ses": None, "sts": None}
+SES_ONLY = {"ses": None}
+
+_V2_SENDS = frozenset({"SendEmail", "SendBulkEmail"})
+_V1_SEND = re.compile(
+    rb"(?:^|&)Action=(?:SendEmail|SendRawEmail|SendTemplatedEmail|SendBulkTemplatedEmail|SendBounce)(?:&|$)"
+)
+# What may be written down of a key id that nobody has proved to hold: the form that key ids have. A secret
+# put there by mistake does not have it.
+_KEY_ID_FORM = re.compile(r"[A-Z0-9]{16,32}", re.ASCII)
+
+_NOBODY = Caller("", "", "", "")
+
+
+class Limits(Struct, frozen=True):
+    """How much a request may hold, in octets, and how long its body may take, in seconds (contract, HTTP)."""
+
+    control: int = MIB
+    v1_send: int = 10 * MIB
+    v2_send: int = 40 * MIB
+    body_seconds: float = 60.0
+
+
+class Exchange:
+    """One request and what became known of it on the way: what is logged at its end."""
+
+    __slots__ = ("access_key", "account", "fault", "operation", "protocol", "request", "route")
+
+    def __init__(self, request: Request, protocol: Protocol) -> None:
+        self.request = request
+        self.protocol = protocol
+        self.route = "(unmatched)"
+        self.operation = ""
+        self.account = ""
+        self.access_key = ""
+        self.fault = ""
+
+    def claimed_by(self, claim: sigv4.Claim) -> None:
+        """Note whose key is said to have signed."""
+        key_id = claim.credential.key_id
+        self.access_key = key_id if _KEY_ID_FORM.fullmatch(key_id) else "(other)"
+
+    def made_by(self, caller: Caller) -> None:
+        """Note who has proved to be calling."""
+        self.access_key = caller.access_key
+        self.account = caller.account
+
+
+class Gateway:
+    """The ASGI application of a process's HTTP listeners.
+
+    `mounts` are pairs of a path and an application: a path that ends in a slash stands for all below it, any
+    other for itself. They are not signed.
+    """
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        dispatch: Dispatch,
+        now: Callable[[], Instant],
+        routes: Iterable[own.Route] = (),
+        mounts: Sequence[tuple[str, App]] = (),
+        limits: Limits | None = None,
+        trusted_proxies: Collection[Network] = (),
+        observe: Observe | None = None,
+        log: Any = None,
+    ) -> None:
+        self._authenticator = authenticator
+        self._dispatch = dispatch
+        self._now = now
+        self._router = rest.Router()
+        self._routes = own.Routes(routes)
+        self._mounts = [(path.encode(), app) for path, app in mounts]
+        limits = limits or Limits()
+        self._limits = limits
+        self._trusted = tuple(trusted_proxies)
+        self._observe = observe
+        self._log = log if log is not None else structlog.get_logger("indicia.http")
+        self._control = Allowance.of(limits.control)
+        self._v1 = Allowance(limits.control, max(limits.control, limits.v1_send), _is_v1_send)
+        self._v2_send = Allowance.of(limits.v2_send)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3)."""
+        if scope["type"] != "http":
+            await _not_http(scope, receive, send)
+            return
+        started = perf_counter()
+        request = Request(scope, new_request_id(), self._trusted)
+        exchange = Exchange(request, faults.protocol_of(request.path))
+        try:
+            if exchange.protocol is Protocol.INDICIA and (app := self._mounted(exchange)) is not None:
+                status, size = await self._mount(exchange, app, scope, receive, send)
+            else:
+                answer = await self._answer(exchange, receive)
+                status, size = answer.status, len(answer.body)
+                await _reply(request, answer, send)
+        except Disconnected:
+            exchange.fault = "disconnected"
+            status, size = 499, 0
+        self._account_for(exchange, status, size, perf_counter() - started)
+
+    async def _answer(self, exchange: Exchange, receive: Receive) -> Answer:
+        """What the API answers, be it a refusal."""
+        try:
+            if exchange.protocol is Protocol.SES_V2:
+                return await self._rest(exchange, receive)
+            if exchange.protocol is Protocol.SES_V1:
+                return await self._query(exchange, receive)
+            return await self._own(exchange, receive)
+        except Fault as fault:
+            exchange.fault = fault.kind.value
+            return faults.answer(exchange.protocol, fault, exchange.request.id)
+        except Disconnected:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and no detail
+            return self._mistake(exchange, error)
+
+    # ---- the protocols
+
+    async def _rest(self, exchange: Exchange, receive: Receive) -> Answer:
+        """SES API v2. The operation is known from method and path, before anything is read or proved."""
+        request = exchange.request
+        operation, labels = self._router.match(request.method, request.path)
+        exchange.operation, exchange.route = operation.name, operation.path
+        claim = self._authenticator.examine(request, SES_ONLY)
+        exchange.claimed_by(claim)
+        allowance = self._v2_send if operation.name in _V2_SENDS else self._control
+        body = await read_body(request, receive, allowance, self._limits.body_seconds)
+        caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
+        exchange.made_by(caller)
+        asked = rest.decode(operation, labels, request.query, body)
+        result = await self._dispatch(self._call("sesv2", operation.name, caller, request), asked)
+        return Answer(200, b"application/json", rest.encode(operation, result))
+
+    async def _query(self, exchange: Exchange, receive: Receive) -> Answer:
+        """SES API v1 and STS. The operation is known from the form, once it is whole and proved."""
+        request = exchange.request
+        exchange.route = "/"
+        if request.method not in {"POST", "GET"}:
+            raise Fault(FaultKind.METHOD_NOT_ALLOWED, "This path answers GET, POST only.")
+        try:
+            claim = self._authenticator.examine(request, QUERY_SERVICES)
+        except Fault as fault:
+            if fault.kind is FaultKind.MISSING_AUTHENTICATION:
+                await self._check_obsolete(request, receive)
+            raise
+        exchange.claimed_by(claim)
+        if claim.credential.service == "sts":
+            exchange.protocol = Protocol.STS
+        body = await read_body(request, receive, self._v1, self._limits.body_seconds)
+        caller = await self._authenticator.authenticate(claim, request, body, QUERY_SERVICES)
+        exchange.made_by(caller)
+        # A presigned request may be POSTed as well, with everything in the query string.
+        service, operation, asked = query.parse(body or request.query)
+        exchange.operation, exchange.protocol = operation.name, Protocol(service)
+        self._authenticator.check_service(claim, service)
+        result = await self._dispatch(self._call(service, operation.name, caller, request), asked)
+        return Answer(200, b"text/xml", xml.encode(operation, result, request.id))
+
+    async def _check_obsolete(self, request: Request, receive: Receive) -> None:
+        """A small form is looked at for a version 2 signature, which has its own error (spec 7.6)."""
+        if request.announced is not None and request.announced <= 16_384:
+            body = await read_body(request, receive, self._control, self._limits.body_seconds)
+            if sigv4.is_obsolete_form(body):
+                raise Fault(FaultKind.UNKNOWN_KEY, sigv4.UNKNOWN)
+
+    async def _own(self, exchange: Exchange, receive: Receive) -> Answer:
+        """What SES has no operation for."""
+        request = exchange.request
+        route, labels = self._routes.match(request.method, request.path)
+        exchange.operation, exchange.route = route.operation, route.template
+        claim: sigv4.Claim | None = None
+        if route.access is own.Access.SIGNED:
+            claim = self._authenticator.examine(request, SES_ONLY)
+            exchange.claimed_by(claim)
+        elif route.access is own.Access.LOCAL:
+            own.check_local(request)
+        body = await read_body(request, receive, self._control, self._limits.body_seconds)
+        caller = _NOBODY
+        if claim is not None:
+            caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
+            exchange.made_by(caller)
+        asked = own.Asked(labels, own.parameters(request.query), body)
+        reply = await route.answer(self._call("indicia", route.operation, caller, request), asked)
+        return Answer(reply.status, reply.content_type, reply.body)
+
+    def _call(self, service: str, operation: str, caller: Caller, request: Request) -> Call:
+        return Call(
+            service,
+            operation,
+            caller.account,
+            caller.region,
+            caller.principal,
+            caller.access_key,
+            request.address,
+            request.id,
+            self._now(),
+            caller.policy,
+        )
+
+    # ---- what is mounted
+
+    def _mounted(self, exchange: Exchange) -> App | None:
+        path = exchange.request.path
+        for place, app in self._mounts:
+            if path == place or (place.endswith(b"/") and path.startswith(place)):
+                exchange.route = place.decode()  # what follows may be a secret, as a link's token is
+                return app
+        return None
+
+    async def _mount(
+        self, exchange: Exchange, app: App, scope: Scope, receive: Receive, send: Send
+    ) -> tuple[int, int]:
+        """Let a mounted application answer; its status and the size of its answer."""
+        request = exchange.request
+        status, size = 0, 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                named = (b"x-amzn-requestid", request.id.encode())
+                message = {**message, "headers": [*message.get("headers", ()), named]}
+            else:
+                size += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            body = await read_body(request, receive, self._control, self._limits.body_seconds)
+            told = {**scope, "scheme": request.scheme, "client": (request.address, 0)}
+            await app(told, _replayed(body, receive), sending)
+        except Disconnected:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in _answer
+            if isinstance(error, Fault):
+                exchange.fault = error.kind.value
+                answer = faults.answer(Protocol.INDICIA, error, request.id)
+            else:
+                answer = self._mistake(exchange, error)
+            if status:
+                raise Disconnected from None  # half an answer is out: the server cuts the connection
+            await _reply(request, answer, send)
+            return answer.status, len(answer.body)
+        return status, size
+
+    # ---- the end of every request
+
+    def _mistake(self, exchange: Exchange, error: Exception) -> Answer:
+        """A mistake of ours. Where it happened is logged; its text is not, as it may quote a secret."""
+        exchange.fault = FaultKind.INTERNAL.value
+        places = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+        self._log.error(
+            "mistake", request_id=exchange.request.id, error=type(error).__qualname__, places=places
+        )
+        fault = Fault(FaultKind.INTERNAL, "The request processing has failed because of an internal error.")
+        return faults.answer(exchange.protocol, fault, exchange.request.id)
+
+    def _account_for(self, exchange: Exchange, status: int, size: int, seconds: float) -> None:
+        request = exchange.request
+        self._log.info(
+            "request",
+            method=request.method if len(request.method) <= 16 else "(other)",
+            path=exchange.route,
+            service=exchange.protocol.value,
+            operation=exchange.operation,
+            account=exchange.account,
+            access_key=exchange.access_key,
+            address=request.address,
+            status=status,
+            fault=exchange.fault,
+            ms=round(seconds * 1000, 2),
+            bytes=size,
+            request_id=request.id,
+        )
+        if self._observe is not None:
+            self._observe(exchange.protocol.value, exchange.operation, status, seconds)
+
+
+def _is_v1_send(beginning: bytes) -> bool:
+    return _V1_SEND.search(beginning) is not None
+
+
+async def _reply(request: Request, answer: Answer, send: Send) -> None:
+    headers = [
+        (b"content-type", answer.content_type),
+        (b"content-length", b"%d" % len(answer.body)),
+        (b"x-amzn-requestid", request.id.encode()),
+        *answer.headers,
+    ]
+    if not request.bodiless and request.unread() and faults.CLOSE not in answer.headers:
+        headers.append(faults.CLOSE)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A receive that gives `body` once and then whatever the connection gives."""
+    given = False
+
+    async def receiving() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receiving
+
+
+async def _not_http(scope: Scope, receive: Receive, send: Send) -> None:
+    """A WebSocket is refused; the lifespan of a server is acknowledged."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,127 @@
+"""What SES has no operation for: the routes under `/indicia/v1/`, as a table that is handed in.
+
+A route says who may use it. Templates hold labels in braces; a label is one segment, decoded after matching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.wire.requests import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from indicia.domain.call import Call
+    from indicia.wire.requests import Request
+
+PREFIX = b"/indicia/"
+
+
+class Access(Enum):
+    """Who may use a route."""
+
+    SIGNED = "signed"  # as every operation
+    LOCAL = "local"  # unsigned, from this machine, in a way that no web page can bring a browser to
+    OPEN = "open"  # anybody: a description of the API
+
+
+class Asked(NamedTuple):
+    """What is asked of a route. Of several query parameters of one name the last counts."""
+
+    labels: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+class Reply(NamedTuple):
+    """What a route answers."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = b"application/json"
+
+
+Answering: TypeAlias = "Callable[[Call, Asked], Awaitable[Reply]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call: `operation` is its name in policies and logs, `template` its path with labels in braces."""
+
+    method: str
+    template: str
+    operation: str
+    answer: Answering
+    access: Access = Access.SIGNED
+
+
+class Routes:
+    """A table of routes, matched on the raw path."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = [(tuple(route.template.encode().split(b"/")), route) for route in routes]
+
+    def match(self, method: str, path: bytes) -> tuple[Route, dict[str, str]]:
+        """The route at `path` and its labels. Faults: UNKNOWN_OPERATION, METHOD_NOT_ALLOWED."""
+        segments = path.split(b"/")
+        allowed: list[str] = []
+        for template, route in self._routes:
+            labels = _labels(template, segments)
+            if labels is None:
+                continue
+            if route.method == method:
+                return route, {name: _decoded(value) for name, value in labels.items()}
+            allowed.append(route.method)
+        if allowed:
+            raise Fault(FaultKind.METHOD_NOT_ALLOWED, f"This path answers {', '.join(sorted(allowed))} only.")
+        raise Fault(FaultKind.UNKNOWN_OPERATION, "Nothing answers at this path.")
+
+
+def _labels(template: tuple[bytes, ...], segments: list[bytes]) -> dict[str, bytes] | None:
+    if len(template) != len(segments):
+        return None
+    labels: dict[str, bytes] = {}
+    for wanted, given in zip(template, segments, strict=True):
+        if wanted.startswith(b"{") and given:
+            labels[wanted[1:-1].decode()] = given
+        elif wanted != given:
+            return None
+    return labels
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return unquote_to_bytes(value).decode()
+    except UnicodeDecodeError:
+        raise Fault(FaultKind.INVALID_PARAMETER, "The percent encoding does not hold UTF-8.") from None
+
+
+def parameters(query: bytes) -> dict[str, str]:
+    """The parameters of a query string. Faults: MALFORMED_QUERY."""
+    try:
+        return dict(
+            parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+        )
+    except ValueError:
+        raise Fault(FaultKind.MALFORMED_QUERY, "The query string is not well formed.") from None
+
+
+def check_local(request: Request) -> None:
+    """An unsigned request of this machine's own programs. Faults: ACCESS_DENIED.
+
+    A web page can make a browser send to loopback. It cannot name a loopback Host for a name of its own
+    (DNS rebinding), nor give the content type of JSON without a preflight that nothing here answers.
+    """
+    host = request.headers.get(b"host", b"").decode("latin-1")
+    name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+    if not (is_loopback(request.address) and (name == "localhost" or is_loopback(name))):
+        raise Fault(FaultKind.ACCESS_DENIED, "This call is answered on loopback only, under a loopback Host.")
+    media_type = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media_type != b"application/json":
+        raise Fault(FaultKind.ACCESS_DENIED, "This call needs the header Content-Type: application/json.")

@@ -1,0 +1,187 @@
+"""A request as it came in over ASGI, read once: what was sent, from where, and its body within limits."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.wire.sigv4 import normalised_path
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Collection, MutableMapping
+    from ipaddress import IPv4Network, IPv6Network
+    from typing import TypeAlias
+
+    Network: TypeAlias = IPv4Network | IPv6Network
+    Scope: TypeAlias = MutableMapping[str, Any]
+    Message: TypeAlias = MutableMapping[str, Any]
+    Receive: TypeAlias = Callable[[], Awaitable[Message]]
+    Send: TypeAlias = Callable[[Message], Awaitable[None]]
+    App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Disconnected(Exception):  # noqa: N818 - nobody made an error
+    """The client went away before its request was whole. There is nobody to answer."""
+
+
+def new_request_id() -> str:
+    """A fresh id in the form of a UUID of version 4. Not unguessable: it is no right to anything."""
+    digits = f"{random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+class Request:
+    """The head of a request. `path` is raw and normalised: what is signed is also what is routed."""
+
+    __slots__ = (
+        "address",
+        "announced",
+        "bodiless",
+        "headers",
+        "id",
+        "method",
+        "path",
+        "query",
+        "read",
+        "scheme",
+    )
+
+    address: str
+    scheme: str
+
+    def __init__(self, scope: Scope, request_id: str, trusted: Collection[Network]) -> None:
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            # RFC 9110 §5.3: several of one name are one, joined by commas.
+            headers[name] = headers[name] + b"," + value if name in headers else value
+        self.id = request_id
+        self.method: str = scope["method"]
+        self.path: bytes = normalised_path(scope.get("raw_path") or scope["path"].encode())
+        self.query: bytes = scope["query_string"]
+        self.headers = headers
+        self.read = 0
+        length = headers.get(b"content-length")
+        self.announced = int(length) if length is not None and length.isdigit() and len(length) < 16 else None
+        self.bodiless = b"transfer-encoding" not in headers and not self.announced
+        client = scope.get("client")
+        self.address = client[0] if client else ""
+        self.scheme = scope.get("scheme", "http")
+        if trusted:
+            self._believe_proxies(trusted)
+
+    def _believe_proxies(self, trusted: Collection[Network]) -> None:
+        """Take address and scheme from what trusted proxies say: the last address that is none of theirs."""
+        if not _within(self.address, trusted):
+            return
+        if self.headers.get(b"x-forwarded-proto", b"").strip() in {b"http", b"https"}:
+            self.scheme = self.headers[b"x-forwarded-proto"].strip().decode()
+        for hop in reversed(self.headers.get(b"x-forwarded-for", b"").split(b",")):
+            address = hop.strip().decode("latin-1").removeprefix("[").removesuffix("]")
+            if not _is_address(address):
+                return
+            self.address = address
+            if not _within(address, trusted):
+                return
+
+    def unread(self) -> bool:
+        """Whether more of the body may be on its way than is worth taking in only to throw it away."""
+        if self.bodiless:
+            return False
+        return self.announced is None or self.announced - self.read > 65_536
+
+
+def is_loopback(address: str) -> bool:
+    """Whether `address` is this machine's own (127.0.0.0/8, ::1, and the former mapped into IPv6)."""
+    if not _is_address(address):
+        return False
+    parsed = ip_address(address)
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _within(address: str, networks: Collection[Network]) -> bool:
+    if not _is_address(address):
+        return False
+    parsed = ip_address(address)
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in networks)
+
+
+class Allowance(NamedTuple):
+    """How large a body may be: `usual` octets, or `most` when `deserves` says so of how the body begins."""
+
+    usual: int
+    most: int
+    deserves: Callable[[bytes], bool]
+
+    @classmethod
+    def of(cls, octets: int) -> Allowance:
+        """The same for every body."""
+        return cls(octets, octets, lambda _: True)
+
+
+# How much of a body is looked at to tell what it deserves.
+_BEGINNING = 4096
+
+
+async def read_body(request: Request, receive: Receive, allowance: Allowance, seconds: float) -> bytes:
+    """The body, within `allowance`, received within `seconds`.
+
+    Raises TOO_LARGE, before anything is read where Content-Length tells; TOO_SLOW; Disconnected.
+    """
+    if request.bodiless:
+        return b""
+    if request.announced is not None and request.announced > allowance.most:
+        raise _too_large(allowance.most)
+    try:
+        async with asyncio.timeout(seconds):
+            message = await receive()
+            body = _piece(request, message)
+            if not message.get("more_body", False) and len(body) <= allowance.usual:
+                return body
+            return await _rest_of_body(request, receive, allowance, message, body)
+    except TimeoutError:
+        raise Fault(FaultKind.TOO_SLOW, f"The request was not received within {seconds:g} seconds.") from None
+
+
+async def _rest_of_body(
+    request: Request, receive: Receive, allowance: Allowance, message: Message, first: bytes
+) -> bytes:
+    pieces = [first]
+    deserved: bool | None = None  # not known before enough of the body is there
+    while True:
+        more = message.get("more_body", False)
+        wants = max(request.read, request.announced or 0)
+        if wants > allowance.usual:
+            if deserved is None and (request.read >= _BEGINNING or not more):
+                deserved = allowance.deserves(b"".join(pieces)[:_BEGINNING])
+            most = allowance.usual if deserved is False else allowance.most
+            if wants > most:
+                raise _too_large(most)
+        if not more:
+            return b"".join(pieces)
+        message = await receive()
+        pieces.append(_piece(request, message))
+
+
+def _piece(request: Request, message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    body: bytes = message.get("body", b"")
+    request.read += len(body)
+    return body
+
+
+def _too_large(most: int) -> Fault:
+    return Fault(FaultKind.TOO_LARGE, f"The request body is larger than {most} bytes.")

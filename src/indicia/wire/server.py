@@ -1,0 +1,231 @@
+"""The HTTP server: bound sockets in, bounded connections served, drained at the end.
+
+uvicorn's protocol on our own listeners: what is bound is known before anything is served, certificates can
+be read again while serving, and stopping waits for answers and for nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+import time
+from email.utils import formatdate
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NamedTuple
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from indicia.wire.connection import HEAD_OCTETS, HEAD_SECONDS, Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from indicia.wire.requests import App
+
+# Longer than the clients' own: who closes first races with the other's next request. AWS SDKs and load
+# balancers give an idle connection 60 s or less.
+KEEP_ALIVE_SECONDS = 75
+BACKLOG = 2048
+
+
+class Address(NamedTuple):
+    """Where to listen. Port 0 is any that is free."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class CannotListenError(Exception):
+    """An address could not be bound. The text says which and why."""
+
+
+def bind(addresses: Sequence[tuple[str, int]], *, shared: bool = False) -> list[socket.socket]:
+    """Sockets bound to `addresses`, in their order, each non-blocking and not yet listening.
+
+    An IPv6 loopback address is left out on a machine without IPv6 when others are bound. `shared` sockets
+    (SO_REUSEPORT) let several processes bind the same address. Raises CannotListenError.
+    """
+    bound: list[socket.socket] = []
+    try:
+        for host, port in addresses:
+            for family, sockaddr in _resolved(host, port):
+                made = _bound(family, sockaddr, shared=shared, optional=host == "::1" and len(addresses) > 1)
+                bound += [made] if made is not None else []
+    except BaseException:
+        for made in bound:
+            made.close()
+        raise
+    if not bound:
+        raise CannotListenError("there is no address to listen on")
+    return bound
+
+
+def _resolved(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+    try:
+        version = ip_address(host).version
+    except ValueError:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except OSError as error:
+            raise CannotListenError(f"cannot listen on {Address(host, port)}: {error.strerror}") from error
+        return list({(family, (str(sockaddr[0]), port)): None for family, _, _, _, sockaddr in found})
+    return [(socket.AF_INET if version == 4 else socket.AF_INET6, (host, port))]
+
+
+def _bound(
+    family: socket.AddressFamily, sockaddr: tuple[str, int], *, shared: bool, optional: bool
+) -> socket.socket | None:
+    made: socket.socket | None = None
+    try:
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family is socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+        made.bind(sockaddr)
+        made.setblocking(False)
+    except OSError as error:
+        if made is not None:
+            made.close()
+        if optional and error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+            return None
+        raise CannotListenError(f"cannot listen on {Address(*sockaddr)}: {error.strerror}") from error
+    return made
+
+
+def addresses_of(sockets: Sequence[socket.socket]) -> list[Address]:
+    """Where `sockets` are bound, with the ports they got."""
+    return [Address(*made.getsockname()[:2]) for made in sockets]
+
+
+class Certificate:
+    """A certificate chain and its key, in files that may be replaced while they are in use."""
+
+    def __init__(self, chain: Path, key: Path) -> None:
+        """Read both. Raises OSError, which ssl.SSLError is, when they cannot be used."""
+        self._chain = chain
+        self._key = key
+        self.context = self._read()
+
+    def _read(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        context.load_cert_chain(self._chain, self._key)
+        return context
+
+    def reload(self) -> None:
+        """New connections get what the files hold now. Raises OSError, and changes nothing, when it is no good."""
+        self._read()  # first into a context that nobody uses
+        self.context.load_cert_chain(self._chain, self._key)
+
+
+class Server:
+    """Serves an ASGI application on bound sockets."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        certificate: Certificate | None = None,
+        head_octets: int = HEAD_OCTETS,
+        head_seconds: float = HEAD_SECONDS,
+        keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+    ) -> None:
+        self._config = Config(
+            app,
+            http=Connection,
+            loop="none",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,  # the gateway writes one line a request
+            proxy_headers=False,  # the gateway knows whom to trust
+            server_header=False,
+            timeout_keep_alive=keep_alive_seconds,
+        )
+        self._certificate = certificate
+        self._head_octets = head_octets
+        self._head_seconds = head_seconds
+        self._state = ServerState()
+        self._servers: list[asyncio.Server] = []
+        self._clock: asyncio.TimerHandle | None = None
+        self._changed = asyncio.Event()
+        self.addresses: list[Address] = []
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Every socket accepts connections; `addresses` says where."""
+        loop = asyncio.get_running_loop()
+        self._config.load()
+        self._tell_date()
+        self.addresses = addresses_of(sockets)
+        context = self._certificate.context if self._certificate is not None else None
+        for made in sockets:
+            self._servers.append(
+                await loop.create_server(self._connection, sock=made, ssl=context, backlog=BACKLOG)
+            )
+
+    def _connection(self) -> Connection:
+        return Connection(
+            self._config,
+            self._state,
+            head_octets=self._head_octets,
+            head_seconds=self._head_seconds,
+            ended=self._changed.set,
+        )
+
+    def _tell_date(self) -> None:
+        """Keep the Date header (RFC 9110 §6.6.1) right to the second."""
+        self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+        self._clock = asyncio.get_running_loop().call_later(1.0, self._tell_date)
+
+    def reload_certificate(self) -> None:
+        """New connections get the certificate that the files hold now. Raises OSError when it is no good."""
+        if self._certificate is not None:
+            self._certificate.reload()
+
+    async def stop(self, grace: float = 10.0) -> bool:
+        """Nothing is accepted any more and every answer is out, or was cut off after `grace` seconds.
+
+        Whether all of them were out in time. Idle connections close at once.
+        """
+        for server in self._servers:
+            server.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        drained = True
+        try:
+            async with asyncio.timeout(grace):
+                while self._state.connections or self._state.tasks:
+                    await self._next_change()
+        except TimeoutError:
+            drained = False
+            for task in list(self._state.tasks):
+                task.cancel()
+            for connection in list(self._state.connections):
+                connection.transport.abort()
+            await asyncio.gather(*self._state.tasks, return_exceptions=True)
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers.clear()
+        if self._clock is not None:
+            self._clock.cancel()
+        return drained
+
+    async def _next_change(self) -> None:
+        """A connection has ended, or a task."""
+        self._changed.clear()
+        ended = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait({ended, *self._state.tasks}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
