@@ -5,6 +5,7 @@ milliseconds. Whole numbers compare, sort, store and serialise the same way ever
 to get wrong. Milliseconds are what SES shows (v2 timestamps carry a millisecond fraction).
 """
 
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 Instant: TypeAlias = int
@@ -14,3 +15,9 @@ SECOND: Span = 1000
 MINUTE: Span = 60 * SECOND
 HOUR: Span = 60 * MINUTE
 DAY: Span = 24 * HOUR
+
+
+def rfc3339(instant: Instant) -> str:
+    """Return the instant as people and JSON have it: RFC 3339 in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(instant / SECOND, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

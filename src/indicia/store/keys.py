@@ -154,6 +154,29 @@ def put_in_use(s: Session, key: PublishedKey, at: Instant) -> None:
     s.run(_USE, of_id=key.token_set_id, public_key=key.public_key, key_length=length, key_made_at=at)
 
 
+_AWAIT = Prepared(
+    sa.update(tables.token_set)
+    .where(_t.id == sa.bindparam("of_id"))
+    .values(
+        has_key=0,
+        public_key="",
+        key_length=sa.bindparam("key_length"),
+        key_made_at=sa.bindparam("key_made_at"),
+    )
+)
+
+
+def await_key(s: Session, token_set: TokenSet) -> None:
+    """Store that the set waits for a key of its length, as a new set does. Earlier keys stay published."""
+    assert token_set.key_length is not None
+    s.run(
+        _AWAIT,
+        of_id=token_set.id,
+        key_length=token_set.key_length.value,
+        key_made_at=token_set.key_made_at,
+    )
+
+
 def store_uploaded(
     s: Session, token_set_id: int, selector: str, key: PooledKey, now: Instant
 ) -> PublishedKey:

@@ -1,0 +1,127 @@
+"""SES v2 CreateEmailIdentity: an identity with everything it was asked to have, or nothing at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.identity import IdentityKind, Status, TokenSet, TokenSetKind
+from indicia.domain.names import IdentityName, parse_identity, refuse_reserved, shown
+from indicia.domain.tags import check_tags
+from indicia.operations.inheritance import covered, domains_above
+from indicia.operations.registration import register_address, register_domain
+from indicia.operations.signing_choice import EasyDkim, SigningChoice, carries_key, parse_choice
+from indicia.operations.verification_mail import issue_link
+from indicia.store import configuration_sets, identities, tags
+from indicia.wire.shapes import sesv2
+from indicia.wire.shapes.rules import timestamp
+
+if TYPE_CHECKING:
+    from indicia.domain.identity import Identity
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.store.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class NewIdentity:
+    """What is to be created, as far as that can be known without looking at what is there.
+
+    `tags` are as they were given: they are judged after it is known that the name is free (spec 2.2).
+    """
+
+    name: IdentityName
+    choice: SigningChoice
+    tags: tuple[tuple[str, str], ...]
+    configuration_set: str
+
+
+def is_slow(request: sesv2.CreateEmailIdentityRequest) -> bool:
+    """Say whether preparing it takes the time that checking an uploaded key takes."""
+    return carries_key(request.DkimSigningAttributes)
+
+
+def prepare_create(house: House, call: Call, request: sesv2.CreateEmailIdentityRequest) -> NewIdentity:
+    """Return what is to be created.
+
+    Raises: `Fault` INVALID_PARAMETER for a name, or a way of signing, that no identity can have.
+    """
+    name = parse_identity(request.EmailIdentity, house.to_ascii)
+    refuse_reserved(name, house.service_domain, house.is_public_suffix)
+    attributes = request.DkimSigningAttributes
+    if name.kind is IdentityKind.EMAIL_ADDRESS and attributes and _brings_own(attributes):
+        refuse(FaultKind.INVALID_PARAMETER, "For BYODKIM, the EmailIdentity value must be a domain.")
+    origin = attributes.DomainSigningAttributesOrigin if attributes else None
+    return NewIdentity(
+        name=name,
+        choice=parse_choice(attributes, origin),
+        tags=tuple((tag.Key, tag.Value) for tag in request.Tags or ()),
+        configuration_set=request.ConfigurationSetName or "",
+    )
+
+
+def _brings_own(attributes: sesv2.DkimSigningAttributes) -> bool:
+    return (
+        attributes.DomainSigningSelector is not None
+        or attributes.DomainSigningPrivateKey is not None
+        or attributes.DomainSigningAttributesOrigin == TokenSetKind.EXTERNAL.value
+    )
+
+
+def create_email_identity(
+    house: House, call: Call, request: NewIdentity, s: Session
+) -> sesv2.CreateEmailIdentityResponse:
+    """SES v2 CreateEmailIdentity. Order of checks: already there, tags, configuration set (spec 2.2).
+
+    Raises: `Fault` ALREADY_EXISTS, INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND; for an address LIMIT_EXCEEDED
+    where its mailbox, its domain or the account had too many mails.
+    """
+    name = request.name
+    if identities.get(s, call.account, call.region, name.text) is not None:
+        refuse(FaultKind.ALREADY_EXISTS, f"Email identity {shown(name.text)} already exist.")
+    checked_tags = check_tags(request.tags)
+    configuration_set = request.configuration_set
+    if configuration_set and not configuration_sets.exists(s, call.account, call.region, configuration_set):
+        refuse(
+            FaultKind.CONFIGURATION_SET_NOT_FOUND,
+            f"Configuration set <{shown(configuration_set)}> does not exist.",
+        )
+    identity, token_set = _register(house, call, request, s)
+    tags.put(s, call.account, call.region, f"identity/{name.text}", dict(checked_tags))
+    return sesv2.CreateEmailIdentityResponse(
+        IdentityType=name.kind.value,
+        VerifiedForSendingStatus=covered(domains_above(s, identity)),
+        DkimAttributes=None if token_set is None else _answer(identity, token_set),
+    )
+
+
+def _register(
+    house: House, call: Call, request: NewIdentity, s: Session
+) -> tuple[Identity, TokenSet | None]:
+    name, choice = request.name.text, request.choice
+    if request.name.kind is IdentityKind.DOMAIN:
+        return register_domain(
+            house, call, s, name, choice, configuration_set=request.configuration_set
+        )
+    length = choice.key_length if isinstance(choice, EasyDkim) else None
+    identity = register_address(
+        house, call, s, name, next_key_length=length, configuration_set=request.configuration_set
+    )
+    issue_link(house, call, s, identity)
+    return identity, None
+
+
+def _answer(identity: Identity, token_set: TokenSet) -> sesv2.DkimAttributes:
+    """Return the DKIM side of a domain just created: NOT_STARTED here, PENDING from the next Get on (2.4)."""
+    easy = token_set.kind is TokenSetKind.EASY
+    return sesv2.DkimAttributes(
+        SigningEnabled=identity.signing_enabled,
+        Status=Status.NOT_STARTED.value,
+        Tokens=list(token_set.tokens),
+        SigningHostedZone=token_set.zone if easy else None,
+        SigningAttributesOrigin=identity.origin,
+        NextSigningKeyLength=identity.next_key_length.value if easy else None,
+        CurrentSigningKeyLength=token_set.key_length.value if easy and token_set.key_length else None,
+        LastKeyGenerationTimestamp=timestamp(token_set.key_made_at) if easy else None,
+    )

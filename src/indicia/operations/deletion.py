@@ -1,0 +1,64 @@
+"""Removing identities: v2 DeleteEmailIdentity; v1 DeleteIdentity and DeleteVerifiedEmailAddress."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from indicia.domain.faults import Fault, FaultKind, refuse
+from indicia.domain.identity import IdentityKind
+from indicia.domain.names import fold, shown
+from indicia.store import identities
+from indicia.wire.shapes import ses, sesv2
+
+if TYPE_CHECKING:
+    from indicia.domain.identity import Identity
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.store.session import Session
+
+
+def delete_email_identity(
+    house: House, call: Call, request: sesv2.DeleteEmailIdentityRequest, s: Session
+) -> sesv2.DeleteEmailIdentityResponse:
+    """SES v2 DeleteEmailIdentity: gone with its policies, tags and settings, at once.
+
+    Raises: `Fault` NOT_FOUND `Email identity X does not exist.`; CONCURRENT_MODIFICATION when another delete
+    was faster.
+    """
+    identity = _named(call, request.EmailIdentity, s)
+    if identity is None:
+        refuse(FaultKind.NOT_FOUND, f"Email identity {shown(request.EmailIdentity)} does not exist.")
+    identities.delete(s, identity)
+    return sesv2.DeleteEmailIdentityResponse()
+
+
+def delete_identity(
+    house: House, call: Call, request: ses.DeleteIdentityRequest, s: Session
+) -> ses.DeleteIdentityResponse:
+    """SES v1 DeleteIdentity: gone. A name that is no identity is as good as gone (spec 2.3)."""
+    _delete_if_there(s, _named(call, request.Identity, s))
+    return ses.DeleteIdentityResponse()
+
+
+def delete_verified_email_address(
+    house: House, call: Call, request: ses.DeleteVerifiedEmailAddressRequest, s: Session
+) -> None:
+    """SES v1 DeleteVerifiedEmailAddress (deprecated): as DeleteIdentity, for addresses only."""
+    identity = _named(call, request.EmailAddress, s)
+    if identity is not None and identity.kind is IdentityKind.EMAIL_ADDRESS:
+        _delete_if_there(s, identity)
+
+
+def _named(call: Call, name: str, s: Session) -> Identity | None:
+    return identities.get(s, call.account, call.region, fold(name))
+
+
+def _delete_if_there(s: Session, identity: Identity | None) -> None:
+    if identity is None:
+        return
+    try:
+        identities.delete(s, identity)
+    except Fault as fault:
+        # Somebody else deleted it at this moment: that is what was asked for.
+        if fault.kind is not FaultKind.CONCURRENT_MODIFICATION:
+            raise

@@ -1,0 +1,123 @@
+"""From an authenticated call to its answer: the right handler, in the right transaction, on the record.
+
+Reads run in a read of the store, writes in one transaction that holds their effects and their line in the
+audit log. A refused write leaves nothing but that line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.operations.house import RememberedWakes
+from indicia.operations.table import TABLE, Entry
+from indicia.store import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.store.database import Database
+    from indicia.store.session import Session
+
+log = structlog.get_logger(__name__)
+
+SUCCEEDED = "success"
+_LOST_RACES = frozenset({FaultKind.ALREADY_EXISTS, FaultKind.CONCURRENT_MODIFICATION})
+
+
+class Dispatch:
+    """Answers calls. One a process, shared by every connection."""
+
+    def __init__(self, database: Database, house: House) -> None:
+        self._database = database
+        self._house = house
+
+    async def __call__(self, call: Call, request: Any) -> Any:
+        """Return the typed answer of the operation, None where it has none.
+
+        Raises: `Fault`; whatever else leaves is a mistake of ours.
+        """
+        entry = entry_of(call)
+        if not entry.writes:
+            return await self._database.reading(lambda s: entry.handler(self._house, call, request, s))
+        return await self._write(entry, call, request)
+
+    async def _write(self, entry: Entry, call: Call, request: Any) -> Any:
+        resource = entry.resource(call, request)
+        remembered = RememberedWakes()
+        house = replace(self._house, wakes=remembered)
+
+        def work(s: Session) -> Any:
+            answer = entry.handler(house, call, prepared, s)
+            audit.append(s, _line(call, resource, SUCCEEDED))
+            return answer
+
+        try:
+            prepared = await self._prepared(entry, call, request)
+            answer = await self._once_more(entry, work)
+        except Exception as failure:
+            await self._record_refusal(call, resource, failure)
+            raise
+        remembered.pass_on(self._house.wakes)
+        return answer
+
+    async def _once_more(self, entry: Entry, work: Callable[[Session], Any]) -> Any:
+        """Run the work; where it lost a race and may be repeated, run it on what the winner left."""
+        try:
+            return await self._database.writing(work)
+        except Fault as fault:
+            if not entry.repeatable or fault.kind not in _LOST_RACES:
+                raise
+            return await self._database.writing(work)
+
+    async def _prepared(self, entry: Entry, call: Call, request: Any) -> Any:
+        if entry.prepare is None:
+            return request
+        if entry.slow is not None and entry.slow(request):
+            return await asyncio.to_thread(entry.prepare, self._house, call, request)
+        return entry.prepare(self._house, call, request)
+
+    async def _record_refusal(self, call: Call, resource: str, failure: Exception) -> None:
+        """Write the line of a call that was refused, in a transaction of its own.
+
+        The caller learns why the call failed, whether or not that could be written down.
+        """
+        kind = failure.kind if isinstance(failure, Fault) else FaultKind.INTERNAL
+        try:
+            await self._database.writing(lambda s: audit.append(s, _line(call, resource, kind.value)))
+        except Fault:
+            log.exception("audit.lost", operation=call.operation, request_id=call.request_id)
+
+
+def entry_of(call: Call) -> Entry:
+    """Return the entry of the operation that is called.
+
+    Raises: `Fault` NOT_IMPLEMENTED naming an operation that the service models have and this service has not.
+    """
+    entry = TABLE.get((call.service, call.operation))
+    if entry is None:
+        raise Fault(
+            FaultKind.NOT_IMPLEMENTED,
+            f"The operation {call.operation} is not implemented by this service yet.",
+        )
+    return entry
+
+
+def _line(call: Call, resource: str, outcome: str) -> audit.AuditEntry:
+    return audit.AuditEntry(
+        at=call.now,
+        account=call.account,
+        principal=call.principal,
+        access_key=call.access_key,
+        address=call.address,
+        operation=f"{call.service}:{call.operation}",
+        resource=resource,
+        outcome=outcome,
+        request_id=call.request_id,
+    )

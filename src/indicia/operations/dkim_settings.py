@@ -1,0 +1,161 @@
+"""How an identity is signed, v2: PutEmailIdentityDkimAttributes, PutEmailIdentityDkimSigningAttributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from indicia.domain.faults import Fault, FaultKind, refuse
+from indicia.domain.identity import Facet, IdentityKind, KeyLength, Status, TokenSet, TokenSetKind
+from indicia.domain.key_length import check_change, earliest_change
+from indicia.domain.names import fold, parse_domain, shown
+from indicia.domain.time import rfc3339
+from indicia.operations.dkim_standing import dkim_source, dkim_status
+from indicia.operations.inheritance import domains_above
+from indicia.operations.registration import begin, look_now
+from indicia.operations.signing_choice import EasyDkim, SigningChoice, carries_key, parse_choice
+from indicia.operations.token_sets import abandon, change_length, issue
+from indicia.store import identities
+from indicia.wire.shapes import sesv2
+
+if TYPE_CHECKING:
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.store.identities import IdentityView
+    from indicia.store.session import Session
+
+
+def put_dkim_attributes(
+    house: House, call: Call, request: sesv2.PutEmailIdentityDkimAttributesRequest, s: Session
+) -> sesv2.PutEmailIdentityDkimAttributesResponse:
+    """SES v2 PutEmailIdentityDkimAttributes: signing is on or off. The status of DKIM is not touched.
+
+    An address keeps a switch of its own, which can decline what its domain has on (spec 3.7).
+
+    Raises: `Fault` INVALID_PARAMETER `Domain D is not verified for DKIM signing.`, for a missing identity too;
+    CONCURRENT_MODIFICATION.
+    """
+    name = fold(request.EmailIdentity)
+    view = identities.view(s, call.account, call.region, name)
+    if view is None or dkim_source(view, _above(s, view)) is None:
+        domain = name.rpartition("@")[2]
+        refuse(FaultKind.INVALID_PARAMETER, f"Domain {shown(domain)} is not verified for DKIM signing.")
+    identity = view.identity
+    if identity.signing_enabled != request.SigningEnabled:
+        identities.update(s, replace(identity, signing_enabled=request.SigningEnabled), identity.version)
+    return sesv2.PutEmailIdentityDkimAttributesResponse()
+
+
+def _above(s: Session, view: IdentityView) -> tuple[IdentityView, ...]:
+    return domains_above(s, view.identity) if view.identity.kind is IdentityKind.EMAIL_ADDRESS else ()
+
+
+@dataclass(frozen=True, slots=True)
+class SigningChange:
+    """Which identity is to be signed in which way. `asked` is the name as the caller wrote it."""
+
+    name: str
+    asked: str
+    choice: SigningChoice
+
+
+def is_slow(request: sesv2.PutEmailIdentityDkimSigningAttributesRequest) -> bool:
+    """Say whether preparing it takes the time that checking an uploaded key takes."""
+    return carries_key(request.SigningAttributes)
+
+
+def prepare_signing(
+    house: House, call: Call, request: sesv2.PutEmailIdentityDkimSigningAttributesRequest
+) -> SigningChange:
+    """Return the change that is asked for.
+
+    Raises: `Fault` INVALID_PARAMETER `The EmailIdentity value must be a valid domain.`, or for members that
+    do not go together.
+    """
+    try:
+        name = parse_domain(request.EmailIdentity).text
+    except Fault:
+        refuse(FaultKind.INVALID_PARAMETER, "The EmailIdentity value must be a valid domain.")
+    attributes = request.SigningAttributes
+    if attributes is not None and attributes.DomainSigningAttributesOrigin is not None:
+        # SES v2, DkimSigningAttributes: this member is for CreateEmailIdentity only.
+        refuse(
+            FaultKind.INVALID_PARAMETER,
+            "DomainSigningAttributesOrigin is for CreateEmailIdentity; use SigningAttributesOrigin here.",
+        )
+    choice = parse_choice(attributes, request.SigningAttributesOrigin)
+    return SigningChange(name, request.EmailIdentity, choice)
+
+
+def put_dkim_signing_attributes(
+    house: House, call: Call, request: SigningChange, s: Session
+) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
+    """SES v2 PutEmailIdentityDkimSigningAttributes: another method, another key, or a start anew (spec 3.4).
+
+    A change of method or of an uploaded key issues a new token set; a change of the key length keeps the
+    tokens. Either puts the DKIM status to PENDING, and an identity that was verified stays so meanwhile.
+
+    Raises: `Fault` NOT_FOUND, INVALID_PARAMETER, CONCURRENT_MODIFICATION.
+    """
+    view = identities.view(s, call.account, call.region, request.name)
+    if view is None:
+        refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.asked)}> does not exist.")
+    token_set = view.token_set
+    if isinstance(request.choice, EasyDkim) and token_set and token_set.kind is TokenSetKind.EASY:
+        return _same_method(house, call, s, view, token_set, request.choice.key_length)
+    issued = issue(house, call, s, request.choice, view.identity.next_key_length)
+    if token_set is not None:
+        abandon(s, token_set, call.now)
+    _restart(house, call, s, view, issued)
+    return _answer(issued, Status.PENDING)
+
+
+def _same_method(
+    house: House,
+    call: Call,
+    s: Session,
+    view: IdentityView,
+    token_set: TokenSet,
+    wanted: KeyLength | None,
+) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
+    """Easy DKIM stays: the length changes, a search that failed starts anew, or nothing is to do."""
+    configured = view.identity.next_key_length
+    failed = dkim_status(view) in (Status.FAILED, Status.NOT_STARTED)
+    if wanted is None or (failed and wanted is configured):
+        if failed:
+            _restart(house, call, s, view, token_set)
+            return _answer(token_set, Status.PENDING)
+        return _answer(token_set, dkim_status(view))
+    check_change(
+        configured,
+        wanted,
+        key_made_at=token_set.key_made_at,
+        now=call.now,
+        shown_as=rfc3339(earliest_change(wanted, token_set.key_made_at)),
+    )
+    changed = change_length(house, call, s, token_set, wanted)
+    _restart(house, call, s, view, changed)
+    return _answer(changed, Status.PENDING)
+
+
+def _restart(house: House, call: Call, s: Session, view: IdentityView, token_set: TokenSet) -> None:
+    """Store what is to be published now, and begin to look for it."""
+    identity = view.identity
+    changed = replace(
+        identity,
+        generation=identity.generation + 1,
+        token_set_id=token_set.id,
+        origin=token_set.kind.value,
+        next_key_length=token_set.key_length or identity.next_key_length,
+    )
+    stored = identities.update(s, changed, identity.version)
+    begin(house, call, s, stored, Facet.DKIM, view.facets.get(Facet.DKIM))
+    look_now(house, call, s, stored)
+
+
+def _answer(token_set: TokenSet, status: Status) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
+    return sesv2.PutEmailIdentityDkimSigningAttributesResponse(
+        DkimStatus=status.value,
+        DkimTokens=list(token_set.tokens),
+        SigningHostedZone=token_set.zone or None,
+    )

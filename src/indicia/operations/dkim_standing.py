@@ -1,0 +1,77 @@
+"""The DKIM side of an identity as both versions of the API show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from indicia.domain.identity import Facet, IdentityKind, Status, TokenSetKind
+from indicia.store.identities import IdentityView
+from indicia.wire.shapes import ses, sesv2
+from indicia.wire.shapes.rules import timestamp
+
+V1_STATUS = {
+    Status.NOT_STARTED: "NotStarted",
+    Status.PENDING: "Pending",
+    Status.SUCCESS: "Success",
+    Status.TEMPORARY_FAILURE: "TemporaryFailure",
+    Status.FAILED: "Failed",
+}
+
+
+def dkim_source(view: IdentityView, above: Sequence[IdentityView]) -> IdentityView | None:
+    """Return the identity whose DKIM applies to this one; None when none is set up.
+
+    An address has the DKIM of the most specific registered domain; a domain has its own (spec 3.7).
+    """
+    if view.identity.kind is IdentityKind.DOMAIN:
+        return view if view.token_set is not None else None
+    return next((domain for domain in above if domain.token_set is not None), None)
+
+
+def dkim_status(view: IdentityView) -> Status:
+    """Return the status of the DKIM facet; NOT_STARTED where it was never set up."""
+    state = view.facets.get(Facet.DKIM)
+    return Status.NOT_STARTED if state is None else state.status
+
+
+def signing_enabled(view: IdentityView, source: IdentityView) -> bool:
+    """Say whether mail from the identity is to be signed: an address may decline what its domain has on."""
+    return source.identity.signing_enabled and view.identity.signing_enabled
+
+
+def v2_attributes(view: IdentityView, above: Sequence[IdentityView]) -> sesv2.DkimAttributes:
+    """Return the `DkimAttributes` of GetEmailIdentity (spec 2.4; what is omitted for BYODKIM: 4.2)."""
+    source = dkim_source(view, above)
+    if source is None or source.token_set is None:
+        return sesv2.DkimAttributes(
+            SigningEnabled=False,
+            Status=Status.NOT_STARTED.value,
+            SigningAttributesOrigin=view.identity.origin,
+            NextSigningKeyLength=view.identity.next_key_length.value,
+        )
+    token_set = source.token_set
+    easy = token_set.kind is TokenSetKind.EASY
+    return sesv2.DkimAttributes(
+        SigningEnabled=signing_enabled(view, source),
+        Status=dkim_status(source).value,
+        Tokens=list(token_set.tokens),
+        SigningHostedZone=token_set.zone if easy else None,
+        SigningAttributesOrigin=source.identity.origin,
+        NextSigningKeyLength=source.identity.next_key_length.value if easy else None,
+        CurrentSigningKeyLength=token_set.key_length.value if easy and token_set.key_length else None,
+        LastKeyGenerationTimestamp=timestamp(token_set.key_made_at) if easy else None,
+    )
+
+
+def v1_attributes(view: IdentityView, above: Sequence[IdentityView]) -> ses.IdentityDkimAttributes:
+    """Return the entry of GetIdentityDkimAttributes."""
+    source = dkim_source(view, above)
+    if source is None or source.token_set is None:
+        return ses.IdentityDkimAttributes(
+            DkimEnabled=False, DkimVerificationStatus=V1_STATUS[Status.NOT_STARTED], DkimTokens=[]
+        )
+    return ses.IdentityDkimAttributes(
+        DkimEnabled=signing_enabled(view, source),
+        DkimVerificationStatus=V1_STATUS[dkim_status(source)],
+        DkimTokens=list(source.token_set.tokens),
+    )

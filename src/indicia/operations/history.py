@@ -1,0 +1,72 @@
+"""GET /indicia/v1/identities/{name}/history: the stored verdicts, newest first, with their evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Raw, Struct
+
+from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.names import fold, shown
+from indicia.domain.time import rfc3339
+from indicia.store import evidence, identities
+
+if TYPE_CHECKING:
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.store.evidence import Evidence
+    from indicia.store.session import Session
+
+# Four facets, and what the store keeps of each.
+MOST: Final = 4 * evidence.KEPT
+
+
+class HistoryRequest(Struct, kw_only=True, frozen=True):
+    """Whose history is asked for."""
+
+    name: str
+
+
+class Verdict(Struct, kw_only=True, frozen=True):
+    """One verdict on one facet. `at` is RFC 3339 in UTC; `evidence` says what each perspective saw."""
+
+    facet: str
+    at: str
+    asked_by: str
+    before: str
+    after: str
+    finding: str
+    generation: int
+    evidence: Raw
+
+
+class HistoryResponse(Struct, kw_only=True, frozen=True):
+    """The verdicts, newest first."""
+
+    identity: str
+    verdicts: list[Verdict]
+
+
+def get_history(house: House, call: Call, request: HistoryRequest, s: Session) -> HistoryResponse:
+    """Return every stored verdict on the identity.
+
+    Raises: `Fault` NOT_FOUND.
+    """
+    identity = identities.get(s, call.account, call.region, fold(request.name))
+    if identity is None:
+        refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.name)}> does not exist.")
+    stored = evidence.history(s, identity.id, limit=MOST)
+    return HistoryResponse(identity=identity.name, verdicts=[_verdict(each) for each in stored])
+
+
+def _verdict(stored: Evidence) -> Verdict:
+    return Verdict(
+        facet=stored.facet.value,
+        at=rfc3339(stored.at),
+        asked_by=stored.asked_by,
+        before=stored.status_before.value,
+        after=stored.status_after.value,
+        finding=stored.finding,
+        generation=stored.generation,
+        evidence=Raw(stored.body.encode()),
+    )

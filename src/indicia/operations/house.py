@@ -1,0 +1,87 @@
+"""What handlers need of the house around them: the settings that touch them, and its few sources and sinks.
+
+Everything that would be a hidden input is here and is given in: randomness, the public suffix list, the
+keyring. Time comes with each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from indicia.domain.dkim import RandomBytes
+from indicia.domain.time import Span
+from indicia.domain.verification import Windows
+from indicia.vault.keyring import Keyring
+
+
+class Wakes(Protocol):
+    """Who may be told that there is something new to do. Each is a hint: whoever misses it looks by itself.
+
+    During a writing call these are remembered, and passed on only when what was written is durable.
+    """
+
+    def engine(self) -> None:
+        """An identity became due."""
+
+    def outbox(self) -> None:
+        """A mail waits to be handed over."""
+
+    def pool(self) -> None:
+        """A key was taken from the pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts that handlers use. Made once, by whoever puts the service together.
+
+    `service_domain` is the operator's own; keys of new identities are published under `dkim.` it. `windows`
+    are how long proofs may take, `first_check` is the interval with which checking begins. `is_public_suffix`
+    says of a domain in lower case whether others register below it; `to_ascii` returns an internationalised
+    domain in its ASCII form, None where it has none.
+    """
+
+    service_domain: str
+    windows: Windows
+    first_check: Span
+    keyring: Keyring = field(repr=False)
+    is_public_suffix: Callable[[str], bool]
+    to_ascii: Callable[[str], str | None]
+    random: RandomBytes
+    wakes: Wakes
+
+    @property
+    def signing_zone(self) -> str:
+        """The SigningHostedZone of identities created from now on (contract, HTTP)."""
+        return f"dkim.{self.service_domain}"
+
+
+class RememberedWakes:
+    """The wakes of one writing call, until it is known whether it succeeded."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self) -> None:
+        self._wanted: set[str] = set()
+
+    def engine(self) -> None:
+        """Remember that an identity became due."""
+        self._wanted.add("engine")
+
+    def outbox(self) -> None:
+        """Remember that a mail waits."""
+        self._wanted.add("outbox")
+
+    def pool(self) -> None:
+        """Remember that a key was taken."""
+        self._wanted.add("pool")
+
+    def pass_on(self, wakes: Wakes) -> None:
+        """Tell everyone who was to be told, each once."""
+        if "engine" in self._wanted:
+            wakes.engine()
+        if "outbox" in self._wanted:
+            wakes.outbox()
+        if "pool" in self._wanted:
+            wakes.pool()

@@ -1,0 +1,148 @@
+"""GET /indicia/v1/identities/{name}/records: what to publish, and how it stands (contract, HTTP)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from indicia.domain.dkim import split_text
+from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.names import fold, shown
+from indicia.domain.observation import RecordType
+from indicia.domain.records import ExpectedRecord, expected_records
+from indicia.domain.verification import Sight
+from indicia.store import evidence, identities
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from indicia.domain.identity import Facet
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.store.identities import IdentityView
+    from indicia.store.session import Session
+
+JSON: Final = "json"
+ZONE: Final = "zone"
+# Forms of the contract that are not built.
+_LATER: Final = frozenset({"table", "terraform", "cloudflare", "octodns"})
+
+
+class RecordsRequest(msgspec.Struct, kw_only=True, frozen=True):
+    """Whose records are asked for, and in which form."""
+
+    name: str
+    format: str = JSON
+
+
+class Record(msgspec.Struct, kw_only=True, frozen=True):
+    """One record to publish. `state` is what the last verdict saw of it, `finding` what that meant.
+
+    Names and values have no trailing dot, an MX value has its preference, a TXT value is unquoted.
+    """
+
+    facet: str
+    name: str
+    type: str
+    value: str
+    ttl: int
+    required: bool
+    state: str
+    finding: str | None
+
+
+class RecordsResponse(msgspec.Struct, kw_only=True, frozen=True):
+    """Every record to publish for the identity, the required ones first."""
+
+    identity: str
+    records: list[Record]
+
+
+def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -> RecordsResponse | str:
+    """Return the records to publish; as text in the form of a zone file where that is asked for.
+
+    Raises: `Fault` NOT_FOUND, INVALID_PARAMETER for a form nobody knows, NOT_IMPLEMENTED for one not built.
+    """
+    if request.format in _LATER:
+        refuse(FaultKind.NOT_IMPLEMENTED, f"The form {request.format} is not implemented by this service yet.")
+    if request.format not in (JSON, ZONE):
+        refuse(
+            FaultKind.INVALID_PARAMETER,
+            f"Unknown form {shown(request.format)}. Forms are {', '.join(sorted({JSON, ZONE} | _LATER))}.",
+        )
+    view = identities.view(s, call.account, call.region, fold(request.name))
+    if view is None:
+        refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.name)}> does not exist.")
+    expected = expected_records(view.identity, view.token_set, house.service_domain)
+    if request.format == ZONE:
+        return zone_text(expected)
+    seen = _last_seen(s, view)
+    return RecordsResponse(
+        identity=view.identity.name, records=[_record(record, seen) for record in expected]
+    )
+
+
+class _SeenRecord(msgspec.Struct, frozen=True):
+    """What is read of a record in stored evidence."""
+
+    name: str
+    type: str
+    expected: str
+    sight: str
+    finding: str
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """What is read of stored evidence."""
+
+    records: tuple[_SeenRecord, ...] = ()
+
+
+_decoder: Final = msgspec.json.Decoder(_Body)
+
+
+def _last_seen(s: Session, view: IdentityView) -> Mapping[tuple[str, str, str], _SeenRecord]:
+    """Return what the newest verdict on each facet saw, by name, type and value of the record.
+
+    A verdict on an expectation of before has other values, and so says nothing here.
+    """
+    newest: dict[Facet, str] = {}
+    for verdict in evidence.history(s, view.identity.id, limit=4 * evidence.KEPT):
+        newest.setdefault(verdict.facet, verdict.body)
+    return {
+        (record.name, record.type, record.expected): record
+        for body in newest.values()
+        for record in _decoder.decode(body).records
+    }
+
+
+def _record(record: ExpectedRecord, seen: Mapping[tuple[str, str, str], _SeenRecord]) -> Record:
+    sight = seen.get((record.name, record.rtype.name, record.value))
+    return Record(
+        facet=record.purpose.value,
+        name=record.name,
+        type=record.rtype.name,
+        value=record.value,
+        ttl=record.ttl,
+        required=record.required,
+        state=Sight.UNKNOWN.value if sight is None else sight.sight,
+        finding=None if sight is None else sight.finding,
+    )
+
+
+def zone_text(records: Sequence[ExpectedRecord]) -> str:
+    """Return the records as lines of a zone file (RFC 1035 §5.1), names absolute, long TXT split."""
+    return "".join(
+        f"{record.name}. {record.ttl} IN {record.rtype.name} {_zone_value(record)}\n" for record in records
+    )
+
+
+def _zone_value(record: ExpectedRecord) -> str:
+    if record.rtype is RecordType.TXT:
+        return " ".join(f'"{_escaped(part)}"' for part in split_text(record.value))
+    return f"{record.value}."  # of an MX too: its host is last
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,155 @@
+"""Bringing an identity into the store: its row, its facets, its due time, all in the caller's transaction.
+
+Every proof is begun here and nowhere else, by `begin`: whoever wants other proofs than the DNS and the mailbox
+(verification that is instant, for suites that expect a mock) has this one place to say so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from indicia.domain.dkim import new_verification_token
+from indicia.domain.identity import (
+    Facet,
+    FacetState,
+    Identity,
+    IdentityKind,
+    KeyLength,
+    MxFailureBehavior,
+    TokenSet,
+    TokenSetKind,
+)
+from indicia.domain.verification import start, start_anew
+from indicia.operations.token_sets import issue
+from indicia.store import checks, facets, identities
+from indicia.store.ids import new_id
+
+if TYPE_CHECKING:
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.operations.signing_choice import SigningChoice
+    from indicia.store.session import Session
+
+# Spec 2.4, recorded: the length of the next key differs by the kind of identity.
+DEFAULT_LENGTH = {
+    IdentityKind.DOMAIN: KeyLength.RSA_2048_BIT,
+    IdentityKind.EMAIL_ADDRESS: KeyLength.RSA_1024_BIT,
+}
+
+
+def register_domain(
+    house: House,
+    call: Call,
+    s: Session,
+    name: str,
+    choice: SigningChoice | None,
+    *,
+    configuration_set: str = "",
+    legacy_requested: bool = False,
+) -> tuple[Identity, TokenSet | None]:
+    """Return the new domain identity, its proofs begun and its first check due.
+
+    `choice` is how it is to be signed, None where DKIM was not asked for (v1 VerifyDomainIdentity).
+
+    Raises: `Fault` ALREADY_EXISTS.
+    """
+    length = DEFAULT_LENGTH[IdentityKind.DOMAIN]
+    token_set = None
+    if choice is not None:
+        token_set = issue(house, call, s, choice, length)
+        length = token_set.key_length or length
+    identity = Identity(
+        id=new_id(),
+        account=call.account,
+        region=call.region,
+        kind=IdentityKind.DOMAIN,
+        name=name,
+        created_at=call.now,
+        version=1,
+        generation=1,
+        origin=(token_set.kind if token_set else TokenSetKind.EASY).value,
+        signing_enabled=True,
+        next_key_length=length,
+        token_set_id=token_set.id if token_set else None,
+        legacy_token=new_verification_token(house.random),
+        legacy_requested=legacy_requested,
+        mail_from_domain="",
+        mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,
+        feedback_forwarding=True,
+        configuration_set=configuration_set,
+    )
+    identities.insert(s, identity)
+    if token_set is not None:
+        begin(house, call, s, identity, Facet.DKIM)
+    if legacy_requested:
+        begin(house, call, s, identity, Facet.OWNERSHIP)
+    look_now(house, call, s, identity)
+    return identity, token_set
+
+
+def register_address(
+    house: House,
+    call: Call,
+    s: Session,
+    name: str,
+    *,
+    next_key_length: KeyLength | None = None,
+    configuration_set: str = "",
+) -> Identity:
+    """Return the new address identity, waiting for its link to be used. The mail is the caller's to send.
+
+    Raises: `Fault` ALREADY_EXISTS.
+    """
+    identity = Identity(
+        id=new_id(),
+        account=call.account,
+        region=call.region,
+        kind=IdentityKind.EMAIL_ADDRESS,
+        name=name,
+        created_at=call.now,
+        version=1,
+        generation=1,
+        origin=TokenSetKind.EASY.value,
+        signing_enabled=True,
+        next_key_length=next_key_length or DEFAULT_LENGTH[IdentityKind.EMAIL_ADDRESS],
+        token_set_id=None,
+        legacy_token="",
+        legacy_requested=False,
+        mail_from_domain="",
+        mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,
+        feedback_forwarding=True,
+        configuration_set=configuration_set,
+    )
+    identities.insert(s, identity)
+    begin(house, call, s, identity, Facet.LINK)
+    look_now(house, call, s, identity)
+    return identity
+
+
+def begin(
+    house: House,
+    call: Call,
+    s: Session,
+    identity: Identity,
+    facet: Facet,
+    previous: FacetState | None = None,
+) -> FacetState:
+    """Return the facet as it is stored now: PENDING, its window ahead, for the identity's present generation.
+
+    `previous` is given where the owner changed what should be published: what was proved counts on.
+    """
+    window = house.windows.link if facet is Facet.LINK else house.windows.records
+    if previous is None:
+        state = start(facet, identity.generation, call.now, window)
+    else:
+        state = start_anew(previous, facet, identity.generation, call.now, window)
+    facets.put(s, identity.id, state)
+    return state
+
+
+def look_now(house: House, call: Call, s: Session, identity: Identity) -> None:
+    """Make the identity due at this moment, with the shortest interval ahead."""
+    checks.schedule(
+        s, identity.id, checks.shard_of(identity.name), call.now, interval=house.first_check
+    )
+    house.wakes.engine()

@@ -1,0 +1,138 @@
+"""Every operation that is built, with what it takes to call it. The list is the API.
+
+The gateway, the documentation and the tests read it. An operation of the service models that is not here
+answers NOT_IMPLEMENTED by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from indicia.operations import (
+    checking,
+    creation,
+    deletion,
+    dkim_settings,
+    history,
+    listing,
+    reading,
+    records,
+    sts,
+    verifying,
+)
+
+if TYPE_CHECKING:
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.store.session import Session
+
+# Each handler names the shapes of its operation; what they have in common is no more than this.
+Handler: TypeAlias = "Callable[[House, Call, Any, Session], Any]"
+Preparation: TypeAlias = "Callable[[House, Call, Any], Any]"
+
+
+class Rate(Enum):
+    """What a call counts against (spec 2.2, 2.3: one request a second where documented)."""
+
+    CONTROL = "control"  # each operation by itself, per account and region
+    CHECK = "check"  # asks the DNS: the identity is the unit
+    FREE = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One operation.
+
+    `writes` says whether the handler changes anything; then the call is audited. `permission` is the action a
+    policy must allow, `subject` the member of the request that names the identity it is about, empty where it
+    is about none. `prepare` turns the request into what the handler takes, before and outside of the
+    transaction; `slow` says of a request whether that takes long enough to hold up the event loop.
+    `repeatable` calls mean the same when they are made twice (spec 2.3): one that lost a race against another
+    caller is simply made again, since its operation documents no error for that.
+    """
+
+    service: str
+    operation: str
+    handler: Handler
+    writes: bool
+    permission: str
+    rate: Rate
+    subject: str = ""
+    prepare: Preparation | None = None
+    slow: Callable[[Any], bool] | None = None
+    repeatable: bool = False
+
+    def resource(self, call: Call, request: object) -> str:
+        """Return the ARN of the identity the call is about; `*` where it is about none (spec 11.3)."""
+        name = getattr(request, self.subject, None) if self.subject else None
+        return identity_arn(call, name) if isinstance(name, str) and name else "*"
+
+
+def identity_arn(call: Call, name: str) -> str:
+    """Return the ARN of an identity of the caller's account in the region of the call."""
+    return f"arn:aws:ses:{call.region}:{call.account}:identity/{name}"
+
+
+def _v2(operation: str, handler: Handler, *, writes: bool, subject: str = "EmailIdentity", **more: Any) -> Entry:
+    return Entry("sesv2", operation, handler, writes, f"ses:{operation}", Rate.CONTROL, subject, **more)
+
+
+def _v1(operation: str, handler: Handler, *, writes: bool, subject: str = "") -> Entry:
+    permission = f"ses:{operation}"
+    return Entry("ses", operation, handler, writes, permission, Rate.CONTROL, subject, repeatable=writes)
+
+
+def _own(operation: str, handler: Handler, *, writes: bool, rate: Rate = Rate.CONTROL) -> Entry:
+    return Entry("indicia", operation, handler, writes, f"indicia:{operation}", rate, "name")
+
+
+_ENTRIES: Final = (
+    # Identities, v2.
+    _v2(
+        "CreateEmailIdentity",
+        creation.create_email_identity,
+        writes=True,
+        prepare=creation.prepare_create,
+        slow=creation.is_slow,
+    ),
+    _v2("GetEmailIdentity", reading.get_email_identity, writes=False),
+    _v2("ListEmailIdentities", listing.list_email_identities, writes=False, subject=""),
+    _v2("DeleteEmailIdentity", deletion.delete_email_identity, writes=True),
+    _v2("PutEmailIdentityDkimAttributes", dkim_settings.put_dkim_attributes, writes=True),
+    _v2(
+        "PutEmailIdentityDkimSigningAttributes",
+        dkim_settings.put_dkim_signing_attributes,
+        writes=True,
+        prepare=dkim_settings.prepare_signing,
+        slow=dkim_settings.is_slow,
+    ),
+    # Identities, v1.
+    _v1("VerifyDomainIdentity", verifying.verify_domain_identity, writes=True, subject="Domain"),
+    _v1("VerifyDomainDkim", verifying.verify_domain_dkim, writes=True, subject="Domain"),
+    _v1("VerifyEmailIdentity", verifying.verify_email_identity, writes=True, subject="EmailAddress"),
+    _v1("VerifyEmailAddress", verifying.verify_email_address, writes=True, subject="EmailAddress"),
+    _v1("GetIdentityVerificationAttributes", reading.get_identity_verification_attributes, writes=False),
+    _v1("GetIdentityDkimAttributes", reading.get_identity_dkim_attributes, writes=False),
+    _v1("ListIdentities", listing.list_identities, writes=False),
+    _v1("ListVerifiedEmailAddresses", listing.list_verified_email_addresses, writes=False),
+    _v1("DeleteIdentity", deletion.delete_identity, writes=True, subject="Identity"),
+    _v1(
+        "DeleteVerifiedEmailAddress",
+        deletion.delete_verified_email_address,
+        writes=True,
+        subject="EmailAddress",
+    ),
+    Entry("sts", "GetCallerIdentity", sts.get_caller_identity, False, "sts:GetCallerIdentity", Rate.FREE),
+    # What SES has no operation for (contract, HTTP).
+    _own("GetIdentityRecords", records.get_records, writes=False),
+    _own("CheckIdentity", checking.check_identity, writes=True, rate=Rate.CHECK),
+    _own("GetIdentityHistory", history.get_history, writes=False),
+)
+
+TABLE: Final[Mapping[tuple[str, str], Entry]] = MappingProxyType(
+    {(entry.service, entry.operation): entry for entry in _ENTRIES}
+)

@@ -1,0 +1,135 @@
+"""Asking for a proof, v1: VerifyDomainIdentity, VerifyDomainDkim, VerifyEmailIdentity, VerifyEmailAddress.
+
+All four may be repeated (spec 2.3). A repeat changes nothing while the proof is awaited or stands, and begins
+anew where it has failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.identity import Facet, Status, TokenSetKind
+from indicia.domain.names import parse_address, parse_domain, refuse_reserved
+from indicia.operations.registration import begin, look_now, register_address, register_domain
+from indicia.operations.signing_choice import EasyDkim
+from indicia.operations.token_sets import issue
+from indicia.operations.verification_mail import issue_link
+from indicia.store import identities
+from indicia.wire.shapes import ses
+
+if TYPE_CHECKING:
+    from indicia.domain.identity import Identity
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.store.identities import IdentityView
+    from indicia.store.session import Session
+
+
+def verify_domain_identity(
+    house: House, call: Call, request: ses.VerifyDomainIdentityRequest, s: Session
+) -> ses.VerifyDomainIdentityResponse:
+    """SES v1 VerifyDomainIdentity: the legacy TXT record is searched for from now on.
+
+    The token is the same at every repeat. Starts anew a search that has failed.
+
+    Raises: `Fault` INVALID_PARAMETER `Invalid domain name X.`
+    """
+    name = _domain(house, request.Domain)
+    view = identities.view(s, call.account, call.region, name)
+    if view is None:
+        identity, _ = register_domain(house, call, s, name, None, legacy_requested=True)
+        return ses.VerifyDomainIdentityResponse(VerificationToken=identity.legacy_token)
+    if not view.identity.legacy_requested or _failed(view, Facet.OWNERSHIP):
+        _restart(house, call, s, view, Facet.OWNERSHIP, legacy_requested=True)
+    return ses.VerifyDomainIdentityResponse(VerificationToken=view.identity.legacy_token)
+
+
+def verify_domain_dkim(
+    house: House, call: Call, request: ses.VerifyDomainDkimRequest, s: Session
+) -> ses.VerifyDomainDkimResponse:
+    """SES v1 VerifyDomainDkim: Easy DKIM is set up, for a new domain too. Tokens are the same at every repeat.
+
+    Raises: `Fault` INVALID_PARAMETER for a malformed domain, and for one that brings its own key: v1 knows no
+    way to say which of the two is meant, and taking the key away could not be undone.
+    """
+    name = _domain(house, request.Domain)
+    view = identities.view(s, call.account, call.region, name)
+    if view is None:
+        _, token_set = register_domain(house, call, s, name, EasyDkim())
+        assert token_set is not None
+        return ses.VerifyDomainDkimResponse(DkimTokens=list(token_set.tokens))
+    token_set = view.token_set
+    if token_set is None:
+        token_set = issue(house, call, s, EasyDkim(), view.identity.next_key_length)
+        _restart(house, call, s, view, Facet.DKIM, token_set_id=token_set.id)
+    elif token_set.kind is TokenSetKind.EXTERNAL:
+        refuse(
+            FaultKind.INVALID_PARAMETER,
+            f"Domain {name} uses Bring Your Own DKIM. Use PutEmailIdentityDkimSigningAttributes (API v2) with"
+            " the origin AWS_SES to change to Easy DKIM.",
+        )
+    elif _failed(view, Facet.DKIM):
+        _restart(house, call, s, view, Facet.DKIM)
+    return ses.VerifyDomainDkimResponse(DkimTokens=list(token_set.tokens))
+
+
+def verify_email_identity(
+    house: House, call: Call, request: ses.VerifyEmailIdentityRequest, s: Session
+) -> ses.VerifyEmailIdentityResponse:
+    """SES v1 VerifyEmailIdentity: a fresh link is on its way, and the earlier one no longer works.
+
+    A verified address stays verified.
+
+    Raises: `Fault` INVALID_PARAMETER `Email address not specified.`, `Invalid email address<X>.`;
+    LIMIT_EXCEEDED where the mailbox, its domain or the account had too many mails.
+    """
+    _verify_address(house, call, request.EmailAddress, s)
+    return ses.VerifyEmailIdentityResponse()
+
+
+def verify_email_address(
+    house: House, call: Call, request: ses.VerifyEmailAddressRequest, s: Session
+) -> None:
+    """SES v1 VerifyEmailAddress (deprecated): as VerifyEmailIdentity."""
+    _verify_address(house, call, request.EmailAddress, s)
+
+
+def _verify_address(house: House, call: Call, text: str, s: Session) -> None:
+    name = parse_address(text).text
+    view = identities.view(s, call.account, call.region, name)
+    if view is None:
+        identity = register_address(house, call, s, name)
+    elif view.facets[Facet.LINK].status is Status.SUCCESS:
+        identity = view.identity
+    else:
+        identity = _restart(house, call, s, view, Facet.LINK)
+    issue_link(house, call, s, identity)
+
+
+def _domain(house: House, text: str) -> str:
+    """Return the folded name of a domain that the caller may verify.
+
+    Raises: `Fault` INVALID_PARAMETER.
+    """
+    name = parse_domain(text, house.to_ascii)
+    refuse_reserved(name, house.service_domain, house.is_public_suffix)
+    return name.text
+
+
+def _failed(view: IdentityView, facet: Facet) -> bool:
+    state = view.facets.get(facet)
+    return state is None or state.status is Status.FAILED
+
+
+def _restart(
+    house: House, call: Call, s: Session, view: IdentityView, facet: Facet, **changes: Any
+) -> Identity:
+    """Return the identity with a facet begun anew. Evidence gathered before is dropped, being of before."""
+    identity = view.identity
+    changed = replace(identity, generation=identity.generation + 1, **changes)
+    stored = identities.update(s, changed, identity.version)
+    begin(house, call, s, stored, facet, view.facets.get(facet))
+    look_now(house, call, s, stored)
+    return stored
