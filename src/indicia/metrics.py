@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from indicia.domain.check import CheckResult
+from indicia.domain.check import Conclusion
 
 # Seconds. A signed read takes tenths of a millisecond, a create some milliseconds, a check of slow DNS 30 s.
 _REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -64,7 +64,7 @@ class Metrics:
         self._requests.labels(operation, str(status)).inc()
         self._request_seconds.observe(seconds)
 
-    def checked(self, result: CheckResult, seconds: float) -> None:
+    def checked(self, result: Conclusion, seconds: float) -> None:
         """Count one check and what it found."""
         self._checks.inc()
         self._check_seconds.observe(seconds)

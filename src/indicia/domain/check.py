@@ -11,7 +11,7 @@ from indicia.domain.judgement import Judgement, judge, worst
 from indicia.domain.observation import Observation, Question, RecordType, Reply, Soa
 from indicia.domain.quorum import all_of, combine
 from indicia.domain.records import ExpectedRecord, required_records
-from indicia.domain.schedule import Pace, grown, next_due
+from indicia.domain.schedule import Look, Pace, grown, next_due
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification import (
     CHECKED,
@@ -65,7 +65,7 @@ class FacetVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
+class Conclusion:
     """What is to be stored after one check.
 
     `generation` is that of the expectation the evidence was gathered for; it lands on no other. `due_at` is
@@ -123,7 +123,9 @@ def _common(
 
 def questions_of(records: Mapping[Facet, Sequence[ExpectedRecord]], name: str) -> tuple[Question, ...]:
     """Return every question of a check, each once: the records', and the SOA of the enclosing zone."""
-    asked = {question: None for group in records.values() for record in group for question in record.questions}
+    asked = {
+        question: None for group in records.values() for record in group for question in record.questions
+    }
     if asked:
         asked[Question(name, RecordType.SOA)] = None
     return tuple(asked)
@@ -145,7 +147,8 @@ def sees_whole_key_path(records: Sequence[ExpectedRecord], observations: Observa
     """Say whether every DKIM record is there, so that a key is needed now if there is none yet."""
     siblings = [record.value for record in records]
     return all(
-        judge_record(record, observations, rules.quorum, siblings).sight is Sight.PRESENT for record in records
+        judge_record(record, observations, rules.quorum, siblings).sight is Sight.PRESENT
+        for record in records
     )
 
 
@@ -159,24 +162,27 @@ def conclude(
     now: Instant,
     interval: Span,
     jitter: float,
-) -> CheckResult:
+) -> Conclusion:
     """Return what follows from the observations of one check made at `now`."""
     checked = records_to_check(identity, token_set, facets, rules.service_domain)
     verdicts = [
-        _judge_facet(facets[facet], records, observations, token_set, rules, now)
+        _judge_facet(facets[facet], records, observations, token_set, rules=rules, now=now)
         for facet, records in checked.items()
     ]
     if Facet.LINK in facets:
         verdicts.append(_judge_link(facets[Facet.LINK], now))
     after = dict(facets) | {verdict.facet: verdict.after for verdict in verdicts}
     proofs = [verdict for verdict in verdicts if verdict.facet in (Facet.DKIM, Facet.OWNERSHIP)]
-    succeeded = any(verdict.after.status is Status.SUCCESS and verdict.sight is Sight.PRESENT for verdict in proofs)
+    succeeded = any(
+        verdict.after.status is Status.SUCCESS and verdict.sight is Sight.PRESENT for verdict in proofs
+    )
     ttls = [record.negative_ttl for verdict in verdicts for record in verdict.records]
     held = max((ttl for ttl in ttls if ttl is not None), default=None)
-    evidence = Evidence(Sight.ABSENT, None, held)
+    apart = absence_apart(Evidence(Sight.ABSENT, None, held), rules.windows)
+    look = Look(now, interval, jitter, held, apart)
     moved = any(verdict.cause is not None for verdict in verdicts)
     following = rules.pace.first if moved else grown(interval, rules.pace)
-    return CheckResult(
+    return Conclusion(
         identity_id=identity.id,
         generation=identity.generation,
         checked_at=now,
@@ -184,15 +190,7 @@ def conclude(
         succeeded=succeeded,
         error=None if succeeded else worst([verdict.after.error for verdict in proofs]),
         soa=_enclosing_soa(identity, observations),
-        due_at=next_due(
-            after,
-            now=now,
-            interval=interval,
-            pace=rules.pace,
-            jitter=jitter,
-            negative_ttl=held,
-            apart=absence_apart(evidence, rules.windows),
-        ),
+        due_at=next_due(after, look, rules.pace),
         interval=following,
     )
 
@@ -202,6 +200,7 @@ def _judge_facet(
     records: Sequence[ExpectedRecord],
     observations: Observations,
     token_set: TokenSet | None,
+    *,
     rules: Rules,
     now: Instant,
 ) -> FacetVerdict:
@@ -223,7 +222,7 @@ def _judge_link(state: FacetState, now: Instant) -> FacetVerdict:
 
 
 def _enclosing_soa(identity: Identity, observations: Observations) -> Soa | None:
-    """Return the SOA of the zone that encloses the domain: of the answer, or of a negative answer (RFC 2308)."""
+    """Return the SOA of the zone around the domain: of the answer, or of a negative one (RFC 2308)."""
     for observation in observations.get(Question(identity.name, RecordType.SOA), ()):
         if observation.reply in (Reply.ANSWER, Reply.NODATA, Reply.NXDOMAIN) and observation.soa is not None:
             return observation.soa

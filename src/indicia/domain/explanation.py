@@ -87,7 +87,7 @@ def _doubled(record: ExpectedRecord, observations: Sequence[Observation]) -> Exp
     if found_values(observations):
         return Explanation(
             f"{record.name} points to {_quoted(observations)}: the zone was appended to the target.",
-            f"{_replace(record)}, ending it with a dot if your DNS panel appends the zone to names without one.",
+            f"{_replace(record)}, ending it with a dot if your DNS panel appends the zone to other names.",
         )
     return Explanation(
         f"The record stands at {record.name} with the zone appended once more.",

@@ -27,7 +27,7 @@ class FaultKind(Enum):
     TOO_LARGE = "too_large"
     HEADERS_TOO_LARGE = "headers_too_large"
     TOO_SLOW = "too_slow"
-    INVALID_NEXT_TOKEN = "invalid_next_token"
+    INVALID_NEXT_TOKEN = "invalid_next_token"  # noqa: S105 - a page token, no secret
 
     # What was asked about is not there, or is there already.
     NOT_FOUND = "not_found"
@@ -63,7 +63,7 @@ class FaultKind(Enum):
     INTERNAL = "internal"
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818 - the word of the AWS protocols, where an error is one half of it
     """A request that is refused, and the sentence that says why.
 
     `message` is shown to the caller as it is: it quotes nothing secret. `members` are the modelled extra

@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Finding(Enum):
-    """One word for one situation; every record of a diagnosis gets exactly one (verification.md, Findings)."""
+    """One word for one situation; every record of a diagnosis gets exactly one."""
 
     OK = "OK"
     MISSING = "MISSING"

@@ -84,8 +84,8 @@ class TokenSet:
     """The selectors an identity is published under, and the zone that holds their keys.
 
     `tokens` are three Easy DKIM tokens, or the one BYODKIM selector. `zone` is the SigningHostedZone pinned
-    when the set was made; empty for BYODKIM. `key_length` and `key_made_at` are those of the key in use; while
-    the set has no key yet, the chosen length and the set's creation. `has_key` tells the two apart.
+    when the set was made; empty for BYODKIM. `key_length` and `key_made_at` are those of the key in use, or,
+    while the set has no key yet, the chosen length and the set's creation; `has_key` tells the two apart.
     `public_key` is the base64 SubjectPublicKeyInfo of the key in use, empty while there is none.
     """
 
@@ -101,9 +101,10 @@ class TokenSet:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What people set. `version` grows with every change made by a caller, `generation` with every change of
-    what should be published: evidence gathered for an older generation is dropped.
+    """What people set.
 
+    `version` grows with every change made by a caller, `generation` with every change of what should be
+    published: evidence gathered for an older generation is dropped.
     `origin` is the wire value of SigningAttributesOrigin: `AWS_SES`, `EXTERNAL`, or `AWS_SES_<REGION>` on a
     replica. `legacy_token` is the value of the `_amazonses` TXT record; every domain identity has one from
     its creation, and `legacy_requested` says whether anybody asked for it to be searched.

@@ -96,8 +96,8 @@ def _cname(record: ExpectedRecord, values: Sequence[str], siblings: Sequence[str
 def _ownership(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
     """Compare the legacy TXT: any one of several records may hold it (spec 4.4).
 
-    The token is compared in its case. One surrounding pair of quotes and the prefix `amazonses:` are accepted:
-    the token has no other reader whom they could mislead.
+    The token is compared in its case. One surrounding pair of quotes and the prefix `amazonses:` are
+    accepted: the token has no other reader whom they could mislead.
     """
     token = record.value
     accepted = {token, f'"{token}"', f"amazonses:{token}", f'"amazonses:{token}"'}

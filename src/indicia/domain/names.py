@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identity import IdentityKind
 
 MAX_LABEL = 63  # RFC 1035 §2.3.4
@@ -99,7 +99,7 @@ def parse_domain(text: str, to_ascii: Callable[[str], str | None] | None = None)
         advice = f" Use its ASCII form {punycode}." if punycode and is_domain(punycode) else ""
     elif "." not in text and text:
         advice = " A domain has at least two labels."
-    refuse(FaultKind.INVALID_PARAMETER, f"Invalid domain name {shown(text)}.{advice}")
+    raise Fault(FaultKind.INVALID_PARAMETER, f"Invalid domain name {shown(text)}.{advice}")
 
 
 def parse_address(text: str) -> IdentityName:

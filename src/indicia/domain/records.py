@@ -31,9 +31,9 @@ class Purpose(Enum):
 class ExpectedRecord:
     """One record that should be published.
 
-    `name` and `value` have no trailing dot; an MX value carries its preference, a TXT value is unquoted and in
-    one piece. `required` says whether a facet's status depends on it. `also` are further names at which the
-    same value is accepted.
+    `name` and `value` have no trailing dot; an MX value carries its preference, a TXT value is unquoted and
+    in one piece. `required` says whether a facet's status depends on it. `also` are further names at which
+    the same value is accepted.
     """
 
     purpose: Purpose

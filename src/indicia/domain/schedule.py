@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from indicia.domain.identity import Facet, FacetState, Status
@@ -28,53 +29,50 @@ def grown(interval: Span, pace: Pace) -> Span:
     return min(pace.largest, max(pace.first, interval * _GROWTH_NUMERATOR // _GROWTH_DENOMINATOR))
 
 
-def next_due(
-    facets: dict[Facet, FacetState],
-    *,
-    now: Instant,
-    interval: Span,
-    pace: Pace,
-    jitter: float,
-    negative_ttl: int | None,
-    apart: Span,
-) -> Instant | None:
-    """Return when the identity is to be looked at again, None when looking can change nothing.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A check that was just made, as far as the next one depends on it.
 
     `interval` is the present pending interval, `jitter` a random number in [0, 1), `negative_ttl` the longest
     that a negative answer of this check may still be held (seconds), `apart` how far apart two sights of an
     absence must be.
     """
+
+    now: Instant
+    interval: Span
+    jitter: float
+    negative_ttl: int | None
+    apart: Span
+
+
+def next_due(facets: Mapping[Facet, FacetState], look: Look, pace: Pace) -> Instant | None:
+    """Return when the identity is to be looked at again, None when looking can change nothing."""
     instants = [
-        _due(state, now, interval, pace, jitter, negative_ttl, apart)
+        _link_due(state) if facet is Facet.LINK else _due(state, look, pace)
         for facet, state in facets.items()
-        if state.status in CHECKED and (facet is not Facet.LINK or state.status is Status.PENDING)
+        if state.status in CHECKED
     ]
-    return min(instants, default=None)
+    return min((instant for instant in instants if instant is not None), default=None)
 
 
-def _due(
-    state: FacetState,
-    now: Instant,
-    interval: Span,
-    pace: Pace,
-    jitter: float,
-    negative_ttl: int | None,
-    apart: Span,
-) -> Instant:
-    if state.facet is Facet.LINK:
-        return state.deadline if state.deadline is not None else now + pace.verified
+def _link_due(state: FacetState) -> Instant | None:
+    """Return when a link expires: an address is never looked at, it is only given up (spec 3.1)."""
+    return state.deadline if state.status is Status.PENDING else None
+
+
+def _due(state: FacetState, look: Look, pace: Pace) -> Instant:
     if state.status is Status.SUCCESS:
         if state.absent_since is not None:  # an absence waits to be corroborated, not for tomorrow
-            return max(now + pace.first, state.absent_since + apart)
+            return max(look.now + pace.first, state.absent_since + look.apart)
         # Spread over the interval, so that what was verified together is not looked at together.
-        return now + pace.verified - int(pace.verified * jitter / 2)
+        return look.now + pace.verified - int(pace.verified * look.jitter / 2)
     if state.status is Status.TEMPORARY_FAILURE:
-        due = now + pace.largest - int(pace.largest * jitter / 4)
+        due = look.now + pace.largest - int(pace.largest * look.jitter / 4)
     else:
         # What is left of a negative TTL delays a check by at most CHECK_MAX: asking earlier shows the cache.
-        held = min((negative_ttl or 0) * 1000, pace.largest)
-        due = now + max(interval, held)
+        held = min((look.negative_ttl or 0) * 1000, pace.largest)
+        due = look.now + max(look.interval, held)
     # The end of a window is worth a look of its own.
-    if state.deadline is not None and now < state.deadline < due:
+    if state.deadline is not None and look.now < state.deadline < due:
         return state.deadline
     return due

@@ -164,7 +164,7 @@ class Playground:
         return {"TXT": dns.rdataset.from_rdata_list(TTL, [_rdata("TXT", key)])} if key else {}
 
     def _exists(self, text: str) -> bool:
-        """Say whether the name is there without records: a zone's apex, an empty non-terminal, a bare token."""
+        """Say whether the name is there without records: an apex, an empty non-terminal, a bare token."""
         if text == self.zone_of(text) or self.key_text(text) is not None:
             return True
         return self._above[text] > 0

@@ -1,0 +1,152 @@
+"""A look that changes nothing: every record that should be published, what is there instead, what to do.
+
+The same expectation, the same eyes and the same judgement as the engine's; only the last step differs: words
+instead of a change of state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+import msgspec
+
+from indicia.clock import Clock
+from indicia.domain.check import RecordVerdict, Rules, judge_record
+from indicia.domain.explanation import explain, found_values
+from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.identity import Facet, FacetState, IdentityKind, Status
+from indicia.domain.names import fold, shown
+from indicia.domain.records import expected_records
+from indicia.domain.time import Instant
+from indicia.domain.verification import own_status
+from indicia.store import identities
+from indicia.store.database import Database
+from indicia.store.identities import IdentityView
+from indicia.verifier.engine import Eyes
+from indicia.verifier.evidence import SeenObservation, seen
+
+
+class Verdict(Enum):
+    """Where the identity stands, in one word for people."""
+
+    VERIFIED = "verified"
+    PENDING = "pending"
+    AT_RISK = "at_risk"
+    FAILED = "failed"
+
+
+_VERDICTS = {
+    Status.SUCCESS: Verdict.VERIFIED,
+    Status.TEMPORARY_FAILURE: Verdict.AT_RISK,
+    Status.PENDING: Verdict.PENDING,
+    Status.NOT_STARTED: Verdict.PENDING,
+    Status.FAILED: Verdict.FAILED,
+}
+
+
+class DiagnosedRecord(msgspec.Struct, frozen=True):
+    """One expected record and what there is to say about it."""
+
+    facet: str
+    name: str
+    type: str
+    expected: str
+    required: bool
+    found: tuple[str, ...]
+    finding: str
+    explanation: str
+    fix: str
+    observations: tuple[SeenObservation, ...]
+
+
+class PerspectivesAsked(msgspec.Struct, frozen=True):
+    """Through how many eyes was looked, and how many must agree."""
+
+    names: tuple[str, ...]
+    quorum: int
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """What was seen just now. Instants are RFC 3339 in UTC, None where there is none."""
+
+    identity: str
+    checked_at: str
+    verdict: str
+    next_check_at: str | None
+    deadline: str | None
+    perspectives: PerspectivesAsked
+    records: tuple[DiagnosedRecord, ...]
+
+
+def shown_instant(instant: Instant) -> str:
+    """Return an instant as RFC 3339 in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(instant / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _maybe(instant: Instant | None) -> str | None:
+    return None if instant is None else shown_instant(instant)
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Looks when asked. Never writes."""
+
+    database: Database
+    eyes: Eyes
+    rules: Rules
+    clock: Clock
+    perspectives: tuple[str, ...]
+
+    async def diagnose(self, account: str, region: str, name: str) -> Diagnosis:
+        """Return the diagnosis of an identity as the DNS stands at this moment.
+
+        Raises: `Fault` NOT_FOUND when the account has no such identity in the region.
+        """
+        view = await self.database.reading(lambda s: identities.view(s, account, region, fold(name)))
+        if view is None:
+            refuse(FaultKind.NOT_FOUND, f"Email identity {shown(name)} does not exist in {region}.")
+        records = expected_records(view.identity, view.token_set, self.rules.service_domain)
+        now = self.clock.now()
+        questions = tuple(dict.fromkeys(question for record in records for question in record.questions))
+        observations = await self.eyes.observe(questions) if questions else {}
+        siblings = [record.value.lower() for record in records]
+        verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
+        return Diagnosis(
+            identity=view.identity.name,
+            checked_at=shown_instant(now),
+            verdict=_VERDICTS[_standing(view)].value,
+            next_check_at=_maybe(view.due_at),
+            deadline=_maybe(_deadline(view.facets)),
+            perspectives=PerspectivesAsked(self.perspectives, self.rules.quorum),
+            records=tuple(map(_diagnosed, verdicts)),
+        )
+
+
+def _standing(view: IdentityView) -> Status:
+    if view.identity.kind is IdentityKind.EMAIL_ADDRESS and Facet.LINK not in view.facets:
+        return Status.NOT_STARTED
+    return own_status(dict(view.facets))
+
+
+def _deadline(facets: Mapping[Facet, FacetState]) -> Instant | None:
+    return min((state.deadline for state in facets.values() if state.deadline is not None), default=None)
+
+
+def _diagnosed(verdict: RecordVerdict) -> DiagnosedRecord:
+    words = explain(verdict.record, verdict.finding, verdict.observations)
+    return DiagnosedRecord(
+        facet=verdict.record.purpose.value,
+        name=verdict.record.name,
+        type=verdict.record.rtype.name,
+        expected=verdict.record.value,
+        required=verdict.record.required,
+        found=found_values(verdict.observations),
+        finding=verdict.finding.value,
+        explanation=words.explanation,
+        fix=words.fix,
+        observations=tuple(map(seen, verdict.observations)),
+    )
