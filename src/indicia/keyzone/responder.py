@@ -16,7 +16,7 @@ import structlog
 from indicia.domain.dkim import TOKEN_LENGTH, is_token
 from indicia.keyzone import odd
 from indicia.keyzone.hot import HotNames
-from indicia.keyzone.lookup import Found, Lookup, NoKeyYet
+from indicia.keyzone.lookup import Found, Lookup
 from indicia.keyzone.message import (
     EDNS_UDP,
     HEADER,
@@ -35,6 +35,7 @@ from indicia.keyzone.message import (
     wire_name,
 )
 from indicia.keyzone.zone import KEY, KEY_TTL, MINIMAL_ANY, Answer, Zone, key_body
+from indicia.store.keys import NoKeyYet
 
 # How long an answer is taken from memory. In this process `forget` makes a new key visible at once; what
 # another process published is seen after these many seconds, far less than the negative TTL of 60.
@@ -161,11 +162,11 @@ class Responder:
     def truncated(self, query: bytes) -> bytes | None:
         """Return an answer that says no more than to come back over TCP, for a client past its rate."""
         end = query.find(0, HEADER) + 5
-        if not HEADER + 5 <= end <= len(query) or query[2] & (0x80 | _OPCODE):
+        plain = HEADER + 5 <= end <= len(query) and not query[2] & (0x80 | _OPCODE)
+        if not plain or not well_formed(query[HEADER : end - 4]):
             return None
         client = edns(query, end) if query[4:12] == ONE_QUESTION_AND_OPT else None
-        with_opt = client[1] if client else b""
-        return fit(query, query[HEADER:end], _CUT, 0, with_opt)
+        return fit(query, query[HEADER:end], _CUT, 0, client[1] if client else b"")
 
     def _odd(self, query: bytes, now: float, *, datagram: bool) -> bytes | Coroutine[None, None, bytes]:
         read = odd.read(query)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import os
 import secrets
@@ -54,15 +55,18 @@ class _Key:
 class Keyring:
     """The keys of one file. Safe to use from several threads.
 
-    A ring made by `load` or `create` reads its file again when it meets a blob whose key it does not have, so
-    that running processes follow a rotation without a restart.
+    A ring with a file follows it: before it seals, and when it meets a blob whose key it does not have, it
+    looks whether the file was replaced. So running processes take part in a rotation without a restart.
     """
 
-    def __init__(self, keys: tuple[bytes, ...], path: Path | None = None) -> None:
+    def __init__(
+        self, keys: tuple[bytes, ...], path: Path | None = None, seen: tuple[int, int] | None = None
+    ) -> None:
         if not keys or any(len(key) != _KEY_OCTETS for key in keys):
             raise KeyringError("A keyring needs at least one key, each of 32 octets.")
         self._path = path
         self._keys = tuple(map(_Key.of, keys))
+        self._seen = seen
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -80,6 +84,7 @@ class Keyring:
 
     def seal(self, plaintext: bytes, purpose: str) -> bytes:
         """Return the plaintext encrypted under the first key, for one purpose."""
+        self._follow()
         key = self._keys[0]
         header = _FORMAT + key.id
         nonce = secrets.token_bytes(_NONCE_OCTETS)
@@ -118,10 +123,25 @@ class Keyring:
             os.fsync(file.fileno())
 
     def reload(self) -> None:
-        """Read the file again; the ring is what it says afterwards. A ring without a file stays as it is."""
-        if self._path is not None:
-            with self._lock:
-                self._keys = tuple(map(_Key.of, _read(self._path)))
+        """Read the file again; the ring is what it says afterwards. A ring without a file stays as it is.
+
+        Raises: `KeyringError` when the file cannot be read, or holds another ring: one that has not even the
+        key that encrypts now. The ring stays as it is then.
+        """
+        if self._path is None:
+            return
+        with self._lock:
+            seen = _stamp(self._path)
+            keys = tuple(map(_Key.of, _read(self._path)))
+            if self._keys[0] not in keys:
+                raise KeyringError(f"The keyring {self._path} no longer has the key {self.fingerprint}.")
+            self._keys, self._seen = keys, seen
+
+    def _follow(self) -> None:
+        """Take over what another process rotated into the file; what cannot be read is left alone."""
+        if self._path is not None and _stamp(self._path) != self._seen:
+            with contextlib.suppress(KeyringError):
+                self.reload()
 
     def require(self, recorded: str) -> None:
         """Return when the database belongs to this ring: the fingerprint it keeps is that of a key in it.
@@ -139,7 +159,7 @@ class Keyring:
     def _find(self, key_id: bytes) -> _Key:
         found = self._lookup(key_id)
         if found is None:
-            self.reload()  # another process may have rotated
+            self._follow()
             found = self._lookup(key_id)
         if found is None:
             where = f" in the keyring {self._path}" if self._path else " in the keyring"
@@ -158,7 +178,8 @@ def load(path: Path) -> Keyring:
 
     Raises: `KeyringError` when there is none, when others can read it, or when a line is not a key.
     """
-    return Keyring(_read(path), path)
+    seen = _stamp(path)
+    return Keyring(_read(path), path, seen)
 
 
 def create(path: Path) -> Keyring:
@@ -203,6 +224,15 @@ def _written_beside(path: Path, ring: Keyring) -> Path:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     ring.write(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     return beside
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what tells one state of the file from another; None while there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _sync_folder(path: Path) -> None:
