@@ -26,7 +26,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """An access key. `user_name` is None for the root of the account, `policy` None where nothing is denied."""
+    """An access key. `user_name` is None for the root of the account, `policy` None where there is none."""
 
     id: str
     account: str
@@ -113,7 +113,7 @@ def create_key(s: Session, key: AccessKey) -> bool:
 
 
 def put_key(s: Session, key: AccessKey) -> None:
-    """Store an access key, over the one of that id: the operator's, which the settings decide at every start."""
+    """Store an access key, over the one of that id: settings decide the operator's at every start."""
     s.run(_PUT_KEY, **_key_columns(key))
 
 

@@ -46,7 +46,7 @@ _UPDATE = Prepared(
 _DELETE = Prepared(sa.delete(tables.configuration_set).where(*_BY_NAME))
 
 
-def create(s: Session, account: str, region: str, name: str, at: Instant, options: str = "{}") -> bool:
+def create(s: Session, account: str, region: str, name: str, *, at: Instant, options: str = "{}") -> bool:
     """Add a configuration set and return True; return False when the name is taken."""
     return s.run(_CREATE, account=account, region=region, name=name, created_at=at, options=options) == 1
 

@@ -39,8 +39,8 @@ class Evidence:
 
 
 _COLUMNS = (
-    _e.identity_id, _e.facet, _e.at, _e.generation, _e.asked_by, _e.status_before, _e.status_after, _e.finding,
-    _e.digest, _e.body,
+    _e.identity_id, _e.facet, _e.at, _e.generation, _e.asked_by, _e.status_before, _e.status_after,
+    _e.finding, _e.digest, _e.body,
 )  # fmt: skip
 _LAST = Prepared(
     sa.select(_e.identity_id, _e.facet, _e.digest, _e.generation, _e.status_after).where(

@@ -121,7 +121,7 @@ def claim(
 
 
 def done(s: Session, parcel_id: int, owner: str, at: Instant) -> bool:
-    """Note the delivery and erase the payload. Return False when the lease was lost: it is delivered again."""
+    """Note the delivery and erase the payload. Return False when the lease was lost: it comes again."""
     return s.run(_DONE, of_id=parcel_id, owner=owner, at=at) == 1
 
 

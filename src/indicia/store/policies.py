@@ -44,7 +44,7 @@ def of(s: Session, identity_id: int, names: Sequence[str] | None = None) -> dict
         rows = s.all(_SOME, identity_id=identity_id, names=names)
     else:
         rows = []
-    return {name: document for name, document in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def delete(s: Session, identity_id: int, name: str) -> bool:

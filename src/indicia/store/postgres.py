@@ -111,7 +111,7 @@ class PostgresDatabase(Database):
                         connection.rollback()
                         raise _unavailable(error) from error
                     self._pool.drop_idle()
-                    if committing or tries > 2:  # noqa: PLR2004 - once on a dead connection, once on a new one
+                    if committing or tries > 2:
                         raise _unavailable(error) from error
                 except BaseException:
                     if not connection.closed:

@@ -48,7 +48,7 @@ def _ordering(
     names: Sequence[str], constants: Mapping[str, Cell]
 ) -> Callable[[Parameters], tuple[Cell, ...]]:
     if not names:
-        return lambda given: ()
+        return lambda _given: ()
     if len(names) == 1:
         only = names[0]
         return lambda given: (given[only] if only in given else constants[only],)
@@ -99,7 +99,8 @@ class Prepared:
         self, dialect: str, name: str, given: Mapping[str, Argument]
     ) -> tuple[str, tuple[Cell, ...]]:
         values = given[name]
-        assert isinstance(values, Sequence) and values, "an expanding parameter needs at least one value"
+        assert isinstance(values, Sequence), "an expanding parameter takes a list"
+        assert values, "an expanding parameter takes at least one value"
         length = next(length for length in _LENGTHS if length >= len(values))
         text = self._texts.get((dialect, length)) or self._compile(dialect, length, name)
         filled: dict[str, Cell] = {key: value for key, value in given.items() if key != name}  # type: ignore[misc]

@@ -142,7 +142,7 @@ VERIFICATION: Final = (
 
 
 def soa(row: Row, at: int) -> Soa | None:
-    """Return the SOA whose columns start at `at`, in the order of `VERIFICATION`; None where none is known."""
+    """Return the SOA whose columns stand at `at`, ordered as in `VERIFICATION`; None where none is known."""
     if row[at] is None:
         return None
     return Soa(row[at + 3], row[at], row[at + 1], row[at + 2], row[at + 4])
@@ -160,8 +160,9 @@ def soa_columns(value: Soa | None) -> dict[str, int | str | None]:
 
 
 def _lists(select: sa.Select[tuple[object, ...]], dialect: str) -> sa.ScalarSelect[str]:
-    """Return the select as one value: a JSON list of its rows. Rows of a few columns, read with their owner
-    in one statement, cost less so than in a statement of their own.
+    """Return the select as one value: a JSON list of its rows.
+
+    Rows of a few columns, read with their owner in one statement, cost less so than in one of their own.
     """
     inner = select.subquery()
     if dialect == "sqlite":

@@ -19,7 +19,6 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from indicia.domain.faults import Fault, FaultKind
 from indicia.store.prepared import DIALECTS, POSTGRESQL, SQLITE
 from indicia.store.tables import STORAGE_PARAMETERS, metadata
 

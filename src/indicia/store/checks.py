@@ -1,0 +1,378 @@
+"""When each identity is looked at next, who is looking now, and what they found.
+
+A verifier claims what is due under a lease and writes back what it found. Nothing lands that was gathered
+under a lease since lost, or for an expectation since changed. While a lease runs, `due_at` stands at its end:
+the work of a dead verifier is due again by itself.
+
+The movable clock decides what is due; leases keep real time (contract, "The movable clock"): `now` is the
+first, `lease_now` the second.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, TokenSet
+from indicia.domain.observation import Soa
+from indicia.domain.time import Instant, Span
+from indicia.store import evidence, rows, tables
+from indicia.store.prepared import POSTGRESQL, SQLITE, Cell, Prepared
+from indicia.store.session import Row, Session
+from indicia.store.upsert import insert_or_replace
+
+SHARDS: Final = 64
+ALL_SHARDS: Final = tuple(range(SHARDS))
+
+_v = tables.verification.c
+_i = tables.identity.c
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An identity that is due, and everything needed to look at it.
+
+    `asked` says that a person asked. `error`, `soa` and `zone_cut` are those of the last check.
+    """
+
+    identity: Identity
+    token_set: TokenSet | None
+    facets: dict[Facet, FacetState]
+    shard: int
+    interval: Span
+    asked: bool
+    last_checked_at: Instant | None
+    last_success_at: Instant | None
+    error: ErrorType | None
+    soa: Soa | None
+    zone_cut: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check of a claimed identity found, for the generation its expectation had.
+
+    `facets` are the states that changed or were confirmed. `succeeded_at` of None keeps the last success;
+    `due_at` of None is never.
+    """
+
+    identity_id: int
+    generation: int
+    owner: str
+    facets: tuple[FacetState, ...]
+    due_at: Instant | None
+    interval: Span
+    checked_at: Instant
+    succeeded_at: Instant | None
+    error: ErrorType | None
+    soa: Soa | None
+    zone_cut: str | None = None
+    evidence: tuple[evidence.Evidence, ...] = ()
+
+
+def shard_of(name: str) -> int:
+    """Return the shard of an identity's name: which verifier looks at it, where there are several."""
+    return zlib.crc32(name.encode()) % SHARDS
+
+
+_NEVER_LOOKED: Final[dict[str, Cell]] = {
+    "lease_until": None, "lease_owner": None, "asked": 0, "last_checked_at": None, "last_success_at": None,
+    "error": None, "zone_cut": None, **rows.soa_columns(None),
+}  # fmt: skip
+_KEPT_BY_SCHEDULE: Final = frozenset(_NEVER_LOOKED) - {"lease_until", "lease_owner", "asked"}
+_SCHEDULE = insert_or_replace(tables.verification, keep=_KEPT_BY_SCHEDULE)
+_ASK = Prepared(
+    sa.update(tables.verification)
+    .where(_v.identity_id == sa.bindparam("of_id"), _v.due_at.is_not(None))
+    .values(asked=1, due_at=sa.case((_v.lease_owner.is_(None), sa.bindparam("now")), else_=_v.due_at))
+)
+
+
+def schedule(s: Session, identity_id: int, shard: int, due_at: Instant | None, *, interval: Span = 0) -> None:
+    """Set when the identity is looked at next, None for never.
+
+    A check that is running now is for an expectation of before: its lease ends and it lands nowhere.
+    """
+    s.run(
+        _SCHEDULE,
+        **{
+            **_NEVER_LOOKED,
+            "identity_id": identity_id,
+            "shard": shard,
+            "due_at": due_at,
+            "interval_ms": interval,
+        },
+    )
+
+
+def due_now(s: Session, identity_id: int, now: Instant) -> bool:
+    """Make the identity due at once because somebody asks; behind the check that is running, if one is.
+
+    Return False when it is never looked at: nothing it could find would change anything.
+    """
+    return s.run(_ASK, of_id=identity_id, now=now) == 1
+
+
+_FREE = sa.or_(_v.lease_until.is_(None), _v.lease_until <= sa.bindparam("lease_now", type_=sa.BigInteger))
+_IS_DUE = (_v.due_at <= sa.bindparam("now", type_=sa.BigInteger), _FREE)
+
+
+def _in_each_shard(first: sa.Select[tuple[object, ...]], *, locked: bool) -> Prepared:
+    """Return the statement that reads the head of the due index of some shards.
+
+    An index serves one shard in the order of `due_at`, not several at once: PostgreSQL goes through the
+    shards in one statement, SQLite in one call each, which costs it nothing more.
+    """
+    shards = sa.func.unnest(sa.cast(sa.bindparam("shards"), postgresql.ARRAY(sa.BigInteger))).table_valued(
+        sa.column("shard", sa.BigInteger), name="chosen"
+    ).render_derived()
+    of_shard = first.where(_v.shard == shards.c.shard)
+    if locked:
+        of_shard = of_shard.with_for_update(skip_locked=True)
+    lateral = of_shard.correlate(shards).lateral("head")
+    return Prepared(
+        first.where(_v.shard == sa.bindparam("shard")),
+        postgresql=sa.select(*lateral.c).select_from(shards.join(lateral, sa.true())),
+    )
+
+
+_HEADS = _in_each_shard(
+    sa.select(_v.due_at, _v.identity_id).where(*_IS_DUE).order_by(_v.due_at).limit(sa.bindparam("head")),
+    locked=True,
+)
+_EARLIEST = _in_each_shard(
+    sa.select(_v.due_at).where(_v.due_at.is_not(None), _FREE).order_by(_v.due_at).limit(1), locked=False
+)
+
+
+def _of_shards(s: Session, statement: Prepared, shards: Sequence[int], **given: int) -> list[Row]:
+    if s.dialect == POSTGRESQL:
+        return s.all(statement, shards=list(shards), **given)
+    return [row for shard in shards for row in s.all(statement, shard=shard, **given)]
+
+
+_LEASE = Prepared(
+    sa.update(tables.verification)
+    .where(_v.identity_id.in_(sa.bindparam("ids", expanding=True)))
+    .values(
+        lease_owner=sa.bindparam("owner"),
+        lease_until=sa.bindparam("until"),
+        due_at=sa.bindparam("due_again"),
+        asked=0,
+    )
+)
+_TOKEN_SET_AT: Final = len(rows.IDENTITY)
+_CHECK_AT: Final = _TOKEN_SET_AT + len(rows.TOKEN_SET)
+_CHECK: Final = (
+    _v.shard, _v.interval_ms, _v.asked, _v.last_checked_at, _v.last_success_at, _v.error, _v.zone_cut,
+    _v.soa_primary, _v.soa_admin, _v.soa_serial, _v.soa_zone, _v.soa_minimum,
+)  # fmt: skip
+
+
+def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
+    return (
+        sa.select(*rows.IDENTITY, *rows.TOKEN_SET, *_CHECK, rows.facets_of_identity(dialect))
+        .select_from(
+            tables.verification.join(tables.identity, _i.id == _v.identity_id).outerjoin(
+                tables.token_set, tables.token_set.c.id == _i.token_set_id
+            )
+        )
+        .where(_v.identity_id.in_(sa.bindparam("ids", expanding=True)))
+    )
+
+
+_CLAIMS = Prepared(_claims_statement(SQLITE), postgresql=_claims_statement(POSTGRESQL))
+
+
+def claim(
+    s: Session,
+    *,
+    now: Instant,
+    owner: str,
+    lease_until: Instant,
+    shards: Sequence[int] = ALL_SHARDS,
+    limit: int,
+    lease_now: Instant | None = None,
+) -> list[Claim]:
+    """Take what is due in these shards, the longest waiting first, for this owner until `lease_until`.
+
+    Two owners never hold the same identity. A list shorter than `limit` means that nothing else is due.
+    """
+    real = now if lease_now is None else lease_now
+    ids = _due_ids(s, shards, limit, now=now, lease_now=real)
+    if not ids:
+        return []
+    # Before the lease is written, so that `asked` is what it was.
+    found = {row[0]: _claim(row) for row in s.all(_CLAIMS, ids=ids)}
+    s.run(_LEASE, ids=sorted(ids), owner=owner, until=lease_until, due_again=now + max(0, lease_until - real))
+    return [found[identity_id] for identity_id in ids if identity_id in found]
+
+
+def _due_ids(s: Session, shards: Sequence[int], limit: int, *, now: Instant, lease_now: Instant) -> list[int]:
+    if not shards:
+        return []
+    # Names spread evenly over the shards: twice the even share of each is nearly always enough.
+    head = min(limit, 2 * limit // len(shards) + 4)
+    due = _of_shards(s, _HEADS, shards, now=now, lease_now=lease_now, head=head)
+    if len(due) < limit and head < limit:
+        due = _of_shards(s, _HEADS, shards, now=now, lease_now=lease_now, head=limit)
+    due.sort()
+    return [identity_id for _, identity_id in due[:limit]]
+
+
+def _claim(row: Row) -> Claim:
+    at = _CHECK_AT
+    error = row[at + 5]
+    return Claim(
+        rows.identity(row),
+        rows.token_set(row, _TOKEN_SET_AT),
+        rows.facet_states(row[at + len(_CHECK)]),
+        row[at],
+        row[at + 1],
+        row[at + 2] == 1,
+        row[at + 3],
+        row[at + 4],
+        None if error is None else rows.ERRORS[error],
+        rows.soa(row, at + 7),
+        row[at + 6],
+    )
+
+
+_GENERATIONS = Prepared(
+    sa.select(_i.id, _i.generation)
+    .where(_i.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(_i.id)
+    .with_for_update(read=True)
+)
+_OWNERS = Prepared(
+    sa.select(_v.identity_id, _v.lease_owner)
+    .where(_v.identity_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(_v.identity_id)
+    .with_for_update()
+)
+_PUT_FACET = insert_or_replace(tables.facet_state)
+_FINISH = Prepared(
+    sa.update(tables.verification)
+    .where(_v.identity_id == sa.bindparam("of_id"))
+    .values(
+        lease_owner=None,
+        lease_until=None,
+        # Somebody asked while the check ran: what they asked for comes next.
+        due_at=sa.case((_v.asked == 1, sa.bindparam("checked_at")), else_=sa.bindparam("due_at")),
+        interval_ms=sa.bindparam("interval_ms"),
+        last_checked_at=sa.bindparam("checked_at"),
+        last_success_at=sa.func.coalesce(
+            sa.bindparam("succeeded_at", type_=sa.BigInteger), _v.last_success_at
+        ),
+        error=sa.bindparam("error"),
+        zone_cut=sa.bindparam("zone_cut"),
+        **{name: sa.bindparam(name) for name in rows.soa_columns(None)},
+    )
+)
+_GIVE_BACK = Prepared(
+    sa.update(tables.verification)
+    .where(_v.identity_id == sa.bindparam("of_id"), _v.lease_owner == sa.bindparam("owner"))
+    .values(lease_owner=None, lease_until=None, due_at=sa.bindparam("now"))
+)
+
+
+def write_back(s: Session, results: Iterable[CheckResult]) -> list[int]:
+    """Store what checks found, all of it for each identity or nothing, and return the ids it was stored for.
+
+    Nothing is stored under a lease that was lost, nor for an older generation; an identity whose expectation
+    changed meanwhile is due again at once.
+    """
+    # In the order of their keys: two who write back at once wait for each other, and never both.
+    ordered = sorted(results, key=lambda result: result.identity_id)
+    ids = [result.identity_id for result in ordered]
+    if not ids:
+        return []
+    # Identities are held still until the commit: what they expect cannot change under the verdict.
+    generations: dict[int, int] = {row[0]: row[1] for row in s.all(_GENERATIONS, ids=ids)}
+    owners = {row[0]: row[1] for row in s.all(_OWNERS, ids=ids)}
+    held = [result for result in ordered if owners.get(result.identity_id) == result.owner]
+    stale = [result for result in held if generations.get(result.identity_id) != result.generation]
+    sound = [result for result in held if generations.get(result.identity_id) == result.generation]
+    s.many(
+        _GIVE_BACK,
+        [{"of_id": each.identity_id, "owner": each.owner, "now": each.checked_at} for each in stale],
+    )
+    s.many(_FINISH, [_finished(result) for result in sound])
+    s.many(
+        _PUT_FACET,
+        [
+            rows.facet_columns(result.identity_id, state)
+            for result in sound
+            for state in sorted(result.facets, key=_facet_key)
+        ],
+    )
+    evidence.add(s, [verdict for result in sound for verdict in result.evidence])
+    return [result.identity_id for result in sound]
+
+
+def _facet_key(state: FacetState) -> str:
+    return state.facet.value
+
+
+def _finished(result: CheckResult) -> dict[str, Cell]:
+    return {
+        "of_id": result.identity_id,
+        "due_at": result.due_at,
+        "interval_ms": result.interval,
+        "checked_at": result.checked_at,
+        "succeeded_at": result.succeeded_at,
+        "error": None if result.error is None else result.error.value,
+        "zone_cut": result.zone_cut,
+        **rows.soa_columns(result.soa),
+    }
+
+
+def release(s: Session, owner: str, identity_ids: Sequence[int], now: Instant) -> None:
+    """Give back what was claimed and not looked at: it is due at once, for whoever comes."""
+    s.many(_GIVE_BACK, [{"of_id": each, "owner": owner, "now": now} for each in sorted(identity_ids)])
+
+
+_MINE = sa.func.substr(
+    _v.lease_owner, 1, sa.func.length(sa.bindparam("prefix", type_=sa.Text))
+) == sa.bindparam("prefix", type_=sa.Text)
+_VOID = Prepared(
+    sa.update(tables.verification)
+    .where(_v.lease_owner.is_not(None), _MINE)
+    .values(
+        lease_owner=None,
+        lease_until=None,
+        due_at=sa.case((_v.due_at > sa.bindparam("now"), sa.bindparam("now")), else_=_v.due_at),
+    )
+)
+_LEASED_OR_DUE = Prepared(
+    sa.select(sa.func.count())
+    .select_from(tables.verification)
+    .where(sa.or_(_v.due_at <= sa.bindparam("now"), _v.lease_owner.is_not(None)))
+)
+
+
+def void_leases(s: Session, now: Instant, owner_prefix: str = "") -> int:
+    """Take back every lease whose owner begins so, all of them by default; return how many.
+
+    At the start of the only verifier there is, those who held them are dead. The work is due at once.
+    """
+    return s.run(_VOID, now=now, prefix=owner_prefix)
+
+
+def earliest_due(s: Session, lease_now: Instant, shards: Sequence[int] = ALL_SHARDS) -> Instant | None:
+    """Return when the next identity that nobody holds is due, None when there is none.
+
+    Work under a running lease does not count: who waits for long looks again when a lease may have ended.
+    """
+    return min((row[0] for row in _of_shards(s, _EARLIEST, shards, lease_now=lease_now)), default=None)
+
+
+def unsettled(s: Session, now: Instant) -> int:
+    """Return how many identities are due or being looked at. Reads the whole table: for the sandbox."""
+    row = s.one(_LEASED_OR_DUE, now=now)
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,286 @@
+"""Identities: what is stored comes back, one writer wins, a deleted one leaves nothing but its tokens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from values import ACCOUNT, REGION, add, identity, pooled_key, state, token_set
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.identity import (
+    ErrorType,
+    Facet,
+    IdentityKind,
+    KeyLength,
+    MxFailureBehavior,
+    Status,
+    TokenSetKind,
+)
+from indicia.store import checks, facets, identities, keys, links, policies, tags
+from indicia.store.database import Database
+
+
+def test_an_identity_comes_back_as_it_was_stored(database: Database):
+    """Every member survives, none has the place of another."""
+    tokens = token_set()
+    whole = identity(
+        "user@example.com",
+        created_at=2**42,
+        version=7,
+        generation=9,
+        origin="AWS_SES_EU_WEST_1",
+        signing_enabled=False,
+        next_key_length=KeyLength.RSA_1024_BIT,
+        token_set_id=tokens.id,
+        legacy_requested=True,
+        mail_from_domain="bounce.example.com",
+        mail_from_behavior=MxFailureBehavior.REJECT_MESSAGE,
+        feedback_forwarding=False,
+        configuration_set="everything",
+    )
+    database.write(lambda s: keys.insert_token_set(s, tokens, 1))
+    database.write(lambda s: identities.insert(s, whole))
+    assert database.read(lambda s: identities.get(s, ACCOUNT, REGION, "user@example.com")) == whole
+    assert database.read(lambda s: identities.by_id(s, whole.id)) == whole
+    assert database.read(lambda s: identities.sharing(s, tokens.id)) == [whole]
+
+
+def test_a_name_is_taken_once_an_account_and_region(database: Database):
+    """A second identity of the name is refused in the vendor's words; elsewhere the name is free."""
+    database.write(lambda s: identities.insert(s, identity("example.com")))
+    with pytest.raises(Fault) as caught:
+        database.write(lambda s: identities.insert(s, identity("example.com")))
+    assert caught.value.kind is FaultKind.ALREADY_EXISTS
+    assert caught.value.message == "Email identity example.com already exist."
+    database.write(lambda s: identities.insert(s, identity("example.com", region="us-east-1")))
+    database.write(lambda s: identities.insert(s, identity("example.com", account="999900000000")))
+    assert database.read(lambda s: identities.count(s, ACCOUNT, REGION)) == 1
+
+
+def test_many_returns_those_that_exist(database: Database):
+    """Absent names are left out, and any number of names is one question."""
+    names = [f"d{number}.example" for number in range(37)]
+    for name in names:
+        database.write(lambda s, name=name: identities.insert(s, identity(name)))
+    for asked in (1, 2, 3, 36, 37):
+        found = database.read(
+            lambda s, asked=asked: identities.many(s, ACCOUNT, REGION, [*names[:asked], "absent.example"])
+        )
+        assert sorted(found) == sorted(names[:asked])
+        assert all(found[name].name == name for name in found)
+    assert database.read(lambda s: identities.many(s, ACCOUNT, REGION, [])) == {}
+
+
+def test_an_update_grows_the_version_and_the_slower_one_is_told(database: Database):
+    """An update against a version that is gone changes nothing and says so."""
+    first = identity("example.com")
+    database.write(lambda s: identities.insert(s, first))
+    changed = database.write(
+        lambda s: identities.update(s, replace(first, feedback_forwarding=False, generation=2), 1)
+    )
+    assert (changed.version, changed.generation, changed.feedback_forwarding) == (2, 2, False)
+    assert database.read(lambda s: identities.by_id(s, first.id)) == changed
+    with pytest.raises(Fault) as caught:
+        database.write(lambda s: identities.update(s, replace(first, mail_from_domain="lost.example"), 1))
+    assert caught.value.kind is FaultKind.CONCURRENT_MODIFICATION
+    assert database.read(lambda s: identities.by_id(s, first.id)) == changed
+
+
+def test_the_view_holds_everything(database: Database):
+    """One read brings the identity, its token set, facets, last check, tags and policies."""
+
+    def fill(s):
+        made = add(s, "example.com", due_at=5_000)
+        facets.put(s, made.id, state(Facet.DKIM, Status.PENDING, error=ErrorType.TYPE_NOT_FOUND, deadline=9))
+        facets.put(
+            s,
+            made.id,
+            state(Facet.OWNERSHIP, Status.TEMPORARY_FAILURE, absent_since=7, carried=Status.SUCCESS),
+        )
+        tags.put(s, ACCOUNT, REGION, "identity/example.com", {"team": "mail", "cost": '"1"\n\u00e9'})
+        policies.create(s, made.id, "second", '{"a":"\u20ac"}', at=2)
+        policies.create(s, made.id, "first", "{}", at=1)
+        return made
+
+    made = database.write(fill)
+    view = database.read(lambda s: identities.view(s, ACCOUNT, REGION, "example.com"))
+    assert view is not None
+    assert view.identity == made
+    assert view.token_set is not None
+    assert view.token_set.id == made.token_set_id
+    assert view.token_set.kind is TokenSetKind.EASY
+    assert len(view.token_set.tokens) == 3
+    assert view.facets == {
+        Facet.DKIM: state(Facet.DKIM, Status.PENDING, error=ErrorType.TYPE_NOT_FOUND, deadline=9),
+        Facet.OWNERSHIP: state(
+            Facet.OWNERSHIP, Status.TEMPORARY_FAILURE, absent_since=7, carried=Status.SUCCESS
+        ),
+    }
+    assert view.facets == database.read(lambda s: facets.get_all(s, made.id))
+    assert view.tags == (("cost", '"1"\n\u00e9'), ("team", "mail"))
+    assert list(view.policies.items()) == [("first", "{}"), ("second", '{"a":"\u20ac"}')]
+    assert (view.due_at, view.last_checked_at, view.last_success_at) == (5_000, None, None)
+    assert (view.error, view.soa) == (None, None)
+    assert database.read(lambda s: identities.view_many(s, ACCOUNT, REGION, ["example.com", "no.example"])) == {
+        "example.com": view
+    }
+    assert database.read(lambda s: identities.view_by_id(s, made.id)) == view
+
+
+def test_a_view_of_what_is_not_there_is_none(database: Database):
+    """Another account's or region's identity is not there."""
+    database.write(lambda s: add(s, "example.com"))
+    assert database.read(lambda s: identities.view(s, ACCOUNT, "us-east-1", "example.com")) is None
+    assert database.read(lambda s: identities.view(s, "000000000000", REGION, "example.com")) is None
+    assert database.read(lambda s: identities.view(s, ACCOUNT, REGION, "example.net")) is None
+
+
+def test_an_address_without_anything_has_an_empty_view(database: Database):
+    """No token set, no facets, no due time: the identity is seen all the same."""
+    made = identity("user@example.com")
+    database.write(lambda s: identities.insert(s, made))
+    view = database.read(lambda s: identities.view(s, ACCOUNT, REGION, "user@example.com"))
+    assert view == identities.IdentityView(made, None, {}, None, None, None, None, (), {}, None)
+
+
+def test_an_uploaded_key_has_one_selector(database: Database):
+    """A BYODKIM set comes back with its selector; two accounts may choose the same; no zone serves it."""
+    for account in (ACCOUNT, "999900000000"):
+        uploaded = token_set("sel", zone="", kind=TokenSetKind.EXTERNAL, key_length=None, has_key=True)
+        made = identity("example.com", account=account, token_set_id=uploaded.id, origin="EXTERNAL")
+
+        def fill(s, uploaded=uploaded, made=made):
+            keys.insert_token_set(s, uploaded, 1)
+            identities.insert(s, made)
+            keys.store_uploaded(s, uploaded.id, "sel", pooled_key(1536, "MIGf"), 2)
+
+        database.write(fill)
+        view = database.read(lambda s, account=account: identities.view(s, account, REGION, "example.com"))
+        assert view is not None
+        assert view.token_set == replace(uploaded, public_key="MIGf", key_made_at=2)
+    assert database.read(lambda s: keys.lookup(s, "", "sel")) is None
+
+
+def test_deleting_leaves_only_the_tokens_and_their_keys(database: Database):
+    """All that hangs on an identity goes with it; its tokens stay issued and its keys published."""
+
+    def fill(s):
+        made = add(s, "example.com", due_at=1)
+        tags.put(s, ACCOUNT, REGION, "identity/example.com", {"a": "b"})
+        tags.put(s, ACCOUNT, REGION, "identity/example.net", {"c": "d"})
+        policies.create(s, made.id, "p", "{}", at=1)
+        links.create(s, "token", identity_id=made.id, generation=1, now=1, expires_at=99)
+        tokens = keys.get_token_set(s, made.token_set_id)
+        keys.publish(s, tokens.id, tokens.zone, tokens.tokens[0], pooled_key(public_key="PUB"), 3)
+        return made, tokens
+
+    made, tokens = database.write(fill)
+    database.write(lambda s: identities.delete(s, made))
+
+    def look(s):
+        assert identities.get(s, ACCOUNT, REGION, "example.com") is None
+        assert facets.get_all(s, made.id) == {}
+        assert checks.earliest_due(s, 0) is None
+        assert tags.of(s, ACCOUNT, REGION, "identity/example.com") == ()
+        assert tags.of(s, ACCOUNT, REGION, "identity/example.net") == (("c", "d"),)
+        assert policies.of(s, made.id) == {}
+        assert links.look(s, "token", 2) is links.Refusal.UNKNOWN
+        assert identities.count(s, ACCOUNT, REGION) == 0
+        assert keys.lookup(s, tokens.zone, tokens.tokens[0]) == "PUB"
+        assert keys.lookup(s, tokens.zone, tokens.tokens[1]) is keys.NoKeyYet.NO_KEY_YET
+
+    database.read(look)
+    assert database.write(lambda s: keys.withdraw_for(s, tokens.id, 9)) == 1
+    assert database.read(lambda s: keys.lookup(s, tokens.zone, tokens.tokens[0])) is keys.NoKeyYet.NO_KEY_YET
+    with pytest.raises(Fault) as caught:
+        database.write(lambda s: identities.delete(s, made))
+    assert caught.value.kind is FaultKind.CONCURRENT_MODIFICATION
+
+
+def test_a_recreated_identity_begins_without_a_past(database: Database):
+    """The name is free after a deletion, and nothing of the earlier identity shows."""
+    first = database.write(lambda s: add(s, "example.com"))
+    database.write(lambda s: tags.put(s, ACCOUNT, REGION, "identity/example.com", {"a": "b"}))
+    database.write(lambda s: identities.delete(s, first))
+    second = database.write(lambda s: add(s, "example.com"))
+    view = database.read(lambda s: identities.view(s, ACCOUNT, REGION, "example.com"))
+    assert view is not None
+    assert view.identity == second
+    assert view.tags == ()
+    assert second.token_set_id != first.token_set_id
+
+
+NAMES = ["A.example", "_dmarc.example", "a-b.example", "a.example", "aa.example", "b.example", "user@a.example"]
+
+
+def test_pages_come_in_the_order_of_octets_and_lose_nothing(database: Database):
+    """Pages of any size, one after another, are the whole list in one order on every database."""
+    for name in reversed(NAMES):
+        database.write(lambda s, name=name: add(s, name))
+    database.write(lambda s: add(s, "a.example", region="us-east-1"))
+    for limit in (1, 2, 3, 100):
+        seen: list[str] = []
+        while page := database.read(
+            lambda s, limit=limit, seen=seen: identities.page(
+                s, ACCOUNT, REGION, after=seen[-1] if seen else "", limit=limit
+            )
+        ):
+            assert len(page) <= limit
+            seen += [row.name for row in page]
+        assert seen == sorted(NAMES)
+
+
+def test_pages_are_filtered(database: Database):
+    """By kind, by part of the name taken literally, by the identity's own status, and by all together."""
+    for name in NAMES:
+        database.write(lambda s, name=name: add(s, name))
+
+    def prove(s):
+        proven = identities.get(s, ACCOUNT, REGION, "aa.example")
+        facets.put(s, proven.id, state(Facet.DKIM, Status.FAILED))
+        facets.put(s, proven.id, state(Facet.OWNERSHIP, Status.SUCCESS))
+        bare = identity("bare.example")
+        identities.insert(s, bare)
+        carried = identities.get(s, ACCOUNT, REGION, "b.example")
+        facets.put(s, carried.id, state(Facet.DKIM, Status.PENDING, carried=Status.SUCCESS))
+        facets.put(s, carried.id, state(Facet.MAIL_FROM, Status.FAILED))
+
+    database.write(prove)
+
+    def names(**filters):
+        return [
+            row.name
+            for row in database.read(
+                lambda s: identities.page(s, ACCOUNT, REGION, after="", limit=50, **filters)
+            )
+        ]
+
+    assert names(kind=IdentityKind.EMAIL_ADDRESS) == ["user@a.example"]
+    assert names(contains="a.ex") == ["a.example", "aa.example", "user@a.example"]
+    assert names(contains="_") == ["_dmarc.example"]
+    assert names(contains="%") == []
+    assert names(status=Status.SUCCESS) == ["aa.example", "b.example"]
+    assert names(status=Status.FAILED) == []
+    assert names(status=Status.NOT_STARTED) == ["bare.example"]
+    assert names(status=Status.PENDING, kind=IdentityKind.DOMAIN, contains="a.") == ["a.example"]
+
+
+def test_a_filtered_page_is_full_while_there_is_more(database: Database):
+    """What the coarse filter lets through and the rule does not never shortens a page."""
+    for number in range(30):
+
+        def fill(s, number=number):
+            made = add(s, f"d{number:02}.example")
+            facets.put(s, made.id, state(Facet.DKIM, Status.PENDING if number % 3 else Status.SUCCESS))
+            facets.put(s, made.id, state(Facet.MAIL_FROM, Status.SUCCESS))
+
+        database.write(fill)
+    seen: list[str] = []
+    while page := database.read(
+        lambda s, seen=seen: identities.page(
+            s, ACCOUNT, REGION, after=seen[-1] if seen else "", limit=4, status=Status.SUCCESS
+        )
+    ):
+        seen += [row.name for row in page]
+    assert seen == [f"d{number:02}.example" for number in range(0, 30, 3)]
