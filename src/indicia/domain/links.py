@@ -137,54 +137,52 @@ class Scope(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most so many verification mails in any span of this length."""
+    """At most so many verification mails in any `CAP_SPAN`."""
 
     scope: Scope
     at_most: int
-    within: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The verification mails within one cap's span that have been sent to, or for, what the cap counts."""
-
-    cap: Cap
-    count: int
+CAP_SPAN: Final[Span] = DAY
 
 
 def caps(*, mailbox: int | None, domain: int | None, account: int | None) -> tuple[Cap, ...]:
     """Return the caps on verification mails a day; None is no cap.
 
-    A mailbox is capped whoever asks, a domain over all accounts too, so that a catch-all domain cannot be
+    A mailbox is capped whoever asks. So is a domain, over all accounts, so that a catch-all domain cannot be
     flooded by inventing local parts.
     """
     given = ((Scope.MAILBOX, mailbox), (Scope.DOMAIN, domain), (Scope.ACCOUNT, account))
-    return tuple(Cap(scope, at_most, DAY) for scope, at_most in given if at_most is not None)
+    return tuple(Cap(scope, at_most) for scope, at_most in given if at_most is not None)
 
 
-def exceeded(sent: Iterable[Sent]) -> Cap | None:
-    """Return the first cap that one more mail would break, None when it may be sent."""
-    return next((each.cap for each in sent if each.count >= each.cap.at_most), None)
+def exceeded(limits: Iterable[Cap], sent: Mapping[Scope, int]) -> Cap | None:
+    """Return the first cap that one more mail would break, None when it may be sent.
+
+    `sent` is how many went out within `CAP_SPAN`.
+    """
+    return next((cap for cap in limits if sent[cap.scope] >= cap.at_most), None)
 
 
 def refusal(cap: Cap, address: str) -> str:
     """Return the sentence for a caller who has met the cap: what was counted, how many, and what to do."""
     domain = address.rpartition("@")[2].lower()
-    counted = {
-        Scope.MAILBOX: "to this mailbox",
-        Scope.DOMAIN: f"to addresses at {domain}",
-        Scope.ACCOUNT: "for this account",
+    counted, advice = {
+        Scope.MAILBOX: (
+            "to this mailbox",
+            "Look for the earlier ones, in the spam folder too, or try again later.",
+        ),
+        Scope.DOMAIN: (
+            f"to addresses at {domain}",
+            f"Try again later, or verify the domain {domain} instead.",
+        ),
+        Scope.ACCOUNT: (
+            "for this account",
+            "Try again later, or verify domains instead of single addresses.",
+        ),
     }[cap.scope]
-    advice = {
-        Scope.MAILBOX: "Look for the earlier mails, in the spam folder too, or try again later.",
-        Scope.DOMAIN: f"Try again later, or verify the domain {domain} instead.",
-        Scope.ACCOUNT: "Try again later, or verify domains instead of single addresses.",
-    }[cap.scope]
-    hours = cap.within // HOUR
-    return (
-        f"Verification email not sent: at most {cap.at_most} are sent {counted} within {hours} hours."
-        f" {advice}"
-    )
+    hours = CAP_SPAN // HOUR
+    return f"Verification email not sent: at most {cap.at_most} are sent {counted} within {hours} hours. {advice}"
 
 
 STOPPED_REFUSAL: Final = (

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from indicia.mail.compose import Letter
 
 
-class DeliveryFailure(Exception):
+class DeliveryError(Exception):
     """A letter was not taken. The sentence is for the operator: it holds no password, no link."""
 
 
-class TemporaryFailure(DeliveryFailure):
+class TemporaryDeliveryError(DeliveryError):
     """It may be taken later: try again."""
 
 
-class PermanentFailure(DeliveryFailure):
+class PermanentDeliveryError(DeliveryError):
     """It will never be taken: do not try again."""
 
 
@@ -29,7 +29,7 @@ class Carrier(Protocol):
     async def deliver(self, letter: Letter) -> None:
         """Return once somebody else is answerable for the letter.
 
-        Raises: `TemporaryFailure` or `PermanentFailure`.
+        Raises: `TemporaryDeliveryError` or `PermanentDeliveryError`.
         """
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import jinja2
 import msgspec
@@ -26,6 +26,8 @@ from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+KIND: Final = "mail"  # what the outbox calls a letter
+SEALED_AS: Final = "outbox.payload"  # what the keyring calls one
 _LINE_AT_MOST: Final = 998  # RFC 5322 §2.1.1
 # Folding at 78 (§2.2.3, a recommendation) would cut a long address into encoded words; none comes near 998.
 _POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=_LINE_AT_MOST)
@@ -47,6 +49,20 @@ class VerificationRequest:
     expires_at: Instant
 
 
+class Sealer(Protocol):
+    """What is needed of the keyring to put a letter away."""
+
+    def seal(self, plaintext: bytes, purpose: str) -> bytes:
+        """Return the plaintext encrypted for one purpose."""
+
+
+class Opener(Protocol):
+    """What is needed of the keyring to take a letter out again."""
+
+    def open(self, sealed: bytes, purpose: str) -> bytes:
+        """Return the plaintext that was sealed for this purpose."""
+
+
 class Letter(msgspec.Struct, frozen=True, array_like=True):
     """A mail ready to be handed over: its envelope (RFC 5321 §2.3.1), its octets, and how long it is of use.
 
@@ -64,14 +80,14 @@ class Letter(msgspec.Struct, frozen=True, array_like=True):
         """Name the letter and show nothing of it: a link in it opens a door."""
         return f"<Letter {self.identity}>"
 
-    def packed(self) -> bytes:
-        """Return the letter as octets, to be sealed and stored."""
-        return _PACK.encode(self)
+    def sealed(self, keyring: Sealer) -> bytes:
+        """Return the letter as the outbox keeps it: encrypted, since the link in it opens a door."""
+        return keyring.seal(_PACK.encode(self), SEALED_AS)
 
     @classmethod
-    def unpacked(cls, octets: bytes) -> Letter:
-        """Return the letter that was packed."""
-        return _UNPACK.decode(octets)
+    def opened(cls, keyring: Opener, payload: bytes) -> Letter:
+        """Return the letter that was sealed."""
+        return _UNPACK.decode(keyring.open(payload, SEALED_AS))
 
 
 _PACK: Final = msgspec.msgpack.Encoder()

@@ -1,7 +1,7 @@
 """The relay `outbox`: a Maildir, in which every mail is a file.
 
-https://cr.yp.to/proto/maildir.html: a mail is written under `tmp` and moved to `new` when it is whole, so that
-a reader never sees half of one. It is durable before it counts as delivered.
+https://cr.yp.to/proto/maildir.html: a mail is written under `tmp` and moved to `new` when it is whole, so
+that a reader never sees half of one. It is durable before it counts as delivered.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from indicia.mail.carrier import TemporaryFailure
+from indicia.mail.carrier import TemporaryDeliveryError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,12 +35,14 @@ class Maildir:
 
         A letter delivered twice is one file: its name comes from the letter's identity, not from the moment.
 
-        Raises: `TemporaryFailure` when the disk does not take it.
+        Raises: `TemporaryDeliveryError` when the disk does not take it.
         """
         try:
             await asyncio.to_thread(self._write, letter)
         except OSError as error:
-            raise TemporaryFailure(f"the outbox {self._path} cannot be written: {error.strerror}") from error
+            raise TemporaryDeliveryError(
+                f"the outbox {self._path} cannot be written: {error.strerror}"
+            ) from error
 
     async def close(self) -> None:
         """There is nothing to let go of."""
@@ -51,7 +53,7 @@ class Maildir:
         # Unique by the letter, and without `/` and `:`, which mean something in a Maildir.
         name = f"{sha256(letter.identity.encode()).hexdigest()[:32]}.indicia"
         temporary = self._path / "tmp" / name
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(_as_delivered(letter))
             file.flush()
             os.fsync(file.fileno())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiosmtplib
 
-from indicia.mail.carrier import Carrier, DeliveryFailure, PermanentFailure, TemporaryFailure
+from indicia.mail.carrier import Carrier, DeliveryError, PermanentDeliveryError, TemporaryDeliveryError
 from indicia.mail.maildir import Maildir
 from indicia.settings.urls import RelayKind
 
@@ -59,10 +59,10 @@ class SmtpCarrier:
         """Return once the server has answered 250 to the letter.
 
         A refusal is the letter's own, and for good, only when the server has let us in and then said 5xx to
-        the recipient or to the mail. Whatever comes before, and "relaying denied", is trouble with the server,
-        the network, the login or the sender's name: a person will mend it, and the letter waits.
+        the recipient or to the mail. Whatever comes before, and "relaying denied", is trouble with the
+        server, the network, the login or the sender's name: a person will mend it, and the letter waits.
 
-        Raises: `TemporaryFailure` or `PermanentFailure`.
+        Raises: `TemporaryDeliveryError` or `PermanentDeliveryError`.
         """
         try:
             async with asyncio.timeout(HANDOVER_WITHIN):
@@ -73,10 +73,10 @@ class SmtpCarrier:
             raise _failure("refuses the mail", refused.code, refused.message) from None
         except aiosmtplib.SMTPResponseException as refused:
             reply = f"{refused.code} {_quotable(refused.message)}"
-            raise TemporaryFailure(f"{self._where()} does not let us in: {reply}") from None
+            raise TemporaryDeliveryError(f"{self._where()} does not let us in: {reply}") from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as trouble:
             # The text of a library's error could hold anything; its kind says enough.
-            raise TemporaryFailure(f"{self._where()} cannot be used: {_kind(trouble)}") from None
+            raise TemporaryDeliveryError(f"{self._where()} cannot be used: {_kind(trouble)}") from None
 
     async def close(self) -> None:
         """There is nothing to let go of: no conversation outlives its letter."""
@@ -112,17 +112,17 @@ async def _leave(client: aiosmtplib.SMTP) -> None:
         client.close()
 
 
-def _recipient_refused(refused: aiosmtplib.SMTPRecipientRefused) -> DeliveryFailure:
+def _recipient_refused(refused: aiosmtplib.SMTPRecipientRefused) -> DeliveryError:
     if refused.code == 530 or _OUR_STANDING.match(refused.message):  # RFC 4954 §6: authentication required
         reply = f"{refused.code} {_quotable(refused.message)}"
-        return TemporaryFailure(f"the relay does not relay for us: {reply}")
+        return TemporaryDeliveryError(f"the relay does not relay for us: {reply}")
     return _failure("refuses the recipient", refused.code, refused.message)
 
 
-def _failure(what: str, code: int, reply: str) -> DeliveryFailure:
+def _failure(what: str, code: int, reply: str) -> DeliveryError:
     permanent = 500 <= code < 600  # RFC 5321 §4.2.1
     sentence = f"the relay {what}: {code} {_quotable(reply)}"
-    return PermanentFailure(sentence) if permanent else TemporaryFailure(sentence)
+    return PermanentDeliveryError(sentence) if permanent else TemporaryDeliveryError(sentence)
 
 
 def _quotable(reply: str) -> str:

@@ -1,0 +1,117 @@
+"""What a visit to a link finds in the store, and what a button does there. One visit is one transaction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from indicia.domain.findings import Finding
+from indicia.domain.identity import Facet
+from indicia.domain.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
+from indicia.domain.verification import use_link as proved_by_link
+from indicia.links.visits import Act, Request, Sight
+from indicia.store import evidence, facets, identities, links, mailings
+
+if TYPE_CHECKING:
+    from indicia.clock import Clock
+    from indicia.domain.identity import Identity
+    from indicia.domain.time import Instant
+    from indicia.store.database import Database
+    from indicia.store.session import Session
+
+
+class Ledger:
+    """The links of a database, as of the clock. Implements `visits.Links`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def look(self, token_hash: bytes) -> Sight:
+        """Return what is there. Nothing is different afterwards."""
+        return await self._database.reading(partial(look, token_hash=token_hash, now=self._clock.now()))
+
+    async def act(self, token_hash: bytes, act: Act) -> Sight:
+        """Return what is there after the act, which has been done where the link allows it, durably."""
+        work = {Act.CONFIRM: use_link, Act.STOP: stop_mails, Act.ALLOW: allow_mails}[act]
+        return await self._database.writing(partial(work, token_hash=token_hash, now=self._clock.now()))
+
+
+def look(session: Session, token_hash: bytes, now: Instant) -> Sight:
+    """Return what is known of the link and its mailbox."""
+    link = links.find(session, token_hash)
+    identity = None if link is None else identities.by_id(session, link.identity_id)
+    if link is None or identity is None:
+        mailbox = mailings.mailbox_of(session, token_hash)
+        stopped = mailbox is not None and mailings.stopped(session, mailbox)
+        return Sight(LinkState.UNKNOWN, None, mailbox, stopped)
+    mailbox = mailbox_of(identity.name)
+    stopped = mailings.stopped(session, mailbox)
+    newest = link.superseded_at is None
+    state = state_of(Link(link.expires_at, link.used_at, newest=newest, stopped=stopped), now)
+    request = Request(identity.name, identity.account, identity.region, link.created_at, link.expires_at)
+    return Sight(state, request, mailbox, stopped)
+
+
+def use_link(session: Session, token_hash: bytes, now: Instant) -> Sight:
+    """Prove the address, if the link is one that still does, and return what is there then.
+
+    `changed` says whether this call did it. Of two at the same moment one does: the link is used up first.
+    """
+    seen = look(session, token_hash, now)
+    if after(seen.state, LinkEvent.CONFIRM) is not LinkState.USED:
+        return seen
+    link = links.find(session, token_hash)
+    identity = None if link is None else identities.by_id(session, link.identity_id)
+    if identity is None or not links.use(session, token_hash, now):
+        return look(session, token_hash, now)
+    _prove(session, identity, now)
+    return replace(seen, state=LinkState.USED, changed=True)
+
+
+def _prove(session: Session, identity: Identity, now: Instant) -> None:
+    state = facets.get_all(session, identity.id).get(Facet.LINK)
+    if state is None:
+        return
+    change = proved_by_link(state, now)
+    facets.put(session, identity.id, change.state)
+    if change.cause is None:
+        return
+    verdict = evidence.Evidence(
+        identity_id=identity.id,
+        facet=Facet.LINK,
+        at=now,
+        generation=change.state.generation,
+        asked_by="link",
+        status_before=state.status,
+        status_after=change.state.status,
+        finding=Finding.OK.value,
+        digest=change.cause.value,
+        body=json.dumps({"cause": change.cause.value}),
+    )
+    evidence.add(session, [verdict])
+
+
+def stop_mails(session: Session, token_hash: bytes, now: Instant) -> Sight:
+    """Put the mailbox on the stop list and end the link, and return what is there then.
+
+    This works as long as the mail is remembered, whatever became of the link: a caller who deletes the identity
+    must not thereby keep the mailbox within reach.
+    """
+    seen = look(session, token_hash, now)
+    if seen.mailbox is None or seen.stopped:
+        return seen
+    mailings.stop(session, seen.mailbox, now)
+    links.end(session, token_hash, now)
+    return replace(look(session, token_hash, now), changed=True)
+
+
+def allow_mails(session: Session, token_hash: bytes, now: Instant) -> Sight:
+    """Take the mailbox off the stop list, and return what is there then. The ended link stays ended."""
+    seen = look(session, token_hash, now)
+    if seen.mailbox is None or not seen.stopped:
+        return seen
+    mailings.resume(session, seen.mailbox)
+    return replace(look(session, token_hash, now), changed=True)

@@ -1,0 +1,122 @@
+"""A verification mail for an address: who may be sent one, the link in it, and the letter in the outbox.
+
+All of it is one transaction with whatever asked for it: there is a link exactly if there is a mail to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.identity import Identity
+from indicia.domain.links import (
+    CAP_SPAN,
+    STOPPED_REFUSAL,
+    TOKEN_OCTETS,
+    Cap,
+    Scope,
+    exceeded,
+    mailbox_of,
+    make_token,
+    refusal,
+    token_hash,
+)
+from indicia.domain.names import shown
+from indicia.domain.time import Instant, Span
+from indicia.mail.compose import (
+    KIND,
+    Letter,
+    Sealer,
+    VerificationRequest,
+    envelope_address,
+    recipient_of,
+    verification_mail,
+)
+from indicia.store import links, mailings, outbox
+from indicia.store.session import Session
+
+_MESSAGE_ID_OCTETS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationMails:
+    """What verification mails are made with.
+
+    `sender` is the value of From, `service` how the service names itself (its domain), `public_url` how links
+    begin, `window` how long a link works, `caps` how many mails may be sent.
+    """
+
+    sender: str
+    service: str
+    public_url: str
+    window: Span
+    caps: tuple[Cap, ...]
+    keyring: Sealer = field(repr=False)
+    random: Callable[[int], bytes] = field(repr=False)
+
+
+def issue_link(s: Session, identity: Identity, now: Instant, mails: VerificationMails) -> Instant:
+    """Make the address a new link and queue the mail with it. Return when the link expires.
+
+    Earlier links of the identity do not work any more. The facet LINK is the caller's to start: PENDING, with
+    this instant as its deadline.
+
+    Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name or its reader wants none,
+    LIMIT_EXCEEDED when the mailbox, its domain or the account has had its share. Nothing is written then.
+    """
+    recipient = recipient_of(identity.name)
+    if recipient is None:
+        refuse(FaultKind.INVALID_PARAMETER, f"Invalid email address<{shown(identity.name)}>.")
+    mailbox = mailbox_of(identity.name)
+    domain = mailbox.rpartition("@")[2]
+    _refuse_unwanted(s, identity, mailbox, domain, now, mails.caps)
+    token = make_token(mails.random(TOKEN_OCTETS))
+    expires_at = now + mails.window
+    digest = token_hash(token)
+    links.create(
+        s, digest, identity_id=identity.id, generation=identity.generation, now=now, expires_at=expires_at
+    )
+    mailings.record(s, mailbox=mailbox, domain=domain, account=identity.account, at=now, token_hash=digest)
+    link = f"{mails.public_url.rstrip('/')}/verify/{token}"
+    request = VerificationRequest(
+        address=identity.name,
+        region=identity.region,
+        account=identity.account,
+        service=mails.service,
+        link=link,
+        stop_link=f"{link}?stop",
+        asked_at=now,
+        expires_at=expires_at,
+    )
+    letter = _letter(request, recipient.addr_spec, mails)
+    outbox.add(
+        s, kind=KIND, subject_key=f"identity/{identity.id}", payload=letter.sealed(mails.keyring), now=now
+    )
+    return expires_at
+
+
+def _refuse_unwanted(
+    s: Session, identity: Identity, mailbox: str, domain: str, now: Instant, caps: tuple[Cap, ...]
+) -> None:
+    if mailings.stopped(s, mailbox):
+        refuse(FaultKind.INVALID_PARAMETER, STOPPED_REFUSAL)
+    if not caps:
+        return
+    sent = mailings.counts(s, mailbox=mailbox, domain=domain, account=identity.account, since=now - CAP_SPAN)
+    counts = {Scope.MAILBOX: sent.mailbox, Scope.DOMAIN: sent.domain, Scope.ACCOUNT: sent.account}
+    cap = exceeded(caps, counts)
+    if cap is not None:
+        refuse(FaultKind.LIMIT_EXCEEDED, refusal(cap, identity.name))
+
+
+def _letter(request: VerificationRequest, recipient: str, mails: VerificationMails) -> Letter:
+    name = mails.random(_MESSAGE_ID_OCTETS).hex()
+    message = verification_mail(request, sender=mails.sender, message_id=name, window=mails.window)
+    return Letter(
+        identity=f"{name}@{mails.service}",
+        sender=envelope_address(mails.sender),
+        recipient=recipient,
+        message=message,
+        until=request.expires_at,
+    )
