@@ -22,7 +22,7 @@ _PUNCTUATION = frozenset("_.:/=+-@")
 
 def _plain(text: str) -> bool:
     """Letters and marks, numbers and spaces of any script (Unicode L, M, N, Zs), and `_ . : / = + - @`."""
-    return text.isascii() and text.isalnum() or all(map(_allowed, text))
+    return (text.isascii() and text.isalnum()) or all(map(_allowed, text))
 
 
 def _allowed(character: str) -> bool:

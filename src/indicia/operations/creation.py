@@ -12,7 +12,6 @@ from indicia.domain.tags import check_tags
 from indicia.operations.inheritance import covered, domains_above
 from indicia.operations.registration import register_address, register_domain
 from indicia.operations.signing_choice import EasyDkim, SigningChoice, carries_key, parse_choice
-from indicia.operations.verification_mail import issue_link
 from indicia.store import configuration_sets, identities, tags
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.rules import timestamp
@@ -74,8 +73,8 @@ def create_email_identity(
 ) -> sesv2.CreateEmailIdentityResponse:
     """SES v2 CreateEmailIdentity. Order of checks: already there, tags, configuration set (spec 2.2).
 
-    Raises: `Fault` ALREADY_EXISTS, INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND; for an address LIMIT_EXCEEDED
-    where its mailbox, its domain or the account had too many mails.
+    Raises: `Fault` ALREADY_EXISTS, INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND; for an address
+    LIMIT_EXCEEDED where its mailbox, its domain or the account had too many mails.
     """
     name = request.name
     if identities.get(s, call.account, call.region, name.text) is not None:
@@ -96,19 +95,14 @@ def create_email_identity(
     )
 
 
-def _register(
-    house: House, call: Call, request: NewIdentity, s: Session
-) -> tuple[Identity, TokenSet | None]:
+def _register(house: House, call: Call, request: NewIdentity, s: Session) -> tuple[Identity, TokenSet | None]:
     name, choice = request.name.text, request.choice
     if request.name.kind is IdentityKind.DOMAIN:
-        return register_domain(
-            house, call, s, name, choice, configuration_set=request.configuration_set
-        )
+        return register_domain(house, call, s, name, choice, configuration_set=request.configuration_set)
     length = choice.key_length if isinstance(choice, EasyDkim) else None
     identity = register_address(
         house, call, s, name, next_key_length=length, configuration_set=request.configuration_set
     )
-    issue_link(house, call, s, identity)
     return identity, None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.domain.identity import Facet, IdentityKind, KeyLength, Status, TokenSet, TokenSetKind
+from indicia.domain.identity import Facet, IdentityKind, Status, TokenSet, TokenSetKind
 from indicia.domain.key_length import check_change, earliest_change
 from indicia.domain.names import fold, parse_domain, shown
 from indicia.domain.time import rfc3339
@@ -32,8 +32,8 @@ def put_dkim_attributes(
 
     An address keeps a switch of its own, which can decline what its domain has on (spec 3.7).
 
-    Raises: `Fault` INVALID_PARAMETER `Domain D is not verified for DKIM signing.`, for a missing identity too;
-    CONCURRENT_MODIFICATION.
+    Raises: `Fault` INVALID_PARAMETER `Domain D is not verified for DKIM signing.`, for a missing identity
+    too; CONCURRENT_MODIFICATION.
     """
     name = fold(request.EmailIdentity)
     view = identities.view(s, call.account, call.region, name)
@@ -102,7 +102,7 @@ def put_dkim_signing_attributes(
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.asked)}> does not exist.")
     token_set = view.token_set
     if isinstance(request.choice, EasyDkim) and token_set and token_set.kind is TokenSetKind.EASY:
-        return _same_method(house, call, s, view, token_set, request.choice.key_length)
+        return _stay_easy(house, call, s, view, request.choice)
     issued = issue(house, call, s, request.choice, view.identity.next_key_length)
     if token_set is not None:
         abandon(s, token_set, call.now)
@@ -110,16 +110,13 @@ def put_dkim_signing_attributes(
     return _answer(issued, Status.PENDING)
 
 
-def _same_method(
-    house: House,
-    call: Call,
-    s: Session,
-    view: IdentityView,
-    token_set: TokenSet,
-    wanted: KeyLength | None,
+def _stay_easy(
+    house: House, call: Call, s: Session, view: IdentityView, choice: EasyDkim
 ) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     """Easy DKIM stays: the length changes, a search that failed starts anew, or nothing is to do."""
-    configured = view.identity.next_key_length
+    token_set = view.token_set
+    assert token_set is not None
+    configured, wanted = view.identity.next_key_length, choice.key_length
     failed = dkim_status(view) in (Status.FAILED, Status.NOT_STARTED)
     if wanted is None or (failed and wanted is configured):
         if failed:
@@ -149,7 +146,7 @@ def _restart(house: House, call: Call, s: Session, view: IdentityView, token_set
         next_key_length=token_set.key_length or identity.next_key_length,
     )
     stored = identities.update(s, changed, identity.version)
-    begin(house, call, s, stored, Facet.DKIM, view.facets.get(Facet.DKIM))
+    begin(house, call, s, stored, Facet.DKIM, previous=view.facets.get(Facet.DKIM))
     look_now(house, call, s, stored)
 
 

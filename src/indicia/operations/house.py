@@ -13,6 +13,7 @@ from typing import Protocol
 from indicia.domain.dkim import RandomBytes
 from indicia.domain.time import Span
 from indicia.domain.verification import Windows
+from indicia.operations.verification_mail import VerificationMails
 from indicia.vault.keyring import Keyring
 
 
@@ -39,7 +40,7 @@ class House:
     `service_domain` is the operator's own; keys of new identities are published under `dkim.` it. `windows`
     are how long proofs may take, `first_check` is the interval with which checking begins. `is_public_suffix`
     says of a domain in lower case whether others register below it; `to_ascii` returns an internationalised
-    domain in its ASCII form, None where it has none.
+    domain in its ASCII form, None where it has none. `mails` is how addresses are written to.
     """
 
     service_domain: str
@@ -49,6 +50,7 @@ class House:
     is_public_suffix: Callable[[str], bool]
     to_ascii: Callable[[str], str | None]
     random: RandomBytes
+    mails: VerificationMails
     wakes: Wakes
 
     @property

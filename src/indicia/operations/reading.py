@@ -1,4 +1,4 @@
-"""What one identity, or up to a hundred named ones, look like: v2 GetEmailIdentity and the v1 attribute calls."""
+"""What identities look like, by name: v2 GetEmailIdentity and the v1 attribute calls."""
 
 from __future__ import annotations
 
@@ -77,9 +77,7 @@ def verification_info(view: IdentityView) -> sesv2.VerificationInfo:
         ErrorType=None if view.error is None else view.error.value,
         SOARecord=None
         if soa is None
-        else sesv2.SOARecord(
-            PrimaryNameServer=soa.primary, AdminEmail=soa.admin, SerialNumber=soa.serial
-        ),
+        else sesv2.SOARecord(PrimaryNameServer=soa.primary, AdminEmail=soa.admin, SerialNumber=soa.serial),
     )
 
 

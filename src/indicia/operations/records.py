@@ -65,7 +65,9 @@ def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -
     Raises: `Fault` NOT_FOUND, INVALID_PARAMETER for a form nobody knows, NOT_IMPLEMENTED for one not built.
     """
     if request.format in _LATER:
-        refuse(FaultKind.NOT_IMPLEMENTED, f"The form {request.format} is not implemented by this service yet.")
+        refuse(
+            FaultKind.NOT_IMPLEMENTED, f"The form {request.format} is not implemented by this service yet."
+        )
     if request.format not in (JSON, ZONE):
         refuse(
             FaultKind.INVALID_PARAMETER,

@@ -1,7 +1,7 @@
 """Bringing an identity into the store: its row, its facets, its due time, all in the caller's transaction.
 
-Every proof is begun here and nowhere else, by `begin`: whoever wants other proofs than the DNS and the mailbox
-(verification that is instant, for suites that expect a mock) has this one place to say so.
+Every proof is begun here and nowhere else, by `begin`: whoever wants other proofs than the DNS and the
+mailbox (verification that is instant, for suites that expect a mock) has this one place to say so.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from indicia.domain.identity import (
 )
 from indicia.domain.verification import start, start_anew
 from indicia.operations.token_sets import issue
+from indicia.operations.verification_mail import issue_link
 from indicia.store import checks, facets, identities
 from indicia.store.ids import new_id
 
@@ -96,9 +97,9 @@ def register_address(
     next_key_length: KeyLength | None = None,
     configuration_set: str = "",
 ) -> Identity:
-    """Return the new address identity, waiting for its link to be used. The mail is the caller's to send.
+    """Return the new address identity, its link on the way.
 
-    Raises: `Fault` ALREADY_EXISTS.
+    Raises: `Fault` ALREADY_EXISTS; and as `send_link`.
     """
     identity = Identity(
         id=new_id(),
@@ -123,6 +124,7 @@ def register_address(
     identities.insert(s, identity)
     begin(house, call, s, identity, Facet.LINK)
     look_now(house, call, s, identity)
+    send_link(house, call, s, identity)
     return identity
 
 
@@ -132,6 +134,7 @@ def begin(
     s: Session,
     identity: Identity,
     facet: Facet,
+    *,
     previous: FacetState | None = None,
 ) -> FacetState:
     """Return the facet as it is stored now: PENDING, its window ahead, for the identity's present generation.
@@ -147,9 +150,17 @@ def begin(
     return state
 
 
+def send_link(house: House, call: Call, s: Session, identity: Identity) -> None:
+    """Put a mail with a new link into the outbox; earlier links of the address end.
+
+    Raises: `Fault` LIMIT_EXCEEDED where its mailbox, its domain or the account had too many mails,
+    INVALID_PARAMETER where its reader wants none.
+    """
+    issue_link(s, identity, call.now, house.mails)
+    house.wakes.outbox()
+
+
 def look_now(house: House, call: Call, s: Session, identity: Identity) -> None:
     """Make the identity due at this moment, with the shortest interval ahead."""
-    checks.schedule(
-        s, identity.id, checks.shard_of(identity.name), call.now, interval=house.first_check
-    )
+    checks.schedule(s, identity.id, checks.shard_of(identity.name), call.now, interval=house.first_check)
     house.wakes.engine()

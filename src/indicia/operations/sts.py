@@ -18,9 +18,7 @@ def get_caller_identity(
     house: House, call: Call, request: sts.GetCallerIdentityRequest, s: Session
 ) -> sts.GetCallerIdentityResponse:
     """Return account, ARN and a stable user id: the account for its root, `AIDA...` for a user."""
-    return sts.GetCallerIdentityResponse(
-        UserId=_user_id(call), Account=call.account, Arn=call.principal
-    )
+    return sts.GetCallerIdentityResponse(UserId=_user_id(call), Account=call.account, Arn=call.principal)
 
 
 def _user_id(call: Call) -> str:

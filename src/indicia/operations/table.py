@@ -77,7 +77,9 @@ def identity_arn(call: Call, name: str) -> str:
     return f"arn:aws:ses:{call.region}:{call.account}:identity/{name}"
 
 
-def _v2(operation: str, handler: Handler, *, writes: bool, subject: str = "EmailIdentity", **more: Any) -> Entry:
+def _v2(
+    operation: str, handler: Handler, *, writes: bool, subject: str = "EmailIdentity", **more: Any
+) -> Entry:
     return Entry("sesv2", operation, handler, writes, f"ses:{operation}", Rate.CONTROL, subject, **more)
 
 

@@ -1,7 +1,7 @@
 """Token sets: the selectors of an identity, and the keys behind them.
 
-A set is issued once and its tokens never again. Its key comes from the pool; an empty pool delays nobody,
-since the verifier gives the set a key, by `give_key`, when its records are first seen (verification.md, Keys).
+A set is issued once and its tokens never again. Its key comes from the pool. An empty pool delays nobody: the
+verifier gives the set a key, by `give_key`, when its records are first seen (verification.md, Keys).
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 SEALED_FOR: Final = "dkim private key"
 
 
-def issue(
-    house: House, call: Call, s: Session, choice: SigningChoice, default_length: KeyLength
-) -> TokenSet:
+def issue(house: House, call: Call, s: Session, choice: SigningChoice, default_length: KeyLength) -> TokenSet:
     """Return a new token set for the choice, with its key where there is one already."""
     if isinstance(choice, EasyDkim):
         return _issue_easy(house, call, s, choice.key_length or default_length)
@@ -98,9 +96,7 @@ def _free_token(s: Session, token_set: TokenSet, now: Instant) -> str:
     return oldest.token
 
 
-def change_length(
-    house: House, call: Call, s: Session, token_set: TokenSet, length: KeyLength
-) -> TokenSet:
+def change_length(house: House, call: Call, s: Session, token_set: TokenSet, length: KeyLength) -> TokenSet:
     """Return the Easy DKIM set with a key of another length behind the same tokens.
 
     Where the pool has none, the set waits for one as a new set does; its earlier key stays published.

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import Facet, Status, TokenSetKind
 from indicia.domain.names import parse_address, parse_domain, refuse_reserved
-from indicia.operations.registration import begin, look_now, register_address, register_domain
+from indicia.operations.registration import (
+    begin,
+    look_now,
+    register_address,
+    register_domain,
+    send_link,
+)
 from indicia.operations.signing_choice import EasyDkim
 from indicia.operations.token_sets import issue
-from indicia.operations.verification_mail import issue_link
 from indicia.store import identities
 from indicia.wire.shapes import ses
 
@@ -49,7 +54,7 @@ def verify_domain_identity(
 def verify_domain_dkim(
     house: House, call: Call, request: ses.VerifyDomainDkimRequest, s: Session
 ) -> ses.VerifyDomainDkimResponse:
-    """SES v1 VerifyDomainDkim: Easy DKIM is set up, for a new domain too. Tokens are the same at every repeat.
+    """SES v1 VerifyDomainDkim: Easy DKIM is set up, for a new domain too. Tokens do not change at a repeat.
 
     Raises: `Fault` INVALID_PARAMETER for a malformed domain, and for one that brings its own key: v1 knows no
     way to say which of the two is meant, and taking the key away could not be undone.
@@ -100,12 +105,11 @@ def _verify_address(house: House, call: Call, text: str, s: Session) -> None:
     name = parse_address(text).text
     view = identities.view(s, call.account, call.region, name)
     if view is None:
-        identity = register_address(house, call, s, name)
+        register_address(house, call, s, name)
     elif view.facets[Facet.LINK].status is Status.SUCCESS:
-        identity = view.identity
+        send_link(house, call, s, view.identity)
     else:
-        identity = _restart(house, call, s, view, Facet.LINK)
-    issue_link(house, call, s, identity)
+        send_link(house, call, s, _restart(house, call, s, view, Facet.LINK))
 
 
 def _domain(house: House, text: str) -> str:
@@ -130,6 +134,6 @@ def _restart(
     identity = view.identity
     changed = replace(identity, generation=identity.generation + 1, **changes)
     stored = identities.update(s, changed, identity.version)
-    begin(house, call, s, stored, facet, view.facets.get(facet))
+    begin(house, call, s, stored, facet, previous=view.facets.get(facet))
     look_now(house, call, s, stored)
     return stored
