@@ -23,7 +23,11 @@ ARROWS: dict[str, set[str]] = {
     "mail": {"domain", "store"},
     "links": {"domain", "store", "mail"},
     "operations": {"wire.shapes", "domain", "store", "vault"},
-    "credentials": {"domain", "store", "vault"},
+    "metrics": {"domain"},
+    "health": {"metrics"},
+    "ready": set(),
+    "credentials": set(),
+    "installation": {"domain", "store", "vault", "credentials"},
 }
 # These put the others together. The sandbox is a part of what `app` starts, so it knows neither of the two.
 ALL_ROOMS = {"app", "cli", "__main__"}

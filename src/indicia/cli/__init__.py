@@ -1,0 +1,95 @@
+"""The command line. Each command is a module, imported when it is the one that runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from indicia.cli.errors import FAILED, INTERRUPTED, USAGE, CommandError, one_line
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+# Name, where it is, and the line that `indicia --help` has for it.
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("serve", "indicia.cli.serve:serve", "Run the service."),
+    ("env", "indicia.cli.env:env", "Print the environment for AWS SDKs and the AWS CLI, to eval."),
+    ("key", "indicia.cli.key:app", "Create, list and revoke access keys."),
+    ("account", "indicia.cli.account:app", "Create and list accounts."),
+    ("config", "indicia.cli.config:app", "Check and show the settings."),
+    ("migrate", "indicia.cli.migrate:migrate", "Bring the database schema up to date."),
+    ("master-key", "indicia.cli.master_key:app", "Create and rotate the key that encrypts secrets at rest."),
+)
+
+
+def version() -> str:
+    """Return the version that is installed."""
+    from importlib.metadata import version as installed
+
+    return installed("indicia")
+
+
+def application() -> App:
+    """Return the command line with every command in it, none of them imported yet."""
+    from cyclopts import App
+
+    app = App(
+        name="indicia",
+        help="Prove who may send mail as whom. Speaks the Amazon SES API.",
+        version=version,
+        version_flags=["--version"],
+        help_flags=["--help", "-h"],
+        help_format="plaintext",
+        result_action="return_value",
+        print_error=False,
+        exit_on_error=False,
+    )
+    for name, place, line in COMMANDS:
+        app.command(place, name=name, help=line)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    A mistake of the user's is one line on standard error; only a mistake of ours is a traceback.
+    """
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    if tokens == ["--version"]:
+        print(version())
+        return 0
+    try:
+        return _run(tokens)
+    except CommandError as error:
+        return _fail(one_line(error), error.status)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody to tell. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _run(tokens: list[str]) -> int:
+    from cyclopts import CycloptsError
+
+    from indicia.domain.faults import Fault
+    from indicia.installation import InstallationError
+    from indicia.settings import SettingsError
+
+    try:
+        status = application()(tokens)
+    except (CycloptsError, SettingsError) as error:
+        raise CommandError(one_line(error), status=USAGE) from error
+    except InstallationError as error:
+        raise CommandError(one_line(error)) from error
+    except Fault as fault:
+        raise CommandError(fault.message) from fault
+    return status if isinstance(status, int) else 0
+
+
+def _fail(sentence: str, status: int) -> int:
+    print(f"indicia: {sentence}", file=sys.stderr)
+    return status

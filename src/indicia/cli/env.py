@@ -1,0 +1,58 @@
+"""`indicia env`: what to put into the environment so that AWS SDKs come here."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from indicia import ready
+from indicia.cli.errors import CommandError
+from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, settings_of
+from indicia.cli.output import print_json
+from indicia.credentials import AccessKey, environment, read_credentials
+from indicia.settings import Address, Settings
+
+
+def env(*, config: Config = None, json: Json = False, settings: SettingFlags = NO_SETTING) -> None:
+    """Print the environment for AWS SDKs and the AWS CLI: eval "$(indicia env)"."""
+    tree = settings_of(config, settings)
+    running = ready.read(tree.ready_file)
+    variables = environment(
+        _key(tree),
+        region=running.region if running else tree.default_region,
+        url=running.url if running and running.url else _expected_url(tree),
+    )
+    if json:
+        print_json(variables)
+        return
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+    if "AWS_SESSION_TOKEN" in os.environ:
+        print("unset AWS_SESSION_TOKEN")  # it belongs to another key, and would be sent with this one
+
+
+def _key(settings: Settings) -> AccessKey:
+    root = settings.root
+    if root.access_key_id is not None and root.secret_access_key is not None:
+        return AccessKey(root.access_key_id, root.secret_access_key, root.account or "")
+    key = read_credentials(settings.credentials_file)
+    if key is None:
+        raise CommandError(
+            f"there is no access key in {settings.credentials_file}: `indicia serve` makes one at its first "
+            "start; with another folder, name it with --data-dir or INDICIA_DATA_DIR"
+        )
+    return key
+
+
+def _expected_url(settings: Settings) -> str:
+    """Return where the server will be found by its settings, when none has left its address."""
+    address = settings.listen.http[0]
+    if address.port == 0:
+        raise CommandError(
+            f"no server is running on {settings.data_dir}, and its port is chosen when it starts: "
+            "run `indicia serve` first"
+        )
+    # What listens everywhere is reached on loopback.
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    reached = Address(everywhere.get(address.host, address.host), address.port)
+    return f"{'https' if settings.tls else 'http'}://{reached}"

@@ -1,0 +1,172 @@
+"""`indicia key`: access keys. What runs honours a new one at once, and a revocation within seconds."""
+
+from __future__ import annotations
+
+import json as json_text
+import re
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from indicia.cli.errors import USAGE, CommandError
+from indicia.cli.opened import opened, opened_database
+from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
+from indicia.cli.output import print_columns, print_json
+from indicia.cli.when import shown_instant
+from indicia.clock import real_now
+from indicia.credentials import AccessKey, new_access_key
+from indicia.installation import ROOT_ACCOUNT
+from indicia.settings.words import parse_account, quoted
+from indicia.store import access, meta
+from indicia.store.session import Session
+from indicia.vault import purposes
+
+app = App(name="key", help="Create, list and revoke access keys.")
+
+_USER = re.compile(r"[\w+=,.@-]{1,64}\Z", re.ASCII)  # IAM user names
+_LONGEST_POLICY = 6144  # characters, as of a managed IAM policy
+
+Account = Annotated[str | None, Parameter(name="--account", help="12 digits. The operator's when not given.")]
+
+
+@app.command
+def create(
+    *,
+    account: Account = None,
+    user: Annotated[str | None, Parameter(help="User of the account. Its root when not given.")] = None,
+    policy: Annotated[Path | None, Parameter(help="JSON file that says what the key may do.")] = None,
+    config: Config = None,
+    json: Json = False,
+    place: PlaceFlags = NO_PLACE,
+) -> None:
+    """Create an access key and print it with its secret, which is not shown again."""
+    if user is not None and not _USER.match(user):
+        raise CommandError(f"--user: {quoted(user)} is not 1 to 64 letters, digits and +=,.@_-", status=USAGE)
+    number, document = _account(account), _policy(policy)
+    with opened(settings_of(config, place)) as (database, ring):
+
+        def work(s: Session) -> AccessKey:
+            key = new_access_key(_known_account(s, number))
+            access.create_key(
+                s,
+                access.AccessKey(
+                    id=key.id,
+                    account=key.account,
+                    user_name=user,
+                    secret=ring.seal(key.secret.encode(), purposes.access_key(key.id)),
+                    policy=document,
+                    created_at=real_now(),
+                    revoked_at=None,
+                ),
+            )
+            return key
+
+        key = database.write(work)
+    arn = _arn(key.account, user)
+    if json:
+        print_json({"AccessKeyId": key.id, "SecretAccessKey": key.secret, "Account": key.account, "Arn": arn})
+        return
+    print(f"access key id      {key.id}")
+    print(f"secret access key  {key.secret}")
+    print(f"for                {arn}")
+
+
+@app.command(name="list")
+def list_keys(
+    *, account: Account = None, config: Config = None, json: Json = False, place: PlaceFlags = NO_PLACE
+) -> None:
+    """List access keys, revoked ones included."""
+    number = _account(account)
+    with opened_database(settings_of(config, place)) as database:
+        keys = database.read(lambda s: access.list_keys(s, number))
+    if json:
+        print_json(
+            [
+                {
+                    "AccessKeyId": key.id,
+                    "Account": key.account,
+                    "Arn": _arn(key.account, key.user_name),
+                    "Policy": key.policy is not None,
+                    "CreatedAt": shown_instant(key.created_at),
+                    "RevokedAt": None if key.revoked_at is None else shown_instant(key.revoked_at),
+                }
+                for key in keys
+            ]
+        )
+        return
+    print_columns(
+        ("ACCESS KEY ID", "FOR", "CREATED", "REVOKED"),
+        [
+            (
+                key.id,
+                _arn(key.account, key.user_name),
+                shown_instant(key.created_at),
+                "" if key.revoked_at is None else shown_instant(key.revoked_at),
+            )
+            for key in keys
+        ],
+    )
+
+
+@app.command
+def revoke(
+    key_id: Annotated[str, Parameter(name="key-id", help="The access key id.")],
+    /,
+    *,
+    config: Config = None,
+    json: Json = False,
+    place: PlaceFlags = NO_PLACE,
+) -> None:
+    """Revoke an access key. It is of no use to anyone within five seconds."""
+    with opened_database(settings_of(config, place)) as database:
+        found = database.read(lambda s: access.get_key(s, key_id))
+        if found is None:
+            raise CommandError(f"there is no access key {quoted(key_id)}: see `indicia key list`")
+        if found.revoked_at is not None or not database.write(lambda s: access.revoke(s, key_id, real_now())):
+            raise CommandError(f"the access key {key_id} was revoked before")
+    if json:
+        print_json({"AccessKeyId": key_id, "Revoked": True})
+    else:
+        print(f"{key_id} is revoked")
+
+
+def _arn(account: str, user: str | None) -> str:
+    return f"arn:aws:iam::{account}:{'root' if user is None else f'user/{user}'}"
+
+
+def _account(text: str | None) -> str | None:
+    try:
+        return None if text is None else parse_account(text)
+    except ValueError as refused:
+        raise CommandError(f"--account: {refused}", status=USAGE) from refused
+
+
+def _known_account(s: Session, number: str | None) -> str:
+    if number is None:
+        number = meta.get(s, ROOT_ACCOUNT)
+    if number is None:
+        raise CommandError("there is no operator's account yet: name one with --account", status=USAGE)
+    if access.get_account(s, number) is None:
+        raise CommandError(f"there is no account {number}: make it with `indicia account create {number}`")
+    return number
+
+
+def _policy(path: Path | None) -> str | None:
+    """Return the policy document of a file, on as few characters as it takes."""
+    if path is None:
+        return None
+    try:
+        document = json_text.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CommandError(f"--policy: {path} cannot be read: {error.strerror}", status=USAGE) from error
+    except ValueError as error:
+        raise CommandError(f"--policy: {path} is not JSON: {error}", status=USAGE) from error
+    if not isinstance(document, dict) or not isinstance(document.get("Statement"), list | dict):
+        raise CommandError(f"--policy: {path} is not a policy: it has no Statement", status=USAGE)
+    text = json_text.dumps(document, separators=(",", ":"))
+    if len(text) > _LONGEST_POLICY:
+        raise CommandError(
+            f"--policy: {path} has {len(text)} characters, more than {_LONGEST_POLICY}", status=USAGE
+        )
+    return text

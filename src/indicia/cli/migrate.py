@@ -1,0 +1,56 @@
+"""`indicia migrate`: the database schema."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from indicia.cli.errors import FAILED, CommandError
+from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
+from indicia.cli.output import print_json
+from indicia.installation import prepare_folder
+from indicia.store import schema
+from indicia.store.schema import NewerSchemaError, Schema
+
+_SAID = {
+    Schema.UP_TO_DATE: "The schema is up to date.",
+    Schema.EMPTY: "There is no schema yet: `indicia migrate` makes it.",
+    Schema.OLDER: "The schema is older than this version: `indicia migrate` brings it up to date.",
+    Schema.NEWER: "The schema is newer than this version of Indicia.",
+}
+
+
+def migrate(
+    *,
+    check: Annotated[bool, Parameter(negative="", help="Only look; exit status 1 when it is not.")] = False,
+    config: Config = None,
+    json: Json = False,
+    place: PlaceFlags = NO_PLACE,
+) -> int:
+    """Bring the database schema up to date."""
+    tree = settings_of(config, place)
+    url = tree.database_url.text
+    if check:
+        found = schema.check(url)
+        if json:
+            print_json({"schema": found.value})
+        elif found is Schema.UP_TO_DATE:
+            print(_SAID[found])
+        else:
+            raise CommandError(_SAID[found])
+        return 0 if found is Schema.UP_TO_DATE else FAILED
+    prepare_folder(tree.data_dir)
+    try:
+        done = schema.migrate(url)
+    except NewerSchemaError as error:
+        raise CommandError(str(error)) from error
+    if json:
+        copy = None if done.copy is None else str(done.copy)
+        print_json({"before": done.before, "after": done.after, "copy": copy})
+    elif done.before == done.after:
+        print(_SAID[Schema.UP_TO_DATE])
+    else:
+        kept = f" The file as it was is {done.copy}." if done.copy else ""
+        print(f"The schema went from {done.before or 'nothing'} to {done.after}.{kept}")
+    return 0

@@ -1,0 +1,84 @@
+"""The options that several commands have: the settings as flags, the configuration file, `--json`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, fields, make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from cyclopts import Group, Parameter
+
+from indicia.settings import Settings, load
+from indicia.settings.table import DATA_DIR, DATABASE_URL, MASTER_KEY_FILE, TABLE, Setting
+
+DEFAULT_CONFIG_FILE = Path("indicia.toml")
+
+_SETTINGS = Group(
+    "Settings", help="Each also in the environment and in the TOML file; see `indicia config show`."
+)
+
+Config: TypeAlias = Annotated[
+    Path | None, Parameter(name="--config", help="TOML file. ./indicia.toml is read if it is there.")
+]
+Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Settings given on the command line; what was not given is None."""
+
+    def given(self) -> dict[str, str]:
+        """Return what was given, by setting name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def _flags(name: str, settings: tuple[Setting[Any], ...]) -> type[Flags]:
+    """Return a class of flags with one field a setting."""
+    made = make_dataclass(
+        name,
+        [(setting.name, _annotation(setting), None) for setting in settings if not setting.toml_only],
+        bases=(Flags,),
+        frozen=True,
+        kw_only=True,
+    )
+    made.__module__ = __name__  # cyclopts takes classes of the module `types` for built-in ones
+    return made
+
+
+def _annotation(setting: Setting[Any]) -> Any:
+    default = setting.default if setting.default is not None else setting.otherwise
+    shown = f" [default: {default}]" if 0 < len(default) < 60 and default != "none" else ""
+    later = " (later)" if setting.later else ""
+    # A secret on a command line is there for everyone on the machine to read, in the list of processes.
+    name, meaning = (
+        (f"{setting.flag}-file", f"file with {setting.meaning}")
+        if setting.secret
+        else (setting.flag, setting.meaning)
+    )
+    return Annotated[
+        str | None,
+        Parameter(name=name, help=f"{meaning}{later}{shown}", group=_SETTINGS, show_default=False),
+    ]
+
+
+if TYPE_CHECKING:
+    AnySetting = Flags
+    Place = Flags
+else:
+    AnySetting = _flags("AnySetting", TABLE)
+    Place = _flags("Place", (DATA_DIR, DATABASE_URL, MASTER_KEY_FILE))
+
+SettingFlags: TypeAlias = Annotated[AnySetting, Parameter(name="*")]
+PlaceFlags: TypeAlias = Annotated[Place, Parameter(name="*")]
+NO_SETTING = AnySetting()
+NO_PLACE = Place()
+
+
+def settings_of(config: Path | None, flags: Flags) -> Settings:
+    """Return the settings tree of this process: its environment, its terminal, the configuration file."""
+    if config is None and DEFAULT_CONFIG_FILE.is_file():
+        config = DEFAULT_CONFIG_FILE
+    return load(config, os.environ, flags.given(), terminal=sys.stderr.isatty())

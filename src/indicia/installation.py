@@ -1,0 +1,168 @@
+"""What an installation is before any part of it runs: folder, schema, keyring, the operator's key.
+
+`serve` and the commands that work on the database go through here, so that the first of them to come makes
+the same installation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from indicia.credentials import (
+    AccessKey,
+    new_access_key,
+    new_account,
+    read_credentials,
+    write_credentials,
+)
+from indicia.domain.time import Instant
+from indicia.settings import Settings
+from indicia.store import access, meta, schema
+from indicia.store.database import Database
+from indicia.store.schema import NewerSchemaError, Schema
+from indicia.store.session import Session
+from indicia.vault import keyring, purposes
+from indicia.vault.keyring import Keyring, KeyringError
+
+# Names in the table `meta`.
+FINGERPRINT: Final = "keyring_fingerprint"
+ROOT_KEY: Final = "root_access_key_id"
+ROOT_ACCOUNT: Final = "root_account"
+
+
+class InstallationError(Exception):
+    """What is there cannot be worked with. The sentence says what it is and what to do."""
+
+
+class Origin(Enum):
+    """Where the operator's access key came from at this start."""
+
+    GIVEN = "given"  # by the settings
+    FOUND = "found"  # made at an earlier start
+    MADE = "made"  # just now: the one moment at which it may be shown
+
+
+def prepare_folder(data_dir: Path) -> None:
+    """Make the data dir: for its owner only, and nothing in it for version control."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = data_dir / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise InstallationError(f"the data dir {data_dir} cannot be used: {error.strerror}") from error
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database with the present schema.
+
+    On SQLite the schema is brought up to date, after a copy of the file. On PostgreSQL, where other
+    processes may still be running on the older one, only `indicia migrate` does that.
+
+    Raises: `InstallationError`; `Fault` UNAVAILABLE when the database does not answer.
+    """
+    url = settings.database_url
+    found = schema.check(url.text)
+    if found is not Schema.UP_TO_DATE:
+        if url.dialect == "postgresql" and found is not Schema.NEWER:
+            what = "has no schema yet" if found is Schema.EMPTY else "has an older schema"
+            raise InstallationError(f"the database {url} {what}: run `indicia migrate` first")
+        try:
+            schema.migrate(url.text)
+        except NewerSchemaError as error:
+            raise InstallationError(str(error)) from error
+    return Database.open(url.text)
+
+
+def open_keyring(settings: Settings, database: Database) -> Keyring:
+    """Return the keyring that the database belongs to.
+
+    It is made at the first start on SQLite only: of several machines with one database, each would make its
+    own. Raises: `InstallationError`.
+    """
+    path = settings.master_key_file
+    recorded = database.read(lambda s: meta.get(s, FINGERPRINT))
+    if not path.exists() and recorded is not None:
+        raise InstallationError(
+            f"the database was encrypted under the master key {recorded}, and there is no keyring {path}: "
+            "put it back, or name it with INDICIA_MASTER_KEY_FILE"
+        )
+    if not path.exists() and database.dialect == "postgresql":
+        raise InstallationError(
+            f"there is no keyring {path}: make one with `indicia master-key create`, and give every machine "
+            "the same file"
+        )
+    try:
+        ring = keyring.load(path) if path.exists() else keyring.create(path)
+        ring.require(database.write(lambda s: meta.put_once(s, FINGERPRINT, ring.fingerprint)))
+    except KeyringError as error:
+        raise InstallationError(str(error)) from error
+    return ring
+
+
+def ensure_root(
+    settings: Settings, database: Database, ring: Keyring, now: Instant
+) -> tuple[AccessKey | None, Origin]:
+    """Return the operator's access key and where it came from.
+
+    One that is set counts from this start on, and the one before it no longer. Otherwise it is made at the
+    first start and written to the credentials file; None where it was made at an earlier one and that file
+    is not there (any more): secrets are not taken out of the database again.
+    """
+    root = settings.root
+    if root.access_key_id is not None and root.secret_access_key is not None:
+        given = AccessKey(root.access_key_id, root.secret_access_key, root.account or "")
+        return database.write(lambda s: _become_root(s, settings, ring, given, now)), Origin.GIVEN
+    recorded = database.read(lambda s: meta.get(s, ROOT_KEY))
+    written = read_credentials(settings.credentials_file)
+    if recorded is not None:
+        return (written if written and written.id == recorded else None), Origin.FOUND
+    # A folder that lost its database keeps its key: whoever has it need not learn another.
+    made = written or new_access_key("")
+    if root.account is not None:
+        made = replace(made, account=root.account)
+    key = database.write(lambda s: _become_root(s, settings, ring, made, now))
+    write_credentials(settings.credentials_file, key)
+    return key, Origin.FOUND if written else Origin.MADE
+
+
+def _become_root(s: Session, settings: Settings, ring: Keyring, key: AccessKey, now: Instant) -> AccessKey:
+    """Make this the operator's key, in the account it names, else the operator's so far, else a new one."""
+    account = key.account or meta.get(s, ROOT_ACCOUNT) or new_account()
+    key = replace(key, account=account)
+    ensure_account(s, settings, account, now)
+    before = meta.get(s, ROOT_KEY)
+    if before is not None and before != key.id:
+        access.revoke(s, before, now)
+    access.put_key(
+        s,
+        access.AccessKey(
+            id=key.id,
+            account=account,
+            user_name=None,
+            secret=ring.seal(key.secret.encode(), purposes.access_key(key.id)),
+            policy=None,
+            created_at=now,
+            revoked_at=None,
+        ),
+    )
+    meta.put(s, ROOT_KEY, key.id)
+    meta.put(s, ROOT_ACCOUNT, account)
+    return key
+
+
+def ensure_account(s: Session, settings: Settings, account: str, now: Instant, *, contact: str = "") -> bool:
+    """Add the account if there is none of that number; return whether it was added."""
+    return access.create_account(
+        s,
+        access.Account(
+            id=account,
+            contact=contact,
+            created_at=now,
+            production_access=settings.production_access,
+            sending_enabled=True,
+        ),
+    )
