@@ -182,11 +182,11 @@ def refusal(cap: Cap, address: str) -> str:
         ),
     }[cap.scope]
     hours = CAP_SPAN // HOUR
-    return f"Verification email not sent: at most {cap.at_most} are sent {counted} within {hours} hours. {advice}"
+    sentence = f"at most {cap.at_most} are sent {counted} within {hours} hours"
+    return f"Verification email not sent: {sentence}. {advice}"
 
 
 STOPPED_REFUSAL: Final = (
-    "Verification email not sent: the reader of this mailbox has asked this service to send none. Only they can"
-    ' allow it again, with the "this was not me" link of the last verification email they got. Or verify the'
-    " domain instead."
+    "Verification email not sent: the reader of this mailbox has asked this service to send none. Only they"
+    ' can allow it again, by the "this was not me" link of the last one they got. Or verify the domain.'
 )

@@ -97,8 +97,8 @@ def _prove(session: Session, identity: Identity, now: Instant) -> None:
 def stop_mails(session: Session, token_hash: bytes, now: Instant) -> Sight:
     """Put the mailbox on the stop list and end the link, and return what is there then.
 
-    This works as long as the mail is remembered, whatever became of the link: a caller who deletes the identity
-    must not thereby keep the mailbox within reach.
+    This works as long as the mail is remembered, whatever became of the link: a caller who deletes the
+    identity must not thereby keep the mailbox within reach.
     """
     seen = look(session, token_hash, now)
     if seen.mailbox is None or seen.stopped:

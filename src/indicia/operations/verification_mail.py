@@ -68,16 +68,13 @@ def issue_link(s: Session, identity: Identity, now: Instant, mails: Verification
     recipient = recipient_of(identity.name)
     if recipient is None:
         refuse(FaultKind.INVALID_PARAMETER, f"Invalid email address<{shown(identity.name)}>.")
-    mailbox = mailbox_of(identity.name)
-    domain = mailbox.rpartition("@")[2]
-    _refuse_unwanted(s, identity, mailbox, domain, now, mails.caps)
     token = make_token(mails.random(TOKEN_OCTETS))
-    expires_at = now + mails.window
     digest = token_hash(token)
+    _count(s, identity, digest, now, mails.caps)
+    expires_at = now + mails.window
     links.create(
         s, digest, identity_id=identity.id, generation=identity.generation, now=now, expires_at=expires_at
     )
-    mailings.record(s, mailbox=mailbox, domain=domain, account=identity.account, at=now, token_hash=digest)
     link = f"{mails.public_url.rstrip('/')}/verify/{token}"
     request = VerificationRequest(
         address=identity.name,
@@ -96,18 +93,19 @@ def issue_link(s: Session, identity: Identity, now: Instant, mails: Verification
     return expires_at
 
 
-def _refuse_unwanted(
-    s: Session, identity: Identity, mailbox: str, domain: str, now: Instant, caps: tuple[Cap, ...]
-) -> None:
+def _count(s: Session, identity: Identity, digest: bytes, now: Instant, caps: tuple[Cap, ...]) -> None:
+    """Count one more mail, unless it is unwanted or one too many."""
+    mailbox = mailbox_of(identity.name)
+    domain, account = mailbox.rpartition("@")[2], identity.account
     if mailings.stopped(s, mailbox):
         refuse(FaultKind.INVALID_PARAMETER, STOPPED_REFUSAL)
-    if not caps:
-        return
-    sent = mailings.counts(s, mailbox=mailbox, domain=domain, account=identity.account, since=now - CAP_SPAN)
-    counts = {Scope.MAILBOX: sent.mailbox, Scope.DOMAIN: sent.domain, Scope.ACCOUNT: sent.account}
-    cap = exceeded(caps, counts)
-    if cap is not None:
-        refuse(FaultKind.LIMIT_EXCEEDED, refusal(cap, identity.name))
+    if caps:
+        sent = mailings.counts(s, mailbox=mailbox, domain=domain, account=account, since=now - CAP_SPAN)
+        counts = {Scope.MAILBOX: sent.mailbox, Scope.DOMAIN: sent.domain, Scope.ACCOUNT: sent.account}
+        cap = exceeded(caps, counts)
+        if cap is not None:
+            refuse(FaultKind.LIMIT_EXCEEDED, refusal(cap, identity.name))
+    mailings.record(s, mailbox=mailbox, domain=domain, account=account, at=now, token_hash=digest)
 
 
 def _letter(request: VerificationRequest, recipient: str, mails: VerificationMails) -> Letter:
