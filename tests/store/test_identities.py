@@ -170,7 +170,7 @@ def test_deleting_leaves_only_the_tokens_and_their_keys(database: Database):
         tags.put(s, ACCOUNT, REGION, "identity/example.com", {"a": "b"})
         tags.put(s, ACCOUNT, REGION, "identity/example.net", {"c": "d"})
         policies.create(s, made.id, "p", "{}", at=1)
-        links.create(s, "token", identity_id=made.id, generation=1, now=1, expires_at=99)
+        links.create(s, b"hash", identity_id=made.id, generation=1, now=1, expires_at=99)
         tokens = keys.get_token_set(s, made.token_set_id)
         keys.publish(s, tokens.id, tokens.zone, tokens.tokens[0], pooled_key(public_key="PUB"), 3)
         return made, tokens
@@ -185,7 +185,7 @@ def test_deleting_leaves_only_the_tokens_and_their_keys(database: Database):
         assert tags.of(s, ACCOUNT, REGION, "identity/example.com") == ()
         assert tags.of(s, ACCOUNT, REGION, "identity/example.net") == (("c", "d"),)
         assert policies.of(s, made.id) == {}
-        assert links.look(s, "token", 2) is links.Refusal.UNKNOWN
+        assert links.find(s, b"hash") is None
         assert identities.count(s, ACCOUNT, REGION) == 0
         assert keys.lookup(s, tokens.zone, tokens.tokens[0]) == "PUB"
         assert keys.lookup(s, tokens.zone, tokens.tokens[1]) is keys.NoKeyYet.NO_KEY_YET

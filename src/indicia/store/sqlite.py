@@ -63,7 +63,7 @@ class SqliteDatabase(Database):
             finally:
                 cursor.execute("COMMIT")
         except sqlite3.Error as error:
-            told = _told(error)
+            told = _told(error, _READ_TROUBLE)
             if told is error:
                 raise
             raise told from error
@@ -303,12 +303,13 @@ _TROUBLE = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
+_READ_TROUBLE = _TROUBLE - {sqlite3.SQLITE_READONLY}  # a reading work that writes is a mistake of ours
 
 
-def _told(error: BaseException) -> BaseException:
+def _told(error: BaseException, trouble: frozenset[int] = _TROUBLE) -> BaseException:
     """Return the fault that says the database does not answer, if that is what the error means."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None or code & 0xFF not in _TROUBLE:
+    if code is None or code & 0xFF not in trouble:
         return error
     fault = Fault(FaultKind.UNAVAILABLE, f"The database does not answer: {error}.")
     fault.__cause__ = error

@@ -1,0 +1,361 @@
+"""Units of work: all or nothing, durable when they return, alone in their failure, readable by many."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import sqlite3
+import stat
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from postgres import PostgresServer
+from values import ACCOUNT, REGION, identity
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.store import identities, meta, schema
+from indicia.store.database import Database
+
+
+class Mistake(Exception):
+    """What goes wrong in a unit of work."""
+
+
+def put(key: str, value: str = "there"):
+    return lambda s: meta.put(s, key, value)
+
+
+def get(database: Database, key: str) -> str | None:
+    return database.read(lambda s: meta.get(s, key))
+
+
+def test_a_write_is_read_afterwards(database: Database):
+    """What a write returned from is there for every thread."""
+    assert database.write(lambda s: (meta.put(s, "a", "1"), 42)[1]) == 42
+    assert get(database, "a") == "1"
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(get, database, "a").result() == "1"
+
+
+def test_a_work_that_fails_leaves_nothing_and_is_alone_in_it(database: Database):
+    """Of many writes at once those that raise change nothing, the others are all there."""
+
+    def work(number: int) -> bool:
+        def unit(s):
+            meta.put(s, f"key{number}", "there")
+            if number % 3 == 0:
+                raise Mistake(number)
+
+        try:
+            database.write(unit)
+        except Mistake as mistake:
+            assert mistake.args == (number,)
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(work, range(90)))
+    assert outcomes == [number % 3 != 0 for number in range(90)]
+    assert [get(database, f"key{number}") is not None for number in range(90)] == outcomes
+
+
+def test_a_broken_rule_of_the_schema_fails_its_work_only(database: Database):
+    """An integrity error is the work's own, and the next work goes on."""
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.ForeignKeyViolation)):
+        database.write(lambda s: identities.insert(s, identity("example.com", token_set_id=404)))
+    database.write(put("after"))
+    assert get(database, "after") == "there"
+    assert database.read(lambda s: identities.get(s, ACCOUNT, REGION, "example.com")) is None
+
+
+def test_a_reading_work_sees_one_moment(database: Database):
+    """What commits while a work reads is not seen by it, and is by the next."""
+    database.write(put("a", "before"))
+
+    def work(s):
+        first = meta.get(s, "a")
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(database.write, put("a", "after")).result()
+        return first, meta.get(s, "a")
+
+    assert database.read(work) == ("before", "before")
+    assert get(database, "a") == "after"
+
+
+def test_a_reading_work_cannot_write(database: Database):
+    """A write in a reading work is refused by the database."""
+    with pytest.raises((sqlite3.OperationalError, psycopg.errors.ReadOnlySqlTransaction)):
+        database.read(put("a"))
+    assert get(database, "a") is None
+
+
+def test_tasks_read_and_write(database: Database):
+    """Many tasks at once: each gets its own result or its own failure, and what returned is there."""
+
+    async def work(number: int) -> str | None:
+        def unit(s):
+            meta.put(s, f"key{number}", str(number))
+            if number == 7:
+                raise Mistake
+
+        await database.writing(unit)
+        return await database.reading(lambda s: meta.get(s, f"key{number}"))
+
+    async def everything():
+        return await asyncio.gather(*[work(number) for number in range(100)], return_exceptions=True)
+
+    results = asyncio.run(everything())
+    assert isinstance(results.pop(7), Mistake)
+    assert results == [str(number) for number in range(100) if number != 7]
+    assert get(database, "key7") is None
+
+
+def test_a_cancelled_task_harms_nobody(database: Database):
+    """Whoever stops waiting leaves the writer and the other tasks as they were."""
+
+    async def everything():
+        waiting = [asyncio.ensure_future(database.writing(put(f"key{number}"))) for number in range(20)]
+        await asyncio.sleep(0)
+        for task in waiting[::2]:
+            task.cancel()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    outcomes = asyncio.run(everything())
+    assert all(outcome is None for outcome in outcomes[1::2])
+    assert all(get(database, f"key{number}") for number in range(1, 20, 2))
+    database.write(put("after"))
+
+
+def test_two_updaters_of_one_version_one_wins(database: Database):
+    """Of any number who changed the same version exactly one succeeds, and the others are told."""
+    made = identity("example.com")
+    database.write(lambda s: identities.insert(s, made))
+    together = threading.Barrier(6)
+
+    def update(version: int) -> bool:
+        together.wait()
+        try:
+            database.write(lambda s: identities.update(s, made, version))
+        except Fault as fault:
+            assert fault.kind is FaultKind.CONCURRENT_MODIFICATION
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        for version in range(1, 9):
+            assert sorted(pool.map(update, [version] * 6)) == [False] * 5 + [True]
+
+
+def test_two_creators_of_one_name_one_wins(database: Database):
+    """Of any number who create the same name exactly one succeeds, and the count is one."""
+    together = threading.Barrier(6)
+
+    def create(_: int) -> bool:
+        together.wait()
+        try:
+            database.write(lambda s: identities.insert(s, identity("example.com")))
+        except Fault as fault:
+            assert fault.kind is FaultKind.ALREADY_EXISTS
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(create, range(6))) == [False] * 5 + [True]
+    assert database.read(lambda s: identities.count(s, ACCOUNT, REGION)) == 1
+
+
+def test_a_value_is_put_once(database: Database):
+    """Of many who put a value once, all learn the one that stands."""
+    with ThreadPoolExecutor(4) as pool:
+        seen = set(
+            pool.map(lambda n: database.write(lambda s: meta.put_once(s, "fingerprint", str(n))), range(8))
+        )
+    assert seen == {get(database, "fingerprint")}
+
+
+def test_a_closed_database_says_so(database: Database):
+    """After `close` every call is refused; closing again is no matter."""
+    database.write(put("a"))
+    database.close()
+    database.close()
+    for call in (
+        lambda: database.read(lambda s: meta.get(s, "a")),
+        lambda: database.write(put("b")),
+        lambda: asyncio.run(database.reading(lambda s: meta.get(s, "a"))),
+        lambda: asyncio.run(database.writing(put("b"))),
+    ):
+        with pytest.raises(Fault) as caught:
+            call()
+        assert caught.value.kind is FaultKind.UNAVAILABLE
+
+
+def _other_process(url: str, name: str, count: int) -> None:
+    database = Database.open(url)
+    for number in range(count):
+        database.write(put(f"{name}{number}"))
+        assert get(database, f"{name}{number}") == "there"
+    database.close()
+
+
+def test_several_processes_share_a_database(url: str, database: Database):
+    """A command beside a server: each writes while the other does, and nothing is lost."""
+    spawn = multiprocessing.get_context("spawn")
+    others = [spawn.Process(target=_other_process, args=(url, name, 60)) for name in ("x", "y")]
+    for other in others:
+        other.start()
+    mine = 0
+    while any(other.is_alive() for other in others):
+        database.write(put(f"mine{mine}"))
+        mine += 1
+    for other in others:
+        other.join()
+        assert other.exitcode == 0
+    keys = [f"mine{number}" for number in range(mine)] + [f"{n}{i}" for n in "xy" for i in range(60)]
+    assert all(get(database, key) for key in keys)
+
+
+def test_writes_that_wait_share_a_commit(sqlite_url: str):
+    """Whatever queued while the writer was busy is one transaction: the last sees all, no reader sees any."""
+    database = Database.open(sqlite_url)
+    begun, release = threading.Event(), threading.Event()
+    keys = [f"key{number}" for number in range(30)]
+
+    def slow(s):
+        begun.set()
+        release.wait()
+
+    def last(s):
+        return [meta.get(s, key) for key in keys], [get(database, key) for key in keys]
+
+    def queue(work, length: int):
+        waiting = pool.submit(database.write, work)
+        while database._queue.qsize() < length:  # in line: what the test is about
+            time.sleep(0.0001)
+        return waiting
+
+    with ThreadPoolExecutor(40) as pool:
+        first = pool.submit(database.write, slow)
+        begun.wait()
+        rest = [queue(put(key), length) for length, key in enumerate(keys, 1)]
+        looking = queue(last, len(keys) + 1)
+        release.set()
+        assert looking.result() == (["there"] * 30, [None] * 30)
+        for each in (first, *rest):
+            each.result()
+    assert [get(database, key) for key in keys] == ["there"] * 30
+    database.close()
+
+
+def test_a_unit_of_work_cannot_wait_for_another(sqlite_url: str):
+    """A write within a write would wait for itself: it is refused instead."""
+    database = Database.open(sqlite_url)
+    with pytest.raises(RuntimeError):
+        database.write(lambda s: database.write(put("a")))
+    database.close()
+
+
+def test_a_thread_that_ends_closes_its_connection(sqlite_url: str):
+    """Reading threads come and go without leaving files open."""
+    database = Database.open(sqlite_url)
+    for _ in range(5):
+        thread = threading.Thread(target=get, args=(database, "a"))
+        thread.start()
+        thread.join()
+    assert len(database._readers) == 0
+    database.close()
+
+
+def test_the_file_is_the_owners_alone(tmp_path: Path):
+    """The database file is made with mode 0600, and so is its log."""
+    path = tmp_path / "indicia.db"
+    schema.migrate(f"sqlite:///{path}")
+    database = Database.open(f"sqlite:///{path}")
+    database.write(put("a"))
+    assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
+    database.close()
+
+
+def test_the_file_is_durable_at_every_commit(sqlite_url: str):
+    """Write-ahead log and full synchronisation, on the connection that writes."""
+    database = Database.open(sqlite_url)
+    run = lambda s, pragma: s._cursor.execute(f"PRAGMA {pragma}").fetchone()[0]  # noqa: E731
+    assert database.write(lambda s: (run(s, "journal_mode"), run(s, "synchronous"))) == ("wal", 2)
+    assert database.write(lambda s: run(s, "foreign_keys")) == 1
+    database.close()
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path):
+    """The fault says which file, and nothing happens to it."""
+    path = tmp_path / "indicia.db"
+    path.write_text("this is not a database, and is long enough to look like none" * 20)
+    with pytest.raises(Fault, match=r"indicia\.db cannot be opened") as caught:
+        Database.open(f"sqlite:///{path}")
+    assert caught.value.kind is FaultKind.UNAVAILABLE
+    with pytest.raises(Fault, match="No such file or directory"):
+        Database.open(f"sqlite:///{tmp_path}/absent/indicia.db")
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql://x/y", ""])
+def test_other_urls_are_refused(url: str):
+    """What is neither a SQLite file nor PostgreSQL is a mistake in the settings."""
+    with pytest.raises(ValueError, match="sqlite"):
+        Database.open(url)
+
+
+def test_a_url_that_does_not_parse_is_not_quoted():
+    """A PostgreSQL URL may hold a password: no message repeats it."""
+    with pytest.raises(ValueError, match="does not parse") as caught:
+        Database.open("postgresql://user:hunter2@host:port:x/db?nonsense=hunter2")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_server_that_does_not_answer_is_unavailable():
+    """Nobody listens: the fault says that the database does not answer, without the password."""
+    with pytest.raises(Fault, match="does not answer") as caught:
+        Database.open("postgresql://user:hunter2@127.0.0.1:1/db")
+    assert caught.value.kind is FaultKind.UNAVAILABLE
+    assert "hunter2" not in caught.value.message
+
+
+def test_connections_that_died_are_replaced(postgres_server: PostgresServer, postgres_url: str):
+    """After a restart of the server the next calls succeed: the work was not done, so it is done again."""
+    database = Database.open(postgres_url)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda n: database.write(put(f"key{n}")), range(24)))
+    name = postgres_url.partition("?")[0].rpartition("/")[2]
+    for _ in range(3):
+        postgres_server.disconnect(name)
+        assert get(database, "key1") == "there"
+        postgres_server.disconnect(name)
+        database.write(put("after"))
+    database.close()
+
+
+def test_a_lost_race_is_run_again(postgres_url: str):
+    """Two that lock each other up both succeed: one is rolled back and run again."""
+    database = Database.open(postgres_url)
+    for key in "ab":
+        database.write(put(key, "0"))
+    together = threading.Barrier(2)
+    runs: list[str] = []
+
+    def work(order: str):
+        def unit(s):
+            runs.append(order)
+            meta.put(s, order[0], order)
+            if len(runs) <= 2:
+                together.wait()
+            meta.put(s, order[1], order)
+
+        database.write(unit)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, ["ab", "ba"]))
+    assert len(runs) == 3
+    assert get(database, "a") == get(database, "b") == runs[-1]
+    database.close()
