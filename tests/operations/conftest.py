@@ -1,0 +1,44 @@
+"""Operations are tried through the dispatch, on a real database of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from desk import Desk
+from postgres import postgres_server, postgres_url
+
+from indicia.store import schema
+from indicia.store.database import Database
+
+__all__ = ["postgres_server", "postgres_url"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An open database with the present schema, once of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'indicia.db'}"
+        schema.migrate(url)
+    else:
+        url = str(request.getfixturevalue("postgres_url"))
+    opened = Database.open(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    """A desk of one account in one region, with an empty key pool."""
+    return Desk(database)
+
+
+@pytest.fixture
+def sqlite_desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk on SQLite alone, for what does not touch the database much."""
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    schema.migrate(url)
+    opened = Database.open(url)
+    yield Desk(opened)
+    opened.close()
