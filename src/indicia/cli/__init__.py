@@ -76,15 +76,12 @@ def _run(tokens: list[str]) -> int:
     from cyclopts import CycloptsError
 
     from indicia.domain.faults import Fault
-    from indicia.installation import InstallationError
     from indicia.settings import SettingsError
 
     try:
         status = application()(tokens)
     except (CycloptsError, SettingsError) as error:
         raise CommandError(one_line(error), status=USAGE) from error
-    except InstallationError as error:
-        raise CommandError(one_line(error)) from error
     except Fault as fault:
         raise CommandError(fault.message) from fault
     return status if isinstance(status, int) else 0

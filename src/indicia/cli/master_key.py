@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from indicia.cli.errors import CommandError
-from indicia.cli.opened import opened, opened_database
+from indicia.cli.opened import opened, opened_database, speaking_of_the_installation
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
 from indicia.installation import FINGERPRINT, prepare_folder
@@ -32,7 +32,8 @@ def create(*, config: Config = None, json: Json = False, place: PlaceFlags = NO_
                 f"the database is encrypted under the master key {recorded}: put its keyring at "
                 f"{tree.master_key_file}, or rotate it with `indicia master-key rotate`"
             )
-    prepare_folder(tree.data_dir)
+    with speaking_of_the_installation():
+        prepare_folder(tree.data_dir)
     try:
         ring = keyring.create(tree.master_key_file)
     except KeyringError as error:

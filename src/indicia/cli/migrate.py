@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from indicia.cli.errors import FAILED, CommandError
+from indicia.cli.opened import speaking_of_the_installation
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
 from indicia.installation import prepare_folder
@@ -40,7 +41,8 @@ def migrate(
         else:
             raise CommandError(_SAID[found])
         return 0 if found is Schema.UP_TO_DATE else FAILED
-    prepare_folder(tree.data_dir)
+    with speaking_of_the_installation():
+        prepare_folder(tree.data_dir)
     try:
         done = schema.migrate(url)
     except NewerSchemaError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from indicia.installation import open_database, open_keyring, prepare_folder
+from indicia.cli.errors import CommandError
+from indicia.installation import InstallationError, open_database, open_keyring, prepare_folder
 from indicia.settings import Settings
 from indicia.store.database import Database
 from indicia.vault.keyring import Keyring
@@ -14,8 +15,9 @@ from indicia.vault.keyring import Keyring
 @contextmanager
 def opened_database(settings: Settings) -> Iterator[Database]:
     """Open the installation's database, and close it when the command is done."""
-    prepare_folder(settings.data_dir)
-    database = open_database(settings)
+    with speaking_of_the_installation():
+        prepare_folder(settings.data_dir)
+        database = open_database(settings)
     try:
         yield database
     finally:
@@ -26,4 +28,15 @@ def opened_database(settings: Settings) -> Iterator[Database]:
 def opened(settings: Settings) -> Iterator[tuple[Database, Keyring]]:
     """Open the database and the keyring that it belongs to."""
     with opened_database(settings) as database:
-        yield database, open_keyring(settings, database)
+        with speaking_of_the_installation():
+            ring = open_keyring(settings, database)
+        yield database, ring
+
+
+@contextmanager
+def speaking_of_the_installation() -> Iterator[None]:
+    """Turn what cannot be worked with into what a command says."""
+    try:
+        yield
+    except InstallationError as error:
+        raise CommandError(str(error)) from error

@@ -39,7 +39,7 @@ def _flags(name: str, settings: tuple[Setting[Any], ...]) -> type[Flags]:
     """Return a class of flags with one field a setting."""
     made = make_dataclass(
         name,
-        [(setting.name, _annotation(setting), None) for setting in settings if not setting.toml_only],
+        [_field(setting) for setting in settings if not setting.toml_only],
         bases=(Flags,),
         frozen=True,
         kw_only=True,
@@ -48,20 +48,22 @@ def _flags(name: str, settings: tuple[Setting[Any], ...]) -> type[Flags]:
     return made
 
 
-def _annotation(setting: Setting[Any]) -> Any:
+def _field(setting: Setting[Any]) -> tuple[str, Any, None]:
+    """Return the field of one flag: name, annotation, default."""
     default = setting.default if setting.default is not None else setting.otherwise
     shown = f" [default: {default}]" if 0 < len(default) < 60 and default != "none" else ""
     later = " (later)" if setting.later else ""
-    # A secret on a command line is there for everyone on the machine to read, in the list of processes.
-    name, meaning = (
-        (f"{setting.flag}-file", f"file with {setting.meaning}")
-        if setting.secret
-        else (setting.flag, setting.meaning)
+    name, meaning = setting.name, setting.meaning
+    if setting.secret:
+        # On a command line it would be there for everyone on the machine to read, in the list of processes.
+        name, meaning = f"{name}_file", f"file with {meaning}"
+    parameter = Parameter(
+        name=f"--{name.replace('_', '-')}",
+        help=f"{meaning}{later}{shown}",
+        group=_SETTINGS,
+        show_default=False,
     )
-    return Annotated[
-        str | None,
-        Parameter(name=name, help=f"{meaning}{later}{shown}", group=_SETTINGS, show_default=False),
-    ]
+    return name, Annotated[str | None, parameter], None
 
 
 if TYPE_CHECKING:

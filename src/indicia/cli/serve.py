@@ -36,5 +36,7 @@ def serve(
 
     # The service brings in most of the house; a refusal should not have to wait for that.
     from indicia import app
+    from indicia.cli.opened import speaking_of_the_installation
 
-    return app.serve(tree, roles=chosen, workers=workers, ready_file=ready_file)
+    with speaking_of_the_installation():
+        return app.serve(tree, roles=chosen, workers=workers, ready_file=ready_file)

@@ -1,0 +1,161 @@
+"""What holds for every command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from invocation import Run
+
+from indicia.cli import COMMANDS, application
+
+LEAVES = [
+    ("serve",),
+    ("env",),
+    ("key", "create"),
+    ("key", "list"),
+    ("key", "revoke"),
+    ("account", "create"),
+    ("account", "list"),
+    ("config", "check"),
+    ("config", "show"),
+    ("migrate",),
+    ("master-key", "create"),
+    ("master-key", "rotate"),
+]
+
+
+def test_the_version_is_the_one_that_is_installed(indicia: Run) -> None:
+    """`--version` prints it alone."""
+    done = indicia("--version")
+
+    assert (done.status, done.out, done.err) == (0, f"{version('indicia')}\n", "")
+
+
+def test_help_names_every_command(indicia: Run) -> None:
+    """`--help`, and no arguments at all, list the commands."""
+    for arguments in ((), ("--help",)):
+        done = indicia(*arguments)
+
+        assert done.status == 0
+        assert [name for name, *_ in COMMANDS if f" {name} " not in done.out] == []
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=" ".join)
+def test_every_command_has_help(indicia: Run, leaf: tuple[str, ...]) -> None:
+    """`--help` explains the command, and names `--json` where it prints anything."""
+    done = indicia(*leaf, "--help")
+
+    assert done.status == 0
+    assert done.out.startswith(f"Usage: indicia {' '.join(leaf)}")
+    assert "--config" in done.out
+    assert ("--json" in done.out) is (leaf != ("serve",))  # which prints log lines
+
+
+def test_the_list_above_is_complete() -> None:
+    """No command escapes the test before this one."""
+    own = {name for name, place, _ in COMMANDS if place.startswith("indicia.cli.")}
+    listed = {leaf[0] for leaf in LEAVES}
+    app = application()
+
+    for name in own & listed:
+        subcommands = {leaf[1] for leaf in LEAVES if leaf[0] == name and len(leaf) > 1}
+        found = {found for found in app[name] if not found.startswith("-")}
+        assert found == subcommands, name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (("frobnicate",), 2, 'Unknown command "frobnicate".'),
+        (("serve", "--frobnicate"), 2, "Unknown option: --frobnicate."),
+        (
+            ("serve", "--workers", "many"),
+            2,
+            'Invalid value for --workers: unable to convert "many" into int.',
+        ),
+        (("serve", "--workers", "0"), 2, "--workers: 0 is not from 1 to 64"),
+        (
+            ("serve", "--roles", "api,cook"),
+            2,
+            '--roles: "cook" is none of `api`, `links`, `verifier` or `dns`',
+        ),
+        (("serve", "--roles", "smtp"), 2, '--roles: the role "smtp" is reserved for a later version'),
+        (("serve", "--listen-http", "x"), 2, '--listen-http: "x" has no port: host:port or [v6]:port'),
+        (("serve", "--config", "no.toml"), 2, "no.toml: cannot be read: No such file or directory"),
+        (("config", "check", "--quorum", "0"), 2, '--quorum: "0" is not a whole number from 1 to 1000000000'),
+        (("env",), 1, "there is no access key in "),
+        (("key", "create", "--account", "1"), 2, '--account: "1" is not an account number of 12 digits'),
+        (("key", "create", "--user", "a b"), 2, '--user: "a b" is not 1 to 64 letters, digits and +=,.@_-'),
+        (("key", "create"), 2, "there is no operator's account yet: name one with --account"),
+        (("key", "create", "--account", "123456789012"), 1, "there is no account 123456789012: make it with"),
+        (("key", "revoke"), 2, 'Command "key revoke" parameter key-id requires an argument.'),
+        (("key", "revoke", "AKIA"), 1, 'there is no access key "AKIA": see `indicia key list`'),
+        (("account", "create", "12"), 2, '"12" is not an account number of 12 digits'),
+        (("account", "create", "--contact", "x"), 2, '"x" is not a mail address'),
+        (
+            ("migrate", "--database-url", "mysql://x"),
+            2,
+            "--database-url: is neither sqlite:///PATH nor postgresql",
+        ),
+        (("migrate", "--database-url", "postgresql://127.0.0.1:1/x"), 1, ""),
+        (("migrate", "--check"), 1, "There is no schema yet: `indicia migrate` makes it."),
+        (("account", "list", "--data-dir", "/dev/null/x"), 1, "the data dir /dev/null/x cannot be used: "),
+        (("account", "list", "--database-url", "sqlite:////dev/null/x"), 1, ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_mistake_is_one_line_and_never_status_0(
+    indicia: Run, arguments: tuple[str, ...], status: int, sentence: str
+) -> None:
+    """Standard error says what is wrong, standard output nothing, and no traceback shows."""
+    done = indicia(*arguments)
+
+    assert done.status == status
+    assert done.out == ""
+    assert done.err.startswith(f"indicia: {sentence}")
+    assert done.err.count("\n") == 1
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Return the modules that a process has loaded after one command."""
+    code = (
+        "import sys\nfrom indicia.cli import main\n"
+        f"main({arguments!r})\nprint('MODULES', *sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.partition("MODULES ")[2].split())
+
+
+def test_a_command_loads_only_what_it_needs() -> None:
+    """The version takes no part of the house, help none of the commands, the settings no database."""
+    database = {"sqlalchemy", "psycopg", "sqlite3", "uvicorn"}
+
+    assert loaded_by("--version") & {"cyclopts", "indicia.settings", *database} == set()
+    assert loaded_by("--help") & {"indicia.cli.serve", "indicia.cli.options", *database} == set()
+    assert loaded_by("config", "check") & database == set()
+
+
+def test_the_module_is_the_command() -> None:
+    """`python -m indicia` does the same, exit status included."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "indicia", "--version"], capture_output=True, text=True, check=True
+    )
+    wrong = subprocess.run([sys.executable, "-m", "indicia", "nonsense"], capture_output=True, check=False)
+
+    assert shown.stdout == f"{version('indicia')}\n"
+    assert wrong.returncode == 2
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """`indicia config show | head -1` ends without a complaint."""
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m indicia config show --json | head -c 1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert (done.stdout, done.stderr) == ("{", "")

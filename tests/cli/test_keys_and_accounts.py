@@ -1,0 +1,138 @@
+"""`indicia key` and `indicia account`: on the database, beside a server that may be running."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from invocation import Run
+
+from indicia.settings import load
+from indicia.store import access
+from indicia.store.database import Database
+from indicia.vault import keyring, purposes
+
+
+def account(indicia: Run) -> str:
+    """Make an account and return its number."""
+    return indicia("account", "create").out.strip()
+
+
+def stored(key_id: str) -> access.AccessKey:
+    """Return the stored key."""
+    database = Database.open(load().database_url.text)
+    try:
+        found = database.read(lambda s: access.get_key(s, key_id))
+    finally:
+        database.close()
+    assert found is not None
+    return found
+
+
+def test_an_account_gets_a_number_of_its_own(indicia: Run) -> None:
+    """Twelve digits, not the sandbox's, and a different one each time."""
+    numbers = {account(indicia) for _ in range(3)}
+
+    assert len(numbers) == 3
+    assert all(re.fullmatch(r"[1-9][0-9]{11}", number) for number in numbers)
+
+
+def test_an_account_is_listed_with_its_contact(indicia: Run) -> None:
+    """A number may be chosen; the list has it, with who is behind it."""
+    indicia("account", "create", "123456789012", "--contact", "ops@a.example")
+
+    (listed,) = indicia("account", "list", "--json").json
+    assert listed.pop("CreatedAt").endswith("Z")
+    assert listed == {
+        "Account": "123456789012",
+        "Contact": "ops@a.example",
+        "ProductionAccess": True,
+        "SendingEnabled": True,
+    }
+    assert "123456789012" in indicia("account", "list").out
+
+
+def test_a_number_is_given_once(indicia: Run) -> None:
+    """A second account of the same number is refused."""
+    indicia("account", "create", "123456789012")
+    done = indicia("account", "create", "123456789012")
+
+    assert (done.status, done.err) == (1, "indicia: there is an account 123456789012 already\n")
+
+
+def test_a_key_looks_as_the_contract_says_and_its_secret_is_sealed(indicia: Run) -> None:
+    """AKIA and 16, a secret of 40, each whole on its line; the store has the secret encrypted only."""
+    done = indicia("key", "create", "--account", account(indicia))
+    key_id = re.search(r"^access key id +(AKIA[A-Z0-9]{16})$", done.out, re.MULTILINE)
+    secret = re.search(r"^secret access key +([A-Za-z0-9+/]{40})$", done.out, re.MULTILINE)
+
+    assert key_id is not None
+    assert secret is not None
+    kept = stored(key_id[1])
+    ring = keyring.load(load().master_key_file)
+    assert secret[1].encode() not in kept.secret
+    assert ring.open(kept.secret, purposes.access_key(key_id[1])) == secret[1].encode()
+
+
+def test_a_key_may_be_a_users_with_a_policy(indicia: Run, tmp_path: Path) -> None:
+    """The policy is kept as one line of JSON; the list says whose the key is."""
+    policy = tmp_path / "policy.json"
+    policy.write_text('{\n  "Statement": [ {"Effect": "Allow", "Action": "ses:*", "Resource": "*"} ]\n}')
+    number = account(indicia)
+
+    made = indicia(
+        "key", "create", "--account", number, "--user", "bob", "--policy", str(policy), "--json"
+    ).json
+
+    assert made["Arn"] == f"arn:aws:iam::{number}:user/bob"
+    kept = stored(made["AccessKeyId"])
+    assert (kept.user_name, kept.account) == ("bob", number)
+    assert kept.policy == '{"Statement":[{"Effect":"Allow","Action":"ses:*","Resource":"*"}]}'
+    (listed,) = indicia("key", "list", "--json").json
+    assert (listed["Arn"], listed["Policy"], listed["RevokedAt"]) == (made["Arn"], True, None)
+    assert made["SecretAccessKey"] not in indicia("key", "list").out + indicia("key", "list", "--json").out
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("{", "is not JSON: "),
+        ("[]", "is not a policy: it has no Statement"),
+        ('{"Statement": "x"}', "is not a policy: it has no Statement"),
+        ('{"Statement": [{"Sid": "%s"}]}' % ("x" * 7000), "characters, more than 6144"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused(
+    indicia: Run, tmp_path: Path, text: str | None, sentence: str
+) -> None:
+    """The file is named, and no key is made."""
+    policy = tmp_path / "policy.json"
+    if text is not None:
+        policy.write_text(text)
+    number = account(indicia)
+
+    done = indicia("key", "create", "--account", number, "--policy", str(policy))
+
+    assert (done.status, done.out) == (2, "")
+    assert str(policy) in done.err
+    assert sentence in done.err
+    assert indicia("key", "list", "--json").json == []
+
+
+def test_a_revoked_key_stays_listed_and_is_revoked_once(indicia: Run) -> None:
+    """The list keeps it with the instant; a second revocation says that it was done before."""
+    first, second = account(indicia), account(indicia)
+    keys = [indicia("key", "create", "--account", of, "--json").json["AccessKeyId"] for of in (first, second)]
+
+    assert indicia("key", "revoke", keys[0]).out == f"{keys[0]} is revoked\n"
+    again = indicia("key", "revoke", keys[0])
+
+    assert (again.status, again.err) == (1, f"indicia: the access key {keys[0]} was revoked before\n")
+    listed = {key["AccessKeyId"]: key["RevokedAt"] for key in indicia("key", "list", "--json").json}
+    assert listed.keys() == set(keys)
+    assert listed[keys[0]] is not None
+    assert listed[keys[1]] is None
+    (only,) = indicia("key", "list", "--account", second, "--json").json
+    assert only["AccessKeyId"] == keys[1]
