@@ -301,7 +301,9 @@ def test_our_own_checks_never_collide_with_a_caller(database: Database):
     def look() -> int:
         rounds = 0
         while not stop.is_set():
-            for claimed in claim(database, now=10**6, lease_now=rounds * 10**4, lease_until=rounds * 10**4 + 1):
+            for claimed in claim(
+                database, now=10**6, lease_now=rounds * 10**4, lease_until=rounds * 10**4 + 1
+            ):
                 write_back(database, result(claimed, due_at=1))
                 rounds += 1
         return rounds
@@ -347,9 +349,7 @@ def test_the_last_twenty_verdicts_of_a_facet_are_kept(database: Database):
     """Older ones go, the newest stay, other facets and identities lose nothing."""
     made = database.write(lambda s: add(s, "example.com"))
     other = database.write(lambda s: add(s, "example.net"))
-    database.write(
-        lambda s: evidence.add(s, [verdict(made.id, facet=Facet.OWNERSHIP), verdict(other.id)])
-    )
+    database.write(lambda s: evidence.add(s, [verdict(made.id, facet=Facet.OWNERSHIP), verdict(other.id)]))
     for number in range(25):
         database.write(lambda s, number=number: evidence.add(s, [verdict(made.id, digest=f"n{number}")]))
     trail = database.read(lambda s: evidence.history(s, made.id, limit=99))

@@ -122,9 +122,9 @@ def test_the_view_holds_everything(database: Database):
     assert list(view.policies.items()) == [("first", "{}"), ("second", '{"a":"\u20ac"}')]
     assert (view.due_at, view.last_checked_at, view.last_success_at) == (5_000, None, None)
     assert (view.error, view.soa) == (None, None)
-    assert database.read(lambda s: identities.view_many(s, ACCOUNT, REGION, ["example.com", "no.example"])) == {
-        "example.com": view
-    }
+    assert database.read(
+        lambda s: identities.view_many(s, ACCOUNT, REGION, ["example.com", "no.example"])
+    ) == {"example.com": view}
     assert database.read(lambda s: identities.view_by_id(s, made.id)) == view
 
 
@@ -211,7 +211,15 @@ def test_a_recreated_identity_begins_without_a_past(database: Database):
     assert second.token_set_id != first.token_set_id
 
 
-NAMES = ["A.example", "_dmarc.example", "a-b.example", "a.example", "aa.example", "b.example", "user@a.example"]
+NAMES = [
+    "A.example",
+    "_dmarc.example",
+    "a-b.example",
+    "a.example",
+    "aa.example",
+    "b.example",
+    "user@a.example",
+]
 
 
 def test_pages_come_in_the_order_of_octets_and_lose_nothing(database: Database):

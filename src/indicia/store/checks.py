@@ -128,9 +128,11 @@ def _in_each_shard(first: sa.Select[tuple[object, ...]], *, locked: bool) -> Pre
     An index serves one shard in the order of `due_at`, not several at once: PostgreSQL goes through the
     shards in one statement, SQLite in one call each, which costs it nothing more.
     """
-    shards = sa.func.unnest(sa.cast(sa.bindparam("shards"), postgresql.ARRAY(sa.BigInteger))).table_valued(
-        sa.column("shard", sa.BigInteger), name="chosen"
-    ).render_derived()
+    shards = (
+        sa.func.unnest(sa.cast(sa.bindparam("shards"), postgresql.ARRAY(sa.BigInteger)))
+        .table_valued(sa.column("shard", sa.BigInteger), name="chosen")
+        .render_derived()
+    )
     of_shard = first.where(_v.shard == shards.c.shard)
     if locked:
         of_shard = of_shard.with_for_update(skip_locked=True)

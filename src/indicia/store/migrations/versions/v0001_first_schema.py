@@ -237,8 +237,8 @@ def upgrade() -> None:
         "published_key",
         ["zone", "token"],
         unique=True,
-        sqlite_where=sa.text("withdrawn_at IS NULL AND zone <> ''"),
-        postgresql_where=sa.text("withdrawn_at IS NULL AND zone <> ''"),
+        sqlite_where=sa.text("withdrawn_at IS NULL AND zone != ''"),
+        postgresql_where=sa.text("withdrawn_at IS NULL AND zone != ''"),
     )
     op.create_table(
         "token",

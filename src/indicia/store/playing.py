@@ -1,0 +1,76 @@
+"""What only a sandbox asks of the store: what a moved clock passes, who is concerned, and to begin again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from indicia.domain.time import Instant, Span
+from indicia.store import tables
+from indicia.store.prepared import Prepared
+from indicia.store.session import Session
+
+_i, _v, _f = tables.identity.c, tables.verification.c, tables.facet_state.c
+
+_CONCERNED = Prepared(
+    sa.update(tables.verification)
+    .where(
+        _v.due_at > sa.bindparam("now"),
+        _v.identity_id.in_(sa.select(_i.id).where(_i.name.in_(sa.bindparam("names", expanding=True)))),
+    )
+    .values(due_at=sa.bindparam("now"))
+)
+_now, _until = sa.bindparam("now", type_=sa.BigInteger), sa.bindparam("until", type_=sa.BigInteger)
+_DEADLINE = Prepared(sa.select(sa.func.min(_f.deadline)).where(_f.deadline > _now, _f.deadline <= _until))
+_CORROBORATED = Prepared(
+    sa.select(sa.func.min(_f.absent_since)).where(
+        _f.absent_since > _now - sa.bindparam("apart", type_=sa.BigInteger),
+        _f.absent_since <= _until - sa.bindparam("apart", type_=sa.BigInteger),
+        _f.status == "SUCCESS",
+    )
+)
+
+
+def make_due(s: Session, names: Sequence[str], now: Instant) -> int:
+    """Make the identities of these names due, in every account and region; return how many were not."""
+    return s.run(_CONCERNED, names=names, now=now) if names else 0
+
+
+def next_turn(s: Session, now: Instant, until: Instant, apart: Span) -> Instant | None:
+    """Return the first instant after `now`, `until` at the latest, at which a status could change.
+
+    That is the end of a window, or the moment at which an absence would be corroborated by a second look.
+    """
+    deadline = s.one(_DEADLINE, now=now, until=until)
+    absent = s.one(_CORROBORATED, now=now, until=until, apart=apart)
+    turns = [row[0] + added for row, added in ((deadline, 0), (absent, apart)) if row and row[0] is not None]
+    return min(turns, default=None)
+
+
+# Children before parents. Access keys, accounts, zones, pooled keys and the audit log outlive a reset.
+_EMPTIED = tuple(
+    Prepared(sa.delete(table))
+    for table in (
+        tables.evidence,
+        tables.outbox,
+        tables.mail_sent,
+        tables.mail_stop,
+        tables.verification_link,
+        tables.policy,
+        tables.tag,
+        tables.configuration_set,
+        tables.facet_state,
+        tables.verification,
+        tables.identity,
+        tables.published_key,
+        tables.token,
+        tables.token_set,
+    )
+)
+
+
+def reset(s: Session) -> None:
+    """Forget every identity and everything that belongs to one."""
+    for statement in _EMPTIED:
+        s.run(statement)
