@@ -6,6 +6,7 @@ this package says in which words. A service is imported when it is first asked f
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ def errors(service: str) -> Mapping[str, ErrorShape]:
     return table
 
 
+@cache
 def _module(service: str) -> ModuleType:
     if service not in SERVICES:
         raise KeyError(service)
