@@ -86,7 +86,7 @@ def test_many_datagrams_at_once() -> None:
     async def scenario(_zone: KeyZone, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.setblocking(False)  # noqa: FBT003
+            client.setblocking(False)
             client.connect((host, port))
             query = question(f"{LONG}.{ZONE}")
             for number in range(200):
@@ -104,7 +104,7 @@ def test_rate_limited_client_comes_back_over_tcp() -> None:
         loop = asyncio.get_running_loop()
         query = question(f"{LONG}.{ZONE}")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.setblocking(False)  # noqa: FBT003
+            client.setblocking(False)
             client.connect((host, port))
             for _ in range(50):
                 client.send(query)

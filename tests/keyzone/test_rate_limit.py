@@ -17,7 +17,11 @@ def test_burst_then_rate() -> None:
     """Two seconds' worth are answered at once, then as many a second as allowed; half of the rest slips."""
     limit = RateLimit(10)
 
-    assert _verdicts(limit, "192.0.2.1", 40, 100.0) == {Verdict.ANSWER: 20, Verdict.SLIP: 10, Verdict.DROP: 10}
+    assert _verdicts(limit, "192.0.2.1", 40, 100.0) == {
+        Verdict.ANSWER: 20,
+        Verdict.SLIP: 10,
+        Verdict.DROP: 10,
+    }
     assert _verdicts(limit, "192.0.2.1", 20, 101.0)[Verdict.ANSWER] == 10
     assert _verdicts(limit, "192.0.2.1", 100, 1000.0)[Verdict.ANSWER] == 20
 

@@ -105,7 +105,9 @@ def test_apex_records() -> None:
     """The SOA names the first server and the serial; the NS records name every server."""
     server = responder()
     (soa,) = ask(server, question(ZONE, "SOA")).answer[0]
-    servers = {record.target.to_text(omit_final_dot=True) for record in ask(server, question(ZONE, "NS")).answer[0]}
+    servers = {
+        record.target.to_text(omit_final_dot=True) for record in ask(server, question(ZONE, "NS")).answer[0]
+    }
 
     assert (soa.mname.to_text(), soa.rname.to_text(), soa.serial) == (
         "ns1.service.example.",
@@ -156,7 +158,9 @@ def test_hot_name_of_another_type() -> None:
         assert len(answer.answer) == (rtype == "TXT")
 
 
-@pytest.mark.parametrize("opcode", [dns.opcode.IQUERY, dns.opcode.STATUS, dns.opcode.NOTIFY, dns.opcode.UPDATE])
+@pytest.mark.parametrize(
+    "opcode", [dns.opcode.IQUERY, dns.opcode.STATUS, dns.opcode.NOTIFY, dns.opcode.UPDATE]
+)
 def test_other_opcodes(opcode: dns.opcode.Opcode) -> None:
     """Only questions are answered; every other operation is not implemented (RFC 1035 §4.1.1)."""
     query = bytearray(question(ZONE, "SOA"))
@@ -284,7 +288,11 @@ def test_served_zones_change() -> None:
 
 @pytest.mark.parametrize(
     ("zones", "nameservers"),
-    [(["dkim..example"], NAMESERVERS), (["x" * 64], NAMESERVERS), (["dkim.a.example"], ["ns1.dkim.a.example"])],
+    [
+        (["dkim..example"], NAMESERVERS),
+        (["x" * 64], NAMESERVERS),
+        (["dkim.a.example"], ["ns1.dkim.a.example"]),
+    ],
 )
 def test_impossible_zones(zones: list[str], nameservers: list[str]) -> None:
     """A zone that is no name, or that holds its own name servers, is refused when it is set up."""
@@ -352,7 +360,9 @@ def test_store_fails() -> None:
     working = False
 
     assert ask(server, question(f"{LONG}.{ZONE}"), 10.0 + POSITIVE_AGE + STALE_AGE - 1).answer
-    assert ask(server, question(f"{LONG}.{ZONE}"), 10.0 + POSITIVE_AGE + STALE_AGE).rcode() == dns.rcode.SERVFAIL
+    assert (
+        ask(server, question(f"{LONG}.{ZONE}"), 10.0 + POSITIVE_AGE + STALE_AGE).rcode() == dns.rcode.SERVFAIL
+    )
     assert ask(server, question(f"{SHORT}.{ZONE}"), 11.0).rcode() == dns.rcode.SERVFAIL
     assert ask(server, question(ZONE, "SOA"), 11.0).answer
 

@@ -10,7 +10,7 @@ from indicia.keyzone.zonefile import zone_lines
 
 
 def test_same_records_as_the_server() -> None:
-    """dnspython reads the file, and every record in it is the server's answer, TTL and all."""
+    """Dnspython reads the file, and every record in it is the server's answer, TTL and all."""
     keys = [(LONG, LONG_KEY), (SHORT, SHORT_KEY)]
     text = "".join(zone_lines(ZONE, nameservers=NAMESERVERS, serial=7, keys=keys))
     zone = dns.zone.from_text(text, relativize=False)

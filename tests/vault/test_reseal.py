@@ -1,0 +1,77 @@
+"""After a rotation everything is sealed anew."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+
+from indicia.mail import compose
+from indicia.operations import token_sets
+from indicia.store import keys, sealed, tables
+from indicia.store.database import Database
+from indicia.store.ids import new_id
+from indicia.store.prepared import Prepared
+from indicia.store.sealed import Place
+from indicia.store.session import Session
+from indicia.vault import purposes
+from indicia.vault.keyring import Keyring, KeyringError
+from indicia.vault.purposes import purpose_of
+from indicia.vault.reseal import reseal
+
+OLD = Keyring((bytes(32),))
+NEW = Keyring((b"\x01" * 32, bytes(32)))
+
+
+def _pooled(s: Session, ring: Keyring, count: int) -> None:
+    for number in range(count):
+        private = ring.seal(b"private %d" % number, purposes.PRIVATE_KEY)
+        keys.add_pooled(s, keys.PooledKey(new_id(), 1024, str(number), private, 1))
+
+
+def _access_keys(s: Session, ring: Keyring) -> None:
+    insert = Prepared(sa.insert(tables.access_key))
+    for identifier in ("AKIAAAAAAAAAAAAAAAAA", "AKIABBBBBBBBBBBBBBBB"):
+        s.run(
+            insert, id=identifier, account="000000000000", user_name=None,
+            secret=ring.seal(identifier.encode(), purposes.access_key(identifier)), policy=None,
+            created_at=1, revoked_at=None,
+        )  # fmt: skip
+
+
+def _all(database: Database, place: Place) -> list[tuple[int | str, bytes]]:
+    return database.read(partial(sealed.page, place=place, after=None, limit=10_000))
+
+
+def test_everything_anew(database: Database) -> None:
+    """Every sealed value opens to what it was, under the first key; a second time there is nothing to do."""
+    database.write(partial(_pooled, ring=OLD, count=450))
+    database.write(partial(_pooled, ring=NEW, count=3))
+    database.write(partial(_access_keys, ring=OLD))
+
+    assert reseal(database, NEW) == 452
+    assert reseal(database, NEW) == 0
+    pooled = _all(database, Place.POOLED_KEY)
+    assert len(pooled) == 453
+    assert all(NEW.is_current(octets) for _, octets in pooled)
+    opened = [NEW.open(octets, purposes.PRIVATE_KEY) for _, octets in pooled]
+    assert sorted(opened) == sorted(
+        [b"private %d" % n for n in range(450)] + [b"private %d" % n for n in range(3)]
+    )
+    for identifier, octets in _all(database, Place.ACCESS_KEY):
+        assert NEW.is_current(octets)
+        assert NEW.open(octets, purposes.access_key(str(identifier))) == str(identifier).encode()
+
+
+def test_key_that_is_missing(database: Database) -> None:
+    """A value under a key that is not in the ring stops it, naming the key."""
+    database.write(partial(_pooled, ring=OLD, count=1))
+    with pytest.raises(KeyringError, match=OLD.fingerprint):
+        reseal(database, Keyring((b"\x01" * 32,)))
+
+
+def test_purposes_are_those_in_use() -> None:
+    """Who seals elsewhere names the purposes that sealing anew will name."""
+    assert purpose_of(Place.OUTBOX, 1) == compose.SEALED_AS
+    assert purpose_of(Place.PUBLISHED_KEY, 1) == purpose_of(Place.POOLED_KEY, 1) == token_sets.SEALED_FOR
