@@ -22,16 +22,19 @@ ARROWS: dict[str, set[str]] = {
     "verifier": {"domain", "store"},
     "mail": {"domain", "store"},
     "links": {"domain", "store", "mail"},
-    "operations": {"wire.shapes", "domain", "store", "vault"},
+    "operations": {"wire.shapes", "domain", "store", "vault", "mail.compose"},
     "metrics": {"domain"},
     "health": {"metrics"},
+    "logs": set(),
     "ready": set(),
+    "publicsuffix": set(),
     "credentials": set(),
     "installation": {"domain", "store", "vault", "credentials"},
 }
-# These put the others together. The sandbox is a part of what `app` starts, so it knows neither of the two.
+# These put the others together.
 ALL_ROOMS = {"app", "cli", "__main__"}
-ALL_BUT_THE_ENTRANCE = {"sandbox", "testing"}
+# These are parts of what `app` starts, so they know nothing of it.
+ALL_BUT_THE_ENTRANCE = {"own_api", "sandbox", "testing"}
 
 # What the domain is told instead of finding out: the time, chance, the outside.
 INPUTS_OF_THE_DOMAIN = {

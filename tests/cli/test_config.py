@@ -21,8 +21,8 @@ def test_what_serve_would_refuse_is_refused_here(indicia: Run) -> None:
 
     assert done.status == 1
     assert done.err == (
-        "indicia: 0.0.0.0:53 is not on loopback, and the service domain indicia.test is under .test, which no "
-        "DNS will ever hold: set INDICIA_SERVICE_DOMAIN to a domain of yours "
+        "indicia: 0.0.0.0:53 is not on loopback, and the service domain indicia.test is under .test, which "
+        "no DNS will ever hold: set INDICIA_SERVICE_DOMAIN to a domain of yours "
         "(INDICIA_UNSAFE=service-domain starts all the same)\n"
     )
 
