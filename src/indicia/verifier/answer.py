@@ -56,6 +56,7 @@ class Answer(NamedTuple):
 GARBAGE = Answer(Reply.GARBAGE)
 TRUNCATED = Answer(Reply.TRUNCATED)
 
+_CNAME = RecordType.CNAME.value
 _NOERROR, _SERVFAIL, _NXDOMAIN = 0, 2, 3
 _REPLIES = {
     1: Reply.FORMERR,
@@ -91,17 +92,20 @@ def conclude(name: str, rtype: RecordType, message: Message, *, recursive: bool 
             return Answer(Reply.GARBAGE, extended=message.extended)
         name = end
     wanted = rtype.value
-    found = sorted({(each.value, each.strings) for each in _at(message.answer, name, wanted, ttls)})
+    records = [each for each in message.answer if each.rtype == wanted and each.owner == name]
     soa, authentic, extended = message.soa, message.authentic, message.extended
-    if found:
+    if records:
         # RFC 2308 §2.1: with a chain the rcode is about its end. A CNAME that was asked for is there all the
         # same: some forwarders follow it and report the state of its target.
         if message.rcode == _NXDOMAIN and rtype is not RecordType.CNAME:
             return Answer(Reply.GARBAGE, extended=extended)
-        values, strings = tuple(each[0] for each in found), tuple(each[1] for each in found)
+        ttls += [each.ttl for each in records]
+        if len(records) > 1:  # the order of a set means nothing (RFC 2181 §5): always the same one
+            records = sorted(dict.fromkeys(each._replace(ttl=0) for each in records))
         if rtype is RecordType.SOA:
-            soa = _soa(name, values[0]) or soa
-        texts = strings if rtype is RecordType.TXT else ()
+            soa = _soa(name, records[0].value)
+        values = tuple([each.value for each in records])
+        texts = tuple([each.strings for each in records]) if rtype is RecordType.TXT else ()
         return Answer(Reply.ANSWER, values, tuple(chain), min(ttls), None, authentic, extended, soa, texts)
     reply = Reply.NXDOMAIN if message.rcode == _NXDOMAIN else Reply.NODATA
     # RFC 2308 §5: a negative answer is kept for the smaller of the SOA's TTL and its MINIMUM field.
@@ -134,10 +138,9 @@ def _refusal(message: Message, *, recursive: bool) -> Reply | None:
 
 def _follow(name: str, answer: Sequence[Record], chain: list[str], ttls: list[int]) -> str | None:
     """The end of the CNAME chain from `name`, or None when it is too long, loops, or forks."""
-    cname = RecordType.CNAME.value
     targets: dict[str, Record] = {}
     for each in answer:
-        if each.rtype == cname and targets.setdefault(each.owner, each).value != each.value:
+        if each.rtype == _CNAME and targets.setdefault(each.owner, each).value != each.value:
             return None  # RFC 2181 §10.1: one CNAME at a name
     while name in targets:
         if len(chain) == MAX_CHAIN:
@@ -148,14 +151,7 @@ def _follow(name: str, answer: Sequence[Record], chain: list[str], ttls: list[in
     return name
 
 
-def _at(answer: Sequence[Record], name: str, wanted: int, ttls: list[int]) -> list[Record]:
-    """The wanted records at the name; their TTLs are noted."""
-    found = [each for each in answer if each.rtype == wanted and each.owner == name]
-    ttls.extend(each.ttl for each in found)
-    return found
-
-
-def _soa(zone: str, value: str) -> Soa | None:
+def _soa(zone: str, value: str) -> Soa:
     """The SOA in its presentation form, as a value."""
     primary, admin, serial, _refresh, _retry, _expire, minimum = value.split(" ")
     return Soa(zone, primary, admin, int(serial), int(minimum))

@@ -19,7 +19,12 @@ from indicia.domain.time import Instant
 from indicia.verifier.codec import Chance, encode, form
 from indicia.verifier.inquiry import Inquiry
 from indicia.verifier.resolver import CONTROL, Resolver
-from indicia.verifier.sockets import Ports, over_tcp
+from indicia.verifier.sockets import Port, Ports, over_tcp
+
+_BURST = 128
+"""Questions that leave together: fewer than what the socket of a resolver holds by default."""
+
+_PAUSE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class Client:
         self._live: set[Inquiry] = set()
         self._waiting: deque[Inquiry] = deque()
         self._controls: dict[Resolver, list[Callable[[bool], None]]] = {}
+        self._outbox: list[tuple[Inquiry, Port, bytes]] = []
+        self._leaving = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweep: asyncio.TimerHandle | None = None
@@ -120,6 +127,7 @@ class Client:
                 inquiry.sink(self.unasked(inquiry.question, Reply.OUR_RESOLVER))
         self._live.clear()
         self._waiting.clear()
+        self._outbox.clear()
         self._controls.clear()
         for resolver in self.resolvers:
             resolver.ports.close()
@@ -203,34 +211,44 @@ class Client:
         return self.loop.time()
 
     def send(self, inquiry: Inquiry) -> None:
-        """Send the question over UDP, from a socket and with an id and a case chosen by chance."""
+        """Send the question over UDP, from a socket and with an id and a case chosen by chance.
+
+        It leaves at the end of this turn of the loop, with all others: a resolver that sleeps is woken once.
+        """
         loop = self.loop
         try:
             port = inquiry.resolver.ports.pick(loop, loop.time())
-            ident = port.reserve(inquiry, self._chance)
-            inquiry.port, inquiry.ident = port, ident
-            wire = encode(
-                inquiry.form,
-                ident,
-                self._chance if inquiry.cased else None,
-                edns=inquiry.edns,
-                recursive=self.recursive,
-            )
-            inquiry.octets = wire[12 : 12 + inquiry.form.length]
-            if not port.send(wire):
-                loop.call_later(self._pace, self._send_again, inquiry, wire)
-        except OSError:
-            inquiry.release()
+        except OSError:  # no socket to be had
             loop.call_soon(inquiry.expired)  # later: the inquiry asks again from there
+            return
+        ident = port.reserve(inquiry, self._chance)
+        inquiry.port, inquiry.ident = port, ident
+        chance = self._chance if inquiry.cased else None
+        wire = encode(inquiry.form, ident, chance, edns=inquiry.edns, recursive=self.recursive)
+        inquiry.octets = wire[12 : 12 + inquiry.form.length]
+        self._outbox.append((inquiry, port, wire))
+        if not self._leaving:
+            self._leaving = True
+            loop.call_soon(self._leave)
 
-    def _send_again(self, inquiry: Inquiry, wire: bytes) -> None:
-        """Try once more after the socket was full; the exchange's own deadline covers the rest."""
-        if not inquiry.over and inquiry.port is not None and inquiry.ident == int.from_bytes(wire[:2]):
+    def _leave(self) -> None:
+        """Send what is in the outbox; what does not go now goes a moment later."""
+        outbox, self._outbox = self._outbox, []
+        self._leaving = False
+        for at, (inquiry, port, wire) in enumerate(outbox):
+            if inquiry.port is not port:
+                continue  # abandoned meanwhile
             try:
-                inquiry.port.send(wire)
+                sent = at < _BURST and port.send(wire)
             except OSError:
                 inquiry.release()
                 inquiry.expired()
+                continue
+            if not sent:
+                self._outbox = outbox[at:] + self._outbox
+                self._leaving = True
+                self.loop.call_later(_PAUSE, self._leave)
+                return
 
     def send_over_tcp(self, inquiry: Inquiry) -> None:
         """Send the question over TCP; the case needs no secret there, the connection is one."""

@@ -44,6 +44,8 @@ _POINTER_TO_QUESTION = b"\xc0\x0c"
 # Octets that stand for themselves in a name's presentation form (RFC 1035 §5.1, as dnspython escapes it), and
 # the dot, which is counted.
 _PLAIN = bytes(octet for octet in range(0x21, 0x7F) if octet not in b'"();\\@$')
+_LABEL = [b"", *(bytes((length,)) for length in range(1, 64))]
+_TYPE_IN = {rtype: struct.pack("!HH", rtype.value, _IN) for rtype in RecordType}
 _LETTERS = bytes(0x20 if chr(octet).isalpha() and octet < 0x80 else 0 for octet in range(256))
 
 
@@ -93,13 +95,21 @@ def form(question: Question) -> Form:
     elif raw in (b"", b"."):
         octets, name = b"\0", "."
     else:
-        labels = raw.lower().split(b".")
-        octets = b"".join([b"%c%b" % (len(label), label) for label in labels]) + b"\0"
-        if len(octets) > 255 or not all(0 < len(label) < 64 for label in labels):
-            raise ValueError(f"not a DNS name: {name[:100]!r}")
-    octets += b"%c%c\0\1" % divmod(question.rtype.value, 256)
-    letters = int.from_bytes(octets[:-4].translate(_LETTERS) + b"\0\0\0\0")
+        octets = _labels(raw.lower(), name)
+    octets += _TYPE_IN[question.rtype]
+    letters = int.from_bytes(octets.translate(_LETTERS))  # type and class have none: 28 at most, and 1
     return Form(name, question.rtype, int.from_bytes(octets), letters, len(octets))
+
+
+def _labels(raw: bytes, name: str) -> bytes:
+    """The wire form of a name in plain octets."""
+    try:
+        octets = b"".join([_LABEL[len(label)] + label for label in raw.split(b".")]) + b"\0"
+    except IndexError:
+        octets = b""
+    if len(octets) != len(raw) + 2 or len(octets) > 255:  # an empty label has no length octet
+        raise ValueError(f"not a DNS name: {name[:100]!r}")
+    return octets
 
 
 def _careful(name: str) -> bytes:

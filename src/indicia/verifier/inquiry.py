@@ -161,11 +161,12 @@ class Inquiry:
             # A refusal may come without the question: the server could not read it.
             if wire[4:6] != b"\0\0" or wire[3] & 0x0F not in (1, 2, 4, 5):
                 return False
+        answer = decode(wire, self.form, recursive=self._means.recursive)
         port = self.port
         if port is not None:
             port.settle(self.ident)
             self.port = None
-        self._answered(decode(wire, self.form, recursive=self._means.recursive), over_tcp=False)
+        self._answered(answer, over_tcp=False)
         return True
 
     def arrived_over_tcp(self, wire: bytes | None) -> None:
