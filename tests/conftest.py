@@ -16,7 +16,7 @@ def pytest_runtest_makereport(
     report = yield
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped during {call.when}, and in CI nothing is: {report.longrepr}"
+        report.longrepr = f"{item.nodeid} was skipped in {call.when}, and in CI nothing is: {report.longrepr}"
     return report
 
 

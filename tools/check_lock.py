@@ -37,7 +37,7 @@ def complaints(lock: str, wanted: list[str]) -> list[str]:
         if version is None:
             problems.append(f"{lock}: {requirement} is in pyproject.toml and not here; run `make lock`")
         elif not requirement.specifier.contains(version, prereleases=True):
-            problems.append(f"{lock}: {requirement.name} {version} does not fit {requirement}; run `make lock`")
+            problems.append(f"{lock}: {requirement.name} {version} is not {requirement}; run `make lock`")
     hashes = sum("--hash=sha256:" in line for line in lines)
     if hashes < len(found):
         problems.append(f"{lock}: {len(found)} packages and only {hashes} hashes; run `make lock`")

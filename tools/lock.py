@@ -28,7 +28,7 @@ def write(name: str, selection: list[str], *, upgrade: bool) -> None:
     ]
     if upgrade:
         command.append("--upgrade")
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 – a fixed command
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def main() -> None:
