@@ -411,6 +411,15 @@ def test_no_path_raises_anything_but_a_fault(method: str, path: bytes) -> None:
     }
 
 
+def test_a_heavy_body_is_read_when_it_is_right() -> None:
+    """Many commas, and the word null in a text, do no harm to a body that fits its shape."""
+    tags = [{"Key": f"k{i}", "Value": "null, and void"} for i in range(20_000)]
+
+    request = sent(*CREATE, body=json.dumps({"EmailIdentity": "example.com", "Tags": tags}).encode())
+
+    assert len(request.Tags) == 20_000
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -424,8 +433,11 @@ def test_no_path_raises_anything_but_a_fault(method: str, path: bytes) -> None:
         b"\xef\xbb\xbf{}",
         b"{}{}",
         b'{"NextToken": "a", "NextToken": 5}',
+        b'{"NextToken": 5, nonsense',
+        b'{"NextToken": 5, "Unknown": ' + b"[" * 100_000,
+        b'{"Filter": {' + b'"a": 5,' * 30_000 + b'"a": 5}}',
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_a_hostile_body_is_refused(body: bytes) -> None:
     """Depth, size of numbers and broken text are refused, not suffered."""

@@ -180,14 +180,15 @@ def test_an_endless_text_is_not_matched() -> None:
 
 
 def test_a_sentence_stays_short() -> None:
-    """A hundred thousand violations are counted, and the first ones told."""
+    """Of a hundred thousand violations the first ones are told."""
     tags = [absent(sesv2.Tag)] * 100_000
 
     found = rejected(CREATE(EmailIdentity="a.b", Tags=tags))
 
-    assert found.startswith("100000 validation errors detected: Value null at 'tags.1.member.key' failed")
-    assert found.count(";") == MOST_TOLD
-    assert found.endswith("; ...")
+    assert found.startswith(
+        "more than 50 validation errors detected: Value null at 'tags.1.member.key' failed"
+    )
+    assert found.count(";") == MOST_TOLD - 1
 
 
 @pytest.mark.parametrize(

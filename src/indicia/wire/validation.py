@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # the service models take quadratic time on text made for it. What is longer does not match.
 LONGEST_MATCHED = 2048
 
-# A small request can break a rule a hundred thousand times; the answer stays small.
+# A small request can break a rule a hundred thousand times. The search ends when this many are found in one
+# list or map, and no more are told.
 MOST_TOLD = 50
 
 # Where below the value (a path that begins with a dot, or nothing), and what must hold there.
@@ -48,10 +49,9 @@ def validate(request: Struct) -> None:
 
 
 def _sentence(violations: Sequence[_Violation]) -> str:
-    count = len(violations)
-    head = f"{count} validation error{'s' if count > 1 else ''} detected: "
-    told = "; ".join(_clause(path[1:], demand) for path, demand in violations[:MOST_TOLD])
-    return head + told + ("; ..." if count > MOST_TOLD else "")
+    told = [_clause(path[1:], demand) for path, demand in violations[:MOST_TOLD]]
+    more = "more than " if len(violations) > MOST_TOLD else ""
+    return f"{more}{len(told)} validation error{'s' if len(told) > 1 else ''} detected: {'; '.join(told)}"
 
 
 def _clause(path: str, demand: str) -> str:
@@ -151,6 +151,8 @@ def _list(kind: ListOf) -> _Check | None:
                     # The vendor tells of such a list once, with all that is asked of its members.
                     return [*found, ("", f"Member must satisfy constraint: [{demands}]")]
                 found += [(f".{position}.member{rest}", demand) for rest, demand in below]
+            if len(found) > MOST_TOLD:
+                break
         return found
 
     return check
@@ -171,6 +173,8 @@ def _map(kind: MapOf) -> _Check | None:
                 below = value_check(part)
                 if below and not structured:
                     found.append(("", f"Map value must satisfy constraint: [{_demands(kind.value)}]"))
+                    break
+                if len(found) > MOST_TOLD:
                     break
                 found += [(f".{key[:100]}.member{rest}", demand) for rest, demand in below]
         return found
