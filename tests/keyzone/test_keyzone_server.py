@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -64,7 +65,7 @@ async def _read(reader: asyncio.StreamReader) -> dns.message.Message:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("asked", [lookup, slow_lookup], ids=["inline", "awaited"])
 def test_udp_and_tcp(asked: object, host: str, loop: object) -> None:
-    """The same question gets the same answer over UDP and TCP on one port, on either loop and kind of store."""
+    """A question gets the same answer over UDP and TCP on one port, on either loop and kind of store."""
 
     async def scenario(_zone: KeyZone, host: str, port: int) -> None:
         for name, rtype in ((f"{LONG}.{ZONE}", "TXT"), (f"{NEVER}.{ZONE}", "TXT"), (ZONE, "SOA")):
@@ -156,16 +157,20 @@ def test_question_in_pieces() -> None:
 
 
 def test_client_that_does_not_read() -> None:
-    """A client that asks without end and reads nothing is not read from any more, and ended when its time is up."""
+    """A client that asks without end and reads nothing is read from no more, and then ended."""
 
     async def scenario(zone: KeyZone, host: str, port: int) -> None:
         _reader, writer = await _connect(host, port)
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         batch = _framed(question(f"{LONG}.{ZONE}")) * 2000
-        with pytest.raises((ConnectionError, BrokenPipeError)):
+
+        async def ask_without_end() -> None:
             while True:
                 writer.write(batch)
                 await writer.drain()
+
+        with pytest.raises(ConnectionError):
+            await ask_without_end()
         assert zone.tally.tcp < 400_000
         writer.close()
 
@@ -183,10 +188,10 @@ def test_connection_that_asks_nothing(sent: bytes) -> None:
     async def scenario(_zone: KeyZone, host: str, port: int) -> None:
         reader, writer = await _connect(host, port)
         writer.write(sent)
-        try:
-            assert await reader.read() == b""
-        except ConnectionResetError:
-            pass
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            received = await reader.read()
+        assert received == b""
         writer.close()
 
     run(scenario, tcp_idle=0.2)
@@ -197,13 +202,16 @@ def test_old_connection() -> None:
 
     async def scenario(_zone: KeyZone, host: str, port: int) -> None:
         reader, writer = await _connect(host, port)
-        answers = 0
-        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        answers = []
+
+        async def ask_without_end() -> None:
             while True:
                 writer.write(_framed(question(ZONE, "SOA")))
-                await _read(reader)
-                answers += 1
-        assert answers > 1
+                answers.append(await _read(reader))
+
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await ask_without_end()
+        assert len(answers) > 1
         writer.close()
 
     run(scenario, tcp_lifetime=0.3)
@@ -213,26 +221,24 @@ def test_connection_cap() -> None:
     """More connections than allowed are closed, those that were there keep working, and places come free."""
 
     async def scenario(_zone: KeyZone, host: str, port: int) -> None:
-        open_ones = []
-        for _ in range(3):
-            reader, writer = await _connect(host, port)
+        async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dns.message.Message:
             writer.write(_framed(question(ZONE, "SOA")))
-            assert (await _read(reader)).answer
-            open_ones.append((reader, writer))
+            return await _read(reader)
+
+        open_ones = [await _connect(host, port) for _ in range(3)]
+        for reader, writer in open_ones:
+            assert (await ask(reader, writer)).answer
+        reader, writer = await _connect(host, port)
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-            reader, writer = await _connect(host, port)
-            writer.write(_framed(question(ZONE, "SOA")))
-            await _read(reader)
+            await ask(reader, writer)
         writer.close()
         for reader, writer in open_ones:
-            writer.write(_framed(question(ZONE, "SOA")))
-            assert (await _read(reader)).answer
+            assert (await ask(reader, writer)).answer
             writer.write_eof()
             assert await reader.read() == b""
             writer.close()
         reader, writer = await _connect(host, port)
-        writer.write(_framed(question(ZONE, "SOA")))
-        assert (await _read(reader)).answer
+        assert (await ask(reader, writer)).answer
         writer.close()
 
     run(scenario, tcp_connections_of_one=3)

@@ -31,8 +31,9 @@ _SERVER = responder()
 
 @given(st.one_of(st.binary(max_size=600), damaged_questions()), st.booleans(), st.booleans())
 def test_any_octets(query: bytes, datagram: bool, limited: bool) -> None:
-    """Whatever arrives: nothing is raised, an answer is never answered, and what is sent is a sound answer in
-    the room there is, with the id of the question.
+    """Whatever arrives, nothing is raised, and no answer is answered.
+
+    What is sent is a sound answer in the room there is, with the id of the question.
     """
     answer = _SERVER.truncated(query) if limited else _SERVER.respond(query, 0.0, datagram=datagram)
 

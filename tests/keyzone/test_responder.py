@@ -69,7 +69,7 @@ from indicia.keyzone.responder import NEGATIVE_AGE, POSITIVE_AGE, STALE_AGE, Res
 def test_authoritative_answers(
     name: str, rtype: str, rcode: str, answers: list[str], negative: bool, edns: int | None
 ) -> None:
-    """Inside a zone every answer is authoritative, has what there is, and a short-lived SOA when there is none."""
+    """Inside a zone every answer is authoritative: what there is, or a short-lived SOA when there is none."""
     query = question(name, rtype, edns=edns)
     answer = ask(responder(), query)
 
@@ -134,7 +134,7 @@ def test_apex_records() -> None:
     ],
 )
 def test_refused(name: str, rtype: str, rclass: str, rcode: str) -> None:
-    """What is not ours, not for the internet, or no data is refused, without authority and without records."""
+    """What is not ours, not for the internet, or no data is refused, without AA and without records."""
     answer = ask(responder(), question(name, rtype, rclass=rclass))
 
     assert answer.rcode() == dns.rcode.from_text(rcode)
@@ -247,7 +247,7 @@ def test_flags_of_the_client() -> None:
 
 
 def test_truncation() -> None:
-    """An answer without room says so and holds no record; over TCP it is whole (RFC 2181 §9, RFC 6891 §6.2.5)."""
+    """An answer without room says so and holds no record (RFC 2181 §9); over TCP it is whole."""
     zone = f"dkim.{'x' * 60}.example"
     server = Responder(lambda _zone, _token: LONG_KEY, NAMESERVERS, lambda: 1)
     server.serve([zone])
@@ -296,12 +296,12 @@ def test_served_zones_change() -> None:
 )
 def test_impossible_zones(zones: list[str], nameservers: list[str]) -> None:
     """A zone that is no name, or that holds its own name servers, is refused when it is set up."""
-    with pytest.raises(ValueError, match="domain name|lies inside"):
+    with pytest.raises(ValueError, match=r"domain name|lies inside"):
         Responder(lookup, nameservers, lambda: 1).serve(zones)
 
 
 def test_held_for_a_while() -> None:
-    """The store is asked once while an answer is fresh, and again after; a missing key is held for less time."""
+    """The store is asked once while an answer is fresh, and again after; an absence is fresh for less."""
     asked: list[str] = []
 
     def counting(zone: str, token: str) -> Found:
@@ -346,7 +346,7 @@ def test_unknown_names_are_not_held() -> None:
 
 
 def test_store_fails() -> None:
-    """While the store does not answer, what it said last is served, for an hour; else SERVFAIL, never a denial."""
+    """While the store is away, what it said last is served, for an hour; else SERVFAIL, never a denial."""
     working = True
 
     def failing(zone: str, token: str) -> Found:

@@ -97,7 +97,7 @@ def test_create(tmp_path: Path) -> None:
 
 
 def test_create_at_once(tmp_path: Path) -> None:
-    """Of several processes that create it at the same moment one succeeds, and its key is the one that stays."""
+    """Of several who create it at the same moment one succeeds, and its key is the one that stays."""
     path = tmp_path / "master.key"
     made: list[Keyring] = []
     gate = threading.Barrier(8)
@@ -190,7 +190,7 @@ def test_running_process_follows_no_other_ring(tmp_path: Path, content: str) -> 
 
 
 def test_require() -> None:
-    """A database is admitted when its fingerprint is that of a key in the ring; else the sentence names both."""
+    """A database is admitted when its fingerprint is in the ring; else the sentence names both."""
     ring = Keyring((NEW, OLD))
     other = Keyring((b"\x07" * 32,))
     ring.require(ring.fingerprint)
