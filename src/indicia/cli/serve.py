@@ -35,8 +35,8 @@ def serve(
         raise CommandError("; ".join(map(str, against)), status=USAGE)
 
     # The service brings in most of the house; a refusal should not have to wait for that.
-    from indicia import app
+    from indicia.app.running import serve as run
     from indicia.cli.opened import speaking_of_the_installation
 
     with speaking_of_the_installation():
-        return app.serve(tree, roles=chosen, workers=workers, ready_file=ready_file)
+        return run(tree, roles=chosen, workers=workers, ready_file=ready_file)
