@@ -154,7 +154,12 @@ class Authenticator:
     def _holds(self, claim: sigv4.Claim, secret: str, request: Request, body: bytes) -> bool:
         covered = sigv4.payload_hash(claim, body)
         canonical = sigv4.canonical_request(
-            claim, request.method, request.path, request.query, request.headers, covered or b"another body"
+            claim,
+            request.method,
+            request.path,
+            request.query,
+            request.headers,
+            payload=covered or b"of another body",
         )
         return self._signatures.hold(claim, secret, canonical) and covered is not None
 

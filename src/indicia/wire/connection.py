@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -57,6 +57,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = False  # an octet of a head has come, but not the whole of it
         self._head_read = 0  # octets of it that the parser has named
         self._head_fed = 0  # octets of it that the parser was given; it names a field when it has all of it
+        self._fresh = 0  # octets in hand that begin with a head
         self._discarded = -1  # octets thrown away; -1 as long as none are to be
         self.url = b""
 
@@ -64,8 +65,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected. It has a limited time to say what it wants."""
-        assert isinstance(transport, asyncio.Transport)
-        super().connection_made(_Lingering(transport, self))
+        # uvloop's transports are asyncio's by what they do, not by inheritance.
+        super().connection_made(_Lingering(cast("asyncio.Transport", transport), self))
         self._wait()
 
     def data_received(self, data: bytes) -> None:
@@ -76,6 +77,8 @@ class Connection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._in_head:
             self._head_fed += len(data)
+        elif self.cycle is None or not self.cycle.more_body:
+            self._fresh = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -97,7 +100,8 @@ class Connection(HttpToolsProtocol):
         """The first octet of a head has come."""
         super().on_message_begin()
         self._in_head = True
-        self._head_read = self._head_fed = 0
+        self._head_read = 0
+        self._head_fed, self._fresh = self._fresh, 0
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target has come."""

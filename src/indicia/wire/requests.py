@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from ipaddress import ip_address
+from os import urandom
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indicia.domain.faults import Fault, FaultKind
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class Disconnected(Exception):  # noqa: N818 - nobody made an error
+class Disconnected(Exception):
     """The client went away before its request was whole. There is nobody to answer."""
 
 
 def new_request_id() -> str:
     """A fresh id in the form of a UUID of version 4. Not unguessable: it is no right to anything."""
-    digits = f"{random.getrandbits(128):032x}"
+    digits = urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 

@@ -235,7 +235,10 @@ def _instant_of(text: str) -> tuple[str, Instant]:
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+# botocore writes the zone as -0000 (RFC 5322 §3.3).
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) (?:GMT|[+-]0000)", re.ASCII
+)
 
 
 def _instant_of_http(text: str) -> tuple[str, Instant]:
@@ -372,7 +375,7 @@ class Signatures:
 
 
 def canonical_request(
-    claim: Claim, method: str, path: bytes, query: bytes, headers: Headers, payload: bytes
+    claim: Claim, method: str, path: bytes, query: bytes, headers: Headers, *, payload: bytes
 ) -> bytes:
     """The bytes whose hash is signed. `path` is raw and normalised; `payload` is the hash to be covered."""
     signed = claim.credential.signed
