@@ -128,7 +128,7 @@ def test_an_address_is_answered_without_dkim(desk: Desk) -> None:
 
 def test_tags_and_configuration_set_come_with_it(desk: Desk) -> None:
     """Tags are stored in the order of their keys, an absent value as the empty text."""
-    desk.database.write(lambda s: configuration_sets.create(s, desk.account, desk.region, "main", T0))
+    desk.database.write(lambda s: configuration_sets.create(s, desk.account, desk.region, "main", at=T0))
 
     desk.ask(
         "CreateEmailIdentity",

@@ -51,8 +51,16 @@ def _unquoted_ats(text: str) -> int:
 
 
 def fold(text: str) -> str:
-    """Return the form under which a name is stored. Never fails: what is not a name is simply not found."""
-    return text if _unquoted_ats(text) else text.lower()
+    """Return the form under which a name is stored, the empty text where no identity can have such a name.
+
+    Never fails: what is not a name is simply not found. Nor does it reach the store: PostgreSQL refuses text
+    with a NUL in it, SQLite a lone surrogate.
+    """
+    if not (text.isascii() and text.isprintable()):
+        return ""
+    if "@" not in text:
+        return text.lower()
+    return text if '"' not in text or _unquoted_ats(text) else text.lower()
 
 
 def shown(text: str) -> str:

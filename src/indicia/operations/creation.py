@@ -81,7 +81,7 @@ def create_email_identity(
         refuse(FaultKind.ALREADY_EXISTS, f"Email identity {shown(name.text)} already exist.")
     checked_tags = check_tags(request.tags)
     configuration_set = request.configuration_set
-    if configuration_set and not configuration_sets.exists(s, call.account, call.region, configuration_set):
+    if configuration_set and not _has_configuration_set(call, configuration_set, s):
         refuse(
             FaultKind.CONFIGURATION_SET_NOT_FOUND,
             f"Configuration set <{shown(configuration_set)}> does not exist.",
@@ -93,6 +93,12 @@ def create_email_identity(
         VerifiedForSendingStatus=covered(domains_above(s, identity)),
         DkimAttributes=None if token_set is None else _answer(identity, token_set),
     )
+
+
+def _has_configuration_set(call: Call, name: str, s: Session) -> bool:
+    # Spec 6.7: at most 64 of A-Za-z0-9_-. What cannot be a name is not looked up.
+    possible = len(name) <= 64 and name.isascii() and name.isprintable()
+    return possible and configuration_sets.exists(s, call.account, call.region, name)
 
 
 def _register(house: House, call: Call, request: NewIdentity, s: Session) -> tuple[Identity, TokenSet | None]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SUCCEEDED = "success"
+# Each round has a winner: this many callers at once on one identity all get their answer.
+_REPEATS = 10
 _LOST_RACES = frozenset({FaultKind.ALREADY_EXISTS, FaultKind.CONCURRENT_MODIFICATION})
 
 
@@ -60,21 +62,22 @@ class Dispatch:
 
         try:
             prepared = await self._prepared(entry, call, request)
-            answer = await self._once_more(entry, work)
+            answer = await self._run(entry, work)
         except Exception as failure:
             await self._record_refusal(call, resource, failure)
             raise
         remembered.pass_on(self._house.wakes)
         return answer
 
-    async def _once_more(self, entry: Entry, work: Callable[[Session], Any]) -> Any:
+    async def _run(self, entry: Entry, work: Callable[[Session], Any]) -> Any:
         """Run the work; where it lost a race and may be repeated, run it on what the winner left."""
-        try:
-            return await self._database.writing(work)
-        except Fault as fault:
-            if not entry.repeatable or fault.kind not in _LOST_RACES:
-                raise
-            return await self._database.writing(work)
+        for _ in range(_REPEATS if entry.repeatable else 0):
+            try:
+                return await self._database.writing(work)
+            except Fault as fault:
+                if fault.kind not in _LOST_RACES:
+                    raise
+        return await self._database.writing(work)
 
     async def _prepared(self, entry: Entry, call: Call, request: Any) -> Any:
         if entry.prepare is None:

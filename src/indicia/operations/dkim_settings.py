@@ -35,10 +35,9 @@ def put_dkim_attributes(
     Raises: `Fault` INVALID_PARAMETER `Domain D is not verified for DKIM signing.`, for a missing identity
     too; CONCURRENT_MODIFICATION.
     """
-    name = fold(request.EmailIdentity)
-    view = identities.view(s, call.account, call.region, name)
+    view = identities.view(s, call.account, call.region, fold(request.EmailIdentity))
     if view is None or dkim_source(view, _above(s, view)) is None:
-        domain = name.rpartition("@")[2]
+        domain = request.EmailIdentity.rpartition("@")[2]
         refuse(FaultKind.INVALID_PARAMETER, f"Domain {shown(domain)} is not verified for DKIM signing.")
     identity = view.identity
     if identity.signing_enabled != request.SigningEnabled:

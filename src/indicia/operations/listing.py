@@ -41,7 +41,9 @@ def list_email_identities(
     size = _page_size(request.PageSize, V2_PAGE, "PageSize")
     after = paging.place_of(request.NextToken, paging.IDENTITIES, call, house.keyring)
     wanted = request.Filter or {}
-    if wanted.get("IDENTITY_TYPE") == MANAGED_DOMAIN:
+    kind, status = _filtered_kind(wanted), _filtered_status(wanted)
+    contains = wanted.get("IDENTITY_NAME_CONTAINS")
+    if wanted.get("IDENTITY_TYPE") == MANAGED_DOMAIN or (contains and not _may_be_in_a_name(contains)):
         return sesv2.ListEmailIdentitiesResponse(EmailIdentities=[])
     page = identities.page(
         s,
@@ -49,9 +51,9 @@ def list_email_identities(
         call.region,
         after=after,
         limit=size + 1,
-        kind=_filtered_kind(wanted),
-        contains=wanted.get("IDENTITY_NAME_CONTAINS"),
-        status=_filtered_status(wanted),
+        kind=kind,
+        contains=contains,
+        status=status,
     )
     listed = page[:size]
     statuses = {row.name: own_status(row.facets) for row in listed}
@@ -77,7 +79,7 @@ def list_email_identities(
 
 def _filtered_kind(wanted: Mapping[str, str]) -> IdentityKind | None:
     kind = wanted.get("IDENTITY_TYPE")
-    if kind is None:
+    if kind is None or kind == MANAGED_DOMAIN:
         return None
     if kind not in IdentityKind.__members__:
         _refuse_value("IDENTITY_TYPE", kind, [*IdentityKind.__members__, MANAGED_DOMAIN])
@@ -91,6 +93,10 @@ def _filtered_status(wanted: Mapping[str, str]) -> Status | None:
     if status not in Status.__members__:
         _refuse_value("VERIFICATION_STATUS", status, list(Status.__members__))
     return Status(status)
+
+
+def _may_be_in_a_name(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _refuse_value(key: str, value: str, allowed: list[str]) -> None:

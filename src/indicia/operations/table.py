@@ -12,6 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from indicia.domain.names import MAX_ADDRESS, fold
 from indicia.operations import (
     checking,
     creation,
@@ -67,9 +68,13 @@ class Entry:
     repeatable: bool = False
 
     def resource(self, call: Call, request: object) -> str:
-        """Return the ARN of the identity the call is about; `*` where it is about none (spec 11.3)."""
+        """Return the ARN of the identity the call is about; `*` where it is about none (spec 11.3).
+
+        What cannot be the name of an identity is not written down either.
+        """
         name = getattr(request, self.subject, None) if self.subject else None
-        return identity_arn(call, name) if isinstance(name, str) and name else "*"
+        folded = fold(name) if isinstance(name, str) and len(name) <= MAX_ADDRESS else ""
+        return identity_arn(call, folded) if folded else "*"
 
 
 def identity_arn(call: Call, name: str) -> str:
