@@ -21,8 +21,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "indicia_requests_total",
-            "Requests answered, by operation and status.",
-            ["operation", "status"],
+            "Requests answered, by protocol, operation and status.",
+            ["service", "operation", "status"],
             registry=self.registry,
         )
         self._request_seconds = Histogram(
@@ -59,9 +59,9 @@ class Metrics:
             registry=self.registry,
         )
 
-    def answered(self, operation: str, status: int, seconds: float) -> None:
+    def answered(self, service: str, operation: str, status: int, seconds: float) -> None:
         """Count one request."""
-        self._requests.labels(operation, str(status)).inc()
+        self._requests.labels(service, operation, str(status)).inc()
         self._request_seconds.observe(seconds)
 
     def checked(self, result: Conclusion, seconds: float) -> None:

@@ -22,6 +22,7 @@ class Ready:
     admin: tuple[str, ...]
     dns: tuple[str, ...]
     region: str
+    playground: str = ""  # where a sandbox's DNS answers
 
     def write(self, path: Path) -> None:
         """Put the file in place in one step: whoever sees it sees all of it."""
@@ -42,6 +43,7 @@ def read(path: Path) -> Ready | None:
             admin=tuple(map(str, document["admin"])),
             dns=tuple(map(str, document["dns"])),
             region=str(document["region"]),
+            playground=str(document.get("playground", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

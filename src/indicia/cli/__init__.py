@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # Name, where it is, and the line that `indicia --help` has for it.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("serve", "indicia.cli.serve:serve", "Run the service."),
+    ("sandbox", "indicia.cli.sandbox:app", "Run a service with a playground DNS, or talk to a running one."),
+    ("doctor", "indicia.cli.doctor:doctor", "Look at an identity now, and explain record by record."),
+    ("records", "indicia.cli.records:records", "Print the records to publish for an identity."),
     ("env", "indicia.cli.env:env", "Print the environment for AWS SDKs and the AWS CLI, to eval."),
     ("key", "indicia.cli.key:app", "Create, list and revoke access keys."),
     ("account", "indicia.cli.account:app", "Create and list accounts."),

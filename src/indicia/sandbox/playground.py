@@ -25,7 +25,8 @@ import dns.rrset
 from indicia.domain.dkim import split_text
 from indicia.domain.faults import FaultKind, refuse
 
-TTL = 60  # seconds; also what a negative answer may be kept: a playground forgets fast
+TTL = 60  # seconds
+NEGATIVE_TTL = 5  # seconds; what is not there may be there in a moment
 _CHAIN = 8  # CNAMEs followed, as the verifier does
 
 # What the playground knows of the key zone: the text of the key, "" for an issued token without one, None.
@@ -184,7 +185,7 @@ class Playground:
             TTL,
             dns.rdataclass.IN,
             dns.rdatatype.SOA,
-            f"ns1.{zone}. hostmaster.{zone}. {self._serial} 3600 600 86400 {TTL}",
+            f"ns1.{zone}. hostmaster.{zone}. {self._serial} 3600 600 86400 {NEGATIVE_TTL}",
         )
 
 

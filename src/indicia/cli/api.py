@@ -1,0 +1,216 @@
+"""Commands that speak to a running service: where it is, as whom, and signed calls under `/indicia/v1/`.
+
+Endpoint, region and keys are found as the AWS CLI finds them (options, environment, profile), and where none
+of that is set, in the data dir of an installation on this machine.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hmac
+import http.client
+import json
+import os
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+from urllib.parse import quote, urlencode, urlsplit
+
+from cyclopts import Group, Parameter
+
+from indicia import ready
+from indicia.cli.errors import USAGE, CommandError
+from indicia.cli.options import DEFAULT_CONFIG_FILE
+from indicia.credentials import read_credentials
+
+_GROUP = Group("Service", help="As for the AWS CLI; without them, the installation in the data dir is asked.")
+EndpointUrl: TypeAlias = Annotated[
+    str | None, Parameter(name="--endpoint-url", help="Where the service answers.", group=_GROUP)
+]
+Region: TypeAlias = Annotated[
+    str | None, Parameter(name="--region", help="The region of the identity.", group=_GROUP)
+]
+Profile: TypeAlias = Annotated[
+    str | None, Parameter(name="--profile", help="Profile of the AWS shared files.", group=_GROUP)
+]
+
+_WITHIN = 60.0  # seconds: a diagnosis of broken DNS takes as long as a check may, 30 s
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service and the key it is asked with."""
+
+    url: str
+    region: str
+    key_id: str
+    secret: str = field(repr=False)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """Return status and body of a signed call. Raises `CommandError` when nothing answers."""
+        encoded = json.dumps(body).encode() if body is not None else b""
+        target = path + (f"?{urlencode(sorted(query.items()), quote_via=quote)}" if query else "")
+        headers = self._signed(method, path, target.partition("?")[2], encoded)
+        return send(self.url, method, target, headers, encoded)
+
+    def json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Return the answer of a signed call. Raises `CommandError` with the refusal's own sentence."""
+        return answered(*self.call(method, path, body))
+
+    def _signed(self, method: str, path: str, query: str, body: bytes) -> dict[str, str]:
+        """Return the headers of an AWS Signature Version 4 over host, date and body."""
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        digest = sha256(body).hexdigest()
+        headers = {"host": urlsplit(self.url).netloc, "x-amz-content-sha256": digest, "x-amz-date": now}
+        names = ";".join(headers)
+        canonical = "\n".join(
+            [
+                method,
+                quote(path, safe="/~"),  # every service but S3 signs the encoding of the encoded path
+                query,
+                *(f"{name}:{value}" for name, value in headers.items()),
+                "",
+                names,
+                digest,
+            ]
+        )
+        scope = f"{now[:8]}/{self.region}/ses/aws4_request"
+        text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+        key = f"AWS4{self.secret}".encode()
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        signature = hmac.digest(key, text.encode(), "sha256").hex()
+        headers["authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={self.key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+        )
+        return headers
+
+
+def send(url: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    """Return status and body of one HTTP request. Raises `CommandError` when nothing answers."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise CommandError(f"the endpoint {url} is not http://host:port or https://host:port", status=USAGE)
+    if parts.scheme == "https":
+        bundle = os.environ.get("AWS_CA_BUNDLE")
+        context = ssl.create_default_context(cafile=bundle)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            parts.hostname, parts.port, timeout=_WITHIN, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_WITHIN)
+    try:
+        connection.request(method, target, body=body or None, headers=dict(headers))
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CommandError(
+            f"nothing answers at {url} ({reason}): is the service running?", status=USAGE
+        ) from error
+    finally:
+        connection.close()
+
+
+def answered(status: int, body: bytes) -> Any:
+    """Return the JSON of a good answer. Raises `CommandError` with what a bad one says."""
+    try:
+        document = json.loads(body or b"{}")
+    except ValueError:
+        raise CommandError(
+            f"the service answered {status} with something that is not JSON", status=USAGE
+        ) from None
+    if status >= 400:
+        raise CommandError(str(document.get("message") or document.get("code") or status))
+    return document
+
+
+def find(endpoint_url: str | None, region: str | None, profile: str | None) -> Service:
+    """Return the service that is meant. Raises `CommandError` saying what to give."""
+    data_dir = Path(os.environ.get("INDICIA_DATA_DIR") or _configured_data_dir() or "indicia-data")
+    running = ready.read(data_dir / "ready.json")
+    shared = _profile(profile)
+    environ = os.environ
+    url = (
+        endpoint_url
+        or (
+            environ.get("AWS_ENDPOINT_URL_SESV2") or environ.get("AWS_ENDPOINT_URL")
+            if profile is None
+            else None
+        )
+        or shared.get("endpoint_url")
+        or (running.url if running else None)
+    )
+    if not url:
+        raise CommandError(
+            f"there is no service to ask: nothing is running on {data_dir}; start `indicia serve` there, set"
+            " INDICIA_DATA_DIR, or give --endpoint-url",
+            status=USAGE,
+        )
+    key_id, secret = _key(profile, shared, data_dir)
+    chosen = region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or shared.get("region")
+    return Service(url.rstrip("/"), chosen or (running.region if running else "us-east-1"), key_id, secret)
+
+
+def _key(profile: str | None, shared: Mapping[str, str], data_dir: Path) -> tuple[str, str]:
+    environ = os.environ
+    if profile is None and environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"):
+        return environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"]
+    if "aws_access_key_id" in shared and "aws_secret_access_key" in shared:
+        return shared["aws_access_key_id"], shared["aws_secret_access_key"]
+    own = read_credentials(data_dir / "credentials")
+    if own is None:
+        raise CommandError(
+            'there is no access key: eval "$(indicia env)", set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or'
+            " give --profile",
+            status=USAGE,
+        )
+    return own.id, own.secret
+
+
+def _configured_data_dir() -> str | None:
+    """Return the data dir that ./indicia.toml names, if it does."""
+    import tomllib  # noqa: PLC0415 - needed in one case of many
+
+    try:
+        found = tomllib.loads(DEFAULT_CONFIG_FILE.read_text(encoding="utf-8")).get("data_dir")
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _profile(name: str | None) -> dict[str, str]:
+    """Return what the AWS shared files say of a profile; nothing where no profile was asked for."""
+    name = name or os.environ.get("AWS_PROFILE")
+    if not name:
+        return {}
+    home = Path.home() / ".aws"
+    credentials = _sections(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or home / "credentials")
+    config = _sections(os.environ.get("AWS_CONFIG_FILE") or home / "config")
+    section = "default" if name == "default" else f"profile {name}"
+    found = {**config.get(section, {}), **credentials.get(name, {})}
+    if not found:
+        raise CommandError(f"there is no profile {name} in the AWS shared files", status=USAGE)
+    services = config.get(f"services {found.get('services', '')}", {})
+    lines = [line.partition("=") for line in services.get("sesv2", "").splitlines()]
+    nested = {key.strip(): value.strip() for key, _, value in lines}
+    return found | ({"endpoint_url": nested["endpoint_url"]} if "endpoint_url" in nested else {})
+
+
+def _sections(path: str | Path) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser(allow_no_value=True)
+    try:
+        parser.read_string(Path(path).expanduser().read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        return {}
+    return {name: {key: value or "" for key, value in parser[name].items()} for name in parser.sections()}

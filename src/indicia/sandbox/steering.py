@@ -1,0 +1,127 @@
+"""What a sandbox can be told to do. Each call answers when every check that became due is committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from indicia.clock import Clock
+from indicia.domain.time import Instant, Span
+from indicia.sandbox.mailbox import Mailbox
+from indicia.sandbox.playground import TTL, Playground
+from indicia.store import meta, playing
+from indicia.store.database import Database
+
+CLOCK_OFFSET = "clock_offset"  # in the table `meta`: a clock that was moved stays moved
+
+
+class Settles(Protocol):
+    """A part that can say when it has nothing left to do at this moment."""
+
+    async def settled(self) -> None:
+        """Return when nothing that is due is undone."""
+
+    def wake(self) -> None:
+        """Look for due work now."""
+
+
+class Steering:
+    """Moves the clock, edits the DNS, reads the mail. One call at a time: the next one waits.
+
+    `parts` returns what has to come to rest, in the order in which one causes work for the next; `corroborate`
+    is CHECK_MAX.
+    """
+
+    def __init__(
+        self,
+        playground: Playground,
+        database: Database,
+        clock: Clock,
+        mailbox: Mailbox,
+        *,
+        parts: Callable[[], Sequence[Settles]],
+        corroborate: Span,
+    ) -> None:
+        self.playground = playground
+        self.mailbox = mailbox
+        self._database = database
+        self._clock = clock
+        self._parts = parts
+        self._corroborate = corroborate
+        self._turn = asyncio.Lock()
+
+    def now(self) -> Instant:
+        """Return the present of the sandbox."""
+        return self._clock.now()
+
+    async def advance(self, span: Span) -> Instant:
+        """Move the clock forward and return the new present.
+
+        It stops on the way wherever a status could change, so that a status which ends after another one does
+        so as if the time had passed.
+        """
+        async with self._turn:
+            target = self._clock.now() + span
+            while (now := self._clock.now()) < target:
+                turn = await self._database.reading(
+                    partial(playing.next_turn, now=now, until=target, apart=self._corroborate)
+                )
+                self._clock.advance(max(1, (turn or target) - now))
+                await self._settle()
+            offset = str(self._clock.offset)
+            await self._database.writing(lambda s: meta.put(s, CLOCK_OFFSET, offset))
+            return self._clock.now()
+
+    async def put(self, name: str, rtype: str, values: list[str], ttl: int = TTL) -> None:
+        """Publish a record set, and have everyone whom it concerns looked at."""
+        self.playground.put(name, rtype, values, ttl)
+        await self._look_at([name])
+
+    async def misbehave(self, name: str, rcode: str) -> None:
+        """Let every question for the name be answered with this response code."""
+        self.playground.misbehave(name, rcode)
+        await self._look_at([name])
+
+    async def remove(self, name: str, rtype: str | None) -> int:
+        """Withdraw a record set, or all of a name; return how many sets there were."""
+        removed = self.playground.remove(name, rtype)
+        await self._look_at([name])
+        return removed
+
+    async def remove_under(self, domain: str) -> int:
+        """Withdraw everything of a domain; return how many names had something."""
+        removed = self.playground.remove_under(domain)
+        await self._look_at([domain])
+        return removed
+
+    async def reset(self) -> None:
+        """Forget identities, records and mail. Keys, accounts and the clock stay as they are."""
+        async with self._turn:
+            self.playground.clear()
+            await self._database.writing(playing.reset)
+            await self._settle()
+            self.mailbox.clear()
+
+    async def settle(self) -> None:
+        """Return when nothing that is due is unchecked, and no mail undelivered."""
+        async with self._turn:
+            await self._settle()
+
+    async def _look_at(self, names: Sequence[str]) -> None:
+        concerned = sorted({parent for name in names for parent in _itself_and_parents(name.lower())})
+        async with self._turn:
+            now = self._clock.now()
+            await self._database.writing(partial(playing.make_due, names=concerned, now=now))
+            await self._settle()
+
+    async def _settle(self) -> None:
+        for part in self._parts():
+            part.wake()
+            await part.settled()
+
+
+def _itself_and_parents(name: str) -> list[str]:
+    labels = name.rstrip(".").split(".")
+    return [".".join(labels[depth:]) for depth in range(len(labels))]
