@@ -67,6 +67,7 @@ class Trick(Enum):
     NO_EDNS = "no_edns"  # FORMERR to every question with an OPT record
     LOWER_CASE = "lower_case"  # the question comes back in lower case
     DUPLICATE = "duplicate"  # the right answer three times
+    NOT_AUTHORITATIVE = "not_authoritative"  # the right answer without the AA flag
     REFERRAL = "referral"  # NS of the root instead of an answer: the server does not recurse
 
 
@@ -368,6 +369,8 @@ class NameServer:
         response = self._crafted(trick, query) or self._resolved(query)
         if trick is Trick.STALE:
             response.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode.STALE_ANSWER, "served stale")])
+        if trick is Trick.NOT_AUTHORITATIVE:
+            response.flags &= ~dns.flags.AA
         right = _fitted(response, query, limit)
         if trick is Trick.WRONG_ID:
             return [_other_id(right)]

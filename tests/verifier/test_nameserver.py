@@ -5,7 +5,6 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
-
 from nameserver import NameServer, Trick, Zone
 
 

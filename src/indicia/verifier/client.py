@@ -93,7 +93,7 @@ class Client:
         self._controls: dict[Resolver, list[Callable[[bool], None]]] = {}
         self._outbox: list[tuple[Inquiry, Port, bytes]] = []
         self._leaving = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[Inquiry, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
@@ -131,9 +131,10 @@ class Client:
         self._controls.clear()
         for resolver in self.resolvers:
             resolver.ports.close()
-        for task in self._tasks:
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -168,6 +169,8 @@ class Client:
         """Stop a question that nobody waits for any more."""
         if not inquiry.over:
             inquiry.abandon()
+            if inquiry in self._tasks:
+                self._tasks[inquiry].cancel()
             self._ended(inquiry)
 
     def unasked(self, question: Question, reply: Reply) -> Observation:
@@ -254,15 +257,17 @@ class Client:
         """Send the question over TCP; the case needs no secret there, the connection is one."""
         inquiry.ident = self._chance.take(2)
         wire = encode(inquiry.form, inquiry.ident, None, edns=inquiry.edns, recursive=self.recursive)
-        task = self.loop.create_task(self._over_tcp(inquiry, wire))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[inquiry] = self.loop.create_task(self._over_tcp(inquiry, wire))
 
     async def _over_tcp(self, inquiry: Inquiry, wire: bytes) -> None:
         resolver = inquiry.resolver
         resolver.ports.tally.tcp += 1
         seconds = max(inquiry.deadline - self.now(), 0)
-        inquiry.arrived_over_tcp(await over_tcp(resolver.address, wire, seconds))
+        try:
+            answer = await over_tcp(resolver.address, wire, seconds)
+        finally:
+            del self._tasks[inquiry]
+        inquiry.arrived_over_tcp(answer)
 
     def control(self, resolver: Resolver, since: float, told: Callable[[bool], None]) -> None:
         """Tell whether the resolver answers anything: somebody since then, or now the control question.

@@ -125,7 +125,7 @@ class Port:
 class Ports:
     """The sockets towards one resolver."""
 
-    __slots__ = ("_address", "_all", "_chance", "_count", "_lifetime", "_retired", "_uses", "tally")
+    __slots__ = ("_address", "_all", "_chance", "_count", "_lifetime", "_retired", "_uses", "made", "tally")
 
     def __init__(
         self,
@@ -143,6 +143,7 @@ class Ports:
         self._lifetime = lifetime
         self._all: list[Port | None] = [None] * count
         self._retired: list[Port] = []
+        self.made = 0
         self.tally = Tally()
 
     def pick(self, loop: asyncio.AbstractEventLoop, now: float) -> Port:
@@ -152,6 +153,7 @@ class Ports:
         if port is not None and port.used < self._uses and now - port.born < self._lifetime:
             return port
         fresh = Port(self._address, self.tally, loop)
+        self.made += 1
         self._all[slot] = fresh
         if port is not None:
             self._retired.append(port)
