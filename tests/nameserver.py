@@ -194,6 +194,7 @@ class NameServer:
         self._udp, self._tcp = _same_port(host)
         self.host, self.port = self._udp.getsockname()[:2]
         self._loop = asyncio.new_event_loop()
+        self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"nameserver-{self.port}", daemon=True)
 
     @property
@@ -258,10 +259,8 @@ class NameServer:
 
     def start(self) -> Self:
         """Answer from now on."""
-        started = threading.Event()
-        self._loop.call_soon(started.set)
         self._thread.start()
-        started.wait()
+        self._started.wait()
         return self
 
     def close(self) -> None:
@@ -284,6 +283,7 @@ class NameServer:
         asyncio.set_event_loop(self._loop)
         self._loop.add_reader(self._udp, self._on_datagrams)
         server = self._loop.run_until_complete(asyncio.start_server(self._on_stream, sock=self._tcp))
+        self._loop.call_soon(self._started.set)  # within run_forever, so that stopping ends it
         self._loop.run_forever()
         self._loop.remove_reader(self._udp)
         server.close()
