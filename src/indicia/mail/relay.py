@@ -94,8 +94,8 @@ class SmtpCarrier:
             tls_context=self._tls,
             timeout=COMMAND_WITHIN,
         )
-        await client.connect()
         try:
+            await client.connect()
             await client.sendmail(letter.sender, [letter.recipient], letter.message)
         finally:
             await _leave(client)
