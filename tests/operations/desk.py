@@ -131,9 +131,7 @@ class Desk:
         if operation in OWN_REQUESTS:
             return self.dispatch(self.call("indicia", operation), OWN_REQUESTS[operation](**members))
         service = next(name for name in ("sesv2", "ses", "sts") if operation in operations(name))
-        return self.dispatch(
-            self.call(service, operation), operations(service)[operation].request(**members)
-        )
+        return self.dispatch(self.call(service, operation), operations(service)[operation].request(**members))
 
     def ask(self, operation: str, **members: Any) -> Any:
         """Return the answer."""

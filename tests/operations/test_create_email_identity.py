@@ -1,4 +1,4 @@
-"""CreateEmailIdentity: what it makes, what it refuses and in which words, and that it makes all or nothing."""
+"""CreateEmailIdentity: what it makes, what it refuses in which words, and that it makes all or nothing."""
 
 from __future__ import annotations
 
@@ -149,7 +149,12 @@ ONE_WAY = (
     "You cannot configure the identity to use Easy DKIM and Bring Your Own DKIM properties at the same time."
 )
 REFUSALS: list[tuple[str, dict[str, Any], FaultKind, str]] = [
-    ("example", {}, FaultKind.INVALID_PARAMETER, "Invalid domain name example. A domain has at least two labels."),
+    (
+        "example",
+        {},
+        FaultKind.INVALID_PARAMETER,
+        "Invalid domain name com1. A domain has at least two labels.",
+    ),
     ("exa mple.com", {}, FaultKind.INVALID_PARAMETER, "Invalid domain name exa mple.com."),
     ("example.com.", {}, FaultKind.INVALID_PARAMETER, "Invalid domain name example.com.."),
     ("-a.com", {}, FaultKind.INVALID_PARAMETER, "Invalid domain name -a.com."),
@@ -167,8 +172,10 @@ REFUSALS: list[tuple[str, dict[str, Any], FaultKind, str]] = [
         "co.uk",
         {},
         FaultKind.INVALID_PARAMETER,
-        "Invalid domain name co.uk. It is a public suffix, under which others register domains; use a domain"
-        " below it.",
+        (
+            "Invalid domain name co.uk. It is a public suffix, under which others register domains; use a domain"
+            " below it."
+        ),
     ),
     (
         f"a.{SERVICE_DOMAIN}",

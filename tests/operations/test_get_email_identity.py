@@ -40,7 +40,7 @@ def test_a_fresh_address_reads_as_recorded(desk: Desk) -> None:
 
 
 def test_a_fresh_domain_reads_as_probed(desk: Desk) -> None:
-    """PENDING with three tokens, both lengths, the creation as generation, the zone, nothing looked up yet."""
+    """PENDING with three tokens, both lengths, the creation as generation, the zone, not looked up yet."""
     created = desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
 
     got = desk.ask("GetEmailIdentity", EmailIdentity="EXAMPLE.COM")
@@ -250,7 +250,7 @@ def test_an_address_may_choose_the_length_of_the_next_key(desk: Desk) -> None:
 
 
 def test_v1_verification_attributes(desk: Desk) -> None:
-    """Names come back as they were asked; the unknown are left out; every domain has its token, no address."""
+    """Names come back as they were asked, the unknown left out; every domain has its token, no address."""
     desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
     desk.ask("CreateEmailIdentity", EmailIdentity="ann@example.com")
     desk.find("example.com", Facet.DKIM, Status.TEMPORARY_FAILURE)

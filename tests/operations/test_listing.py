@@ -104,7 +104,7 @@ def test_tokens_are_shared_by_both_versions(stocked: Desk) -> None:
 
 
 def test_a_token_is_good_for_its_list_alone(stocked: Desk) -> None:
-    """Another account or region, an altered or invented token: `Invalid NextToken <T>.`"""
+    """Another account or region, an altered or invented token: `Invalid NextToken <T>.`."""
     token = stocked.ask("ListEmailIdentities", PageSize=2).NextToken
     altered = token[:-2] + ("AA" if token[-2:] != "AA" else "BB")
     attempts = [
@@ -142,7 +142,7 @@ def test_v2_lists_twenty_five_and_v1_a_thousand(desk: Desk) -> None:
 
 
 def test_v1_lists_by_type_and_the_verified_addresses(stocked: Desk) -> None:
-    """ListIdentities takes a type; ListVerifiedEmailAddresses shows addresses proved by their own link only."""
+    """ListIdentities takes a type; ListVerifiedEmailAddresses shows addresses proved by their own link."""
     assert stocked.ask("ListIdentities", IdentityType="EmailAddress").Identities == NAMES[1:4:2]
     assert stocked.ask("ListVerifiedEmailAddresses").VerifiedEmailAddresses == []
 

@@ -1,0 +1,158 @@
+"""The table of operations, the audit log, the wakes, and what hostile names come to."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from desk import OWN_REQUESTS, T0, Desk
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.operations.table import TABLE
+from indicia.wire.shapes import SERVICES, operations
+
+
+def test_the_table_names_operations_that_exist() -> None:
+    """Every entry is modelled, under its own name, with the permission of that name."""
+    for (service, operation), entry in TABLE.items():
+        assert (service, operation) == (entry.service, entry.operation)
+        if service == "indicia":
+            assert operation in OWN_REQUESTS
+        else:
+            assert operation in operations(service)
+            if entry.subject:
+                assert entry.subject in operations(service)[operation].request.__struct_fields__
+        prefix = "ses" if service == "sesv2" else service
+        assert entry.permission == f"{prefix}:{operation}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_modelled_and_not_built_says_so(sqlite_desk: Desk, service: str) -> None:
+    """Every other operation of the service models is refused by its name, and leaves no line."""
+    missing = [name for name in operations(service) if (service, name) not in TABLE]
+    assert bool(missing) is (service != "sts")
+    for name in missing:
+        with pytest.raises(Fault) as caught:
+            asyncio.run(_awaited(sqlite_desk, service, name))
+        assert caught.value.kind is FaultKind.NOT_IMPLEMENTED
+        assert caught.value.message == f"The operation {name} is not implemented by this service yet."
+    assert sqlite_desk.trail() == []
+
+
+async def _awaited(desk: Desk, service: str, name: str) -> object:
+    return await desk.dispatch(desk.call(service, name), None)
+
+
+def test_every_change_is_on_the_record(desk: Desk) -> None:
+    """Who, with what key, from where, which call on what, how it ended; reads leave no line."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="Example.com")
+    desk.refused("CreateEmailIdentity", EmailIdentity="example.com")
+    desk.ask("GetEmailIdentity", EmailIdentity="example.com")
+    desk.ask("ListIdentities")
+
+    refused, succeeded = desk.trail()
+
+    assert (succeeded.outcome, refused.outcome) == ("success", "already_exists")
+    assert succeeded.operation == refused.operation == "sesv2:CreateEmailIdentity"
+    assert succeeded.resource == f"arn:aws:ses:{desk.region}:{desk.account}:identity/example.com"
+    assert (succeeded.principal, succeeded.address, succeeded.at) == (desk.principal, "192.0.2.7", T0)
+    assert succeeded.access_key == "AKIATESTTESTTESTTEST"
+
+
+def test_a_read_changes_nothing(desk: Desk) -> None:
+    """Reads run where nothing can be written: none of them is told to be a read by mistake."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    before = desk.view("example.com")
+    trail = desk.trail()
+    desk.wakes.woken.clear()
+    reads = {
+        "GetEmailIdentity": {"EmailIdentity": "example.com"},
+        "ListEmailIdentities": {},
+        "GetIdentityVerificationAttributes": {"Identities": ["example.com"]},
+        "GetIdentityDkimAttributes": {"Identities": ["example.com"]},
+        "ListIdentities": {},
+        "ListVerifiedEmailAddresses": {},
+        "GetCallerIdentity": {},
+        "GetIdentityRecords": {"name": "example.com"},
+        "GetIdentityHistory": {"name": "example.com"},
+    }
+    assert set(reads) == {entry.operation for entry in TABLE.values() if not entry.writes}
+
+    for operation, members in reads.items():
+        desk.ask(operation, **members)
+
+    assert (desk.view("example.com"), desk.trail(), desk.wakes.woken) == (before, trail, [])
+
+
+def test_a_mistake_of_ours_is_on_the_record_too(desk: Desk) -> None:
+    """A handler that breaks leaves nothing but its line, and its exception comes out as it is."""
+
+    def broken(octets: int) -> bytes:
+        raise RuntimeError("no randomness")
+
+    desk.dispatch._house = replace(desk.house, random=broken)
+    with pytest.raises(RuntimeError):
+        desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+
+    assert [line.outcome for line in desk.trail()] == ["internal"]
+    assert desk.ask("ListIdentities").Identities == []
+
+
+def test_who_is_calling(sqlite_desk: Desk) -> None:
+    """The root's user id is its account, a user's is stable and has the form that IAM gives."""
+    root = sqlite_desk.ask("GetCallerIdentity")
+    assert (root.UserId, root.Account, root.Arn) == (
+        sqlite_desk.account,
+        sqlite_desk.account,
+        f"arn:aws:iam::{sqlite_desk.account}:root",
+    )
+
+    sqlite_desk.principal = f"arn:aws:iam::{sqlite_desk.account}:user/ann"
+    user = sqlite_desk.ask("GetCallerIdentity")
+    assert user == sqlite_desk.ask("GetCallerIdentity")
+    assert (user.Arn, user.UserId[:4], len(user.UserId)) == (sqlite_desk.principal, "AIDA", 21)
+
+
+EVERY_NAME = st.text(max_size=400) | st.from_regex(r"[\w.@\"\\ +-]{0,60}", fullmatch=True)
+BY_NAME = {
+    "CreateEmailIdentity": "EmailIdentity",
+    "GetEmailIdentity": "EmailIdentity",
+    "DeleteEmailIdentity": "EmailIdentity",
+    "PutEmailIdentityDkimAttributes": "EmailIdentity",
+    "VerifyDomainIdentity": "Domain",
+    "VerifyDomainDkim": "Domain",
+    "VerifyEmailIdentity": "EmailAddress",
+    "DeleteIdentity": "Identity",
+    "DeleteVerifiedEmailAddress": "EmailAddress",
+    "CheckIdentity": "name",
+    "GetIdentityHistory": "name",
+    "GetIdentityRecords": "name",
+}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(EVERY_NAME)
+@example("\x00")
+@example("\ud800")
+@example("a\u0000@example.com")
+@example('"' * 63 + "@example.com")
+@example("K.example")
+@example("xn--.example")
+@example("1.2.3.4")
+@example("a@" + "b." * 125 + "c")
+def test_no_name_breaks_anything(desk: Desk, name: str) -> None:
+    """Whatever is sent as a name is answered or refused by a fault; what it made is found and deletable."""
+    for operation, member in BY_NAME.items():
+        with suppress(Fault):
+            desk.ask(operation, **{member: name})
+    for operation in ("GetIdentityVerificationAttributes", "GetIdentityDkimAttributes"):
+        desk.ask(operation, Identities=[name])
+    desk.ask("ListEmailIdentities", Filter={"IDENTITY_NAME_CONTAINS": name})
+    for left in desk.ask("ListIdentities").Identities:
+        assert left.isascii()
+        assert desk.ask("GetEmailIdentity", EmailIdentity=left).IdentityType
+        desk.ask("DeleteEmailIdentity", EmailIdentity=left)
