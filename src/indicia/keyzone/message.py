@@ -78,10 +78,10 @@ def head(rcode: Rcode, *, authoritative: bool, answers: int = 0, authority: int 
     )
 
 
-def bare(query: bytes, rcode: Rcode) -> bytes:
-    """Return an answer of a header only, to a message whose question was not understood."""
+def bare(query: bytes, rcode: Rcode, with_opt: bytes = b"") -> bytes:
+    """Return an answer without a question, to a message whose question was not understood."""
     first = _QR | (query[2] & (0x78 | _RD))  # RFC 1035 §4.1.1: opcode and RD are copied
-    return query[:2] + bytes((first, rcode, 0, 0, 0, 0, 0, 0, 0, 0))
+    return query[:2] + bytes((first, rcode, 0, 0, 0, 0, 0, 0, 0, bool(with_opt))) + with_opt
 
 
 def opt(*, dnssec_ok: bool, extended: int = 0) -> bytes:

@@ -144,7 +144,7 @@ class Responder:
         if len(query) < HEADER or query[2] & 0x80:
             return None
         if query[2] & _OPCODE:
-            return bare(query, Rcode.NOTIMP)
+            return bare(query, Rcode.NOTIMP, _opt_for(query))
         counts = query[4:12]
         end = query.find(0, HEADER) + 5
         if HEADER + 5 <= end <= len(query):
@@ -165,8 +165,7 @@ class Responder:
         plain = HEADER + 5 <= end <= len(query) and not query[2] & (0x80 | _OPCODE)
         if not plain or not well_formed(query[HEADER : end - 4]):
             return None
-        client = edns(query, end) if query[4:12] == ONE_QUESTION_AND_OPT else None
-        return fit(query, query[HEADER:end], _CUT, 0, client[1] if client else b"")
+        return fit(query, query[HEADER:end], _CUT, 0, _opt_for(query))
 
     def _odd(self, query: bytes, now: float, *, datagram: bool) -> bytes | Coroutine[None, None, bytes]:
         read = odd.read(query)
@@ -281,6 +280,14 @@ class Responder:
         rtype = question[-4] << 8 | question[-3]
         made = _REFUSED if zone is None else _answer(zone, name, rtype, state)
         return fit(query, question, made, room, with_opt)
+
+
+def _opt_for(query: bytes) -> bytes:
+    """Return the OPT that belongs to the answer of a plain question, whatever the answer says."""
+    if query[4:12] != ONE_QUESTION_AND_OPT:
+        return b""
+    client = edns(query, query.find(0, HEADER) + 5)
+    return client[1] if client else b""
 
 
 def _answer(zone: Zone, name: bytes, rtype: int, state: _State) -> Answer:
