@@ -17,11 +17,13 @@ SOA = Soa("example.com", "ns1.example.com", "hostmaster.example.com", 2026010101
 
 
 def claim(database: Database, owner: str = "one", *, now: int = 10_000, **given):
+    """Claim as `one`, everything, for a second."""
     given = {"lease_until": now + 1_000, "limit": 100, **given}
     return database.write(lambda s: checks.claim(s, now=now, owner=owner, **given))
 
 
 def result(claimed: checks.Claim, owner: str = "one", **given) -> checks.CheckResult:
+    """A check that found DKIM right."""
     plain = checks.CheckResult(
         claimed.identity.id,
         claimed.identity.generation,
@@ -39,6 +41,7 @@ def result(claimed: checks.Claim, owner: str = "one", **given) -> checks.CheckRe
 
 
 def verdict(identity_id: int, **given) -> evidence.Evidence:
+    """A verdict that DKIM records are missing."""
     plain = evidence.Evidence(
         identity_id, Facet.DKIM, 10_500, 1, "schedule", Status.PENDING, Status.PENDING, "MISSING", "d1", "{}"
     )
@@ -46,6 +49,7 @@ def verdict(identity_id: int, **given) -> evidence.Evidence:
 
 
 def write_back(database: Database, *results: checks.CheckResult) -> list[int]:
+    """Write results back in one unit of work."""
     return database.write(lambda s: checks.write_back(s, results))
 
 

@@ -57,10 +57,12 @@ def test_what_was_acknowledged_survives_a_kill_at_any_point(url: str):
     assert all(view.token_set is not None and Facet.DKIM in view.facets for view in found.values())
 
     stored: list[identities.IdentityRow] = []
+    after = ""
     while page := database.read(
-        lambda s: identities.page(s, ACCOUNT, REGION, after=stored[-1].name if stored else "", limit=1000)
+        lambda s, after=after: identities.page(s, ACCOUNT, REGION, after=after, limit=1000)
     ):
         stored += page
+        after = page[-1].name
     # Nothing is half there, acknowledged or not: the counter, the rows and what hangs on them agree.
     assert all(Facet.DKIM in row.facets for row in stored)
     assert database.read(lambda s: identities.count(s, ACCOUNT, REGION)) == len(stored)

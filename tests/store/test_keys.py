@@ -17,6 +17,7 @@ INTEGRITY = (sqlite3.IntegrityError, psycopg.errors.UniqueViolation)
 
 
 def issue(database: Database, *tokens: str):
+    """Store a token set with these tokens."""
     issued = token_set(*tokens)
     database.write(lambda s: keys.insert_token_set(s, issued, 1_000))
     return issued

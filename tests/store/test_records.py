@@ -35,7 +35,7 @@ def test_an_access_key_lives_until_it_is_revoked(database: Database):
     assert database.write(lambda s: access.create_key(s, other))
     assert database.read(lambda s: access.get_key(s, "AKIAEXAMPLE")) == KEY
     assert database.read(lambda s: access.get_key(s, "AKIANOBODY")) is None
-    assert database.read(lambda s: access.list_keys(s)) == [KEY, other]
+    assert database.read(access.list_keys) == [KEY, other]
     assert database.read(lambda s: access.list_keys(s, "999900000000")) == [other]
     assert database.write(lambda s: access.revoke(s, KEY.id, 9_000))
     assert not database.write(lambda s: access.revoke(s, KEY.id, 9_999))
@@ -60,7 +60,7 @@ def test_accounts_are_kept(database: Database):
     assert not database.write(lambda s: access.create_account(s, replace(first, contact="x")))
     database.write(lambda s: access.put_account(s, replace(first, sending_enabled=False, created_at=99)))
     changed = replace(first, sending_enabled=False)
-    assert database.read(lambda s: access.list_accounts(s)) == [changed, second]
+    assert database.read(access.list_accounts) == [changed, second]
     assert database.read(lambda s: access.get_account(s, first.id)) == changed
     assert database.read(lambda s: access.get_account(s, "404404404404")) is None
 
@@ -115,6 +115,7 @@ def test_configuration_sets_are_kept_by_name(database: Database):
 
 
 def link(database: Database, identity_id: int, token_hash: bytes, **given: int) -> None:
+    """Store a link that is good from 10 to 100."""
     given = {"now": 10, "expires_at": 100, "generation": 3, **given}
     database.write(lambda s: links.create(s, token_hash, identity_id=identity_id, **given))
 
@@ -191,12 +192,14 @@ def test_a_mailbox_can_be_stopped(database: Database):
 
 
 def parcel(database: Database, payload: bytes, now: int = 10) -> int:
+    """Queue a parcel and return its id."""
     return database.write(
         lambda s: outbox.add(s, kind="mail", subject_key="user@x.example", payload=payload, now=now)
     )
 
 
 def collect(database: Database, owner: str, *, now: int = 100, lease_now: int = 100, limit: int = 10):
+    """Claim parcels for 50 ms."""
     return database.write(
         lambda s: outbox.claim(
             s, now=now, lease_now=lease_now, lease_until=lease_now + 50, owner=owner, limit=limit
@@ -255,7 +258,7 @@ def test_two_senders_share_the_work(database: Database):
 
 
 def test_the_audit_log_grows(database: Database):
-    """Entries come back newest first, of the account asked for, and with the work that failed there is none."""
+    """Entries come back newest first, those of the account asked for."""
     entries = [
         audit.AuditEntry(
             at, account, f"arn:aws:iam::{account}:root", "AKIA", "::1", "op", "identity/x", "ok", f"r{at}"
@@ -295,10 +298,10 @@ def test_sealed_values_are_replaced_page_by_page(database: Database):
         database.write(lambda s, key=key: keys.add_pooled(s, key))
     place = sealed.Place.POOLED_KEY
     seen: list[tuple[int | str, bytes]] = []
-    while page := database.read(
-        lambda s: sealed.page(s, place, after=seen[-1][0] if seen else None, limit=2)
-    ):
+    after: int | str | None = None
+    while page := database.read(lambda s, after=after: sealed.page(s, place, after=after, limit=2)):
         seen += page
+        after = page[-1][0]
     assert seen == [(key.id, b"sealed") for key in made]
     first = made[0].id
     assert database.write(lambda s: sealed.replace(s, place, first, b"sealed", b"anew"))

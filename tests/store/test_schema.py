@@ -35,16 +35,19 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path):
 
 
 def connect(url: str):
+    """A connection of the driver's own."""
     if url.startswith("sqlite"):
         return connect_sqlite(url.removeprefix("sqlite:///"))
     return connect_postgres(url)
 
 
 def dialect(url: str) -> str:
+    """The kind of database behind the URL."""
     return url.partition(":")[0]
 
 
 def engine(url: str) -> sa.Engine:
+    """What SQLAlchemy inspects the database with."""
     name = "sqlite+pysqlite://" if url.startswith("sqlite") else "postgresql+psycopg://"
     return sa.create_engine(name, creator=lambda: connect(url), poolclass=sa.pool.NullPool)
 
@@ -82,6 +85,7 @@ def shape(url: str) -> dict[str, object]:
 
 
 def step_by_step(url: str) -> None:
+    """Migrate from nothing through every step."""
     connection = connect(url)
     schema.upgrade(dialect(url), connection)
     connection.close()

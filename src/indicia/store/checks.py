@@ -177,8 +177,9 @@ _CHECK: Final = (
 
 
 def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
+    columns = rows.packed(dialect, *rows.IDENTITY, *rows.TOKEN_SET, *_CHECK, rows.facets_of_identity(dialect))
     return (
-        sa.select(*rows.IDENTITY, *rows.TOKEN_SET, *_CHECK, rows.facets_of_identity(dialect))
+        sa.select(*columns)
         .select_from(
             tables.verification.join(tables.identity, _i.id == _v.identity_id).outerjoin(
                 tables.token_set, tables.token_set.c.id == _i.token_set_id
@@ -210,7 +211,7 @@ def claim(
     if not ids:
         return []
     # Before the lease is written, so that `asked` is what it was.
-    found = {row[0]: _claim(row) for row in s.all(_CLAIMS, ids=ids)}
+    found = {each.identity.id: each for each in map(_claim, s.all(_CLAIMS, ids=ids))}
     s.run(_LEASE, ids=sorted(ids), owner=owner, until=lease_until, due_again=now + max(0, lease_until - real))
     return [found[identity_id] for identity_id in ids if identity_id in found]
 
@@ -227,7 +228,8 @@ def _due_ids(s: Session, shards: Sequence[int], limit: int, *, now: Instant, lea
     return [identity_id for _, identity_id in due[:limit]]
 
 
-def _claim(row: Row) -> Claim:
+def _claim(selected: Row) -> Claim:
+    row = rows.unpacked(selected)
     at = _CHECK_AT
     error = row[at + 5]
     return Claim(

@@ -201,14 +201,16 @@ _LISTS_AT: Final = _VERIFICATION_AT + len(rows.VERIFICATION)
 
 
 def _view_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
-    return sa.select(
+    columns = rows.packed(
+        dialect,
         *rows.IDENTITY,
         *rows.TOKEN_SET,
         *rows.VERIFICATION,
         rows.facets_of_identity(dialect),
         rows.tags_of_identity(dialect),
         rows.policies_of_identity(dialect),
-    ).select_from(
+    )
+    return sa.select(*columns).select_from(
         tables.identity.outerjoin(tables.token_set, tables.token_set.c.id == _i.token_set_id).outerjoin(
             tables.verification, tables.verification.c.identity_id == _i.id
         )
@@ -227,11 +229,10 @@ _VIEW_BY_ID = Prepared(
 )
 
 
-def _view(row: Row) -> IdentityView:
+def _view(selected: Row) -> IdentityView:
+    row = rows.unpacked(selected)
     at = _VERIFICATION_AT
     error = row[at + 3]
-    tags = row[_LISTS_AT + 1]
-    policies = row[_LISTS_AT + 2]
     return IdentityView(
         rows.identity(row),
         rows.token_set(row, _TOKEN_SET_AT),
@@ -240,8 +241,8 @@ def _view(row: Row) -> IdentityView:
         row[at + 2],
         None if error is None else rows.ERRORS[error],
         rows.soa(row, at + 4),
-        tuple([(str(key), str(value)) for key, value in rows.listed(tags)]),
-        {str(name): str(document) for name, document in rows.listed(policies)},
+        tuple(sorted([(key, value) for key, value in rows.listed(row[_LISTS_AT + 1])])),
+        {each[0]: each[1] for each in sorted(rows.listed(row[_LISTS_AT + 2]))},
         row[at],
     )
 
@@ -262,7 +263,8 @@ def view_many(s: Session, account: str, region: str, names: Sequence[str]) -> di
     """Return everything about those of the named identities that exist, by name, in one statement."""
     if not names:
         return {}
-    return {row[4]: _view(row) for row in s.all(_VIEW_MANY, account=account, region=region, names=names)}
+    views = map(_view, s.all(_VIEW_MANY, account=account, region=region, names=names))
+    return {view.identity.name: view for view in views}
 
 
 @cache

@@ -85,33 +85,20 @@ class PostgresDatabase(Database):
         while True:
             tries += 1
             with self._pool.connection() as connection:
-                committing = False
                 try:
-                    if connection.read_only is not reading:
-                        # A reading work sees one moment, however many statements it runs.
-                        connection.isolation_level = (
-                            psycopg.IsolationLevel.REPEATABLE_READ if reading else None
-                        )
-                        connection.read_only = reading
-                    with connection.cursor() as cursor:
-                        result = work(Session(POSTGRESQL, cursor))
-                    committing = True
-                    connection.commit()
-                    return result
+                    return _attempt(connection, work, reading=reading)
                 except (SerializationFailure, DeadlockDetected) as error:
                     connection.rollback()
                     if tries >= _TRIES:
-                        raise Fault(
-                            FaultKind.UNAVAILABLE, "The database is too busy with conflicting changes."
-                        ) from error
+                        message = "The database is too busy with conflicting changes."
+                        raise Fault(FaultKind.UNAVAILABLE, message) from error
                 except psycopg.OperationalError as error:
-                    # A connection that died in the pool says nothing about the server. Before the COMMIT was
-                    # sent nothing is written, so the work is done again; after it nobody knows.
                     if not connection.closed:
                         connection.rollback()
                         raise _unavailable(error) from error
+                    # A connection that died in the pool says nothing about the server: once more on a new.
                     self._pool.drop_idle()
-                    if committing or tries > 2:
+                    if tries > 2:
                         raise _unavailable(error) from error
                 except BaseException:
                     if not connection.closed:
@@ -119,6 +106,23 @@ class PostgresDatabase(Database):
                     raise
             # Two that collided would collide again if they came back in step.
             time.sleep(random.uniform(0.0, 0.002 * 2**tries))  # noqa: S311 - not a secret
+
+
+def _attempt(connection: Connection, work: Callable[[Session], T], *, reading: bool) -> T:
+    """Run the work in a transaction. What it raises before the COMMIT was sent can be run again."""
+    if connection.read_only is not reading:
+        # A reading work sees one moment, however many statements it runs.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reading else None
+        connection.read_only = reading
+    with connection.cursor() as cursor:
+        result = work(Session(POSTGRESQL, cursor))
+    try:
+        connection.commit()
+    except psycopg.OperationalError as error:
+        if connection.closed and not reading:
+            raise _unavailable(error) from error  # nobody knows whether it was committed
+        raise
+    return result
 
 
 class _Pool:
