@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import psycopg
 from values import ACCOUNT, REGION, add, state
 
 from indicia.domain.identity import ErrorType, Facet, Status
@@ -295,6 +296,35 @@ def test_write_backs_in_any_order_do_not_lock_each_other_up(database: Database):
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(work, range(8))) == [0] * 7 + [60]
+
+
+def test_what_is_expected_holds_still_under_a_write_back(postgres_url: str):
+    """A change of the expectation waits until the verdict on the one before is committed."""
+    database = Database.open(postgres_url)
+    made = database.write(lambda s: add(s, "example.com", due_at=1))
+    (claimed,) = claim(database)
+    written, release = threading.Event(), threading.Event()
+
+    def verify(s):
+        checks.write_back(s, [result(claimed)])
+        written.set()
+        release.wait()
+
+    with ThreadPoolExecutor(2) as pool, psycopg.connect(postgres_url, autocommit=True) as observer:
+        verifying = pool.submit(database.write, verify)
+        written.wait()
+        changed = replace(made, generation=2)
+        changing = pool.submit(database.write, lambda s: identities.update(s, changed, 1))
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        try:
+            while not changing.done() and observer.execute(waits).fetchone() == (0,):
+                pass
+            assert not changing.done()
+        finally:
+            release.set()
+        verifying.result()
+        assert changing.result().generation == 2
+    database.close()
 
 
 def test_our_own_checks_never_collide_with_a_caller(database: Database):
