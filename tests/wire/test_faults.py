@@ -70,10 +70,12 @@ def test_a_v1_error_to_the_octet() -> None:
     assert answer(Protocol.SES_V1, fault, "the-id") == (
         400,
         b"text/xml",
-        b'<ErrorResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><Error><Type>Sender</Type>'
-        b"<Code>ConfigurationSetDoesNotExist</Code><Message>Set &lt;a&amp;b&gt; is not.</Message>"
-        b"<ConfigurationSetName>a&amp;b</ConfigurationSetName></Error>"
-        b"<RequestId>the-id</RequestId></ErrorResponse>",
+        (
+            b'<ErrorResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><Error><Type>Sender</Type>'
+            b"<Code>ConfigurationSetDoesNotExist</Code><Message>Set &lt;a&amp;b&gt; is not.</Message>"
+            b"<ConfigurationSetName>a&amp;b</ConfigurationSetName></Error>"
+            b"<RequestId>the-id</RequestId></ErrorResponse>"
+        ),
         (),
     )
 
@@ -111,7 +113,7 @@ def test_blame_follows_the_status(kind: FaultKind, protocol: Protocol) -> None:
 
 @given(st.sampled_from(FaultKind), st.text())
 def test_botocore_reads_back_what_was_said(kind: FaultKind, message: str) -> None:
-    """Any message, in every protocol, is well formed and reads back, but for what cannot be written at all."""
+    """Any message is well formed in every protocol and reads back, but for what cannot be written."""
     for protocol, parser in (
         (Protocol.SES_V1, botocore.parsers.QueryParser()),
         (Protocol.SES_V2, botocore.parsers.RestJSONParser()),
@@ -122,11 +124,12 @@ def test_botocore_reads_back_what_was_said(kind: FaultKind, message: str) -> Non
         assert error["Code"] == faults.code_of(protocol, kind)
         if message.isprintable():
             assert (error["Message"] or "") == message
-    ET.fromstring(answer(Protocol.SES_V1, Fault(kind, message), "id").body)
+    ET.fromstring(answer(Protocol.SES_V1, Fault(kind, message), "id").body)  # noqa: S314 - our own
     msgspec.json.decode(answer(Protocol.INDICIA, Fault(kind, message), "id").body)
 
 
 def botocore_headers(told: faults.Answer) -> dict[str, str]:
+    """The headers of an answer as botocore has them."""
     return {name.decode(): value.decode() for name, value in told.headers}
 
 

@@ -52,6 +52,7 @@ def rescoped(asking: Asking, index: int, value: str) -> Asking:
 
 
 def with_authorization(asking: Asking, value: str) -> Asking:
+    """The request with another Authorization header."""
     return asking.with_header("Authorization", value)
 
 
@@ -117,8 +118,10 @@ REFUSALS = {
     "another day": (
         lambda a: rescoped(a(), 1, "20010203"),
         ("SignatureDoesNotMatch", "InvalidSignatureException", 403),
-        r"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-        rf"'20010203' != '\d{{8}}', from '{STAMP}'\.",
+        (
+            r"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            rf"'20010203' != '\d{{8}}', from '{STAMP}'\."
+        ),
     ),
     "another terminator": (
         lambda a: rescoped(a(), 4, "aws5"),
@@ -128,8 +131,10 @@ REFUSALS = {
     "region not served": (
         lambda a: a(region="mars-north-1"),
         ("SignatureDoesNotMatch", "InvalidSignatureException", 403),
-        r"Credential should be scoped to a valid region, not 'mars-north-1'\. "
-        r"Regions served here: us-east-1, eu-central-1\.",
+        (
+            r"Credential should be scoped to a valid region, not 'mars-north-1'\. "
+            r"Regions served here: us-east-1, eu-central-1\."
+        ),
     ),
     "stale": (
         lambda a: shifted(a, minutes=-16),
@@ -159,8 +164,10 @@ REFUSALS = {
     "nothing but the algorithm": (
         lambda a: with_authorization(a(), "AWS4-HMAC-SHA256"),
         ("IncompleteSignature", "IncompleteSignatureException", 400),
-        r"Authorization header requires 'Credential' parameter\. "
-        r"Authorization header requires 'SignedHeaders' parameter\.",
+        (
+            r"Authorization header requires 'Credential' parameter\. "
+            r"Authorization header requires 'SignedHeaders' parameter\."
+        ),
     ),
     "no signature": (
         lambda a: with_authorization(a(), a().header("authorization").partition(", Signature")[0]),
@@ -247,7 +254,7 @@ def test_version_2_in_a_form_is_told_apart_from_no_signature() -> None:
 
 @pytest.mark.parametrize("presigned", [False, True])
 def test_a_caller_is_who_its_key_says(presigned: bool) -> None:
-    """Account, principal and policy come with the key, the region with the scope, in header and query form."""
+    """Account, principal and policy come with the key, the region with the scope, in both forms."""
     desk = Desk()
     asking = v2(key=NARROW_KEY, region="eu-central-1", presigned=presigned)
     ask(edge.gateway(desk), asking, client="192.0.2.7")
@@ -321,7 +328,7 @@ def test_a_signature_for_one_service_is_none_for_the_other(service: str, body: b
 def test_what_is_not_there_has_the_error_of_its_protocol(
     asking: Callable[[], Asking], code: str, status: int
 ) -> None:
-    """Unknown operations, paths and methods, and bodies that are none, are told as each protocol tells them."""
+    """Unknown operations, paths, methods and bodies that are none: each protocol has its way of telling."""
     answered = ask(edge.gateway(), asking())
     assert (answered.code, answered.status) == (code, status)
 
@@ -609,7 +616,8 @@ def test_one_line_a_request_with_nothing_secret_in_it() -> None:
     good = logs[0]
     assert (good["method"], good["path"]) == ("GET", "/v2/email/identities/{EmailIdentity}")
     assert (good["operation"], good["account"], good["access_key"]) == ("GetEmailIdentity", ACCOUNT, KEY)
-    assert good["request_id"] and good["ms"] >= 0
+    assert good["request_id"]
+    assert good["ms"] >= 0
     assert logs[4]["access_key"] == UNKNOWN_KEY
     assert logs[4]["fault"] == "unknown_key"
     assert logs[4]["account"] == ""

@@ -1,4 +1,4 @@
-"""The server on real sockets: limits in time and size, certificates, draining; driven by raw bytes and boto3."""
+"""The server on real sockets, driven by raw bytes and boto3: limits, certificates, draining."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(app: App | None = None, **options: Any) -> Iterator[Running]:
+    """A server, as long as the block lasts."""
     server = Running(app or edge.gateway(), **options)
     try:
         yield server
@@ -100,6 +101,7 @@ def raw(asking: edge.Asking) -> bytes:
 
 
 def client(service: str, url: str, **more: Any) -> Any:
+    """A client of boto3's with the key of the house."""
     return boto3.client(
         service,
         endpoint_url=url,
@@ -397,7 +399,8 @@ class Gate:
         self.entered = threading.Event()
         self.open = threading.Event()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+        """Answer when the gate is open."""
         self.entered.set()
         await asyncio.get_running_loop().run_in_executor(None, self.open.wait, 10)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})

@@ -333,10 +333,12 @@ class Counted:
         )
 
     def digest(self, key: bytes, message: bytes) -> bytes:
+        """An HMAC, counted."""
         self.digests += 1
         return hmac.digest(key, message, "sha256")
 
     def lookup(self, key_id: str) -> KeyRecord | None:
+        """A look-up, counted."""
         self.lookups += 1
         return KEYS.get(key_id)
 
@@ -368,7 +370,7 @@ def test_what_is_refused_without_the_key_is_refused_before_it_is_looked_up() -> 
 
 
 def test_a_key_in_use_is_looked_up_every_few_seconds() -> None:
-    """A key that verifies is kept for less than the 5 s in which a revocation takes effect; others are not."""
+    """A key that verifies is kept for less than the 5 s that a revocation may take; others are not."""
     counted = Counted()
     assert counted.work(v2()) == (1, 5)
     assert counted.work(v2()) == (0, 1)

@@ -143,7 +143,7 @@ class Authenticator:
 
     def check_service(self, claim: sigv4.Claim, service: str) -> None:
         """The signature is scoped to the service that the request is for. Faults: as `examine`."""
-        if self._strict:
+        if self._strict and service != claim.credential.service:
             sigv4.check_scope(claim, (service,), self._regions)
 
     def _check(self, claim: sigv4.Claim, request: Request, services: Collection[str]) -> None:

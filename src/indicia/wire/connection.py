@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import faults
-from indicia.wire.requests import new_request_id
+from indicia.wire.requests import WHOLE, new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +118,11 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole. If the application has not begun yet, it is told so."""
+        self.scope[WHOLE] = True  # type: ignore[literal-required]
+        super().on_message_complete()
 
     def _count(self, octets: int) -> None:
         self._head_read += octets

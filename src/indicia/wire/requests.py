@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+# Stands in the ASGI scope when the server has all of the request already, so that no timer need run for it.
+WHOLE = "indicia.whole"
+
+
 class Disconnected(Exception):
     """The client went away before its request was whole. There is nobody to answer."""
 
@@ -48,6 +52,7 @@ class Request:
         "query",
         "read",
         "scheme",
+        "whole",
     )
 
     address: str
@@ -64,6 +69,7 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.headers = headers
         self.read = 0
+        self.whole = WHOLE in scope
         length = headers.get(b"content-length")
         self.announced = int(length) if length is not None and length.isdigit() and len(length) < 16 else None
         self.bodiless = b"transfer-encoding" not in headers and not self.announced
@@ -144,21 +150,21 @@ async def read_body(request: Request, receive: Receive, allowance: Allowance, se
         return b""
     if request.announced is not None and request.announced > allowance.most:
         raise _too_large(allowance.most)
+    if request.whole:
+        return await _body(request, receive, allowance)
     try:
         async with asyncio.timeout(seconds):
-            message = await receive()
-            body = _piece(request, message)
-            if not message.get("more_body", False) and len(body) <= allowance.usual:
-                return body
-            return await _rest_of_body(request, receive, allowance, message, body)
+            return await _body(request, receive, allowance)
     except TimeoutError:
         raise Fault(FaultKind.TOO_SLOW, f"The request was not received within {seconds:g} seconds.") from None
 
 
-async def _rest_of_body(
-    request: Request, receive: Receive, allowance: Allowance, message: Message, first: bytes
-) -> bytes:
-    pieces = [first]
+async def _body(request: Request, receive: Receive, allowance: Allowance) -> bytes:
+    message = await receive()
+    body = _piece(request, message)
+    if not message.get("more_body", False) and len(body) <= allowance.usual:
+        return body
+    pieces = [body]
     deserved: bool | None = None  # not known before enough of the body is there
     while True:
         more = message.get("more_body", False)

@@ -123,7 +123,7 @@ class Certificate:
         return context
 
     def reload(self) -> None:
-        """New connections get what the files hold now. Raises OSError, and changes nothing, if it is no good."""
+        """New connections get what the files hold now. Raises OSError and changes nothing if it is bad."""
         self._read()  # first into a context that nobody uses
         self.context.load_cert_chain(self._chain, self._key)
 
