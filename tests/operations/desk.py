@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from publicsuffixlist import PublicSuffixList
-
 from indicia.domain.call import Call
 from indicia.domain.faults import Fault
 from indicia.domain.identity import ErrorType, Facet, FacetState, Status
@@ -22,35 +20,24 @@ from indicia.operations.history import HistoryRequest
 from indicia.operations.house import House
 from indicia.operations.records import RecordsRequest
 from indicia.operations.verification_mail import VerificationMails
+from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.store import audit, checks, facets, identities, keys
 from indicia.store.database import Database
 from indicia.store.ids import new_id
 from indicia.store.session import Session
 from indicia.vault.keyring import Keyring
+from indicia.vault.purposes import PRIVATE_KEY
 from indicia.wire.shapes import operations
 
 T0: Instant = 1_790_000_000_000
 SERVICE_DOMAIN = "mail.example.org"
 ZONE = f"dkim.{SERVICE_DOMAIN}"
+PUBLIC_SUFFIXES = PublicSuffixes()
 OWN_REQUESTS = {
     "GetIdentityRecords": RecordsRequest,
     "CheckIdentity": CheckRequest,
     "GetIdentityHistory": HistoryRequest,
 }
-_SUFFIXES = PublicSuffixList()
-
-
-def is_public_suffix(domain: str) -> bool:
-    """Say what the public suffix list says; an ending that it does not know is nobody's suffix."""
-    return _SUFFIXES.publicsuffix(domain, accept_unknown=False) == domain
-
-
-def to_ascii(domain: str) -> str | None:
-    """Return the ASCII form of a domain."""
-    try:
-        return domain.encode("idna").decode()
-    except UnicodeError:
-        return None
 
 
 class NotedWakes:
@@ -88,7 +75,7 @@ class Desk:
             windows=Windows(records=72 * HOUR, link=DAY, corroborate=15 * MINUTE),
             first_check=10 * SECOND,
             keyring=self.keyring,
-            is_public_suffix=is_public_suffix,
+            is_public_suffix=PUBLIC_SUFFIXES,
             to_ascii=to_ascii,
             random=secrets.token_bytes,
             mails=VerificationMails(
@@ -168,7 +155,7 @@ class Desk:
     def stock(self, bits: int, public_key: str = "") -> str:
         """Put a key into the pool and return its public half."""
         public = public_key or base64.b64encode(secrets.token_bytes(24)).decode()
-        sealed = self.keyring.seal(b"der", "dkim private key")
+        sealed = self.keyring.seal(b"der", PRIVATE_KEY)
         key = keys.PooledKey(new_id(), bits, public, sealed, self.now)
         self.database.write(lambda s: keys.add_pooled(s, key))
         return public

@@ -16,6 +16,7 @@ from indicia.domain.identity import Facet, Status
 from indicia.domain.time import DAY, HOUR
 from indicia.store import configuration_sets, identities, keys
 from indicia.store import tags as stored_tags
+from indicia.vault.purposes import PRIVATE_KEY
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes, Tag
 
 OWN_KEY = rsa.generate_private_key(65537, 1024)
@@ -102,7 +103,7 @@ def test_an_own_key_is_stored_sealed_under_its_selector(desk: Desk) -> None:
     assert token_set is not None
     assert token_set.public_key == OWN_PUBLIC
     (stored,) = desk.read(lambda s: keys.published(s, token_set.id))
-    opened = desk.keyring.open(stored.private_key, "dkim private key")
+    opened = desk.keyring.open(stored.private_key, PRIVATE_KEY)
     assert base64.b64decode(OWN_KEY_TEXT)[30:60] not in stored.private_key
     assert serialization.load_der_private_key(opened, None).key_size == 1024  # type: ignore[union-attr]
 
@@ -153,7 +154,7 @@ REFUSALS: list[tuple[str, dict[str, Any], FaultKind, str]] = [
         "example",
         {},
         FaultKind.INVALID_PARAMETER,
-        "Invalid domain name com1. A domain has at least two labels.",
+        "Invalid domain name example. A domain has at least two labels.",
     ),
     ("exa mple.com", {}, FaultKind.INVALID_PARAMETER, "Invalid domain name exa mple.com."),
     ("example.com.", {}, FaultKind.INVALID_PARAMETER, "Invalid domain name example.com.."),
@@ -173,8 +174,8 @@ REFUSALS: list[tuple[str, dict[str, Any], FaultKind, str]] = [
         {},
         FaultKind.INVALID_PARAMETER,
         (
-            "Invalid domain name co.uk. It is a public suffix, under which others register domains; use a domain"
-            " below it."
+            "Invalid domain name co.uk. It is a public suffix, under which others register domains; use a"
+            " domain below it."
         ),
     ),
     (

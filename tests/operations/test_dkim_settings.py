@@ -207,6 +207,29 @@ def test_a_change_of_length_does_not_wait_for_the_pool(desk: Desk) -> None:
     ]
 
 
+def test_a_key_is_given_to_the_set_as_it_is_now(desk: Desk) -> None:
+    """Whoever gives a key late gives one of the present length, and none to a set that has got its own."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    seen = desk.view("example.com").token_set
+    assert seen is not None
+    desk.ask(
+        SIGNING,
+        EmailIdentity="example.com",
+        SigningAttributesOrigin="AWS_SES",
+        SigningAttributes=length(1024),
+    )
+    desk.stock(2048)
+    assert desk.database.write(lambda s: give_key(s, seen, T0)) is None
+
+    desk.stock(1024)
+    given = desk.database.write(lambda s: give_key(s, seen, T0))
+    desk.stock(1024)
+
+    assert given == desk.view("example.com").token_set
+    assert desk.database.write(lambda s: give_key(s, seen, T0)) == given
+    assert desk.read(lambda s: keys.count_pooled(s, 1024)) == 1
+
+
 def test_a_fourth_key_takes_the_place_of_the_oldest(desk: Desk) -> None:
     """Three tokens hold three keys; after that the oldest makes room."""
     first = desk.stock(2048)

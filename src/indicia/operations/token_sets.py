@@ -7,13 +7,14 @@ verifier gives the set a key, by `give_key`, when its records are first seen (ve
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from indicia.domain.dkim import new_tokens
 from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.operations.signing_choice import EasyDkim
 from indicia.store import keys, zones
 from indicia.store.ids import new_id
+from indicia.vault.purposes import PRIVATE_KEY
 
 if TYPE_CHECKING:
     from indicia.domain.time import Instant
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from indicia.operations.signing_choice import OwnDkim, SigningChoice
     from indicia.store.keys import PublishedKey
     from indicia.store.session import Session
-
-SEALED_FOR: Final = "dkim private key"
 
 
 def issue(house: House, call: Call, s: Session, choice: SigningChoice, default_length: KeyLength) -> TokenSet:
@@ -62,26 +61,28 @@ def _issue_own(house: House, call: Call, s: Session, choice: OwnDkim) -> TokenSe
         public_key=choice.pair.public_key,
     )
     keys.insert_token_set(s, token_set, call.now)
-    sealed = house.keyring.seal(choice.pair.private_key, SEALED_FOR)
+    sealed = house.keyring.seal(choice.pair.private_key, PRIVATE_KEY)
     uploaded = keys.PooledKey(new_id(), choice.pair.bits, choice.pair.public_key, sealed, call.now)
     keys.store_uploaded(s, token_set.id, choice.selector, uploaded, call.now)
     return token_set
 
 
 def give_key(s: Session, token_set: TokenSet, now: Instant) -> TokenSet | None:
-    """Return the Easy DKIM set with a key from the pool published and in use; None when the pool has none.
+    """Return the Easy DKIM set with a key published and in use; None when the pool has none of its length.
 
-    The key goes under a token that has none, so that an earlier key stays visible to whoever has mail in hand
-    that it signed.
+    What counts is the set as it is stored now: where its length was changed meanwhile it gets a key of that,
+    and where it was given a key meanwhile it gets no second one. The key goes under a token that has none, so
+    that an earlier key stays visible to whoever has mail in hand that it signed.
     """
-    if token_set.key_length is None:
-        return None
-    pooled = keys.take_pooled(s, token_set.key_length.bits)
+    stored = keys.hold_token_set(s, token_set.id)
+    if stored is None or stored.has_key or stored.key_length is None:
+        return stored
+    pooled = keys.take_pooled(s, stored.key_length.bits)
     if pooled is None:
         return None
-    token = _free_token(s, token_set, now)
-    keys.publish(s, token_set.id, token_set.zone, token, pooled, now)
-    return replace(token_set, has_key=True, public_key=pooled.public_key, key_made_at=now)
+    token = _free_token(s, stored, now)
+    keys.publish(s, stored.id, stored.zone, token, pooled, now)
+    return replace(stored, has_key=True, public_key=pooled.public_key, key_made_at=now)
 
 
 def _free_token(s: Session, token_set: TokenSet, now: Instant) -> str:

@@ -64,6 +64,7 @@ _p = tables.pooled_key.c
 _INSERT_SET = Prepared(sa.insert(tables.token_set))
 _INSERT_TOKEN = Prepared(sa.insert(tables.token))
 _GET_SET = Prepared(sa.select(*rows.TOKEN_SET).where(_t.id == sa.bindparam("id")))
+_HOLD_SET = Prepared(sa.select(*rows.TOKEN_SET).where(_t.id == sa.bindparam("id")).with_for_update())
 
 
 def insert_token_set(s: Session, token_set: TokenSet, created_at: Instant) -> None:
@@ -97,6 +98,12 @@ def insert_token_set(s: Session, token_set: TokenSet, created_at: Instant) -> No
 def get_token_set(s: Session, token_set_id: int) -> TokenSet | None:
     """Return the token set, None when there is none."""
     row = s.one(_GET_SET, id=token_set_id)
+    return None if row is None else rows.token_set(row, 0)
+
+
+def hold_token_set(s: Session, token_set_id: int) -> TokenSet | None:
+    """Return the token set as it is now; nobody else changes it before this transaction ends."""
+    row = s.one(_HOLD_SET, id=token_set_id)
     return None if row is None else rows.token_set(row, 0)
 
 
