@@ -23,8 +23,9 @@ from indicia.links.ledger import Ledger
 from indicia.links.pages import application
 from indicia.mail.compose import Letter
 from indicia.operations.verification_mail import issue_link
-from indicia.store import evidence, facets, identities, outbox
+from indicia.store import checks, evidence, facets, identities, outbox
 from indicia.store.database import Database
+from indicia.store.session import Session
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,34 @@ def test_of_two_buttons_at_once_one_verifies(installation: Installation) -> None
         return list(await asyncio.gather(*asking))
 
     assert sorted(answer.status for answer in asyncio.run(both())) == [200, 410, 410, 410, 410]
+    assert installation.status(identity) is Status.SUCCESS
+
+
+def test_a_check_that_runs_meanwhile_does_not_undo_it(installation: Installation) -> None:
+    """A check that read the address as PENDING before the button was pressed lands nowhere afterwards."""
+    identity, now = installation.address(), installation.clock.now()
+    token = installation.link(identity)
+
+    def claim(s: Session) -> list[checks.Claim]:
+        checks.schedule(s, identity.id, checks.shard_of(identity.name), now)
+        return checks.claim(s, now=now, owner="engine", lease_until=now + MINUTE, limit=1)
+
+    (claimed,) = installation.database.write(claim)
+    assert installation.post(token).status == 200
+    late = checks.CheckResult(
+        identity_id=identity.id,
+        generation=claimed.identity.generation,
+        owner="engine",
+        facets=tuple(claimed.facets.values()),
+        due_at=None,
+        interval=MINUTE,
+        checked_at=now,
+        succeeded_at=None,
+        error=None,
+        soa=None,
+    )
+
+    assert installation.database.write(lambda s: checks.write_back(s, [late])) == []
     assert installation.status(identity) is Status.SUCCESS
 
 

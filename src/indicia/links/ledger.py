@@ -12,7 +12,7 @@ from indicia.domain.identity import Facet
 from indicia.domain.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
 from indicia.domain.verification import use_link as proved_by_link
 from indicia.links.visits import Act, Request, Sight
-from indicia.store import evidence, facets, identities, links, mailings
+from indicia.store import checks, evidence, facets, identities, links, mailings
 
 if TYPE_CHECKING:
     from indicia.clock import Clock
@@ -72,6 +72,8 @@ def use_link(session: Session, token_hash: bytes, now: Instant) -> Sight:
 
 
 def _prove(session: Session, identity: Identity, now: Instant) -> None:
+    # A check that runs now has read the facet as it was and would put it back: its lease ends here.
+    checks.schedule(session, identity.id, checks.shard_of(identity.name), now)
     state = facets.get_all(session, identity.id).get(Facet.LINK)
     if state is None:
         return
