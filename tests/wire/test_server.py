@@ -346,9 +346,9 @@ def test_an_address_that_is_not_here_is_named() -> None:
 def test_shared_sockets_share_an_address() -> None:
     """Several processes may bind one address when each says so."""
     first = bind([("127.0.0.1", 0)], shared=True)
-    with contextlib.closing(first[0]):
-        with contextlib.closing(bind(addresses_of(first), shared=True)[0]) as second:
-            assert addresses_of([second]) == addresses_of(first)
+    second = bind(addresses_of(first), shared=True)
+    with contextlib.closing(first[0]), contextlib.closing(second[0]):
+        assert addresses_of(second) == addresses_of(first)
 
 
 # ---- certificates
