@@ -16,7 +16,7 @@ class PublicSuffixes:
 
     @cached_property
     def _list(self) -> PublicSuffixList:
-        from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - 10,000 rules that many processes never need
+        from publicsuffixlist import PublicSuffixList  # 10,000 rules that many never need
 
         # A suffix nobody listed is one label long (publicsuffix.org, "the prevailing rule is *").
         return PublicSuffixList(accept_unknown=True)

@@ -64,7 +64,7 @@ def _rules(perspectives: int) -> Rules:
 
 
 def _seen(*views: dict[str, Reply]) -> Observations:
-    """Return what perspectives saw: each view says how the CNAME of a token was answered, right by default."""
+    """Return what perspectives saw: each view says how the CNAME of a token was answered."""
     observations: dict[Question, list[Observation]] = {}
     for number, view in enumerate(views):
         for token in TOKENS:

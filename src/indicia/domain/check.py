@@ -6,9 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from indicia.domain.findings import Finding
-from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
+from indicia.domain.identity import (
+    ErrorType,
+    Facet,
+    FacetState,
+    Identity,
+    IdentityKind,
+    Status,
+    TokenSet,
+)
 from indicia.domain.judgement import Judgement, judge, worst
-from indicia.domain.observation import Observation, Question, RecordType, Reply, Soa
+from indicia.domain.observation import Observation, Question, RecordType, Soa, soa_around
 from indicia.domain.quorum import all_of, combine
 from indicia.domain.records import ExpectedRecord, required_records
 from indicia.domain.schedule import Look, Pace, grown, next_due
@@ -121,13 +129,18 @@ def _common(
     return RecordVerdict(record, sight, error, typical.finding, max(ttls, default=None), seen)
 
 
-def questions_of(records: Mapping[Facet, Sequence[ExpectedRecord]], name: str) -> tuple[Question, ...]:
-    """Return every question of a check, each once: the records', and the SOA of the enclosing zone."""
+def questions_of(
+    records: Mapping[Facet, Sequence[ExpectedRecord]], identity: Identity
+) -> tuple[Question, ...]:
+    """Return every question of a check, each once: the records', and the SOA of a domain's zone.
+
+    Address identities have no SOA (verification.md, ErrorType): only their MAIL FROM is looked at.
+    """
     asked = {
         question: None for group in records.values() for record in group for question in record.questions
     }
-    if asked:
-        asked[Question(name, RecordType.SOA)] = None
+    if asked and identity.kind is IdentityKind.DOMAIN:
+        asked[Question(identity.name, RecordType.SOA)] = None
     return tuple(asked)
 
 
@@ -222,11 +235,9 @@ def _judge_link(state: FacetState, now: Instant) -> FacetVerdict:
 
 
 def _enclosing_soa(identity: Identity, observations: Observations) -> Soa | None:
-    """Return the SOA of the zone around the domain: of the answer, or of a negative one (RFC 2308)."""
-    for observation in observations.get(Question(identity.name, RecordType.SOA), ()):
-        if observation.reply in (Reply.ANSWER, Reply.NODATA, Reply.NXDOMAIN) and observation.soa is not None:
-            return observation.soa
-    return None
+    """Return the SOA of the zone around the domain, as the first perspective that knows it sees it."""
+    seen = observations.get(Question(identity.name, RecordType.SOA), ())
+    return next((soa for observation in seen if (soa := soa_around(identity.name, observation))), None)
 
 
 def verified(facets: Mapping[Facet, FacetState]) -> bool:

@@ -63,7 +63,7 @@ class FaultKind(Enum):
     INTERNAL = "internal"
 
 
-class Fault(Exception):  # noqa: N818 - the word of the AWS protocols, where an error is one half of it
+class Fault(Exception):
     """A request that is refused, and the sentence that says why.
 
     `message` is shown to the caller as it is: it quotes nothing secret. `members` are the modelled extra

@@ -102,3 +102,16 @@ class Observation:
     server: str = ""
     latency_ms: float = 0.0
     strings: tuple[tuple[str, ...], ...] = ()
+
+
+def soa_around(name: str, observation: Observation) -> Soa | None:
+    """Return the SOA of the zone that holds the name, if this observation of any type at the name shows it.
+
+    An empty answer carries it in its authority section (RFC 2308 §2.1, §2.2), so most names need no walk to
+    their zone cut. At an alias it is that of the target's zone: that one does not count.
+    """
+    soa = observation.soa
+    if soa is None or observation.chain or not observation.reply.authoritative:
+        return None
+    inside = soa.zone in (".", name) or name.endswith(f".{soa.zone}")
+    return soa if inside else None
