@@ -88,7 +88,7 @@ def main(seconds: float, seed: int) -> int:
             held = False
             print(f"{type(error).__name__}: {error}")
         if not held:
-            print(f"seed {seed}, message {tried}, {asked.rtype.name}: {octets.hex()}")
+            print(f"seed {seed}, message {tried}, {asked.name} {asked.rtype}: {octets.hex()}")
             return 1
         tried += 1
     print(f"{tried} messages, the invariant holds")

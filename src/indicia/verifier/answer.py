@@ -56,7 +56,7 @@ class Answer(NamedTuple):
 GARBAGE = Answer(Reply.GARBAGE)
 TRUNCATED = Answer(Reply.TRUNCATED)
 
-_CNAME = RecordType.CNAME.value
+_CNAME, _SOA, _TXT = RecordType.CNAME.value, RecordType.SOA.value, RecordType.TXT.value
 _NOERROR, _SERVFAIL, _NXDOMAIN = 0, 2, 3
 _REPLIES = {
     1: Reply.FORMERR,
@@ -76,36 +76,36 @@ _STALE = frozenset({3, 19})
 _POLICY = frozenset({4, 15, 16, 17})
 
 
-def conclude(name: str, rtype: RecordType, message: Message, *, recursive: bool = True) -> Answer:
+def conclude(name: str, rtype: int, message: Message, *, recursive: bool = True) -> Answer:
     """Say what the message answers to the question for `name`, lower case without a trailing dot.
 
     `recursive` is whether the question asked for recursion; if not, only an authoritative answer counts.
     """
-    reply = _refusal(message, recursive=recursive)
-    if reply is not None:
-        return Answer(reply, extended=message.extended)
+    if message.rcode or message.extended or not recursive or message.referral:
+        reply = _refusal(message, recursive=recursive)
+        if reply is not None:
+            return Answer(reply, extended=message.extended)
     chain: list[str] = []
     ttls: list[int] = []
-    if rtype is not RecordType.CNAME and message.answer:
+    if rtype != _CNAME and message.answer:
         end = _follow(name, message.answer, chain, ttls)
         if end is None:
             return Answer(Reply.GARBAGE, extended=message.extended)
         name = end
-    wanted = rtype.value
-    records = [each for each in message.answer if each.rtype == wanted and each.owner == name]
+    records = [each for each in message.answer if each.rtype == rtype and each.owner == name]
     soa, authentic, extended = message.soa, message.authentic, message.extended
     if records:
         # RFC 2308 §2.1: with a chain the rcode is about its end. A CNAME that was asked for is there all the
         # same: some forwarders follow it and report the state of its target.
-        if message.rcode == _NXDOMAIN and rtype is not RecordType.CNAME:
+        if message.rcode == _NXDOMAIN and rtype != _CNAME:
             return Answer(Reply.GARBAGE, extended=extended)
         ttls += [each.ttl for each in records]
         if len(records) > 1:  # the order of a set means nothing (RFC 2181 §5): always the same one
             records = sorted(dict.fromkeys(each._replace(ttl=0) for each in records))
-        if rtype is RecordType.SOA:
+        if rtype == _SOA:
             soa = _soa(name, records[0].value)
         values = tuple([each.value for each in records])
-        texts = tuple([each.strings for each in records]) if rtype is RecordType.TXT else ()
+        texts = tuple([each.strings for each in records]) if rtype == _TXT else ()
         return Answer(Reply.ANSWER, values, tuple(chain), min(ttls), None, authentic, extended, soa, texts)
     reply = Reply.NXDOMAIN if message.rcode == _NXDOMAIN else Reply.NODATA
     # RFC 2308 §5: a negative answer is kept for the smaller of the SOA's TTL and its MINIMUM field.

@@ -8,6 +8,7 @@ which it is first used.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from typing import Self
 
 from indicia.domain.observation import Observation, Question, Reply
 from indicia.domain.time import Instant
-from indicia.verifier.codec import Chance, encode, form
-from indicia.verifier.inquiry import Inquiry
+from indicia.verifier.codec import Chance, encode
+from indicia.verifier.codec import form as formed
+from indicia.verifier.inquiry import Inquiry, Sink
 from indicia.verifier.resolver import CONTROL, Resolver
 from indicia.verifier.sockets import Port, Ports, over_tcp
 
@@ -85,7 +87,12 @@ class Client:
         self._at_once = budget.at_once
         self._chance = Chance()
         self.resolvers = tuple(
-            Resolver(address, self._ports(address, sockets), trusted=trusted) for address in resolvers
+            Resolver(
+                address,
+                Ports(address, count=sockets.count, uses=sockets.uses, lifetime=sockets.lifetime),
+                trusted=trusted,
+            )
+            for address in resolvers
         )
         self._turn = 0
         self._live: set[Inquiry] = set()
@@ -94,12 +101,11 @@ class Client:
         self._outbox: list[tuple[Inquiry, Port, bytes]] = []
         self._leaving = False
         self._tasks: dict[Inquiry, asyncio.Task[None]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop
+        self._used = False
+        self.now = time.monotonic
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
-
-    def _ports(self, address: tuple[str, int], sockets: Sockets) -> Ports:
-        return Ports(address, self._chance, count=sockets.count, uses=sockets.uses, lifetime=sockets.lifetime)
 
     # -- for callers -------------------------------------------------------------------------------------
 
@@ -124,7 +130,7 @@ class Client:
         for inquiry in [*self._live, *self._waiting]:
             if not inquiry.over:
                 inquiry.abandon()
-                inquiry.sink(self.unasked(inquiry.question, Reply.OUR_RESOLVER))
+                inquiry.sink(inquiry.number, self.unasked(inquiry.question, Reply.OUR_RESOLVER))
         self._live.clear()
         self._waiting.clear()
         self._outbox.clear()
@@ -146,19 +152,21 @@ class Client:
 
     # -- one question ------------------------------------------------------------------------------------
 
-    def begin(self, question: Question, sink: Callable[[Observation], None]) -> Inquiry | None:
+    def begin(self, question: Question, sink: Sink, number: int = 0) -> Inquiry | None:
         """Start a question whose observation goes to the sink; None when it has gone there already."""
         if self._closed:
             raise RuntimeError("the DNS client is closed")
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
+        if not self._used:
+            self._used = True
+            self.loop = asyncio.get_running_loop()
+            self.now = self.loop.time
         try:
-            formed = form(question)
+            form = formed(question)
         except ValueError:
             # A name that the DNS cannot hold says nothing about any zone: no server could read the question.
-            sink(self.unasked(question, Reply.FORMERR))
+            sink(number, self.unasked(question, Reply.FORMERR))
             return None
-        inquiry = Inquiry(self, question, formed, sink)
+        inquiry = Inquiry(self, question, form, sink, number)
         if len(self._live) < self._at_once:
             self._start(inquiry)
         else:
@@ -181,20 +189,21 @@ class Client:
         self._live.add(inquiry)
         if self._sweep is None:
             self._sweep = self.loop.call_later(self._pace, self._sweep_ports)
-        inquiry.begin(self._order())
+        inquiry.begin(self.resolvers if len(self.resolvers) == 1 else self._order())
 
     def _order(self) -> Sequence[Resolver]:
         """The resolvers, each first in turn; those that were silent lately come last."""
         resolvers = self.resolvers
-        if len(resolvers) == 1:
-            return resolvers
         self._turn = (self._turn + 1) % len(resolvers)
         now = self.now()
         rotated = resolvers[self._turn :] + resolvers[: self._turn]
-        return sorted(rotated, key=lambda each: not each.well(now))
+        return sorted(rotated, key=lambda each: now < each.well_from)
 
     def _ended(self, inquiry: Inquiry) -> None:
         self._live.discard(inquiry)
+        self._let_in()
+
+    def _let_in(self) -> None:
         while self._waiting and len(self._live) < self._at_once:
             following = self._waiting.popleft()
             if not following.over:
@@ -202,33 +211,22 @@ class Client:
 
     # -- what an inquiry needs ---------------------------------------------------------------------------
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that this client lives in."""
-        if self._loop is None:
-            raise RuntimeError("the DNS client has not been used yet")
-        return self._loop
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-        return self.loop.time()
-
-    def send(self, inquiry: Inquiry) -> None:
+    def send(self, inquiry: Inquiry, now: float) -> None:
         """Send the question over UDP, from a socket and with an id and a case chosen by chance.
 
         It leaves at the end of this turn of the loop, with all others: a resolver that sleeps is woken once.
         """
-        loop = self.loop
+        loop, form = self.loop, inquiry.form
+        lot = self._chance.take(form.length + 3)
         try:
-            port = inquiry.resolver.ports.pick(loop, loop.time())
+            port = inquiry.resolver.ports.pick(lot & 0xFF, loop, now)
         except OSError:  # no socket to be had
             loop.call_soon(inquiry.expired)  # later: the inquiry asks again from there
             return
-        ident = port.reserve(inquiry, self._chance)
-        inquiry.port, inquiry.ident = port, ident
-        chance = self._chance if inquiry.cased else None
-        wire = encode(inquiry.form, ident, chance, edns=inquiry.edns, recursive=self.recursive)
-        inquiry.octets = wire[12 : 12 + inquiry.form.length]
+        ident = port.reserve(inquiry, lot >> 8 & 0xFFFF, self._chance)
+        case = lot >> 24 if inquiry.cased else 0
+        wire = encode(form, ident, case=case, edns=inquiry.edns, recursive=self.recursive)
+        inquiry.port, inquiry.ident, inquiry.octets = port, ident, wire[12 : 12 + form.length]
         self._outbox.append((inquiry, port, wire))
         if not self._leaving:
             self._leaving = True
@@ -256,7 +254,7 @@ class Client:
     def send_over_tcp(self, inquiry: Inquiry) -> None:
         """Send the question over TCP; the case needs no secret there, the connection is one."""
         inquiry.ident = self._chance.take(2)
-        wire = encode(inquiry.form, inquiry.ident, None, edns=inquiry.edns, recursive=self.recursive)
+        wire = encode(inquiry.form, inquiry.ident, edns=inquiry.edns, recursive=self.recursive)
         self._tasks[inquiry] = self.loop.create_task(self._over_tcp(inquiry, wire))
 
     async def _over_tcp(self, inquiry: Inquiry, wire: bytes) -> None:
@@ -286,20 +284,22 @@ class Client:
             self._ask_control(resolver, self.control_question)
 
     def _ask_control(self, resolver: Resolver, question: Question) -> None:
-        def heard(observation: Observation) -> None:
+        def heard(_: int, observation: Observation) -> None:
             resolver.control_at = self.now()
             resolver.control_passed = observation.reply.authoritative
             for told in self._controls.pop(resolver, []):
                 told(resolver.control_passed)
 
-        inquiry = Inquiry(self, question, form(question), heard)
+        inquiry = Inquiry(self, question, formed(question), heard)
         self._live.add(inquiry)
         inquiry.begin([resolver])
 
     def done(self, inquiry: Inquiry, observation: Observation) -> None:
         """Hand the observation over, and let the next question in."""
-        inquiry.sink(observation)
-        self._ended(inquiry)
+        inquiry.sink(inquiry.number, observation)
+        self._live.discard(inquiry)
+        if self._waiting:
+            self._let_in()
 
     # -- time --------------------------------------------------------------------------------------------
 
@@ -324,17 +324,16 @@ async def gather(asks: Sequence[tuple[Client, Question]]) -> list[Observation]:
     missing = len(asks)
     complete = asyncio.get_running_loop().create_future()
 
-    def sink(index: int) -> Callable[[Observation], None]:
-        def take(observation: Observation) -> None:
-            nonlocal missing
-            seen[index] = observation
-            missing -= 1
-            if missing == 0 and not complete.done():
-                complete.set_result(None)
+    def take(number: int, observation: Observation) -> None:
+        nonlocal missing
+        seen[number] = observation
+        missing -= 1
+        if missing == 0 and not complete.done():
+            complete.set_result(None)
 
-        return take
-
-    inquiries = [(client, client.begin(question, sink(at))) for at, (client, question) in enumerate(asks)]
+    inquiries = [
+        (client, client.begin(question, take, number)) for number, (client, question) in enumerate(asks)
+    ]
     if missing:
         try:
             await complete

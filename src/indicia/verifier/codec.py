@@ -22,7 +22,6 @@ EDNS_SIZE = 1232
 """The UDP payload we accept (RFC 6891 §6.2.5): what passes any path whole since the flag day of 2020."""
 
 _HEADER = struct.Struct("!HHHHHH")
-_COUNTS = struct.Struct("!HHHHH")
 _RECORD = struct.Struct("!HHIH")
 _SOA_NUMBERS = struct.Struct("!IIIII")
 
@@ -45,7 +44,7 @@ _POINTER_TO_QUESTION = b"\xc0\x0c"
 # the dot, which is counted.
 _PLAIN = bytes(octet for octet in range(0x21, 0x7F) if octet not in b'"();\\@$')
 _LABEL = [b"", *(bytes((length,)) for length in range(1, 64))]
-_TYPE_IN = {rtype: struct.pack("!HH", rtype.value, _IN) for rtype in RecordType}
+_TYPE_IN = {rtype.value: struct.pack("!HH", rtype.value, _IN) for rtype in RecordType}
 _LETTERS = bytes(0x20 if chr(octet).isalpha() and octet < 0x80 else 0 for octet in range(256))
 
 
@@ -56,13 +55,13 @@ class Form(NamedTuple):
     """
 
     name: str
-    rtype: RecordType
+    rtype: int
     octets: int
     letters: int
     length: int
 
 
-class Unusual(Exception):  # noqa: N818 - not an error: the other decoder takes over
+class Unusual(Exception):
     """The answer is not one that this decoder knows."""
 
 
@@ -96,9 +95,10 @@ def form(question: Question) -> Form:
         octets, name = b"\0", "."
     else:
         octets = _labels(raw.lower(), name)
-    octets += _TYPE_IN[question.rtype]
+    number = question.rtype.value
+    octets += _TYPE_IN[number]
     letters = int.from_bytes(octets.translate(_LETTERS))  # type and class have none: 28 at most, and 1
-    return Form(name, question.rtype, int.from_bytes(octets), letters, len(octets))
+    return Form(name, number, int.from_bytes(octets), letters, len(octets))
 
 
 def _labels(raw: bytes, name: str) -> bytes:
@@ -120,30 +120,28 @@ def _careful(name: str) -> bytes:
         raise ValueError(f"not a DNS name: {name[:100]!r}") from error
 
 
-def encode(
-    form: Form, ident: int, chance: Chance | None, *, edns: bool = True, recursive: bool = True
-) -> bytes:
-    """The question as one message. Its letters are in random case (0x20) where there is chance.
+def encode(form: Form, ident: int, *, case: int = 0, edns: bool = True, recursive: bool = True) -> bytes:
+    """The question as one message. A letter is in upper case where `case` has bit 0x20 of its octet set.
 
     AD is set to say that we understand it (RFC 6840 §5.7); DO is not, the resolver validates.
     """
-    octets = form.octets
-    if chance is not None:
-        octets ^= form.letters & chance.take(form.length)
-    header = _HEADER.pack(ident, (_RD if recursive else 0) | _AD, 1, 0, 0, edns)
-    return header + octets.to_bytes(form.length) + (_OPT_RECORD if edns else b"")
+    octets = (form.octets ^ (form.letters & case)).to_bytes(form.length)
+    flags = _RD | _AD if recursive else _AD
+    if edns:
+        return _HEADER.pack(ident, flags, 1, 0, 0, 1) + octets + _OPT_RECORD
+    return _HEADER.pack(ident, flags, 1, 0, 0, 0) + octets
 
 
 def decode(wire: bytes, form: Form, *, recursive: bool = True) -> Answer:
     """Say what the octets answer; garbage is an answer too. Id and question have been compared."""
     if len(wire) < 12:
         return GARBAGE
-    flags, _, *counts = _COUNTS.unpack_from(wire, 2)
-    if not flags & _QR or flags & _OPCODE:
+    _, flags, _, answers, authorities, additionals = _HEADER.unpack_from(wire)
+    if flags & (_QR | _OPCODE) != _QR:
         return GARBAGE
     if flags & _TC:
         return TRUNCATED
-    if sum(counts) > MAX_RECORDS:
+    if answers + authorities + additionals > MAX_RECORDS:
         return GARBAGE
     try:
         message = plain(wire, form)
@@ -154,22 +152,23 @@ def decode(wire: bytes, form: Form, *, recursive: bool = True) -> Answer:
 
 def plain(wire: bytes, form: Form) -> Message:
     """The parts of a plain answer to the question. Raises `Unusual` for any other."""
-    flags, questions, answers, authorities, additionals = _COUNTS.unpack_from(wire, 2)
+    _, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
     if questions != 1:
         raise Unusual
-    at = 12 + form.length
-    name = form.name
+    at, name = 12 + form.length, form.name
     answer: list[Record] = []
     for _ in range(answers):
         owner, rtype, ttl, start, at = _record(wire, at, name)
-        value, strings = _value(wire, rtype, start, at)
-        answer.append(Record(owner, rtype, ttl, value, strings))
+        if rtype == _TXT:
+            value, strings = _text(wire, start, at)
+            answer.append(Record(owner, rtype, ttl, value, strings))
+        else:
+            answer.append(Record(owner, rtype, ttl, _value(wire, rtype, start, at)))
     soa: Soa | None = None
-    soa_ttl = 0
-    servers = False
+    soa_ttl, servers = 0, False
     for _ in range(authorities):
         owner, rtype, ttl, start, at = _record(wire, at, name)
-        value, _ = _value(wire, rtype, start, at)
+        value = _value(wire, rtype, start, at)
         if rtype == _SOA and soa is None:
             primary, admin, serial, _, _, _, minimum = value.split(" ")
             soa, soa_ttl = Soa(owner, primary, admin, int(serial), int(minimum)), ttl
@@ -178,13 +177,14 @@ def plain(wire: bytes, form: Form) -> Message:
     for count in range(additionals):
         if wire[at : at + 3] == b"\0\0\x29":
             at = _bare_opt(wire, at, last=count == additionals - 1)
-            continue
-        _, rtype, _, start, at = _record(wire, at, name)
-        _value(wire, rtype, start, at)
+        else:
+            _, rtype, _, start, at = _record(wire, at, name)
+            _value(wire, rtype, start, at)
     if at != len(wire):
         raise Unusual
-    referral = servers and soa is None
-    return Message(flags & _RCODE, bool(flags & _AA), bool(flags & _AD), answer, soa, soa_ttl, referral)
+    return Message(
+        flags & _RCODE, flags & _AA != 0, flags & _AD != 0, answer, soa, soa_ttl, servers and soa is None
+    )
 
 
 def _record(wire: bytes, at: int, asked: str) -> tuple[str, int, int, int, int]:
@@ -211,30 +211,30 @@ def _bare_opt(wire: bytes, at: int, *, last: bool) -> int:
     return at + 11
 
 
-def _value(wire: bytes, rtype: int, at: int, end: int) -> tuple[str, tuple[str, ...]]:
-    """The value of a record as `Observation.values` spells it, and its strings if it is a TXT."""
+def _value(wire: bytes, rtype: int, at: int, end: int) -> str:
+    """The value of a record as `Observation.values` spells it."""
     if rtype in (_CNAME, _NS):
         value, at = _name(wire, at, end)
-    elif rtype == _TXT:
-        return _text(wire, at, end)
     elif rtype == _A:
         value, at = socket.inet_ntoa(wire[at:end]) if end - at == 4 else "", at + 4
     elif rtype == _AAAA:
         value, at = socket.inet_ntop(socket.AF_INET6, wire[at:end]) if end - at == 16 else "", at + 16
     elif rtype == _MX:
-        exchange, stop = _name(wire, at + 2, end)
-        value, at = f"{wire[at] << 8 | wire[at + 1]} {exchange}", stop
+        value, stop = _name(wire, at + 2, end)
+        value, at = f"{wire[at] << 8 | wire[at + 1]} {value}", stop
     elif rtype == _SOA:
         primary, at = _name(wire, at, end)
         admin, at = _name(wire, at, end)
         if end - at != 20:
             raise Unusual
         value, at = " ".join([primary, admin, *map(str, _SOA_NUMBERS.unpack_from(wire, at))]), end
+    elif rtype == _TXT:
+        value, at = _text(wire, at, end)[0], end
     else:
         raise Unusual
     if at != end:
         raise Unusual
-    return value, ()
+    return value
 
 
 def _text(wire: bytes, at: int, end: int) -> tuple[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ An inquiry performs no input or output itself. It is told what arrived and decid
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from indicia.domain.observation import Observation, Question, Reply
 from indicia.domain.time import Instant
@@ -34,12 +34,19 @@ _WEIGHT = {
 }
 _EDNS_REFUSED = (Reply.FORMERR, Reply.NOTIMP)
 
+# A tuple: looked through by identity, which is quicker than hashing an enum member.
+_AUTHORITATIVE = tuple(reply for reply in Reply if reply.authoritative)
+
 # Replies that a resolver in trouble of its own gives to everything: cut off, misconfigured, or gone.
 _DOUBTFUL = frozenset({Reply.TIMEOUT, Reply.REFUSED, Reply.SERVFAIL, Reply.NO_AUTHORITY})
 
 
+Sink: TypeAlias = Callable[[int, Observation], None]
+"""Takes the observation of a question, with the number that the asker gave it."""
+
+
 class Means(Protocol):
-    """What an inquiry needs done."""
+    """What an inquiry needs done. `now` is in monotonic seconds; `clock` dates an observation."""
 
     perspective: str
     control_question: Question | None
@@ -47,14 +54,10 @@ class Means(Protocol):
     tries: int
     exchange: float
     budget: float
+    now: Callable[[], float]
+    clock: Callable[[], Instant]
 
-    def now(self) -> float:
-        """Monotonic seconds."""
-
-    def clock(self) -> Instant:
-        """The instant to put on an observation."""
-
-    def send(self, inquiry: "Inquiry") -> None:
+    def send(self, inquiry: "Inquiry", now: float) -> None:
         """Send the question to `inquiry.resolver` over UDP."""
 
     def send_over_tcp(self, inquiry: "Inquiry") -> None:
@@ -83,6 +86,7 @@ class Inquiry:
         "ends",
         "form",
         "ident",
+        "number",
         "octets",
         "over",
         "port",
@@ -94,9 +98,7 @@ class Inquiry:
 
     resolver: Resolver
 
-    def __init__(
-        self, means: Means, question: Question, form: Form, sink: Callable[[Observation], None]
-    ) -> None:
+    def __init__(self, means: Means, question: Question, form: Form, sink: Sink, number: int = 0) -> None:
         self._means = means
         self._heard: list[tuple[Resolver, Answer]] = []
         self._order: Sequence[Resolver] = ()
@@ -106,6 +108,7 @@ class Inquiry:
         self.question = question
         self.form = form
         self.sink = sink
+        self.number = number
         self.edns = self.cased = True
         self.octets = b""  # the question as it was sent, which is how it has to come back
         self.ident = 0
@@ -117,45 +120,44 @@ class Inquiry:
 
     def begin(self, order: Sequence[Resolver]) -> None:
         """Ask the first of these resolvers."""
-        self.started = self._means.now()
-        self.ends = self.started + self._means.budget
-        self._order = order
-        self._next()
-
-    def _next(self) -> None:
-        """Ask the next resolver: one that was not asked yet, else one that was silent (RFC 1034 §5.3.3)."""
         now = self._means.now()
+        self.started, self.ends = now, now + self._means.budget
+        self._order = order
+        self._next(now)
+
+    def _next(self, now: float) -> None:
+        """Ask the next resolver: one that was not asked yet, else one that was silent (RFC 1034 §5.3.3)."""
         if self._left == 0 or now >= self.ends:
             self._doubt()
             return
         if self._asked < len(self._order):
-            self.resolver = self._order[self._asked]
+            resolver = self._order[self._asked]
         else:
             silent = [each for each, answer in self._heard if answer.reply is Reply.TIMEOUT]
             if not silent:
                 self._doubt()
                 return
-            self.resolver = silent[self._asked % len(silent)]
+            resolver = silent[self._asked % len(silent)]
+        self.resolver = resolver
         self._asked += 1
         self._left -= 1
-        self.edns = self.resolver.takes_edns(now)
-        self.cased = self.resolver.keeps_case(now)
+        self.edns = now >= resolver.edns_from
+        self.cased = now >= resolver.cased_from
         self._send(now)
 
     def _send(self, now: float) -> None:
         self.deadline = min(now + self._means.exchange, self.ends)
-        self._means.send(self)
+        self._means.send(self, now)
 
     # -- what arrives ------------------------------------------------------------------------------------
 
     def arrived(self, wire: bytes) -> bool:
         """Take a datagram with our id. False when it answers something else: the wait goes on."""
         octets = self.octets
-        end = 12 + len(octets)
         if not wire[2] & 0x80:
             return False
-        if wire[12:end] != octets or wire[4:6] != b"\0\1":
-            if wire[12:end].lower() == octets.lower() and wire[4:6] == b"\0\1":
+        if not wire.startswith(octets, 12) or wire[4:6] != b"\0\1":
+            if wire[12 : 12 + len(octets)].lower() == octets.lower() and wire[4:6] == b"\0\1":
                 self._case_lost()
                 return False
             # A refusal may come without the question: the server could not read it.
@@ -207,8 +209,9 @@ class Inquiry:
         now = self._means.now()
         resolver = self.resolver
         reply = answer.reply
-        resolver.answered(now, useful=reply.authoritative)
-        if reply.authoritative:
+        authoritative = reply in _AUTHORITATIVE
+        resolver.answered(now, useful=authoritative)
+        if authoritative:
             if not self.edns and self._heard_edns_refused():
                 resolver.refused_edns(now)
             self._finish(answer)
@@ -230,7 +233,7 @@ class Inquiry:
 
     def _unhelpful(self, answer: Answer) -> None:
         self._heard.append((self.resolver, answer))
-        self._next()
+        self._next(self._means.now())
 
     # -- the end -----------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from indicia.domain.observation import Observation, Question, RecordType, Soa
+from indicia.domain.observation import Observation, Question, RecordType, Soa, soa_around
 from indicia.domain.time import Instant
 from indicia.verifier.client import Budget, Client, Sockets, gather
 from indicia.verifier.resolver import CONTROL
@@ -90,19 +90,6 @@ class Perspectives:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def soa_around(name: str, observation: Observation) -> Soa | None:
-    """The SOA of the zone that holds the name, if this observation of any type at the name shows it.
-
-    An empty answer carries it in its authority section (RFC 2308 §2.1, §2.2), so most names need no walk to
-    their zone cut. At an alias it is that of the target's zone: that one does not count.
-    """
-    soa = observation.soa
-    if soa is None or observation.chain or not observation.reply.authoritative:
-        return None
-    inside = soa.zone in (".", name) or name.endswith(f".{soa.zone}")
-    return soa if inside else None
 
 
 def system_resolvers(path: Path = _RESOLV_CONF) -> Perspective:

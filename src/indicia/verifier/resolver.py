@@ -16,19 +16,23 @@ _UNWELL = 5.0
 
 
 class Resolver:
-    """A resolver at an address, with what was learned about it. Times are those of the event loop."""
+    """A resolver at an address, with what was learned about it. Times are those of the event loop.
+
+    From `edns_from` on questions carry an OPT record, from `cased_from` on their case is a secret (0x20), and
+    from `well_from` on it is asked in its turn again.
+    """
 
     __slots__ = (
-        "_case_lost_until",
-        "_no_edns_until",
-        "_unwell_until",
         "address",
+        "cased_from",
         "control_at",
         "control_passed",
+        "edns_from",
         "last_answer",
         "name",
         "ports",
         "trusted",
+        "well_from",
     )
 
     def __init__(self, address: tuple[str, int], ports: Ports, *, trusted: bool) -> None:
@@ -40,36 +44,24 @@ class Resolver:
         self.last_answer = float("-inf")
         self.control_at = float("-inf")
         self.control_passed = False
-        self._no_edns_until = float("-inf")
-        self._case_lost_until = float("-inf")
-        self._unwell_until = float("-inf")
-
-    def takes_edns(self, now: float) -> bool:
-        """Whether questions carry an OPT record."""
-        return now >= self._no_edns_until
-
-    def keeps_case(self, now: float) -> bool:
-        """Whether the question comes back as it was asked, so that its case can be a secret (0x20)."""
-        return now >= self._case_lost_until
-
-    def well(self, now: float) -> bool:
-        """Whether it answered when it was last asked."""
-        return now >= self._unwell_until
+        self.edns_from = float("-inf")
+        self.cased_from = float("-inf")
+        self.well_from = float("-inf")
 
     def refused_edns(self, now: float) -> None:
         """Remember that it answers without EDNS only (RFC 6891 §7)."""
-        self._no_edns_until = now + _HABIT
+        self.edns_from = now + _HABIT
 
     def lost_case(self, now: float) -> None:
         """Remember that it does not preserve the case of the question."""
-        self._case_lost_until = now + _HABIT
+        self.cased_from = now + _HABIT
 
     def was_silent(self, now: float) -> None:
         """Remember that it did not answer."""
-        self._unwell_until = now + _UNWELL
+        self.well_from = now + _UNWELL
 
     def answered(self, now: float, *, useful: bool) -> None:
         """Remember that it is there, and whether what it said was a statement about a zone."""
         if useful:
             self.last_answer = now
-        self._unwell_until = float("-inf")
+        self.well_from = float("-inf")

@@ -70,10 +70,9 @@ class Port:
         self.born = loop.time()
         loop.add_reader(self._socket, self._readable)
 
-    def reserve(self, exchange: Exchange, chance: Chance) -> int:
-        """An id that no other question on this socket has, now that of the exchange."""
+    def reserve(self, exchange: Exchange, ident: int, chance: Chance) -> int:
+        """An id that no other question on this socket has, now that of the exchange: this one, if free."""
         pending = self.pending
-        ident = chance.take(2)
         while ident in pending:
             ident = chance.take(2)
         pending[ident] = exchange
@@ -125,19 +124,17 @@ class Port:
 class Ports:
     """The sockets towards one resolver."""
 
-    __slots__ = ("_address", "_all", "_chance", "_count", "_lifetime", "_retired", "_uses", "made", "tally")
+    __slots__ = ("_address", "_all", "_count", "_lifetime", "_retired", "_uses", "made", "tally")
 
     def __init__(
         self,
         address: tuple[str, int],
-        chance: Chance,
         *,
         count: int,
         uses: int,
         lifetime: float,
     ) -> None:
         self._address = address
-        self._chance = chance
         self._count = count
         self._uses = uses
         self._lifetime = lifetime
@@ -146,9 +143,9 @@ class Ports:
         self.made = 0
         self.tally = Tally()
 
-    def pick(self, loop: asyncio.AbstractEventLoop, now: float) -> Port:
-        """A socket chosen by chance; one that was used up is replaced by a new one. Raises `OSError`."""
-        slot = self._chance.take(1) % self._count
+    def pick(self, lot: int, loop: asyncio.AbstractEventLoop, now: float) -> Port:
+        """The socket the lot fell on; one that was used up is replaced by a new one. Raises `OSError`."""
+        slot = lot % self._count
         port = self._all[slot]
         if port is not None and port.used < self._uses and now - port.born < self._lifetime:
             return port

@@ -20,14 +20,14 @@ from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
-from indicia.domain.observation import RecordType, Soa
+from indicia.domain.observation import Soa
 from indicia.verifier.answer import GARBAGE, Answer, Message, Record, conclude
 
 # What dnspython raises on hostile octets: its own, and these where it trusts a length or a text.
 _MALFORMED = (dns.exception.DNSException, ValueError, IndexError, struct.error, NotImplementedError)
 
 
-def decode(wire: bytes, name: str, rtype: RecordType, *, recursive: bool = True) -> Answer:
+def decode(wire: bytes, name: str, rtype: int, *, recursive: bool = True) -> Answer:
     """Say what the octets answer to the question; garbage is an answer too.
 
     The header has been looked at: it is a whole answer within the limits.
