@@ -437,3 +437,19 @@ def test_stopping_ends_after_its_grace() -> None:
         assert server.run(server.server.stop(0.05)) is False
         with contextlib.suppress(ConnectionResetError):
             assert everything(busy) == b""
+
+
+def test_a_head_goes_out_before_a_body_that_is_long_in_coming() -> None:
+    """Head and body leave together when they come together; a head alone does not wait for its body."""
+    more = threading.Event()
+
+    async def streaming(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await asyncio.get_running_loop().run_in_executor(None, more.wait, 10)
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    with running(streaming) as server, server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(1000).endswith(b"\r\n\r\n")
+        more.set()
+        assert connection.recv(1000) == b"ok"
