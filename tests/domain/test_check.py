@@ -170,7 +170,7 @@ def test_a_failed_facet_is_not_looked_for() -> None:
     """Nothing is asked for a facet that only a new start can move."""
     failed = {Facet.DKIM: replace(PENDING, status=Status.FAILED)}
 
-    assert () == questions_of(records_to_check(IDENTITY, TOKEN_SET, failed, "mail.example"), "example.com")
+    assert () == questions_of(records_to_check(IDENTITY, TOKEN_SET, failed, "mail.example"), IDENTITY)
 
 
 def test_records_without_a_key_wait_for_it() -> None:

@@ -9,9 +9,9 @@ from typing import TypeVar
 import pytest
 from nameserver import NameServer, Trick, Zone
 
-from indicia.domain.observation import Question, RecordType, Reply, Soa
+from indicia.domain.observation import Question, RecordType, Reply, Soa, soa_around
 from indicia.verifier.client import Budget
-from indicia.verifier.perspectives import Perspective, Perspectives, soa_around, system_resolvers
+from indicia.verifier.perspectives import Perspective, Perspectives, system_resolvers
 
 T = TypeVar("T")
 QUICK = Budget(exchange=0.15, tries=2, question=1.0)

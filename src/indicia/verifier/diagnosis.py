@@ -25,7 +25,7 @@ from indicia.domain.verification import own_status
 from indicia.store import identities
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
-from indicia.verifier.engine import Eyes
+from indicia.verifier.checker import Eyes
 from indicia.verifier.evidence import SeenObservation, seen
 
 

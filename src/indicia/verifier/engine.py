@@ -1,70 +1,76 @@
 """The loop that looks: claim what is due, ask, judge, commit, look for the next.
 
 Truth is in the store: what is due, who holds a lease, which generation an expectation has. The engine holds
-nothing that it could lose. Checks run side by side up to a bound; their results are committed in batches.
+nothing that it could lose. Two loops run side by side: one claims and starts checks up to a bound, the other
+commits what they found, in batches. A database that is away stops both and ends neither.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Final
 
 import structlog
 
 from indicia.clock import Clock, real_now
-from indicia.domain.check import (
-    Conclusion,
-    FacetVerdict,
-    Observations,
-    Rules,
-    conclude,
-    questions_of,
-    records_to_check,
-    sees_whole_key_path,
-)
-from indicia.domain.faults import Fault
-from indicia.domain.identity import Facet, TokenSet, TokenSetKind
-from indicia.domain.observation import Question
-from indicia.domain.time import SECOND, Instant, Span
+from indicia.domain.check import Conclusion, Rules
+from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.identity import TokenSet
+from indicia.domain.time import HOUR, SECOND, Instant, Span
 from indicia.store import checks
-from indicia.store.checks import CheckResult, Claim
+from indicia.store.checks import Claim
 from indicia.store.database import Database
-from indicia.verifier import evidence
+from indicia.store.session import Session
+from indicia.verifier.checker import Checker, Eyes, Found
 
 log = structlog.get_logger(__name__)
 
-
-class Eyes(Protocol):
-    """Something that asks the DNS through every perspective."""
-
-    async def observe(self, questions: Sequence[Question]) -> Observations:
-        """Return one observation a perspective for each question. Trouble is an observation, no error."""
+# While most slots are taken by slow checks, the few that are free are filled this often (seconds): a claim
+# costs nearly the same for one identity as for a hundred.
+_CLAIM_PAUSE: Final = 0.02
+# How long results wait for company while checks are running (seconds), and how many need no more of it.
+_COMMIT_PAUSE: Final = 0.004
+_COMPANY: Final = 64
+# After a look at work that another engine was taking at that moment (seconds).
+_BREATH: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much the engine takes on.
 
-    `at_once`: identities being checked at the same time. `batch`: how many are claimed or committed in one
-    transaction. `budget`: how long one identity may take; a lease is twice that (verification.md, Schedule).
-    `poll`: how often to look for work that another process made due, in real time.
+    `at_once`: identities in hand, being checked or waiting for their commit. `batch`: how many are claimed or
+    committed in one transaction. `budget`: how long one identity may take; a lease is twice that
+    (verification.md, Schedule). `poll`: how often to look for work that another process made due. `grace`:
+    how long checks that run may go on when the engine is stopped. All spans are of real time.
     """
 
     at_once: int = 512
     batch: int = 256
     budget: Span = 30 * SECOND
     poll: Span = SECOND
+    grace: Span = 2 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An identity in hand, and the name of the lease it is held under."""
+
+    claim: Claim
+    lease: str
 
 
 class Engine:
     """Checks what is due, for as long as it runs.
 
     `give_key` publishes a key for a token set that has none and returns the set with it, None when there is
-    none to be had yet; `random` returns numbers in [0, 1); `owner` names this engine in its leases.
+    none to be had yet; `random` returns numbers in [0, 1); the names of this engine's leases begin with
+    `owner`; `observe` hears of every conclusion and how many seconds it took.
     """
 
     def __init__(
@@ -81,21 +87,33 @@ class Engine:
         observe: Callable[[Conclusion, float], None] | None = None,
     ) -> None:
         self._database = database
-        self._eyes = eyes
-        self._rules = rules
         self._clock = clock
         self._owner = owner
-        self._give_key = give_key
-        self._random = random
         self._limits = limits or Limits()
+        self._checker = Checker(
+            eyes, rules, clock, give_key=give_key, random=random, budget=self._limits.budget
+        )
+        self._retry_after = rules.pace.first
         self._observe = observe
-        self._checking: set[asyncio.Task[None]] = set()
-        self._results: list[CheckResult] = []
-        self._transitions: list[tuple[str, FacetVerdict]] = []
-        self._stirred = asyncio.Event()
+        self._leases = 0
+        self._checking: dict[asyncio.Task[None], _Held] = {}
+        self._found: deque[Found] = deque()
+        self._failed: list[_Held] = []
+        self._worthwhile = max(1, min(self._limits.batch, self._limits.at_once // 4))
+        self._claiming = self._committing = False
+        self._more = False  # the last claim took all it could: the store was not asked for more
+        self._stirred = asyncio.Event()  # there may be something to claim
+        self._roomy = asyncio.Event()  # there is room for a batch worth a transaction
+        self._full = asyncio.Event()  # there is something to commit
+        self._pressing = asyncio.Event()  # and nothing to wait for
         self._quiet = asyncio.Condition()
         self._stopping = False
+        self._closing = asyncio.Event()  # no check runs any more, and none will
+        self._ended = asyncio.Event()
+        self._away = False
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    # -- for others --------------------------------------------------------------------------------------
 
     def wake(self) -> None:
         """Make the engine look for due work now. May be called from any thread."""
@@ -103,176 +121,292 @@ class Engine:
             self._loop.call_soon_threadsafe(self._stirred.set)
 
     async def run(self) -> None:
-        """Check what is due until `stop`. A failing database is waited for, never fatal."""
+        """Check what is due until `stop`. Trouble with the database is waited out."""
         self._loop = asyncio.get_running_loop()
-        while not self._stopping:
-            self._stirred.clear()
-            try:
-                claimed = await self._claim()
-                await self._commit()
-            except Fault:
-                log.exception("engine.database_trouble")
-                await self._rest(None)
-                continue
-            if not claimed:
-                await self._rest(await self._next_due())
-        await self._drain()
+        try:
+            async with asyncio.TaskGroup() as loops:
+                watching = loops.create_task(self._watch_clock())
+                loops.create_task(self._commit_what_is_found())
+                await self._claim_what_is_due()
+                await self._drain()
+                watching.cancel()
+        finally:
+            for task in self._checking:
+                task.cancel()
+            self._ended.set()
 
     async def stop(self) -> None:
-        """End `run` after what was begun is committed."""
+        """End `run`, and return once what was begun is committed or given back."""
         self._stopping = True
-        self.wake()
+        self._stirred.set()
+        self._roomy.set()
+        if self._loop is not None:
+            await self._ended.wait()
 
     async def settled(self) -> None:
-        """Return when nothing that is due at this moment is unchecked or uncommitted."""
-        while True:
+        """Return when nothing that is due at this moment is unchecked or uncommitted.
+
+        Returns too when the engine has been stopped: then nobody will check anything.
+        """
+        while not self._stopping:
             self._stirred.set()
-            if not self._checking and not self._results and not await self._anything_due():
+            # In this order: what was not due in the store may have been taken from it a moment before.
+            if not self._busy and not await self._anything_due() and not self._busy:
                 return
             async with self._quiet:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._quiet.wait(), 0.05)
 
-    async def _next_due(self) -> Instant | None:
-        lease_now = real_now()
-        return await self._database.reading(lambda s: checks.earliest_due(s, lease_now))
+    @property
+    def _busy(self) -> bool:
+        return bool(self._claiming or self._checking or self._found or self._failed or self._committing)
 
     async def _anything_due(self) -> bool:
         due = await self._next_due()
         return due is not None and due <= self._clock.now()
 
-    async def _claim(self) -> bool:
-        """Start a check for each identity that could be claimed; say whether there was one."""
-        room = min(self._limits.at_once - len(self._checking), self._limits.batch)
-        if room <= 0:
-            await self._rest(None)
-            return True
-        if not await self._anything_due():
-            return False
-        now, lease_now = self._clock.now(), real_now()
-        claims = await self._database.writing(
-            lambda s: checks.claim(
-                s,
-                now=now,
-                owner=self._owner,
-                # Leases keep real time: a moved clock takes nobody's work away.
-                lease_until=lease_now + 2 * self._limits.budget,
-                lease_now=lease_now,
-                limit=room,
-            )
-        )
-        for claim in claims:
-            task = asyncio.create_task(self._check(claim))
-            self._checking.add(task)
-            task.add_done_callback(self._checked)
-        return bool(claims)
+    async def _next_due(self) -> Instant | None:
+        # Leases keep real time: a moved clock takes nobody's work away.
+        lease_now = real_now()
+        return await self._database.reading(lambda s: checks.earliest_due(s, lease_now))
 
-    def _checked(self, task: asyncio.Task[None]) -> None:
-        self._checking.discard(task)
-        self._stirred.set()
-        if not task.cancelled() and task.exception() is not None:
-            # Not evidence of anything: the lease runs out and the identity is looked at again.
-            log.error("engine.check_failed", exc_info=task.exception())
-
-    async def _check(self, claim: Claim) -> None:
-        """Look at one identity and put what follows into the next commit."""
-        began = asyncio.get_running_loop().time()
-        checked_at = self._clock.now()
-        rules = self._rules
-        records = records_to_check(claim.identity, claim.token_set, claim.facets, rules.service_domain)
-        questions = questions_of(records, claim.identity.name)
-        observations = await self._eyes.observe(questions) if questions else {}
-        token_set = claim.token_set
-        keyless = _keyless(token_set) if Facet.DKIM in records else None
-        if keyless is not None and sees_whole_key_path(records[Facet.DKIM], observations, rules):
-            # A token set gets its key at the latest when its records are first seen (verification.md, Keys).
-            token_set = await self._give_key(keyless) or keyless
-        conclusion = conclude(
-            claim.identity,
-            token_set,
-            claim.facets,
-            observations,
-            rules=rules,
-            now=checked_at,
-            interval=claim.interval,
-            jitter=self._random(),
-        )
-        if self._observe is not None:
-            self._observe(conclusion, asyncio.get_running_loop().time() - began)
-        self._results.append(self._write_back(claim, conclusion))
-        self._transitions.extend(
-            (claim.identity.name, verdict) for verdict in conclusion.facets if verdict.cause
-        )
-
-    def _write_back(self, claim: Claim, conclusion: Conclusion) -> CheckResult:
-        asked_by = "person" if claim.asked else "schedule"
-        return CheckResult(
-            identity_id=conclusion.identity_id,
-            generation=conclusion.generation,
-            owner=self._owner,
-            facets=tuple(verdict.after for verdict in conclusion.facets if verdict.after != verdict.before),
-            due_at=conclusion.due_at,
-            interval=conclusion.interval,
-            checked_at=conclusion.checked_at,
-            # SES stamps "checked" at the start of a look and "success" at its end (spec 5).
-            succeeded_at=self._clock.now() if conclusion.succeeded else None,
-            error=conclusion.error,
-            soa=conclusion.soa or claim.soa,
-            zone_cut=conclusion.soa.zone if conclusion.soa else claim.zone_cut,
-            evidence=tuple(
-                evidence.of(conclusion, verdict, asked_by) for verdict in evidence.worth_keeping(conclusion)
-            ),
-        )
-
-    async def _commit(self) -> None:
-        """Commit the results that are there, in batches, and say what moved."""
-        while self._results:
-            batch, self._results = self._results[: self._limits.batch], self._results[self._limits.batch :]
-            try:
-                await self._database.writing(partial(checks.write_back, results=batch))
-            except Fault:
-                # The leases run out and the identities are looked at again: nothing is lost but the work.
-                log.exception("engine.commit_failed", identities=len(batch))
-        moved, self._transitions = self._transitions, []
-        for name, verdict in moved:
-            _tell(name, verdict)
+    async def _be_quiet(self) -> None:
         async with self._quiet:
             self._quiet.notify_all()
 
-    async def _drain(self) -> None:
-        if self._checking:
-            await asyncio.wait(self._checking, timeout=self._limits.budget / 1000)
-        for task in self._checking:
-            task.cancel()
-        await self._commit()
+    # -- claiming ----------------------------------------------------------------------------------------
 
-    async def _rest(self, until: Instant | None) -> None:
-        """Wait until something is due, something was said to be, a check ended, or a moment has passed."""
-        now = self._clock.now()
-        span = self._limits.poll if until is None else max(0, min(self._limits.poll, until - now))
-        moved = asyncio.ensure_future(self._clock.wait_until(now + span))
-        stirred = asyncio.ensure_future(self._stirred.wait())
+    async def _claim_what_is_due(self) -> None:
+        while not self._stopping:
+            self._stirred.clear()
+            try:
+                rest = await self._claim()
+            except Exception as error:  # noqa: BLE001 - whatever the database has, the engine outlives it
+                self._database_is_away(error)
+                rest = self._limits.poll / SECOND
+            if rest > 0:
+                await self._be_quiet()
+                await _wait(self._stirred, rest)
+
+    async def _claim(self) -> float:
+        """Start checks for what is due, and return for how many seconds there is nothing more."""
+        room = await self._room()
+        if room == 0 or self._stopping:
+            return 0.0
+        if not self._more:
+            due, now = await self._next_due(), self._clock.now()
+            if due is None or due > now:
+                return self._until(due, now)
+        claims = await self._take(room)
+        self._more = len(claims) == room
+        # What was due and could not be had, another engine is taking at this moment.
+        return 0.0 if claims else _BREATH
+
+    async def _take(self, room: int) -> list[Claim]:
+        now, lease_now = self._clock.now(), real_now()
+        # Each claim has a lease of its own name: a result held up by a database that was away never lands
+        # under a later lease, over what others found meanwhile.
+        self._leases += 1
+        lease = f"{self._owner}-{self._leases}"
+        self._claiming = True
         try:
-            await asyncio.wait({moved, stirred}, return_when=asyncio.FIRST_COMPLETED)
+            claims = await self._database.writing(
+                lambda s: checks.claim(
+                    s,
+                    now=now,
+                    owner=lease,
+                    lease_until=lease_now + 2 * self._limits.budget,
+                    lease_now=lease_now,
+                    limit=room,
+                )
+            )
+            self._database_is_back()
+            for claim in claims:
+                held = _Held(claim, lease)
+                task = asyncio.create_task(self._check(held))
+                self._checking[task] = held
+                task.add_done_callback(self._checked)
+            return claims
         finally:
-            moved.cancel()
-            stirred.cancel()
+            self._claiming = False
+
+    async def _room(self) -> int:
+        """Return how many identities may be claimed, once there are enough to be worth a transaction."""
+        if self._free < self._worthwhile:
+            self._roomy.clear()
+            await _wait(self._roomy, _CLAIM_PAUSE)
+        return max(0, min(self._free, self._limits.batch))
+
+    @property
+    def _free(self) -> int:
+        return self._limits.at_once - len(self._checking) - len(self._found)
+
+    def _made_room(self) -> None:
+        if self._free >= self._worthwhile:
+            self._roomy.set()
+
+    def _until(self, due: Instant | None, now: Instant) -> float:
+        poll = self._limits.poll
+        return (poll if due is None else min(poll, due - now)) / SECOND
+
+    async def _watch_clock(self) -> None:
+        """Look again whenever the clock was moved: what was due tomorrow may be due now."""
+        while True:
+            await self._clock.wait_until(self._clock.now() + HOUR)
+            self._stirred.set()
+
+    # -- checking ----------------------------------------------------------------------------------------
+
+    def _checked(self, task: asyncio.Task[None]) -> None:
+        held = self._checking.pop(task)
+        if task.cancelled():
+            self._failed.append(held)
+        elif (error := task.exception()) is not None:
+            # Evidence of nothing. The identity is given back and looked at again a little later.
+            log.error("engine.check_failed", identity=held.claim.identity.name, exc_info=error)
+            self._failed.append(held)
+        self._full.set()
+        if not self._checking or len(self._found) >= _COMPANY:
+            self._pressing.set()
+        self._made_room()
+
+    async def _check(self, held: _Held) -> None:
+        """Look at one identity and put what follows into the next commit."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        found = await self._checker.check(held.claim, held.lease)
+        if self._observe is not None:
+            self._observe(found.conclusion, loop.time() - began)
+        self._found.append(found)
+
+    # -- committing --------------------------------------------------------------------------------------
+
+    async def _commit_what_is_found(self) -> None:
+        """Commit until the engine is closing and all that was found is committed, or cannot be."""
+        while True:
+            await self._full.wait()
+            self._full.clear()
+            while self._found or self._failed:
+                await self._await_company()
+                if not await self._commit():
+                    if self._closing.is_set():
+                        return  # the leases run out, and the identities are looked at again
+                    await _wait(self._closing, self._limits.poll / SECOND)
+            await self._be_quiet()
+            if self._closing.is_set():
+                return
+
+    async def _await_company(self) -> None:
+        """Wait a moment for more results: many checks end within the same few milliseconds.
+
+        One commit serves them all. The last of a burst waits for nobody.
+        """
+        if self._checking and len(self._found) < _COMPANY:
+            self._pressing.clear()
+            await _wait(self._pressing, _COMMIT_PAUSE)
+
+    async def _commit(self) -> bool:
+        """Commit a batch of what is there; say whether the database took it. What it did not take stays."""
+        batch = [self._found.popleft() for _ in range(min(len(self._found), self._limits.batch))]
+        failed, self._failed = self._failed, []
+        self._committing = True
+        try:
+            if batch:
+                await self._store(batch)
+                batch = []
+            if failed:
+                await self._give_back(failed)
+                failed = []
+        except Exception as error:  # noqa: BLE001 - whatever the database has, the engine outlives it
+            self._database_is_away(error)
+            return False
+        finally:
+            # The results stay good: they land only under the leases that still stand.
+            self._found.extendleft(reversed(batch))
+            self._failed.extend(failed)
+            self._committing = False
+            self._made_room()
+        self._database_is_back()
+        return True
+
+    async def _store(self, batch: list[Found]) -> None:
+        results = [found.result for found in batch]
+        try:
+            stored = await self._database.writing(partial(checks.write_back, results=results))
+        except Fault as fault:
+            if fault.kind is FaultKind.UNAVAILABLE:
+                raise
+            await self._store_each(batch, fault)
+            return
+        except Exception as error:  # noqa: BLE001 - a result that cannot be stored takes no other with it
+            await self._store_each(batch, error)
+            return
+        landed = set(stored)
+        for found in batch:
+            if found.result.identity_id in landed:
+                _tell(found)
+
+    async def _store_each(self, batch: list[Found], error: Exception) -> None:
+        if len(batch) > 1:
+            for found in batch:
+                await self._store([found])
+            return
+        # A mistake of ours. The lease runs out and the identity is looked at again.
+        log.error("engine.result_not_stored", identity=batch[0].claim.identity.name, exc_info=error)
+
+    async def _give_back(self, failed: list[_Held]) -> None:
+        # When the engine is stopped others go on at once; after a mistake of ours nobody is in a hurry.
+        due = self._clock.now() + (0 if self._stopping else self._retry_after)
+
+        def release(s: Session) -> None:
+            for held in failed:
+                checks.release(s, held.lease, [held.claim.identity.id], due)
+
+        await self._database.writing(release)
+
+    async def _drain(self) -> None:
+        """Let running checks end, within the grace, and give the others back: the other loop commits both."""
+        if self._checking:
+            await asyncio.wait(self._checking, timeout=self._limits.grace / SECOND)
+        for task in list(self._checking):
+            task.cancel()
+        while self._checking:
+            await asyncio.wait(self._checking)
+        self._closing.set()
+        self._full.set()
+
+    # -- trouble -----------------------------------------------------------------------------------------
+
+    def _database_is_away(self, error: Exception) -> None:
+        """Say so once: it is tried again every `poll`, and said again only after it was back."""
+        if not self._away:
+            known = isinstance(error, Fault)
+            log.error("engine.database_away", reason=str(error), exc_info=None if known else error)
+        self._away = True
+
+    def _database_is_back(self) -> None:
+        if self._away:
+            log.info("engine.database_back")
+        self._away = False
 
 
-def _keyless(token_set: TokenSet | None) -> TokenSet | None:
-    """Return the token set when it is ours to make a key for and has none."""
-    if token_set is None or token_set.kind is not TokenSetKind.EASY or token_set.has_key:
-        return None
-    return token_set
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Return when the event is set, or after so many seconds."""
+    if not event.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
 
-def _tell(name: str, verdict: FacetVerdict) -> None:
-    log.info(
-        "verification.transition",
-        identity=name,
-        facet=verdict.facet.value,
-        before=verdict.before.status.value,
-        after=verdict.after.status.value,
-        cause=verdict.cause.value if verdict.cause else None,
-        finding=verdict.finding.value,
-    )
+def _tell(found: Found) -> None:
+    for verdict in found.conclusion.facets:
+        if verdict.cause is not None:
+            log.info(
+                "verification.transition",
+                identity=found.claim.identity.name,
+                facet=verdict.facet.value,
+                before=verdict.before.status.value,
+                after=verdict.after.status.value,
+                cause=verdict.cause.value,
+                finding=verdict.finding.value,
+            )

@@ -1,0 +1,160 @@
+"""One check of one identity: ask what should be there, give a key where one is due, judge what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from indicia.clock import Clock
+from indicia.domain.check import (
+    Conclusion,
+    Observations,
+    Rules,
+    conclude,
+    questions_of,
+    records_to_check,
+    sees_whole_key_path,
+)
+from indicia.domain.faults import Fault
+from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
+from indicia.domain.observation import Observation, Question, RecordType, Soa
+from indicia.domain.time import SECOND, Span
+from indicia.store.checks import CheckResult, Claim
+from indicia.verifier import evidence
+
+log = structlog.get_logger(__name__)
+
+
+class Eyes(Protocol):
+    """Something that asks the DNS through every perspective."""
+
+    async def observe(self, questions: Sequence[Question]) -> Observations:
+        """Return one observation a perspective for each question. Trouble is an observation, no error."""
+
+    async def enclosing_zone(self, name: str) -> Sequence[Soa | None]:
+        """Return the SOA of the zone that holds the name, as each perspective sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a check came to, and what is to be stored of it."""
+
+    claim: Claim
+    conclusion: Conclusion
+    result: CheckResult
+
+
+class Checker:
+    """Looks at claimed identities. Keeps nothing and stores nothing, but for the keys that `give_key` gives.
+
+    `budget` is how long one look may take, in real time. The rest is as `Engine` has it.
+    """
+
+    def __init__(
+        self,
+        eyes: Eyes,
+        rules: Rules,
+        clock: Clock,
+        *,
+        give_key: Callable[[TokenSet], Awaitable[TokenSet | None]],
+        random: Callable[[], float],
+        budget: Span,
+    ) -> None:
+        self._eyes = eyes
+        self._rules = rules
+        self._clock = clock
+        self._give_key = give_key
+        self._random = random
+        self._budget = budget / SECOND
+
+    async def check(self, claim: Claim, lease: str) -> Found:
+        """Return what the DNS says about the identity now, to be stored under the lease of its claim."""
+        # SES stamps "checked" at the start of a look and "success" at its end (spec 5). An absence seen in a
+        # look that began before the end of a window was not seen at its end.
+        checked_at = self._clock.now()
+        rules, identity = self._rules, claim.identity
+        records = records_to_check(identity, claim.token_set, claim.facets, rules.service_domain)
+        questions = questions_of(records, identity)
+        observations: Observations = await self._look(questions) if questions else {}
+        token_set = claim.token_set
+        keyless = _keyless(token_set) if Facet.DKIM in records else None
+        if keyless is not None and sees_whole_key_path(records[Facet.DKIM], observations, rules):
+            token_set = await self._key_for(keyless)
+        conclusion = conclude(
+            identity,
+            token_set,
+            claim.facets,
+            observations,
+            rules=rules,
+            now=checked_at,
+            interval=claim.interval,
+            jitter=self._random(),
+        )
+        if conclusion.soa is None and _is_alias(identity, observations):
+            conclusion = replace(conclusion, soa=await self._zone_around(identity.name))
+        return Found(claim, conclusion, self._result(claim, lease, conclusion))
+
+    async def _look(self, questions: Sequence[Question]) -> Observations:
+        """Return what is seen within the budget. What takes longer is unknown, and that is our trouble."""
+        try:
+            async with asyncio.timeout(self._budget):
+                return await self._eyes.observe(questions)
+        except TimeoutError:
+            return {}
+
+    async def _key_for(self, keyless: TokenSet) -> TokenSet:
+        """Return the token set with a key: it gets one at the latest when its records are first seen.
+
+        (verification.md, Keys.) Without one it stays as it is, and so does its facet, until the next check.
+        """
+        try:
+            return await self._give_key(keyless) or keyless
+        except Fault as fault:
+            log.warning("verifier.no_key", token_set=keyless.id, reason=fault.message)
+            return keyless
+
+    async def _zone_around(self, name: str) -> Soa | None:
+        """Return the SOA of the zone that holds an alias, which no answer for the alias shows."""
+        try:
+            async with asyncio.timeout(self._budget):
+                seen = await self._eyes.enclosing_zone(name.partition(".")[2])
+        except TimeoutError:
+            return None
+        return next((soa for soa in seen if soa is not None), None)
+
+    def _result(self, claim: Claim, lease: str, conclusion: Conclusion) -> CheckResult:
+        asked_by = "person" if claim.asked else "schedule"
+        soa = conclusion.soa
+        return CheckResult(
+            identity_id=conclusion.identity_id,
+            generation=conclusion.generation,
+            owner=lease,
+            facets=tuple([verdict.after for verdict in conclusion.facets if verdict.after != verdict.before]),
+            due_at=conclusion.due_at,
+            interval=conclusion.interval,
+            checked_at=conclusion.checked_at,
+            succeeded_at=self._clock.now() if conclusion.succeeded else None,
+            error=conclusion.error,
+            soa=soa or claim.soa,
+            zone_cut=soa.zone if soa else claim.zone_cut,
+            evidence=tuple(
+                [evidence.of(conclusion, verdict, asked_by) for verdict in evidence.worth_keeping(conclusion)]
+            ),
+        )
+
+
+def _keyless(token_set: TokenSet | None) -> TokenSet | None:
+    """Return the token set when it is ours to make a key for and has none."""
+    if token_set is None or token_set.kind is not TokenSetKind.EASY or token_set.has_key:
+        return None
+    return token_set
+
+
+def _is_alias(identity: Identity, observations: Observations) -> bool:
+    """Say whether the domain itself is a CNAME, so that the SOA shown for it is that of another zone."""
+    seen: Sequence[Observation] = observations.get(Question(identity.name, RecordType.SOA), ())
+    return any(observation.chain for observation in seen)
