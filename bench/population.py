@@ -1,0 +1,147 @@
+"""A database with many identities in it, made by the store's own modules: what people and the verifier wrote.
+
+Each is a verified domain with Easy DKIM, a published key and a tag, looked at today and due again tomorrow. A
+key pair takes 70 ms to make, so all of them have the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from os import urandom as _random
+from pathlib import Path
+from typing import Final
+
+from bench.signing import REGION, Key
+from indicia import settings as configuration
+from indicia.app.service import Installation
+from indicia.clock import Clock
+from indicia.domain.dkim import new_tokens, new_verification_token
+from indicia.domain.identity import (
+    Facet,
+    FacetState,
+    Identity,
+    IdentityKind,
+    KeyLength,
+    MxFailureBehavior,
+    Status,
+    TokenSet,
+    TokenSetKind,
+)
+from indicia.domain.observation import Soa
+from indicia.domain.time import DAY, HOUR, Instant
+from indicia.store import checks, facets, identities, keys, tags
+from indicia.store.ids import new_id
+from indicia.store.session import Session
+from indicia.vault import rsa
+from indicia.vault.pool import TARGETS
+from indicia.vault.purposes import PRIVATE_KEY
+
+TAG: Final = ("tenant", "4711")
+_BATCH: Final = 1000
+_OWNER: Final = "bench"
+
+
+def name_of(place: int) -> str:
+    """Return the name of the identity at a place in the store."""
+    return f"customer-{place:06}.example.com"
+
+
+def populate(data_dir: Path, environment: dict[str, str], identity_count: int) -> Key:
+    """Make an installation with that many identities and return its operator's key."""
+    settings = configuration.load(None, environment, {"data_dir": str(data_dir)}, terminal=False)
+    clock = Clock()
+    installation = Installation(settings, clock)
+    try:
+        root = installation.root
+        assert root is not None
+        now = clock.now()
+        add = partial(_add, account=root.account, key=_key(installation, now), zone=settings.signing_zone)
+        places = iter(range(identity_count))
+        while batch := list(islice(places, _BATCH)):
+            installation.database.write(partial(add, places=batch, now=now))
+        return Key(root.id, root.secret)
+    finally:
+        installation.close()
+
+
+def _key(installation: Installation, now: Instant) -> keys.PooledKey:
+    """Return a sealed key pair, with the pool filled already: nothing but requests is to be measured."""
+    made = {bits: _sealed(installation, bits, now) for bits in TARGETS}
+
+    def fill(s: Session) -> None:
+        for bits, target in TARGETS.items():
+            for _ in range(target):
+                keys.add_pooled(s, _copy(made[bits]))
+
+    installation.database.write(fill)
+    return made[2048]
+
+
+def _sealed(installation: Installation, bits: int, now: Instant) -> keys.PooledKey:
+    pair = rsa.generate(bits)
+    sealed = installation.keyring.seal(pair.private_key, PRIVATE_KEY)
+    return keys.PooledKey(new_id(), bits, pair.public_key, sealed, now)
+
+
+def _copy(key: keys.PooledKey) -> keys.PooledKey:
+    return keys.PooledKey(new_id(), key.bits, key.public_key, key.private_key, key.created_at)
+
+
+def _add(
+    s: Session, *, account: str, key: keys.PooledKey, zone: str, places: Sequence[int], now: Instant
+) -> None:
+    for place in places:
+        _create(s, account, name_of(place), key, zone, now)
+    claimed = checks.claim(s, now=now, owner=_OWNER, lease_until=now + HOUR, limit=len(places))
+    checks.write_back(s, [_verified(claim, now) for claim in claimed])
+
+
+def _create(s: Session, account: str, name: str, key: keys.PooledKey, zone: str, now: Instant) -> None:  # noqa: PLR0917
+    token_set = TokenSet(
+        new_id(), TokenSetKind.EASY, new_tokens(_random), zone, KeyLength.RSA_2048_BIT, now, has_key=False
+    )
+    keys.insert_token_set(s, token_set, now)
+    keys.publish(s, token_set.id, zone, token_set.tokens[0], key, now)
+    identity = Identity(
+        id=new_id(),
+        account=account,
+        region=REGION,
+        kind=IdentityKind.DOMAIN,
+        name=name,
+        created_at=now,
+        version=1,
+        generation=1,
+        origin=TokenSetKind.EASY.value,
+        signing_enabled=True,
+        next_key_length=KeyLength.RSA_2048_BIT,
+        token_set_id=token_set.id,
+        legacy_token=new_verification_token(_random),
+        legacy_requested=False,
+        mail_from_domain="",
+        mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,
+        feedback_forwarding=True,
+        configuration_set="",
+    )
+    identities.insert(s, identity)
+    tags.put(s, account, REGION, f"identity/{name}", dict([TAG]))
+    facets.put(s, identity.id, FacetState(Facet.DKIM, Status.PENDING, 1, now, now + 3 * DAY))
+    checks.schedule(s, identity.id, checks.shard_of(name), now)
+
+
+def _verified(claim: checks.Claim, now: Instant) -> checks.CheckResult:
+    identity = claim.identity
+    return checks.CheckResult(
+        identity_id=identity.id,
+        generation=identity.generation,
+        owner=_OWNER,
+        facets=(FacetState(Facet.DKIM, Status.SUCCESS, identity.generation, now),),
+        due_at=now + DAY,
+        interval=DAY,
+        checked_at=now,
+        succeeded_at=now,
+        error=None,
+        soa=Soa("example.com", "ns1.example.com", "hostmaster.example.com", 2026112201, 3600),
+        zone_cut="example.com",
+    )

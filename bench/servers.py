@@ -1,0 +1,137 @@
+"""The servers that are measured, each a process of its own, and what the kernel says of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.population import populate
+from bench.signing import Key, Reply
+from indicia import ready
+
+_START_WITHIN: Final = 120.0  # seconds; moto with 100,000 identities takes some
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_OWN = ("HOME", "PATH", "LANG", "TMPDIR", "VIRTUAL_ENV")
+
+# Everything on ports of its own; no limits, since one account asks for everything.
+SETTINGS: Final = {
+    "INDICIA_LIMITS": "off",
+    "INDICIA_LISTEN_HTTP": "127.0.0.1:0",
+    "INDICIA_LISTEN_ADMIN": "127.0.0.1:0",
+    "INDICIA_LISTEN_DNS": "127.0.0.1:0",
+    "INDICIA_LOG_FORMAT": "json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: how the table calls it, where it listens, whom it knows."""
+
+    name: str
+    port: int
+    pid: int
+    key: Key
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time it has used so far, of all its threads (proc(5), utime and stime)."""
+        text = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
+        fields = text.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def resident_mib(self) -> float:
+        """Return the memory it has resident now."""
+        for line in Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+
+@contextmanager
+def indicia(folder: Path, identity_count: int) -> Iterator[Server]:
+    """Run `indicia serve` with every role, on a new installation with that many identities."""
+    key = populate(folder / "data", SETTINGS, identity_count)
+    told = folder / "ready.json"
+    command = ["serve", "--data-dir", str(folder / "data"), "--ready-file", str(told)]
+    with _process([sys.executable, "-m", "indicia", *command], folder / "log", SETTINGS) as process:
+        _wait(process, folder / "log", told.exists)
+        where = ready.read(told)
+        assert where is not None
+        port = int(where.http[0].rpartition(":")[2])
+        yield Server(f"indicia, {identity_count:,}", port, process.pid, key)
+
+
+@contextmanager
+def moto(folder: Path, identity_count: int) -> Iterator[Server]:
+    """Run moto's server with that many identities. Its log goes nowhere, which is the least it can cost."""
+    port = _free_port()
+    command = [sys.executable, "-m", "bench.moto_peer", str(identity_count), str(port)]
+    with _process(command, Path(os.devnull)) as process:
+        _wait(process, folder / "log", lambda: _listens(port))
+        yield Server(f"moto, {identity_count:,}", port, process.pid, Key("AKIAIOSFODNN7EXAMPLE", "bench"))
+
+
+@contextmanager
+def bare(folder: Path, answer: Reply) -> Iterator[Server]:
+    """Run the bare HTTP server, which always gives this answer."""
+    port = _free_port()
+    body = folder / "answer"
+    body.write_bytes(answer.body)
+    command = [sys.executable, "-m", "bench.bare", str(body), answer.content_type, str(port)]
+    with _process(command, folder / "log") as process:
+        _wait(process, folder / "log", lambda: _listens(port))
+        yield Server("bare uvicorn", port, process.pid, Key("AKIAIOSFODNN7EXAMPLE", "bench"))
+
+
+@contextmanager
+def _process(
+    command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program in an environment of its own, and end it."""
+    environment = {name: value for name, value in os.environ.items() if name in _OWN}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**environment, **(settings or {})},
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:
+    """Wait until the server is ready."""
+    give_up = time.monotonic() + _START_WITHIN
+    while not ready():
+        if process.poll() is not None or time.monotonic() > give_up:
+            told = log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else ""
+            raise RuntimeError(f"a server did not start: {process.args!r}\n{told}")
+        time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
