@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 
 from indicia.mail import compose
-from indicia.operations import token_sets
 from indicia.store import keys, sealed, tables
 from indicia.store.database import Database
 from indicia.store.ids import new_id
@@ -74,4 +73,4 @@ def test_key_that_is_missing(database: Database) -> None:
 def test_purposes_are_those_in_use() -> None:
     """Who seals elsewhere names the purposes that sealing anew will name."""
     assert purpose_of(Place.OUTBOX, 1) == compose.SEALED_AS
-    assert purpose_of(Place.PUBLISHED_KEY, 1) == purpose_of(Place.POOLED_KEY, 1) == token_sets.SEALED_FOR
+    assert purpose_of(Place.PUBLISHED_KEY, 1) == purpose_of(Place.POOLED_KEY, 1) == purposes.PRIVATE_KEY
