@@ -115,6 +115,11 @@ class Engine:
 
     # -- for others --------------------------------------------------------------------------------------
 
+    @property
+    def in_hand(self) -> int:
+        """How many identities are being checked at this moment."""
+        return len(self._checking)
+
     def wake(self) -> None:
         """Make the engine look for due work now. May be called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
