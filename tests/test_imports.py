@@ -24,7 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "links": {"domain", "store", "mail"},
     "operations": {"wire.shapes", "domain", "store", "vault", "mail.compose"},
     "metrics": {"domain"},
-    "health": {"metrics"},
+    "health": {"domain"},
     "logs": set(),
     "ready": set(),
     "publicsuffix": set(),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
 
-from indicia.metrics import Metrics
+from indicia.domain.faults import Fault
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -18,6 +19,8 @@ Check: TypeAlias = Callable[[], Awaitable[str | None]]
 
 _JSON = b"application/json"
 _METRICS = b"text/plain; version=0.0.4; charset=utf-8"
+# Who asks gives up after a few seconds (Kubernetes: one): an answer that comes later says nothing.
+WITHIN = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,13 @@ class Health:
     """An ASGI application with the three paths.
 
     `gating` are what readiness depends on: the roles of this process and the database. `reported` are shown
-    with `?verbose` and decide nothing: resolvers and delegation are other people's machines.
+    with `?verbose` and decide nothing: resolvers and delegation are other people's machines. `metrics` is the
+    page of them, None where it is not for everybody.
     """
 
-    gating: dict[str, Check]
-    reported: dict[str, Check]
-    metrics: Metrics | None
+    gating: Mapping[str, Check]
+    reported: Mapping[str, Check]
+    metrics: Callable[[], Awaitable[bytes]] | None
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -42,19 +46,35 @@ class Health:
         elif path == "/readyz":
             await self._readiness(scope, send)
         elif path == "/metrics" and self.metrics is not None:
-            await _answer(send, 200, _METRICS, self.metrics.text())
+            await _answer(send, 200, _METRICS, await self.metrics())
         else:
             await _answer(send, 404, _JSON, b'{"message":"There is nothing here."}')
 
     async def _readiness(self, scope: Scope, send: Send) -> None:
-        trouble = {name: await check() for name, check in self.gating.items()}
+        trouble = await _asked(self.gating)
         ready = not any(trouble.values())
         body: dict[str, Any] = {"status": "ready" if ready else "not ready"}
         if not ready or b"verbose" in scope["query_string"]:
             body["parts"] = {name: wrong or "ok" for name, wrong in trouble.items()}
         if b"verbose" in scope["query_string"]:
-            body["reported"] = {name: await check() or "ok" for name, check in self.reported.items()}
+            body["reported"] = {name: wrong or "ok" for name, wrong in (await _asked(self.reported)).items()}
         await _answer(send, 200 if ready else 503, _JSON, msgspec.json.encode(body))
+
+
+async def _asked(checks: Mapping[str, Check]) -> dict[str, str | None]:
+    """Return what each check says, all of them asked side by side."""
+    said = await asyncio.gather(*map(_said, checks.values()))
+    return dict(zip(checks, said, strict=True))
+
+
+async def _said(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(WITHIN):
+            return await check()
+    except TimeoutError:
+        return f"no answer within {WITHIN:.0f} s"
+    except Fault as fault:
+        return fault.message
 
 
 async def _answer(send: Send, status: int, kind: bytes, body: bytes) -> None:

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from indicia.clock import Clock
 from indicia.credentials import (
     AccessKey,
     new_access_key,
@@ -20,7 +21,7 @@ from indicia.credentials import (
 )
 from indicia.domain.time import Instant
 from indicia.settings import Settings
-from indicia.store import access, meta, schema
+from indicia.store import access, meta, schema, zones
 from indicia.store.database import Database
 from indicia.store.schema import NewerSchemaError, Schema
 from indicia.store.session import Session
@@ -166,3 +167,25 @@ def ensure_account(s: Session, settings: Settings, account: str, now: Instant, *
             sending_enabled=True,
         ),
     )
+
+
+class Installation:
+    """What every role works on: settings, database, keyring, the operator's key. All of it is there."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Open it; make it if this is the first start. Raises: `InstallationError`."""
+        prepare_folder(settings.data_dir)
+        self.settings = settings
+        self.database: Database = open_database(settings)
+        try:
+            self.keyring: Keyring = open_keyring(settings, self.database)
+            self.root, self.root_origin = ensure_root(settings, self.database, self.keyring, clock.now())
+            zone, now = settings.signing_zone, clock.now()
+            self.database.write(lambda s: zones.add(s, zone, now))
+        except BaseException:
+            self.database.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()

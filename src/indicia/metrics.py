@@ -5,20 +5,56 @@ One registry a composition, so that two in one process (tests, the sandbox) do n
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from indicia.domain.check import Conclusion
+from indicia.domain.time import SECOND, Instant
 
 # Seconds. A signed read takes tenths of a millisecond, a create some milliseconds, a check of slow DNS 30 s.
 _REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _CHECK_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# DNS response codes by number (RFC 1035 §4.1.1); the key zone gives no others.
+_RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
+
+# A series of the time at which each counter began doubles the page and says nothing that `rate` needs.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class KeyZoneTally(Protocol):
+    """What the key zone has counted so far."""
+
+    udp: int
+    tcp: int
+    slipped: int
+    dropped: int
+
+    @property
+    def rcodes(self) -> Sequence[int]:
+        """How many answers there were of each response code."""
 
 
 class Metrics:
     """The counters of one process. Every method may be called from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: str = "") -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        Gauge("indicia_build_info", "The version that runs.", ["version"], registry=self.registry).labels(
+            version
+        ).set(1)
         self._requests = Counter(
             "indicia_requests_total",
             "Requests answered, by protocol, operation and status.",
@@ -58,6 +94,8 @@ class Metrics:
             ["refusal"],
             registry=self.registry,
         )
+        self._pool: Gauge | None = None
+        self._oldest_due: Gauge | None = None
 
     def answered(self, service: str, operation: str, status: int, seconds: float) -> None:
         """Count one request."""
@@ -77,6 +115,99 @@ class Metrics:
         """Show that a refusal of the start is waived."""
         self._waived.labels(refusal).set(1)
 
+    def watch_engine(self, checking: Callable[[], int]) -> None:
+        """Show how many identities the engine has in hand, and from now on what `stored` says."""
+        Gauge(
+            "indicia_checks_in_hand",
+            "Identities that are being checked at this moment.",
+            registry=self.registry,
+        ).set_function(checking)
+        self._oldest_due = Gauge(
+            "indicia_oldest_due_check_seconds",
+            "For how long the longest waiting identity has been due, 0 when none is.",
+            registry=self.registry,
+        )
+        self._pool = Gauge(
+            "indicia_key_pool_keys",
+            "Key pairs that wait in the pool, by their length in bits.",
+            ["bits"],
+            registry=self.registry,
+        )
+
+    def watch_key_zone(self, tally: KeyZoneTally) -> None:
+        """Show what the key zone counts."""
+        self.registry.register(_KeyZoneCollector(tally))
+
+    def stored(self, now: Instant, oldest_due: Instant | None, pooled: Mapping[int, int]) -> None:
+        """Note what the store says now: when the oldest due check was due, how full the pool is."""
+        if self._oldest_due is not None:
+            self._oldest_due.set(0 if oldest_due is None else max(0, now - oldest_due) / SECOND)
+        if self._pool is not None:
+            for bits, count in pooled.items():
+                self._pool.labels(str(bits)).set(count)
+
     def text(self) -> bytes:
         """Return everything in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+class _KeyZoneCollector(Collector):
+    """Reads the tally of a key zone when it is asked, so that an answer costs no counter of ours."""
+
+    def __init__(self, tally: KeyZoneTally) -> None:
+        self._tally = tally
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Return the counters of this moment."""
+        tally = self._tally
+        questions = CounterMetricFamily(
+            "indicia_key_zone_questions", "Questions to the key zone, by transport.", labels=["transport"]
+        )
+        questions.add_metric(["udp"], tally.udp)
+        questions.add_metric(["tcp"], tally.tcp)
+        answers = CounterMetricFamily(
+            "indicia_key_zone_answers", "Answers of the key zone, by response code.", labels=["rcode"]
+        )
+        for number, name in _RCODES.items():
+            answers.add_metric([name], tally.rcodes[number])
+        held_back = CounterMetricFamily(
+            "indicia_key_zone_held_back",
+            "Questions over UDP that were told to use TCP, or got no answer.",
+            labels=["how"],
+        )
+        held_back.add_metric(["truncated"], tally.slipped)
+        held_back.add_metric(["dropped"], tally.dropped)
+        return [questions, answers, held_back]
+
+
+def labelled(text: str, process: str) -> str:
+    """Return a page of metrics with the label `process` on every sample."""
+    lines = (line if line.startswith("#") else _with_label(line, process) for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _with_label(line: str, process: str) -> str:
+    name, brace, labels = line.partition("{")
+    if brace:
+        return f'{name}{{process="{process}",{labels}'
+    name, _, value = line.partition(" ")
+    return f'{name}{{process="{process}"}} {value}'
+
+
+def together(pages: Iterable[str]) -> str:
+    """Return pages as one: of each metric its help and type once, then its samples from every page."""
+    heads: dict[str, list[str]] = {}
+    samples: dict[str, list[str]] = {}
+    for page in pages:
+        family = ""
+        for line in page.splitlines():
+            if line.startswith("#"):
+                _, kind, family, *_ = line.split(" ", 3)
+                head = heads.setdefault(family, [])
+                if not any(known.startswith(f"# {kind} ") for known in head):
+                    head.append(line)
+            else:
+                samples.setdefault(family, []).append(line)
+    return "".join(
+        f"{line}\n" for family, head in heads.items() for line in (*head, *samples.get(family, ()))
+    )

@@ -1,11 +1,12 @@
-"""`indicia serve`: one process from its settings to its last signal."""
+"""`indicia serve`: from its settings to its last signal, in one process or with workers beside it."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -13,9 +14,9 @@ import uvloop
 
 from indicia import credentials, logs
 from indicia import ready as ready_file
-from indicia.app.service import Installation, Service, Variant
+from indicia.app.service import Service, Variant
 from indicia.clock import Clock
-from indicia.installation import Origin
+from indicia.installation import Installation, Origin
 from indicia.ready import Ready
 from indicia.settings import Role, Settings, refusals, warnings
 
@@ -25,65 +26,96 @@ log = structlog.get_logger("indicia")
 def serve(
     settings: Settings, *, roles: frozenset[Role], workers: int = 1, ready_file: Path | None = None
 ) -> int:
-    """Run the roles until SIGTERM or SIGINT; return the exit status."""
+    """Run the roles until SIGTERM or SIGINT; return the exit status.
+
+    Raises: `InstallationError`, `CannotListenError`: nothing has been served then.
+    """
+    # Everything that is imported and made until then stays: there is no garbage to look for.
+    gc.disable()
     logs.configure(settings.log_format, colors=sys.stderr.isatty())
-    clock = Clock()
-    installation = Installation(settings, clock)
+    places = (settings.ready_file, *([ready_file] if ready_file else []))
+    told = Told(settings, places)
+    if workers > 1 and roles & {Role.API, Role.LINKS}:
+        from indicia.app import workers as working
+
+        return working.serve(settings, roles, workers, told)
+    installation = Installation(settings, Clock())
     try:
-        service = Service(installation, roles, Variant(clock))
-        _say_what_is_unsafe(service)
-        return uvloop.run(run(service, ready_file))
+        service = Service(installation, roles, Variant(Clock()))
+        say_what_is_unsafe(service, roles)
+        return uvloop.run(run(service, lambda ready: told.ready(ready, installation)))
     finally:
         installation.close()
+        told.gone()
 
 
-def _say_what_is_unsafe(service: Service) -> None:
-    for refusal in refusals(service.settings, service.roles):
-        log.warning("unsafe.waived", refusal=refusal.name, reason=refusal.reason)
-        service.metrics.waived(refusal.name)
-    for warning in warnings(service.settings, service.roles):
+class Told:
+    """Who is told that a server is ready, and that it is not any more."""
+
+    def __init__(self, settings: Settings, places: Sequence[Path]) -> None:
+        self._settings = settings
+        self._places = places
+
+    def ready(self, ready: Ready, installation: Installation) -> None:
+        """Files and the log say where to reach it; a terminal, and nothing else, shows a key just made."""
+        settings = self._settings
+        if ready.url:
+            credentials.write_config(settings.config_file, region=ready.region, url=ready.url)
+        for place in self._places:
+            ready.write(place)
+        _show_credentials(installation)
+        told = {"url": ready.url, "admin": ready.admin, "dns": ready.dns, "playground": ready.playground}
+        log.info("ready", **{name: value for name, value in told.items() if value})
+
+    def gone(self) -> None:
+        """The files are removed, unless they are another server's by now."""
+        for place in self._places:
+            ready_file.remove(place)
+
+
+def say_what_is_unsafe(service: Service, roles: frozenset[Role]) -> None:
+    """Log what was waived for these roles and what deserves a warning; show the waivers in the metrics."""
+    for refusal in refusals(service.settings, roles):
+        if refusal.waived:
+            log.warning("unsafe.waived", refusal=refusal.name, reason=refusal.reason)
+            service.metrics.waived(refusal.name)
+    for warning in warnings(service.settings, roles):
         log.warning("settings.warning", reason=warning)
 
 
-async def run(service: Service, ready_to: Path | None) -> int:
-    """Start, tell where, wait for a signal, stop."""
+async def run(
+    service: Service, told: Callable[[Ready], None], *, until: Callable[[asyncio.Event], None] | None = None
+) -> int:
+    """Start, tell where, wait for a signal, stop. `until` is handed the event that ends it."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, service.reload)
-    ready = await service.start()
-    settings = service.settings
-    if ready.url:
-        credentials.write_config(settings.config_file, region=ready.region, url=ready.url)
-    places = [settings.ready_file, *([ready_to] if ready_to else [])]
-    for place in places:
-        ready.write(place)
-    _show_credentials(service)
-    log.info("ready", **{name: value for name, value in _told(ready) if value})
+    if until is not None:
+        until(ended)
+    told(await service.start())
+    gc.freeze()
+    gc.enable()
     try:
         await ended.wait()
+        # Who asks a second time does not want to wait for answers that are on their way.
+        loop.remove_signal_handler(signal.SIGINT)
     finally:
         log.info("stopping")
         await service.stop()
-        for place in places:
-            ready_file.remove(place)
     return 0
 
 
-def _told(ready: Ready) -> Sequence[tuple[str, object]]:
-    return [("url", ready.url), ("admin", ready.admin), ("dns", ready.dns), ("playground", ready.playground)]
-
-
-def _show_credentials(service: Service) -> None:
+def _show_credentials(installation: Installation) -> None:
     """Show a key that was just made, on a terminal only: everything else is somebody's log."""
-    root = service.installation.root
-    if root is None or service.installation.root_origin is not Origin.MADE or not sys.stdout.isatty():
+    root = installation.root
+    if root is None or installation.root_origin is not Origin.MADE or not sys.stdout.isatty():
         return
-    print(
-        f"\nAccess key of the operator, shown once (also in {service.settings.credentials_file}):\n"
+    sys.stdout.write(
+        f"\nAccess key of the operator, shown once (also in {installation.settings.credentials_file}):\n"
         f"  aws_access_key_id     = {root.id}\n"
         f"  aws_secret_access_key = {root.secret}\n"
-        f"  account               = {root.account}\n",
-        flush=True,
+        f"  account               = {root.account}\n\n"
     )
+    sys.stdout.flush()

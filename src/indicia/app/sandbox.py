@@ -17,10 +17,11 @@ import uvloop
 
 from indicia import credentials, logs
 from indicia import ready as ready_file
-from indicia.app.service import Installation, Service, Variant
+from indicia.app.service import Service, Variant
 from indicia.clock import Clock
 from indicia.credentials import AccessKey
 from indicia.domain.dkim import key_record
+from indicia.installation import Installation
 from indicia.publicsuffix import PublicSuffixes
 from indicia.ready import Ready
 from indicia.sandbox.calls import SandboxCalls, SentMail
@@ -101,10 +102,8 @@ class Sandbox:
             self._installation.close()
 
     def _parts(self) -> Sequence[Settles]:
-        service = self.service
-        if service is None or service.engine is None or service.deliverer is None:
-            return ()
-        return (service.engine, service.deliverer)
+        verifying = None if self.service is None else self.service.verifying
+        return () if verifying is None else (verifying.engine, verifying.deliverer)
 
     def _key_text(self, database: Database) -> KeyText:
         zone = "." + self.settings.signing_zone

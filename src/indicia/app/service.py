@@ -1,72 +1,63 @@
-"""The parts of one process, made from settings, handed what they need, started and stopped in order."""
+"""The roles of one process, made from settings, handed what they need, started and stopped in order."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import secrets
-from collections.abc import Awaitable, Callable, Mapping
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import structlog
 
-from indicia.app.own_api import OwnApi
+from indicia import __version__
+from indicia.app import outside
+from indicia.app.siblings import Siblings
+from indicia.app.verifying import Verifying
 from indicia.clock import Clock, real_now
 from indicia.domain.check import Rules
 from indicia.domain.identity import TokenSet
-from indicia.domain.links import caps
 from indicia.domain.schedule import Pace
 from indicia.domain.verification import Windows
 from indicia.health import Check, Health
-from indicia.installation import ensure_root, open_database, open_keyring, prepare_folder
-from indicia.keyzone.server import KeyZone
-from indicia.links.ledger import Ledger
-from indicia.links.pages import application as link_pages
-from indicia.mail.outbox import Deliverer
-from indicia.mail.relay import carrier_for
+from indicia.installation import Installation, InstallationError
 from indicia.metrics import Metrics
-from indicia.operations import token_sets
-from indicia.operations.dispatch import Dispatch
-from indicia.operations.house import House
-from indicia.operations.verification_mail import VerificationMails
-from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.ready import Ready
+from indicia.settings import Address as Wanted
 from indicia.settings import Perspective as PerspectiveSetting
-from indicia.settings import Role, Settings, system_perspective
-from indicia.store import access, checks, keys, zones
-from indicia.store.database import Database
-from indicia.store.keys import NoKeyYet
-from indicia.store.session import Session
-from indicia.vault import purposes
-from indicia.vault.keyring import Keyring
-from indicia.vault.pool import TARGETS, KeyPool
+from indicia.settings import Role, Settings, Tls, system_perspective
+from indicia.store import checks, keys, zones
+from indicia.vault.keyring import KeyringError
+from indicia.vault.pool import TARGETS
 from indicia.verifier.diagnosis import Doctor
-from indicia.verifier.engine import Engine
 from indicia.verifier.perspectives import Perspective, Perspectives
-from indicia.wire.authentication import Authenticator, KeyRecord
-from indicia.wire.gateway import Gateway
 from indicia.wire.own import Route
-from indicia.wire.server import Certificate, Server, addresses_of, bind
+from indicia.wire.server import Address, CannotListenError, Certificate, Server, addresses_of, bind
 
 if TYPE_CHECKING:
+    import socket
+
+    from indicia.keyzone.server import KeyZone
+    from indicia.store.keys import NoKeyYet
+    from indicia.store.session import Session
     from indicia.wire.requests import App
 
 log = structlog.get_logger("indicia")
 
-# How long stopping waits for answers that are on their way.
-GRACE = 10.0
-# How long a check waits for the pool to make the key it needs, before the identity is looked at again later.
-_KEY_WITHIN = 5.0
-_KEY_LOOK = 0.02
+# How long stopping waits for answers that are on their way. With the other parts' it stays below the ten
+# seconds that container runtimes give.
+_GRACE = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """How a process differs from `serve`: the sandbox has a clock that moves, eyes and calls of its own.
+    """How a process differs from `serve` alone.
 
-    `strict` is whether unknown access keys are refused. `perspectives` replace the configured resolvers.
+    The sandbox has a clock that moves, eyes and calls of its own: `strict` is whether unknown access keys are
+    refused, `perspectives` replace the configured resolvers. One of several workers has `sockets` that were
+    bound for it, and the one among them that is asked how all of them are has `siblings`.
     """
 
     clock: Clock
@@ -76,45 +67,28 @@ class Variant:
     mounts: tuple[tuple[str, App], ...] = ()
     playground: str = ""
     pool: Mapping[int, int] = field(default_factory=lambda: dict(TARGETS))
+    sockets: Sequence[socket.socket] | None = None
+    admin: tuple[Wanted, ...] | None = None
+    siblings: Siblings | None = None
 
 
 class _Wakes:
     """Passes hints on to whoever runs in this process. Another process looks by itself."""
 
     def __init__(self) -> None:
-        self.engine_wake: Callable[[], None] = _nothing
-        self.outbox_wake: Callable[[], None] = _nothing
-        self.pool_wake: Callable[[], None] = _nothing
+        self.verifying: Verifying | None = None
 
     def engine(self) -> None:
-        self.engine_wake()
+        if self.verifying is not None:
+            self.verifying.engine.wake()
 
     def outbox(self) -> None:
-        self.outbox_wake()
+        if self.verifying is not None:
+            self.verifying.deliverer.wake()
 
     def pool(self) -> None:
-        self.pool_wake()
-
-
-def _nothing() -> None:
-    """Nobody in this process is interested."""
-
-
-class Installation:
-    """What every role works on: settings, database, keyring, the operator's key."""
-
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        prepare_folder(settings.data_dir)
-        self.settings = settings
-        self.database: Database = open_database(settings)
-        self.keyring: Keyring = open_keyring(settings, self.database)
-        self.root, self.root_origin = ensure_root(settings, self.database, self.keyring, clock.now())
-        zone, now = settings.signing_zone, clock.now()
-        self.database.write(lambda s: zones.add(s, zone, now))
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self.database.close()
+        if self.verifying is not None:
+            self.verifying.pool.wake()
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -144,19 +118,22 @@ class Service:
         self.settings = installation.settings
         self.roles = roles
         self.clock = variant.clock
-        self.metrics = Metrics()
+        self.metrics = Metrics(__version__)
+        self.verifying: Verifying | None = None
         self._variant = variant
+        self._rules = rules_of(installation.settings)
         self._wakes = _Wakes()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._endings: list[Callable[[], Awaitable[object]]] = []
-        self._certificates: list[Server] = []
-        self.engine: Engine | None = None
-        self.deliverer: Deliverer | None = None
-        self.key_zone: KeyZone | None = None
-        self.ready: Ready | None = None
+        self._endings: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+        self._server: Server | None = None
+        self._key_zone: KeyZone | None = None
+        self._gating: dict[str, Check] = {"database": self._database_trouble}
+        self._reported: dict[str, Check] = {}
 
     async def start(self) -> Ready:
-        """Every role serves; what it is bound to is in the answer. Raises when an address cannot be bound."""
+        """Every role serves; what it is bound to is in the answer.
+
+        Raises: `CannotListenError`, `InstallationError`; nothing serves then.
+        """
         try:
             return await self._start()
         except BaseException:
@@ -164,50 +141,44 @@ class Service:
             raise
 
     async def _start(self) -> Ready:
-        settings = self.settings
-        if self.roles & {Role.API, Role.LINKS}:
-            sockets = bind([(address.host, address.port) for address in settings.listen.http])
-        else:
-            sockets = []
-        http = addresses_of(sockets)
-        url = _url(http[0], tls=settings.tls is not None) if http else ""
+        sockets = self._http_sockets()
         eyes = self._eyes()
-        self._endings.append(eyes.close)
-        dns = await self._start_key_zone() if Role.DNS in self.roles else []
+        dns = await self._start_key_zone() if Role.DNS in self.roles else ()
         if Role.VERIFIER in self.roles:
-            self._start_verifier(eyes)
-        if http:
-            server = Server(self._gateway(eyes, settings.public_url or url), certificate=self._certificate())
-            await server.start(sockets)
-            self._certificates.append(server)
-            self._endings.append(partial(server.stop, GRACE))
+            self._start_verifying(eyes)
+        url = await self._start_http(sockets, eyes) if sockets else ""
         admin = await self._start_admin()
-        self.ready = Ready(
+        return Ready(
             pid=os.getpid(),
             url=url,
-            http=tuple(map(str, http)),
+            http=tuple(map(str, addresses_of(sockets))),
             admin=admin,
-            dns=tuple(dns),
-            region=settings.default_region,
+            dns=dns,
+            region=self.settings.default_region,
             playground=self._variant.playground,
         )
-        return self.ready
 
     async def stop(self) -> None:
         """What was begun is finished, what was acknowledged is stored, every listener is closed."""
         while self._endings:
-            await self._endings.pop()()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            name, end = self._endings.pop()
+            try:
+                await end()
+            except Exception as error:  # noqa: BLE001 - one part's trouble keeps no other from ending well
+                log.error("part.not_ended", part=name, error=type(error).__qualname__)  # noqa: TRY400 - no text
 
     def reload(self) -> None:
-        """Read again what an operator may have replaced: certificates and the keyring."""
-        for server in self._certificates:
-            try:
-                server.reload_certificate()
-            except OSError as error:
-                log.error("certificate.not_reloaded", reason=str(error.strerror or error))
-        self.installation.keyring.reload()
-        log.info("reloaded")
+        """Read again what an operator may have replaced: the certificate and the keyring."""
+        try:
+            if self._server is not None:
+                self._server.reload_certificate()
+            self.installation.keyring.reload()
+        except OSError as error:
+            log.error("certificate.not_reloaded", reason=_reason(error))  # noqa: TRY400 - it says all
+        except KeyringError as error:
+            log.error("keyring.not_reloaded", reason=str(error))  # noqa: TRY400 - it says all
+        else:
+            log.info("reloaded")
 
     # ---- the parts
 
@@ -215,64 +186,38 @@ class Service:
         configured = self._variant.perspectives or tuple(map(_perspective, self.settings.resolvers))
         if not configured:
             configured = (_perspective(system_perspective()),)
-        return Perspectives(configured, clock=self.clock.now)
+        eyes = Perspectives(configured, clock=self.clock.now)
+        self._endings.append(("resolvers", eyes.close))
+        settings = self.settings
+        self._reported |= outside.checks(eyes, eyes.names, settings.signing_zone, settings.nameservers)
+        return eyes
 
-    def _start_verifier(self, eyes: Perspectives) -> None:
-        database, settings = self.installation.database, self.settings
-        if database.dialect == "sqlite":
-            # The embedded default has one verifier: whoever held a lease is dead.
-            now = self.clock.now()
-            database.write(lambda s: checks.void_leases(s, now))
-        pool = KeyPool(database, self.installation.keyring, self.clock.now, self._variant.pool)
-        self._wakes.pool_wake = pool.wake
-        pool.start()
-        self._endings.append(partial(asyncio.to_thread, pool.stop))
-        self.engine = Engine(
-            database,
+    def _start_verifying(self, eyes: Perspectives) -> None:
+        verifying = Verifying(
+            self.installation,
             eyes,
-            rules_of(settings),
+            self._rules,
             self.clock,
-            owner=f"{os.getpid()}-{secrets.token_hex(4)}",
-            give_key=self._give_key,
-            random=_random,
+            pool=self._variant.pool,
+            forget=self._forget_answers,
             observe=self.metrics.checked,
         )
-        self._wakes.engine_wake = self.engine.wake
-        self._tasks.append(asyncio.create_task(self.engine.run(), name="engine"))
-        self._endings.append(self.engine.stop)
-        carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
-        self.deliverer = Deliverer(database, self.installation.keyring, carrier, self.clock)
-        self._wakes.outbox_wake = self.deliverer.wake
-        self._tasks.append(asyncio.create_task(self.deliverer.run(), name="deliverer"))
-        self._endings.append(_stopping(self.deliverer))
-
-    async def _give_key(self, token_set: TokenSet) -> TokenSet | None:
-        """Give the set a key from the pool, waiting a little for the pool to make one."""
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + _KEY_WITHIN
-        while True:
-            now = self.clock.now()
-            given = await self.installation.database.writing(
-                partial(token_sets.give_key, token_set=token_set, now=now)
-            )
-            if given is not None:
-                self._forget_answers(given)
-                self._wakes.pool()
-                return given
-            self._wakes.pool()
-            if loop.time() > give_up:
-                return None
-            await asyncio.sleep(_KEY_LOOK)
+        verifying.start()
+        self._endings.append(("verifier", verifying.stop))
+        self._gating["verifier"] = verifying.trouble
+        self.metrics.watch_engine(lambda: verifying.engine.in_hand)
+        self.verifying = self._wakes.verifying = verifying
 
     def _forget_answers(self, token_set: TokenSet) -> None:
         """Let the key zone of this process answer for the set as it is now. Others do within seconds."""
-        if self.key_zone is not None:
+        if self._key_zone is not None:
             for token in token_set.tokens:
-                self.key_zone.forget(token_set.zone, token)
+                self._key_zone.forget(token_set.zone, token)
 
-    async def _start_key_zone(self) -> list[str]:
+    async def _start_key_zone(self) -> tuple[str, ...]:
+        from indicia.keyzone.server import KeyZone
+
         database = self.installation.database
-        inline = database.dialect == "sqlite"
 
         def lookup(zone: str, token: str) -> str | NoKeyYet | None:
             return database.read(lambda s: keys.lookup(s, zone, token))
@@ -280,112 +225,120 @@ class Service:
         async def looking_up(zone: str, token: str) -> str | NoKeyYet | None:
             return await database.reading(lambda s: keys.lookup(s, zone, token))
 
-        self.key_zone = KeyZone(
-            lookup=lookup if inline else looking_up,
+        key_zone = KeyZone(
+            lookup=lookup if database.dialect == "sqlite" else looking_up,
             zones=lambda: database.read(zones.names),
             nameservers=self.settings.nameservers,
         )
-        self._endings.append(self.key_zone.stop)
-        bound = await self.key_zone.start(
-            [(address.host, address.port) for address in self.settings.listen.dns]
-        )
-        return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in bound]
+        wanted = self.settings.listen.dns
+        try:
+            bound = await key_zone.start([(address.host, address.port) for address in wanted])
+        except OSError as error:
+            where = ", ".join(map(str, wanted))
+            raise CannotListenError(f"cannot listen on {where} for DNS: {_reason(error)}") from error
+        self._endings.append(("key zone", key_zone.stop))
+        self.metrics.watch_key_zone(key_zone.tally)
+        self._key_zone = key_zone
+        return tuple(str(Address(*each)) for each in bound)
 
-    def _gateway(self, eyes: Perspectives, public_url: str) -> Gateway:
-        settings, database = self.settings, self.installation.database
-        dispatch = Dispatch(database, self._house(public_url))
-        rules = rules_of(settings)
-        doctor = Doctor(database, eyes, rules, self.clock, eyes.names)
-        health = Health(self._gating(), {}, None)
-        mounts: list[tuple[str, App]] = [("/healthz", health), ("/readyz", health), *self._variant.mounts]
-        if Role.LINKS in self.roles:
-            pages = link_pages(Ledger(database, self.clock), service=settings.service_domain)
-            mounts.append(("/verify/", pages))
-        routes = OwnApi(dispatch, doctor, self._variant.routes).routes if Role.API in self.roles else ()
-        return Gateway(
-            authenticator=Authenticator(self._access_key, settings.regions, strict=self._variant.strict),
-            dispatch=dispatch,
-            now=self.clock.now,
-            routes=routes,
-            mounts=mounts,
-            trusted_proxies=settings.trusted_proxies,
+    def _http_sockets(self) -> Sequence[socket.socket]:
+        if self._variant.sockets is not None:
+            return self._variant.sockets
+        if not self.roles & {Role.API, Role.LINKS}:
+            return []
+        return bind([(address.host, address.port) for address in self.settings.listen.http])
+
+    async def _start_http(self, sockets: Sequence[socket.socket], eyes: Perspectives) -> str:
+        from indicia.app.serving import gateway
+
+        settings, variant = self.settings, self._variant
+        url = local_url(settings.listen.http, addresses_of(sockets), tls=settings.tls is not None)
+        health = Health(self._gating, self._reported, None)
+        application = gateway(
+            self.installation,
+            self.roles,
+            self._rules,
+            self.clock,
+            doctor=Doctor(self.installation.database, eyes, self._rules, self.clock, eyes.names),
+            strict=variant.strict,
+            public_url=settings.public_url or url,
+            wakes=self._wakes,
+            routes=variant.routes,
+            mounts=(("/healthz", health), ("/readyz", health), *variant.mounts),
             observe=self.metrics.answered,
         )
-
-    def _house(self, public_url: str) -> House:
-        settings = self.settings
-        rules, limits = rules_of(settings), settings.limits
-        return House(
-            service_domain=settings.service_domain,
-            windows=rules.windows,
-            first_check=rules.pace.first,
-            keyring=self.installation.keyring,
-            is_public_suffix=PublicSuffixes(),
-            to_ascii=to_ascii,
-            random=secrets.token_bytes,
-            mails=VerificationMails(
-                sender=settings.mail_sender,
-                service=settings.service_domain,
-                public_url=public_url,
-                window=settings.windows.link,
-                caps=caps(
-                    mailbox=limits.mails_per_mailbox,
-                    domain=limits.mails_per_domain,
-                    account=limits.mails_per_account,
-                ),
-                keyring=self.installation.keyring,
-                random=secrets.token_bytes,
-            ),
-            wakes=self._wakes,
-        )
-
-    def _access_key(self, key_id: str) -> Awaitable[KeyRecord | None] | KeyRecord | None:
-        find = partial(self._found_key, key_id=key_id)
-        database = self.installation.database
-        return database.read(find) if database.dialect == "sqlite" else database.reading(find)
-
-    def _found_key(self, s: Session, key_id: str) -> KeyRecord | None:
-        key = access.get_key(s, key_id)
-        if key is None or key.revoked_at is not None:
-            return None
-        secret = self.installation.keyring.open(key.secret, purposes.access_key(key.id)).decode()
-        who = "root" if key.user_name is None else f"user/{key.user_name}"
-        return KeyRecord(secret, key.account, f"arn:aws:iam::{key.account}:{who}", key.policy)
-
-    def _certificate(self) -> Certificate | None:
-        tls = self.settings.tls
-        return None if tls is None else Certificate(tls.cert_file, tls.key_file)
-
-    def _gating(self) -> dict[str, Check]:
-        async def database() -> str | None:
-            await self.installation.database.reading(lambda s: checks.earliest_due(s, real_now()))
-            return None
-
-        async def tasks() -> str | None:
-            return next((f"{task.get_name()} has ended" for task in self._tasks if task.done()), None)
-
-        return {"database": database, "roles": tasks}
+        self._server = Server(application, certificate=_certificate(settings.tls))
+        await self._server.start(sockets)
+        self._endings.append(("http", partial(self._server.stop, _GRACE)))
+        return url
 
     async def _start_admin(self) -> tuple[str, ...]:
-        if not self.settings.listen.admin:
-            return ()
-        sockets = bind([(address.host, address.port) for address in self.settings.listen.admin])
-        server = Server(Health(self._gating(), {}, self.metrics), certificate=None)
-        await server.start(sockets)
-        self._endings.append(partial(server.stop, 1.0))
+        wanted = self.settings.listen.admin if self._variant.admin is None else self._variant.admin
+        if self._variant.siblings is not None:
+            self._gating |= self._variant.siblings.checks()
+        server = Server(Health(self._gating, self._reported, self._measured), certificate=None)
+        await server.start(bind([(address.host, address.port) for address in wanted]))
+        self._endings.append(("admin", partial(server.stop, 0.5)))
         return tuple(map(str, server.addresses))
 
+    # ---- how it is
 
-def _stopping(deliverer: Deliverer) -> Callable[[], Awaitable[None]]:
-    async def stop() -> None:
-        deliverer.stop()
+    async def _database_trouble(self) -> str | None:
+        await self.installation.database.reading(zones.names)
+        return None
 
-    return stop
+    async def _measured(self) -> bytes:
+        """Return the page of metrics; what only the database knows is left as it was while that is away."""
+        if self.verifying is not None:
+            try:
+                found = await self.installation.database.reading(self._measure)
+                self.metrics.stored(self.clock.now(), *found)
+            except Exception as error:  # noqa: BLE001 - the other metrics tell why
+                log.warning("metrics.not_measured", error=type(error).__name__)
+        page = self.metrics.text()
+        return page if self._variant.siblings is None else await self._variant.siblings.metrics(page)
+
+    def _measure(self, s: Session) -> tuple[int | None, dict[int, int]]:
+        pooled = {bits: keys.count_pooled(s, bits) for bits in self._variant.pool}
+        return checks.earliest_due(s, real_now()), pooled
 
 
-def _random() -> float:
-    return secrets.randbelow(1 << 24) / (1 << 24)
+def local_url(wanted: Sequence[Wanted], bound: Sequence[Address], *, tls: bool) -> str:
+    """Return how a client on this machine reaches the first address that is bound.
+
+    By name where a name was configured, which is what a certificate may be for; what listens everywhere is
+    reached on loopback.
+    """
+    first = bound[0]
+    named = next((each for each in wanted if each.port in {0, first.port} and not _is_ip(each.host)), None)
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    if named is not None and tls:
+        reached = Address(named.host, first.port)
+    else:
+        reached = Address(everywhere.get(first.host, first.host), first.port)
+    return f"{'https' if tls else 'http'}://{reached}"
 
 
-def _url(address: object, *, tls: bool) -> str:
-    return f"{'https' if tls else 'http'}://{address}"
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _certificate(tls: Tls | None) -> Certificate | None:
+    if tls is None:
+        return None
+    try:
+        return Certificate(tls.cert_file, tls.key_file)
+    except OSError as error:
+        raise InstallationError(
+            f"the certificate {tls.cert_file} with the key {tls.key_file} cannot be used: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "it is not one").replace("_", " ").lower()
+    return error.strerror or type(error).__name__

@@ -171,8 +171,8 @@ def _key(profile: str | None, shared: Mapping[str, str], data_dir: Path) -> tupl
     own = read_credentials(data_dir / "credentials")
     if own is None:
         raise CommandError(
-            'there is no access key: eval "$(indicia env)", set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or'
-            " give --profile",
+            'there is no access key: eval "$(indicia env)", set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,'
+            " or give --profile",
             status=USAGE,
         )
     return own.id, own.secret
@@ -180,7 +180,7 @@ def _key(profile: str | None, shared: Mapping[str, str], data_dir: Path) -> tupl
 
 def _configured_data_dir() -> str | None:
     """Return the data dir that ./indicia.toml names, if it does."""
-    import tomllib  # noqa: PLC0415 - needed in one case of many
+    import tomllib
 
     try:
         found = tomllib.loads(DEFAULT_CONFIG_FILE.read_text(encoding="utf-8")).get("data_dir")

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from indicia.cli.errors import FAILED, USAGE, CommandError
 from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, settings_of
 from indicia.cli.output import print_columns, print_json
-from indicia.settings import ALL_ROLES, Role, parse_roles, refusals, warnings
+from indicia.settings import ALL_ROLES, Role, Settings, VerificationMode, parse_roles, refusals, warnings
 
 app = App(name="config", help="Check and show the settings.")
 
@@ -20,6 +20,14 @@ def roles_of(text: str | None) -> frozenset[Role]:
         return ALL_ROLES if text is None else parse_roles(text)
     except ValueError as refused:
         raise CommandError(f"--roles: {refused}", status=USAGE) from refused
+
+
+def what_stands_against(tree: Settings, roles: frozenset[Role]) -> list[str]:
+    """Return why `serve` would not start with these settings, nothing when it would."""
+    found = [str(refusal) for refusal in refusals(tree, roles) if not refusal.waived]
+    if tree.verification is VerificationMode.INSTANT:
+        found.append("INDICIA_VERIFICATION=instant is not built yet: leave it at dns")
+    return found
 
 
 @app.command
@@ -34,7 +42,7 @@ def check(
     tree = settings_of(config, settings)
     chosen = roles_of(roles)
     stand = refusals(tree, chosen)
-    against = [refusal for refusal in stand if not refusal.waived]
+    against = what_stands_against(tree, chosen)
     warned = [
         *(f"waived ({refusal.name}): {refusal.reason}" for refusal in stand if refusal.waived),
         *warnings(tree, chosen),
@@ -43,7 +51,11 @@ def check(
         print_json(
             {
                 "ok": not against,
-                "refusals": [{"name": refusal.name, "reason": refusal.reason} for refusal in against],
+                "refusals": [
+                    {"name": refusal.name, "reason": refusal.reason}
+                    for refusal in stand
+                    if not refusal.waived
+                ],
                 "warnings": warned,
             }
         )
@@ -51,7 +63,7 @@ def check(
     for warning in warned:
         print(f"warning: {warning}")
     if against:
-        raise CommandError("; ".join(map(str, against)))
+        raise CommandError("; ".join(against))
     print("The settings are good.")
     return 0
 

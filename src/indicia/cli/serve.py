@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from indicia.cli.config import roles_of
+from indicia.cli.config import roles_of, what_stands_against
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import NO_SETTING, Config, SettingFlags, settings_of
-from indicia.settings import refusals
 
 _MOST_WORKERS = 64
 
@@ -30,13 +32,38 @@ def serve(
         raise CommandError(f"--workers: {workers} is not from 1 to {_MOST_WORKERS}", status=USAGE)
     tree = settings_of(config, settings)
     chosen = roles_of(roles)
-    against = [refusal for refusal in refusals(tree, chosen) if not refusal.waived]
+    against = what_stands_against(tree, chosen)
     if against:
-        raise CommandError("; ".join(map(str, against)), status=USAGE)
+        raise CommandError("; ".join(against), status=USAGE)
 
     # The service brings in most of the house; a refusal should not have to wait for that.
     from indicia.app.running import serve as run
-    from indicia.cli.opened import speaking_of_the_installation
 
-    with speaking_of_the_installation():
+    with speaking_of_the_start():
         return run(tree, roles=chosen, workers=workers, ready_file=ready_file)
+
+
+@contextmanager
+def speaking_of_the_start() -> Iterator[None]:
+    """Turn what keeps a server from starting into what a command says."""
+    from indicia.installation import InstallationError
+    from indicia.wire.server import CannotListenError
+
+    try:
+        yield
+    except InstallationError as error:
+        raise CommandError(str(error)) from error
+    except CannotListenError as error:
+        raise CommandError(f"{error}{_ADVICE.get(_errno_of(error), '')}") from error
+
+
+_ADVICE = {
+    errno.EADDRINUSE: ": something else does; end it, or choose another address",
+    errno.EACCES: ": ports below 1024 are not for everybody; choose another, or grant CAP_NET_BIND_SERVICE",
+    errno.EADDRNOTAVAIL: ": this machine does not have the address",
+}
+
+
+def _errno_of(error: BaseException) -> int:
+    cause = error.__cause__
+    return cause.errno or 0 if isinstance(cause, OSError) else 0

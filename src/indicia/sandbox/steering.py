@@ -30,8 +30,8 @@ class Settles(Protocol):
 class Steering:
     """Moves the clock, edits the DNS, reads the mail. One call at a time: the next one waits.
 
-    `parts` returns what has to come to rest, in the order in which one causes work for the next; `corroborate`
-    is CHECK_MAX.
+    `parts` returns what has to come to rest, in the order in which one causes work for the next;
+    `corroborate` is CHECK_MAX.
     """
 
     def __init__(

@@ -89,7 +89,7 @@ class Gateway:
     """The ASGI application of a process's HTTP listeners.
 
     `mounts` are pairs of a path and an application: a path that ends in a slash stands for all below it, any
-    other for itself. They are not signed.
+    other for itself. They are not signed. Without `serves_api` there is nothing else.
     """
 
     def __init__(
@@ -104,7 +104,9 @@ class Gateway:
         trusted_proxies: Collection[Network] = (),
         observe: Observe | None = None,
         log: Any = None,
+        serves_api: bool = True,
     ) -> None:
+        self._serves_api = serves_api
         self._authenticator = authenticator
         self._dispatch = dispatch
         self._now = now
@@ -143,6 +145,8 @@ class Gateway:
     async def _answer(self, exchange: Exchange, receive: Receive) -> Answer:
         """What the API answers, be it a refusal."""
         try:
+            if not self._serves_api:
+                raise Fault(FaultKind.UNKNOWN_OPERATION, "This server has pages only. The API is elsewhere.")
             if exchange.protocol is Protocol.SES_V2:
                 return await self._rest(exchange, receive)
             if exchange.protocol is Protocol.SES_V1:

@@ -1,0 +1,123 @@
+"""The roles `api` and `links` put together: who may call, what answers, which pages there are."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from indicia.app.own_api import OwnApi
+from indicia.clock import Clock
+from indicia.domain.check import Rules
+from indicia.domain.links import caps
+from indicia.installation import Installation
+from indicia.links.ledger import Ledger
+from indicia.operations.dispatch import Dispatch
+from indicia.operations.house import House, Wakes
+from indicia.operations.verification_mail import VerificationMails
+from indicia.publicsuffix import PublicSuffixes, to_ascii
+from indicia.settings import Role, Settings
+from indicia.store import access
+from indicia.store.session import Session
+from indicia.vault import purposes
+from indicia.verifier.diagnosis import Doctor
+from indicia.wire.authentication import Authenticator, KeyRecord
+from indicia.wire.gateway import Gateway
+from indicia.wire.own import Route
+
+if TYPE_CHECKING:
+    from indicia.wire.requests import App
+
+PAGES: Final = "/verify/"
+
+
+def gateway(
+    installation: Installation,
+    roles: frozenset[Role],
+    rules: Rules,
+    clock: Clock,
+    *,
+    doctor: Doctor,
+    strict: bool,
+    public_url: str,
+    wakes: Wakes,
+    routes: tuple[Route, ...],
+    mounts: Sequence[tuple[str, App]],
+    observe: Callable[[str, str, int, float], None],
+) -> Gateway:
+    """Return the application of the HTTP listeners. `strict` is whether unknown access keys are refused.
+
+    `public_url` is how links in mails begin; `routes` and `mounts` come beside those of the roles.
+    """
+    settings, database = installation.settings, installation.database
+    dispatch = Dispatch(database, _house(installation, rules, public_url, wakes))
+    serves_api = Role.API in roles
+    if Role.LINKS in roles:
+        # Templates and a router: nothing for a process without pages.
+        from indicia.links.pages import application
+
+        mounts = (*mounts, (PAGES, application(Ledger(database, clock), service=settings.service_domain)))
+    return Gateway(
+        authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict),
+        dispatch=dispatch,
+        now=clock.now,
+        routes=OwnApi(dispatch, doctor, routes).routes if serves_api else (),
+        mounts=mounts,
+        trusted_proxies=settings.trusted_proxies,
+        observe=observe,
+        serves_api=serves_api,
+    )
+
+
+def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wakes) -> House:
+    settings = installation.settings
+    return House(
+        service_domain=settings.service_domain,
+        windows=rules.windows,
+        first_check=rules.pace.first,
+        keyring=installation.keyring,
+        is_public_suffix=PublicSuffixes(),
+        to_ascii=to_ascii,
+        random=secrets.token_bytes,
+        mails=_mails(installation, settings, public_url),
+        wakes=wakes,
+    )
+
+
+def _mails(installation: Installation, settings: Settings, public_url: str) -> VerificationMails:
+    limits = settings.limits
+    return VerificationMails(
+        sender=settings.mail_sender,
+        service=settings.service_domain,
+        public_url=public_url,
+        window=settings.windows.link,
+        caps=caps(
+            mailbox=limits.mails_per_mailbox,
+            domain=limits.mails_per_domain,
+            account=limits.mails_per_account,
+        ),
+        keyring=installation.keyring,
+        random=secrets.token_bytes,
+    )
+
+
+def _key_lookup(
+    installation: Installation,
+) -> Callable[[str], Awaitable[KeyRecord | None] | KeyRecord | None]:
+    """Return what finds the access key of an id: at once on SQLite, from a thread elsewhere."""
+    database = installation.database
+
+    def found(s: Session, key_id: str) -> KeyRecord | None:
+        key = access.get_key(s, key_id)
+        if key is None or key.revoked_at is not None:
+            return None
+        secret = installation.keyring.open(key.secret, purposes.access_key(key.id)).decode()
+        who = "root" if key.user_name is None else f"user/{key.user_name}"
+        return KeyRecord(secret, key.account, f"arn:aws:iam::{key.account}:{who}", key.policy)
+
+    def look_up(key_id: str) -> Awaitable[KeyRecord | None] | KeyRecord | None:
+        find = partial(found, key_id=key_id)
+        return database.read(find) if database.dialect == "sqlite" else database.reading(find)
+
+    return look_up

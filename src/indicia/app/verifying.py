@@ -1,0 +1,164 @@
+"""The role `verifier` put together: the engine, the key pool that it draws on, and the delivery of mail."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from indicia.clock import Clock
+from indicia.domain.check import Conclusion, Rules
+from indicia.domain.identity import TokenSet
+from indicia.domain.time import DAY, HOUR, Span
+from indicia.installation import Installation, InstallationError
+from indicia.mail.outbox import Deliverer
+from indicia.mail.relay import carrier_for
+from indicia.operations import token_sets
+from indicia.store import checks, mailings, outbox
+from indicia.vault.pool import KeyPool
+from indicia.verifier.checker import Eyes
+from indicia.verifier.engine import Engine
+
+log = structlog.get_logger("indicia")
+
+# How long a check waits for the pool to make the key it needs, before the identity is looked at again later.
+_KEY_WITHIN: Final = 5.0
+_KEY_LOOK: Final = 0.02
+# How long stopping waits for checks and for letters that are being handed over. Neither is lost.
+_GRACE: Final = 2.0
+# How long the store remembers letters that are delivered, and that a mailbox was written to ("this was not
+# me" works that long).
+_LETTERS_KEPT: Final[Span] = 30 * DAY
+_MAILINGS_KEPT: Final[Span] = 90 * DAY
+
+
+class Verifying:
+    """The parts of the role, from `start` to `stop`.
+
+    `forget` is told of a token set that has a key from now on, `observe` of every concluded check; `pool` is
+    how many key pairs to keep of each length.
+    """
+
+    def __init__(
+        self,
+        installation: Installation,
+        eyes: Eyes,
+        rules: Rules,
+        clock: Clock,
+        *,
+        pool: Mapping[int, int],
+        forget: Callable[[TokenSet], None],
+        observe: Callable[[Conclusion, float], None],
+    ) -> None:
+        settings, database = installation.settings, installation.database
+        self._database = database
+        self._clock = clock
+        self._forget = forget
+        self._lock_file = settings.data_dir / "verifier.lock"
+        self._lock: int | None = None
+        self.pool = KeyPool(database, installation.keyring, clock.now, pool)
+        self.engine = Engine(
+            database,
+            eyes,
+            rules,
+            clock,
+            owner=f"{os.getpid()}-{secrets.token_hex(4)}",
+            give_key=self._give_key,
+            random=_random,
+            observe=observe,
+        )
+        carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
+        self.deliverer = Deliverer(database, installation.keyring, carrier, clock)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Checks are made and mail is delivered. Raises: `InstallationError` when another process does so."""
+        if self._database.dialect == "sqlite":
+            # The embedded default has one verifier: whoever held a lease is dead.
+            self._lock = _locked(self._lock_file)
+            now = self._clock.now()
+            self._database.write(lambda s: checks.void_leases(s, now))
+        self.pool.start()
+        self._begin("engine", self.engine.run())
+        self._begin("deliverer", self.deliverer.run())
+        self._begin("housekeeping", self._keep_house())
+
+    async def stop(self) -> None:
+        """Nothing is begun any more; what was begun is finished, or left to be done after a restart."""
+        self._tasks[2].cancel()
+        await self.engine.stop()
+        self.deliverer.stop()
+        _, late = await asyncio.wait(self._tasks, timeout=_GRACE)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.pool.stop)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    async def trouble(self) -> str | None:
+        """Return which part has ended, None while all of them work."""
+        ended = [task.get_name() for task in self._tasks if task.done()]
+        return f"{' and '.join(ended)} ended; start this process again" if ended else None
+
+    def _begin(self, name: str, part: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(part, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Say so when a part ends by a mistake of ours. Its text is not logged, as it may quote a secret."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("part.ended", part=task.get_name(), error=type(error).__qualname__)
+
+    async def _give_key(self, token_set: TokenSet) -> TokenSet | None:
+        """Give the set a key from the pool, waiting a little for the pool to make one."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + _KEY_WITHIN
+        while True:
+            give = partial(token_sets.give_key, token_set=token_set, now=self._clock.now())
+            given = await self._database.writing(give)
+            self.pool.wake()
+            if given is not None:
+                self._forget(given)
+                return given
+            if loop.time() > give_up:
+                return None
+            await asyncio.sleep(_KEY_LOOK)
+
+    async def _keep_house(self) -> None:
+        """Remove once an hour what the store need not remember any more."""
+        while True:
+            now = self._clock.now()
+            try:
+                await self._database.writing(partial(outbox.prune, before=now - _LETTERS_KEPT))
+                await self._database.writing(partial(mailings.prune, before=now - _MAILINGS_KEPT))
+            except Exception as error:  # noqa: BLE001 - there is time to do it in an hour
+                log.warning("housekeeping.put_off", error=type(error).__name__)
+            await asyncio.sleep(HOUR / 1000)
+
+
+def _locked(path: Path) -> int:
+    """Return a descriptor that keeps the lock for as long as this process lives, however it ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise InstallationError(
+            f"another process with the role verifier runs on {path.parent}: end it, give this one another"
+            " --data-dir, or --roles without verifier"
+        ) from None
+    return descriptor
+
+
+def _random() -> float:
+    return secrets.randbelow(1 << 24) / (1 << 24)
