@@ -160,7 +160,16 @@ def update(s: Session, identity: Identity, expected_version: int) -> Identity:
 _LOCK = Prepared(sa.select(_i.id).where(_i.id == sa.bindparam("id")).with_for_update())
 _DELETE_PARTS = tuple(
     Prepared(sa.delete(table).where(table.c.identity_id == sa.bindparam("id")))
-    for table in (tables.facet_state, tables.verification, tables.policy, tables.verification_link)
+    for table in (
+        tables.facet_state,
+        tables.verification,
+        tables.policy,
+        tables.identity_notification,
+        tables.verification_link,
+        tables.identity_certificate,
+        tables.advice,
+        tables.recommendation,
+    )
 )
 _DELETE_TAGS = Prepared(
     sa.delete(tables.tag).where(
@@ -169,11 +178,18 @@ _DELETE_TAGS = Prepared(
         tables.tag.c.resource == sa.bindparam("resource"),
     )
 )
+_DELETE_OVERRIDE = Prepared(
+    sa.delete(tables.signing_override).where(
+        tables.signing_override.c.account == sa.bindparam("account"),
+        tables.signing_override.c.region == sa.bindparam("region"),
+        tables.signing_override.c.address == sa.bindparam("address"),
+    )
+)
 _DELETE = Prepared(sa.delete(tables.identity).where(_i.id == sa.bindparam("id")))
 
 
 def delete(s: Session, identity: Identity) -> None:
-    """Remove the identity with its facet states, due time, tags, policies and links.
+    """Remove the identity with its facet states, due time, tags, policies, notifications and links.
 
     Its token set and tokens stay, since no token is issued twice, and its keys stay published until
     `keys.withdraw_for`. Fault CONCURRENT_MODIFICATION when it is gone already.
@@ -185,6 +201,7 @@ def delete(s: Session, identity: Identity) -> None:
     s.run(
         _DELETE_TAGS, account=identity.account, region=identity.region, resource=f"identity/{identity.name}"
     )
+    s.run(_DELETE_OVERRIDE, account=identity.account, region=identity.region, address=identity.name)
     s.run(_DELETE, id=identity.id)
     s.run(_COUNT_DOWN, of_account=identity.account, of_region=identity.region)
 

@@ -255,6 +255,28 @@ policy = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Which topic hears of an identity's bounces, complaints and deliveries. No row: no topic, no headers.
+identity_notification = sa.Table(
+    "identity_notification",
+    metadata,
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
+    _word("type", primary_key=True),
+    _word("topic"),
+    _flag("headers"),
+    sqlite_with_rowid=False,
+)
+
+# Whether mail from one address is signed, whatever its domain does. The address need not be an identity.
+signing_override = sa.Table(
+    "signing_override",
+    metadata,
+    _word("account", primary_key=True),
+    _word("region", primary_key=True),
+    _word("address", primary_key=True),
+    _flag("enabled"),
+    sqlite_with_rowid=False,
+)
+
 configuration_set = sa.Table(
     "configuration_set",
     metadata,
@@ -263,6 +285,72 @@ configuration_set = sa.Table(
     _word("name", primary_key=True),
     _big("created_at"),
     _text("options"),
+)
+
+verification_template = sa.Table(
+    "verification_template",
+    metadata,
+    _word("account", primary_key=True),
+    _word("region", primary_key=True),
+    _word("name", primary_key=True),
+    _text("from_address"),
+    _text("subject"),
+    _text("content"),
+    _text("success_url"),
+    _text("failure_url"),
+    _big("created_at"),
+)
+
+# What an account has in one region beside its identities. A row comes with the first setting.
+account_region = sa.Table(
+    "account_region",
+    metadata,
+    _word("account", primary_key=True),
+    _word("region", primary_key=True),
+    _flag("sending_enabled"),
+    sa.Column("production_access", Flag, nullable=True),  # NULL: as the account has it
+    _maybe_text("details"),
+    _maybe_word("review"),
+    _maybe_word("review_case"),
+    _maybe_big("reviewed_at"),  # when it was asked for, or decided
+    sqlite_with_rowid=False,
+)
+
+identity_certificate = sa.Table(
+    "identity_certificate",
+    metadata,
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
+    _word("sender", primary_key=True),  # the From address, its domain in lower case
+    _text("from_address"),
+    _text("certificate_arn"),
+    _big("created_at"),
+    sqlite_with_rowid=False,
+)
+
+# When the records that no status depends on are looked at next. Only domains that may send have a row.
+advice = sa.Table(
+    "advice",
+    metadata,
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
+    _maybe_big("due_at"),  # NULL is never
+    _maybe_big("lease_until"),
+    _maybe_big("looked_at"),
+    sa.Index(None, "due_at"),
+)
+
+recommendation = sa.Table(
+    "recommendation",
+    metadata,
+    _word("account", primary_key=True),
+    _word("region", primary_key=True),
+    _word("name", primary_key=True),
+    _word("code", primary_key=True),
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), nullable=False),
+    _word("status"),
+    _big("created_at"),
+    _big("updated_at"),
+    sa.Index(None, "identity_id"),
+    sqlite_with_rowid=False,
 )
 
 verification_link = sa.Table(
@@ -275,6 +363,8 @@ verification_link = sa.Table(
     _big("expires_at"),
     _maybe_big("used_at"),
     _maybe_big("superseded_at"),
+    _maybe_text("success_url"),  # of the template that the mail was made with; NULL: our own pages
+    _maybe_text("failure_url"),
     sa.Index(None, "identity_id"),
 )
 

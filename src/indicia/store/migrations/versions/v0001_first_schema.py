@@ -153,6 +153,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_pooled_key_bits_id", "pooled_key", ["bits", "id"], unique=False)
     op.create_table(
+        "signing_override",
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("address", WORD, nullable=False),
+        sa.Column("enabled", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "address", name="pk_signing_override"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "tag",
         sa.Column("account", WORD, nullable=False),
         sa.Column("region", WORD, nullable=False),
@@ -266,6 +275,18 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "identity_notification",
+        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("type", WORD, nullable=False),
+        sa.Column("topic", WORD, nullable=False),
+        sa.Column("headers", sa.SmallInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["identity_id"], ["identity.id"], name="fk_identity_notification_identity_id"
+        ),
+        sa.PrimaryKeyConstraint("identity_id", "type", name="pk_identity_notification"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "policy",
         sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
         sa.Column("name", WORD, nullable=False),
@@ -298,6 +319,68 @@ def upgrade() -> None:
     )
     op.create_index("ix_verification_shard_due_at", "verification", ["shard", "due_at"], unique=False)
     op.create_table(
+        "verification_template",
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("from_address", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("success_url", sa.Text(), nullable=False),
+        sa.Column("failure_url", sa.Text(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "name", name="pk_verification_template"),
+    )
+    op.create_table(
+        "account_region",
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("sending_enabled", sa.SmallInteger(), nullable=False),
+        sa.Column("production_access", sa.SmallInteger(), nullable=True),
+        sa.Column("details", sa.Text(), nullable=True),
+        sa.Column("review", WORD, nullable=True),
+        sa.Column("review_case", WORD, nullable=True),
+        sa.Column("reviewed_at", BIG, nullable=True),
+        sa.PrimaryKeyConstraint("account", "region", name="pk_account_region"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "identity_certificate",
+        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("sender", WORD, nullable=False),
+        sa.Column("from_address", sa.Text(), nullable=False),
+        sa.Column("certificate_arn", sa.Text(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_identity_certificate_identity_id"),
+        sa.PrimaryKeyConstraint("identity_id", "sender", name="pk_identity_certificate"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "advice",
+        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("due_at", BIG, nullable=True),
+        sa.Column("lease_until", BIG, nullable=True),
+        sa.Column("looked_at", BIG, nullable=True),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_advice_identity_id"),
+        sa.PrimaryKeyConstraint("identity_id", name="pk_advice"),
+    )
+    op.create_index("ix_advice_due_at", "advice", ["due_at"], unique=False)
+    op.create_table(
+        "recommendation",
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("code", WORD, nullable=False),
+        sa.Column("identity_id", BIG, nullable=False),
+        sa.Column("status", WORD, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("updated_at", BIG, nullable=False),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_recommendation_identity_id"),
+        sa.PrimaryKeyConstraint("account", "region", "name", "code", name="pk_recommendation"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_recommendation_identity_id", "recommendation", ["identity_id"], unique=False)
+    op.create_table(
         "verification_link",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("identity_id", BIG, nullable=False),
@@ -306,6 +389,8 @@ def upgrade() -> None:
         sa.Column("expires_at", BIG, nullable=False),
         sa.Column("used_at", BIG, nullable=True),
         sa.Column("superseded_at", BIG, nullable=True),
+        sa.Column("success_url", sa.Text(), nullable=True),
+        sa.Column("failure_url", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_verification_link_identity_id"),
         sa.PrimaryKeyConstraint("token_hash", name="pk_verification_link"),
     )
