@@ -55,6 +55,10 @@ ABSENT: frozenset[tuple[str, str, str]] = frozenset(
         ("sesv2", "MailFromAttributes", "MailFromDomainStatus"),
         ("ses", "IdentityMailFromDomainAttributes", "MailFromDomain"),
         ("ses", "IdentityMailFromDomainAttributes", "MailFromDomainStatus"),
+        # Topics are shown where they are set (spec 2.3; probed).
+        ("ses", "IdentityNotificationAttributes", "BounceTopic"),
+        ("ses", "IdentityNotificationAttributes", "ComplaintTopic"),
+        ("ses", "IdentityNotificationAttributes", "DeliveryTopic"),
     }
 )
 

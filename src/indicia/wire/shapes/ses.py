@@ -613,9 +613,9 @@ class GetIdentityNotificationAttributesRequest(Struct, kw_only=True, frozen=True
 class IdentityNotificationAttributes(Struct, kw_only=True, frozen=True, omit_defaults=True):
     """`IdentityNotificationAttributes`."""
 
-    BounceTopic: str
-    ComplaintTopic: str
-    DeliveryTopic: str
+    BounceTopic: str | None = None
+    ComplaintTopic: str | None = None
+    DeliveryTopic: str | None = None
     ForwardingEnabled: bool
     HeadersInBounceNotificationsEnabled: bool | None = None
     HeadersInComplaintNotificationsEnabled: bool | None = None

@@ -153,15 +153,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_pooled_key_bits_id", "pooled_key", ["bits", "id"], unique=False)
     op.create_table(
-        "signing_override",
-        sa.Column("account", WORD, nullable=False),
-        sa.Column("region", WORD, nullable=False),
-        sa.Column("address", WORD, nullable=False),
-        sa.Column("enabled", sa.SmallInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("account", "region", "address", name="pk_signing_override"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
         "tag",
         sa.Column("account", WORD, nullable=False),
         sa.Column("region", WORD, nullable=False),
@@ -275,18 +266,6 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "identity_notification",
-        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
-        sa.Column("type", WORD, nullable=False),
-        sa.Column("topic", WORD, nullable=False),
-        sa.Column("headers", sa.SmallInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["identity_id"], ["identity.id"], name="fk_identity_notification_identity_id"
-        ),
-        sa.PrimaryKeyConstraint("identity_id", "type", name="pk_identity_notification"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
         "policy",
         sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
         sa.Column("name", WORD, nullable=False),
@@ -395,7 +374,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_hash", name="pk_verification_link"),
     )
     op.create_index("ix_verification_link_identity_id", "verification_link", ["identity_id"], unique=False)
+    _create_settings()
 
     if op.get_context().dialect.name == "postgresql":
         for table, parameters in STORAGE_PARAMETERS.items():
             op.execute(f"ALTER TABLE {table} SET ({parameters})")
+
+
+def _create_settings() -> None:
+    """Create what people set on identities beside the identity's own row."""
+    op.create_table(
+        "identity_notification",
+        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("type", WORD, nullable=False),
+        sa.Column("topic", WORD, nullable=False),
+        sa.Column("headers", sa.SmallInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["identity_id"], ["identity.id"], name="fk_identity_notification_identity_id"
+        ),
+        sa.PrimaryKeyConstraint("identity_id", "type", name="pk_identity_notification"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "signing_override",
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("address", WORD, nullable=False),
+        sa.Column("enabled", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "address", name="pk_signing_override"),
+        sqlite_with_rowid=False,
+    )
