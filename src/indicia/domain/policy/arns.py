@@ -1,0 +1,71 @@
+"""Amazon resource names: `arn:partition:service:region:account:resource` (spec 11.3)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from indicia.domain.names import fold
+from indicia.domain.policy import wildcards
+from indicia.domain.policy.wildcards import Test
+
+PARTITIONS = frozenset({"aws", "aws-us-gov", "aws-eusc"})
+_ACCOUNT = re.compile(r"[0-9]{12}\Z", re.ASCII)
+_IDENTITY = "identity/"
+
+
+@dataclass(frozen=True, slots=True)
+class Arn:
+    """A name in its six parts; the resource keeps whatever colons it has."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+    @property
+    def identity(self) -> str:
+        """The folded name of the SES identity that this names; empty where it names none."""
+        if self.service != "ses" or self.partition not in PARTITIONS or not is_account(self.account):
+            return ""
+        if not self.region or not self.resource.startswith(_IDENTITY):
+            return ""
+        return fold(self.resource.removeprefix(_IDENTITY))
+
+
+def is_account(text: str) -> bool:
+    """Say whether the text has the form of an account id."""
+    return _ACCOUNT.match(text) is not None
+
+
+def parse_arn(text: str) -> Arn | None:
+    """Return the parts of a name; None where the text is not one or lacks what every name has."""
+    parts = text.split(":", 5)
+    if len(parts) != 6 or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
+        return None
+    return Arn(*parts[1:])
+
+
+def identity_arn(region: str, account: str, name: str) -> str:
+    """Return the name of an identity."""
+    return f"arn:aws:ses:{region}:{account}:{_IDENTITY}{name}"
+
+
+def compiled(pattern: str) -> Test:
+    """Return what says of a name whether it fits a pattern. A wildcard stays within its part (IAM)."""
+    parts = pattern.split(":", 5)
+    tests = tuple(map(wildcards.compiled, parts))
+
+    def fits(text: str) -> bool:
+        given = text.split(":", 5)
+        return len(given) == len(tests) and all(map(_test, tests, given))
+
+    return fits
+
+
+def _test(test: Test, part: str) -> bool:
+    return test(part)
