@@ -50,6 +50,15 @@ class PostgresServer:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,)
         )
 
+    def refuse(self, database: str) -> None:
+        """Be away for a database: its connections end, and new ones are refused."""
+        self._admin.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false".encode())
+        self.disconnect(database)
+
+    def accept(self, database: str) -> None:
+        """Be back for a database."""
+        self._admin.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true".encode())
+
     def drop(self, name: str) -> None:
         """Drop a database, whoever is connected."""
         self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

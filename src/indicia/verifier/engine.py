@@ -163,6 +163,11 @@ class Engine:
                     await asyncio.wait_for(self._quiet.wait(), 0.05)
 
     @property
+    def away(self) -> bool:
+        """Whether the database failed when it was last needed."""
+        return self._away
+
+    @property
     def _busy(self) -> bool:
         return bool(self._claiming or self._checking or self._found or self._failed or self._committing)
 
