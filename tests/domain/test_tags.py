@@ -7,9 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.tags import check_tags
-
-ALLOWED = "Tags consist of letters, digits, spaces and _ . : / = + - @ only"
+from indicia.domain.tags import (
+    BAD_CHARACTER,
+    REPEATED_KEY,
+    SYSTEM_TAG,
+    TOO_MANY,
+    TOO_MANY_TOGETHER,
+    check_tags,
+    merged,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,31 +34,59 @@ def test_good_tags_are_kept_as_they_are(tag: tuple[str, str]) -> None:
     assert check_tags([tag]) == (tag,)
 
 
+LENGTH = "failed to satisfy constraint: Member must have length"
+
+
 @pytest.mark.parametrize(
-    ("tags", "message"),
+    ("tags", "kind", "message"),
     [
-        ([("", "v")], "A tag key has 1 to 128 characters; one has 0."),
-        ([("k" * 129, "v")], "A tag key has 1 to 128 characters; one has 129."),
-        ([("k", "v" * 257)], "A tag value has at most 256 characters; that of k has 257."),
-        ([("aws:k", "v")], "Tag keys beginning with aws: are reserved: aws:k"),
-        ([("AWS:k", "v")], "Tag keys beginning with aws: are reserved: AWS:k"),
-        ([("a", "1"), ("a", "2")], "Tag keys must be unique: a is given more than once."),
-        ([(f"k{n}", "") for n in range(51)], "A resource has at most 50 tags; 51 were given."),
+        ([(f"k{n}", "") for n in range(51)], FaultKind.INVALID_PARAMETER, TOO_MANY),
+        ([("k!", "v")], FaultKind.INVALID_PARAMETER, BAD_CHARACTER),
+        ([("k", "a\nb")], FaultKind.INVALID_PARAMETER, BAD_CHARACTER),
+        ([("aws:k", "v")], FaultKind.INVALID_PARAMETER, SYSTEM_TAG),
+        ([("AWS:k", "v")], FaultKind.INVALID_PARAMETER, SYSTEM_TAG),
+        ([("a", "1"), ("a", "2")], FaultKind.INVALID_PARAMETER, REPEATED_KEY),
         (
-            [("k!", "v")],
-            f"{ALLOWED}; the tag k! has another character.",
+            [("", "v")],
+            FaultKind.VALIDATION,
+            f"1 validation error detected: Value at 'tags.1.member.key' {LENGTH} greater than or equal to 1",
         ),
         (
-            [("k", "a\nb")],
-            f"{ALLOWED}; the tag k has another character.",
+            [("k", ""), ("k" * 129, "v" * 257)],
+            FaultKind.VALIDATION,
+            (
+                f"2 validation errors detected: Value at 'tags.2.member.value' {LENGTH} less than or equal"
+                f" to 256; Value at 'tags.2.member.key' {LENGTH} less than or equal to 128"
+            ),
         ),
+        # What is wrong first, of several things.
+        ([("aws:k!", "v" * 257)] * 51, FaultKind.INVALID_PARAMETER, TOO_MANY),
+        ([("aws:k!", "v" * 257)] * 2, FaultKind.INVALID_PARAMETER, BAD_CHARACTER),
+        ([("aws:k", "v" * 257)] * 2, FaultKind.INVALID_PARAMETER, SYSTEM_TAG),
     ],
 )
-def test_bad_tags_are_refused_by_name(tags: list[tuple[str, str]], message: str) -> None:
-    """Each rule has its sentence."""
+def test_bad_tags_are_refused_in_the_vendors_words(
+    tags: list[tuple[str, str]], kind: FaultKind, message: str
+) -> None:
+    """Each rule has its sentence, and the rules are tried in the vendor's order."""
     with pytest.raises(Fault) as caught:
         check_tags(tags)
-    assert (caught.value.kind, caught.value.message) == (FaultKind.INVALID_PARAMETER, message)
+    assert (caught.value.kind, caught.value.message) == (kind, message)
+
+
+def test_new_tags_go_over_old_ones_up_to_fifty() -> None:
+    """A key that is there takes the new value; fifty in all are allowed, the fifty-first is not."""
+    present = {f"k{n:02}": "old" for n in range(49)}
+
+    assert merged(present, (("k00", "new"), ("z", "1"))) == {**present, "k00": "new", "z": "1"}
+
+    with pytest.raises(Fault) as caught:
+        merged(present, (("y", ""), ("z", "")))
+    assert caught.value.message == TOO_MANY_TOGETHER
+    assert TOO_MANY_TOGETHER == (
+        "Maximum of 50 user tags are allowed per resource, consider reducing the number of tags in the"
+        " request or delete existing tags and retry"
+    )
 
 
 def test_fifty_tags_differing_in_case_are_fifty() -> None:

@@ -1,21 +1,35 @@
-"""Tags of a resource: which are acceptable, and in which words the others are refused (spec 6.4)."""
+"""Tags of a resource: which are acceptable, and in which words the others are refused (spec 6.4).
+
+The words and their order are those of the vendor, as somebody wrote them down who had called it (probe:
+floci): the number, the characters (value before key), the reserved prefix, the lengths, the keys.
+"""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.names import shown
 
 Tags: TypeAlias = tuple[tuple[str, str], ...]
 """Keys and values, in the order of the keys."""
 
-MOST = 50
-MAX_KEY = 128
-MAX_VALUE = 256
-RESERVED_PREFIX = "aws:"
+MOST: Final = 50
+MAX_KEY: Final = 128
+MAX_VALUE: Final = 256
+RESERVED_PREFIX: Final = "aws:"
+
+TOO_MANY: Final = (
+    f"Maximum of {MOST} user tags are allowed per resource,"
+    " consider reducing the number of tags in the request"
+)
+TOO_MANY_TOGETHER: Final = f"{TOO_MANY} or delete existing tags and retry"
+BAD_CHARACTER: Final = (
+    "Tags can only contain letters, numbers, spaces, and the following special characters: _ . : / = + - @"
+)
+SYSTEM_TAG: Final = "Caller is an end user and not allowed to mutate system tags"
+REPEATED_KEY: Final = "Cannot provide multiple tags with the same key"
 
 _PUNCTUATION = frozenset("_.:/=+-@")
 
@@ -37,34 +51,49 @@ def _is_space(character: str) -> bool:
 def check_tags(tags: Sequence[tuple[str, str]]) -> Tags:
     """Return the tags as they are stored: case kept, in the order of their keys.
 
-    Raises: `Fault` INVALID_PARAMETER naming the first tag that breaks a rule.
+    Raises: `Fault` INVALID_PARAMETER, in the vendor's words, for what is wrong first.
     """
-    for key, value in tags:
-        _check(key, value)
-    keys = [key for key, _ in tags]
-    if len(set(keys)) < len(keys):
-        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
-        refuse(
-            FaultKind.INVALID_PARAMETER, f"Tag keys must be unique: {shown(twice)} is given more than once."
-        )
     if len(tags) > MOST:
-        refuse(FaultKind.INVALID_PARAMETER, f"A resource has at most {MOST} tags; {len(tags)} were given.")
+        refuse(FaultKind.INVALID_PARAMETER, TOO_MANY)
+    if not all(_plain(value) and _plain(key) for key, value in tags):
+        refuse(FaultKind.INVALID_PARAMETER, BAD_CHARACTER)
+    # The prefix is reserved whatever its case; a value may begin with it.
+    if any(key.lower().startswith(RESERVED_PREFIX) for key, _ in tags):
+        refuse(FaultKind.INVALID_PARAMETER, SYSTEM_TAG)
+    violations = [
+        violation for at, (key, value) in enumerate(tags, 1) for violation in _wrong_lengths(at, key, value)
+    ]
+    if violations:
+        counted = f"{len(violations)} validation error{'s' if len(violations) > 1 else ''}"
+        refuse(FaultKind.VALIDATION, f"{counted} detected: {'; '.join(violations)}")
+    if len({key for key, _ in tags}) < len(tags):
+        refuse(FaultKind.INVALID_PARAMETER, REPEATED_KEY)
     return tuple(sorted(tags))
 
 
-def _check(key: str, value: str) -> None:
-    if not 1 <= len(key) <= MAX_KEY:
-        refuse(FaultKind.INVALID_PARAMETER, f"A tag key has 1 to {MAX_KEY} characters; one has {len(key)}.")
-    if key.lower().startswith(RESERVED_PREFIX):
-        refuse(FaultKind.INVALID_PARAMETER, f"Tag keys beginning with aws: are reserved: {shown(key)}")
+def _wrong_lengths(at: int, key: str, value: str) -> list[str]:
+    found: list[str] = []
     if len(value) > MAX_VALUE:
-        refuse(
-            FaultKind.INVALID_PARAMETER,
-            f"A tag value has at most {MAX_VALUE} characters; that of {shown(key)} has {len(value)}.",
-        )
-    if not _plain(key) or not _plain(value):
-        refuse(
-            FaultKind.INVALID_PARAMETER,
-            "Tags consist of letters, digits, spaces and _ . : / = + - @ only; "
-            f"the tag {shown(key)} has another character.",
-        )
+        found.append(_violation(at, "value", f"less than or equal to {MAX_VALUE}"))
+    if len(key) > MAX_KEY:
+        found.append(_violation(at, "key", f"less than or equal to {MAX_KEY}"))
+    if not key:
+        found.append(_violation(at, "key", "greater than or equal to 1"))
+    return found
+
+
+def _violation(at: int, member: str, bound: str) -> str:
+    return (
+        f"Value at 'tags.{at}.member.{member}' failed to satisfy constraint: Member must have length {bound}"
+    )
+
+
+def merged(present: Mapping[str, str], added: Tags) -> dict[str, str]:
+    """Return the tags of a resource after some were added: a key that is there takes the new value.
+
+    Raises: `Fault` INVALID_PARAMETER where that makes more than `MOST`.
+    """
+    together = {**present, **dict(added)}
+    if len(together) > MOST:
+        refuse(FaultKind.INVALID_PARAMETER, TOO_MANY_TOGETHER)
+    return together
