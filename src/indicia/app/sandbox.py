@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import gc
 import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import structlog
 import uvloop
@@ -21,7 +22,7 @@ from indicia.app.service import Service, Variant
 from indicia.clock import Clock
 from indicia.credentials import AccessKey
 from indicia.domain.dkim import key_record
-from indicia.installation import Installation
+from indicia.installation import Installation, InstallationError
 from indicia.publicsuffix import PublicSuffixes
 from indicia.ready import Ready
 from indicia.sandbox.calls import SandboxCalls, SentMail
@@ -33,43 +34,55 @@ from indicia.settings import ALL_ROLES, Settings
 from indicia.store import keys, meta
 from indicia.store.database import Database
 from indicia.verifier.perspectives import Perspective
+from indicia.wire.authentication import SANDBOX_ACCOUNT
 
 log = structlog.get_logger("indicia")
 
-# Enough that a test which creates an identity finds a key, and few enough that a start costs no second of CPU.
-POOL: Mapping[int, int] = {2048: 4, 1024: 2}
-_HOST = "127.0.0.1"
-_TERMINATE_WITHIN = 10.0
+# A test that creates an identity finds a key; a start costs no second of CPU.
+POOL: Final[Mapping[int, int]] = {2048: 4, 1024: 2}
+_HOST: Final = "127.0.0.1"
+ANYONE: Final = AccessKey(SANDBOX_ACCOUNT, "sandbox", SANDBOX_ACCOUNT)
+# Credentials of another place would be tried first, or sent along.
+_NOT_INHERITED: Final = frozenset({"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"})
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How a sandbox is wanted: `strict` checks access keys, `command` runs in it and ends it."""
+    """How a sandbox is wanted.
+
+    `strict` checks access keys, `command` runs in it and ends it, `keep` keeps what is published for the next
+    sandbox on the same data dir.
+    """
 
     strict: bool = False
     command: tuple[str, ...] = ()
     ready_file: Path | None = None
+    keep: bool = False
 
 
 class Sandbox:
     """A service on a playground, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings, *, strict: bool) -> None:
+    def __init__(self, settings: Settings, *, strict: bool, keep: bool) -> None:
         self.settings = settings
         self._strict = strict
+        self._kept = settings.data_dir / "playground.json" if keep else None
         self._clock = Clock()
         self._suffixes = PublicSuffixes()
         self._installation: Installation | None = None
         self._server: PlaygroundServer | None = None
-        self.service: Service | None = None
+        self._service: Service | None = None
 
     async def start(self) -> Ready:
-        """Everything serves and the clock stands where it was left."""
+        """Everything serves and the clock stands where it was left.
+
+        Raises: `InstallationError`, `CannotListenError`; call `stop` then too.
+        """
         installation = self._installation = Installation(self.settings, self._clock)
         database = installation.database
         offset = database.read(lambda s: meta.get(s, CLOCK_OFFSET))
         self._clock.advance(int(offset or 0))
-        playground = Playground(self._suffixes.registrable, self._key_text(database))
+        playground = self._playground(database)
         self._server = PlaygroundServer(playground)
         host, port = await self._server.start(_HOST)
         steering = Steering(
@@ -79,6 +92,7 @@ class Sandbox:
             Mailbox(self.settings.outbox_dir),
             parts=self._parts,
             corroborate=self.settings.windows.check_max,
+            keep=self._keeping(playground),
         )
         variant = Variant(
             self._clock,
@@ -89,20 +103,41 @@ class Sandbox:
             playground=f"{host}:{port}",
             pool=POOL,
         )
-        self.service = Service(installation, ALL_ROLES, variant)
-        return await self.service.start()
+        self._service = Service(installation, ALL_ROLES, variant)
+        return await self._service.start()
 
     async def stop(self) -> None:
         """Everything is stopped; the data stay where they are."""
-        if self.service is not None:
-            await self.service.stop()
+        if self._service is not None:
+            await self._service.stop()
         if self._server is not None:
             await self._server.stop()
         if self._installation is not None:
             self._installation.close()
 
+    def _playground(self, database: Database) -> Playground:
+        """Return the playground, with what was left of it in the data dir."""
+        playground = Playground(self._suffixes.registrable, self._key_text(database))
+        if self._kept is not None and self._kept.exists():
+            try:
+                playground.load(self._kept.read_bytes())
+            except ValueError as error:
+                raise InstallationError(f"{self._kept} is not what a sandbox left: remove it") from error
+        return playground
+
+    def _keeping(self, playground: Playground) -> Callable[[], None]:
+        kept = self._kept
+
+        def keep() -> None:
+            if kept is not None:
+                beside = kept.with_name(f".{kept.name}")
+                beside.write_bytes(playground.dump())
+                beside.replace(kept)
+
+        return keep
+
     def _parts(self) -> Sequence[Settles]:
-        verifying = None if self.service is None else self.service.verifying
+        verifying = None if self._service is None else self._service.verifying
         return () if verifying is None else (verifying.engine, verifying.deliverer)
 
     def _key_text(self, database: Database) -> KeyText:
@@ -119,17 +154,20 @@ class Sandbox:
         return key_text
 
 
-def environment(settings: Settings, ready: Ready, key: AccessKey | None) -> dict[str, str]:
-    """Return the environment in which programs use the sandbox: AWS endpoints, keys, and where its data are."""
-    anyone = AccessKey("000000000000", "sandbox", "000000000000")
+def environment(settings: Settings, ready: Ready, key: AccessKey) -> dict[str, str]:
+    """Return the environment in which programs use the sandbox: endpoints, keys, where its data are."""
     return {
-        **credentials.environment(key or anyone, region=ready.region, url=ready.url),
+        **credentials.environment(key, region=ready.region, url=ready.url),
         "INDICIA_DATA_DIR": str(settings.data_dir),
     }
 
 
 def play(settings: Settings, wish: Wish) -> int:
-    """Run a sandbox until a signal, or until the command in it has ended; return the exit status."""
+    """Run a sandbox until a signal, or until the command in it has ended; return the exit status.
+
+    Raises: `InstallationError`, `CannotListenError`.
+    """
+    gc.disable()
     # With a command the terminal is the command's: only what went wrong is said there.
     least = logging.WARNING if wish.command else logging.INFO
     logs.configure(settings.log_format, colors=sys.stderr.isatty(), least=least)
@@ -137,49 +175,100 @@ def play(settings: Settings, wish: Wish) -> int:
 
 
 async def _play(settings: Settings, wish: Wish) -> int:
-    sandbox = Sandbox(settings, strict=wish.strict)
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
+    sandbox = Sandbox(settings, strict=wish.strict, keep=wish.keep)
+    signals = _Signals()
+    places = [settings.ready_file, *([wish.ready_file] if wish.ready_file else [])]
     try:
         ready = await sandbox.start()
         credentials.write_config(settings.config_file, region=ready.region, url=ready.url)
-        for place in [settings.ready_file, *([wish.ready_file] if wish.ready_file else [])]:
+        for place in places:
             ready.write(place)
-        key = credentials.read_credentials(settings.credentials_file) if wish.strict else None
-        if wish.command:
-            return await _run(wish.command, environment(settings, ready, key), ended)
-        log.info("ready", url=ready.url, dns=ready.dns, playground=ready.playground, admin=ready.admin)
-        await ended.wait()
-        return 0
+        gc.freeze()
+        gc.enable()
+        if wish.command and not signals.ended.is_set():
+            key = credentials.read_credentials(settings.credentials_file) if wish.strict else None
+            return await _run(wish.command, environment(settings, ready, key or ANYONE), signals)
+        if sys.stdout.isatty():
+            sys.stdout.write(_welcome(settings, ready, wish))
+            sys.stdout.flush()
+        else:
+            log.info("ready", url=ready.url, dns=ready.dns, playground=ready.playground, admin=ready.admin)
+        await signals.ended.wait()
+        return 128 + signals.first if wish.command else 0
     finally:
         await sandbox.stop()
-        for place in [settings.ready_file, *([wish.ready_file] if wish.ready_file else [])]:
+        for place in places:
             ready_file.remove(place)
 
 
-async def _run(command: Sequence[str], environ: Mapping[str, str], ended: asyncio.Event) -> int:
+def _welcome(settings: Settings, ready: Ready, wish: Wish) -> str:
+    folder = settings.data_dir
+    keys = "access keys are checked" if wish.strict else f"any access key will do; account {SANDBOX_ACCOUNT}"
+    return (
+        "\nA sandbox is ready: every domain is yours, the clock moves, no mail leaves this machine.\n\n"
+        f"  API       {ready.url}  ({keys})\n"
+        f"  DNS       {ready.playground}  (dig -p {ready.playground.rpartition(':')[2]} @{_HOST} ...)\n"
+        f"  key zone  {', '.join(ready.dns)}\n"
+        f"  data      {folder}{'' if wish.keep else '  (removed at the end)'}\n\n"
+        "In another terminal:\n\n"
+        f'  eval "$(indicia env --data-dir {folder})"\n'
+        "  aws sesv2 create-email-identity --email-identity example.com\n"
+        "  indicia sandbox publish example.com\n\n"
+    )
+
+
+class _Signals:
+    """What becomes of signals: they end the sandbox, or are passed on to the command that runs in it.
+
+    What the keyboard sends goes to the command without us, which is then left alone to react.
+    """
+
+    _PASSED_ON = (
+        signal.SIGTERM,
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    )
+    _OF_THE_KEYBOARD = frozenset({signal.SIGINT, signal.SIGQUIT})
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.first = 0
+        self.process: asyncio.subprocess.Process | None = None
+        loop = asyncio.get_running_loop()
+        for number in self._PASSED_ON:
+            loop.add_signal_handler(number, self._arrived, number)
+
+    def _arrived(self, number: signal.Signals) -> None:
+        self.first = self.first or number
+        self.ended.set()
+        process = self.process
+        if process is None or process.returncode is not None:
+            return
+        if not (number in self._OF_THE_KEYBOARD and _has_the_keyboard()):
+            process.send_signal(number)
+
+
+def _has_the_keyboard() -> bool:
+    """Say whether the terminal sends its signals to this process and to what it has started."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):  # no terminal, or no standard input at all
+        return False
+
+
+async def _run(command: Sequence[str], environ: Mapping[str, str], signals: _Signals) -> int:
     """Run the command to its end and return its exit status, as a shell would give it (128 + signal)."""
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     try:
         process = await asyncio.create_subprocess_exec(*command, env={**inherited, **environ})
     except OSError as error:
-        print(f"indicia: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"indicia: {command[0]} cannot be run: {error.strerror}\n")
         return 127 if isinstance(error, FileNotFoundError) else 126
-    told = asyncio.create_task(ended.wait())
-    running = asyncio.create_task(process.wait())
-    await asyncio.wait({told, running}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
-    if not running.done():
-        process.terminate()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(running), _TERMINATE_WITHIN)
-        if not running.done():
-            process.kill()
-    status = await running
+    signals.process = process
+    if signals.ended.is_set():
+        process.send_signal(signals.first)
+    status = await process.wait()
     return status if status >= 0 else 128 - status
-
-
-# Credentials of another place would be tried first, or sent along.
-_NOT_INHERITED = frozenset({"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"})

@@ -27,18 +27,29 @@ from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import DEFAULT_CONFIG_FILE
 from indicia.credentials import read_credentials
 
-_GROUP = Group("Service", help="As for the AWS CLI; without them, the installation in the data dir is asked.")
-EndpointUrl: TypeAlias = Annotated[
-    str | None, Parameter(name="--endpoint-url", help="Where the service answers.", group=_GROUP)
-]
-Region: TypeAlias = Annotated[
-    str | None, Parameter(name="--region", help="The region of the identity.", group=_GROUP)
-]
-Profile: TypeAlias = Annotated[
-    str | None, Parameter(name="--profile", help="Profile of the AWS shared files.", group=_GROUP)
-]
+_GROUP = Group(
+    "Service",
+    help="As for the AWS CLI. Without them: the installation in the data dir, or the sandbox that runs"
+    " on this machine.",
+)
 
 _WITHIN = 60.0  # seconds: a diagnosis of broken DNS takes as long as a check may, 30 s
+_SANDBOX_URL = "http://127.0.0.1:8465"  # where one is that was started without a word
+_SANDBOX_KEY = "000000000000"
+_SANDBOX_PLACE = "/indicia/v1/sandbox/"
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which service is meant, and as whom it is asked."""
+
+    endpoint_url: Annotated[str | None, Parameter(help="Where the service answers.", group=_GROUP)] = None
+    region: Annotated[str | None, Parameter(help="The region of the identity.", group=_GROUP)] = None
+    profile: Annotated[str | None, Parameter(help="Profile of the AWS shared files.", group=_GROUP)] = None
+
+
+WhereFlags: TypeAlias = Annotated[Where, Parameter(name="*")]
+HERE = Where()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +124,14 @@ def send(url: str, method: str, target: str, headers: Mapping[str, str], body: b
         connection.request(method, target, body=body or None, headers=dict(headers))
         response = connection.getresponse()
         return response.status, response.read()
+    except ssl.SSLCertVerificationError as error:
+        raise CommandError(
+            f"the certificate of {url} does not verify ({error.verify_message}): name its authority's file in"
+            " AWS_CA_BUNDLE",
+            status=USAGE,
+        ) from error
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise CommandError(
             f"nothing answers at {url} ({reason}): is the service running?", status=USAGE
         ) from error
@@ -135,47 +152,71 @@ def answered(status: int, body: bytes) -> Any:
     return document
 
 
-def find(endpoint_url: str | None, region: str | None, profile: str | None) -> Service:
+def find(where: Where) -> Service:
     """Return the service that is meant. Raises `CommandError` saying what to give."""
     data_dir = Path(os.environ.get("INDICIA_DATA_DIR") or _configured_data_dir() or "indicia-data")
     running = ready.read(data_dir / "ready.json")
-    shared = _profile(profile)
-    environ = os.environ
+    shared = _profile(where.profile)
+    environ: Mapping[str, str] = os.environ if where.profile is None else {}
     url = (
-        endpoint_url
-        or (
-            environ.get("AWS_ENDPOINT_URL_SESV2") or environ.get("AWS_ENDPOINT_URL")
-            if profile is None
-            else None
-        )
+        where.endpoint_url
+        or environ.get("AWS_ENDPOINT_URL_SESV2")
+        or environ.get("AWS_ENDPOINT_URL")
         or shared.get("endpoint_url")
         or (running.url if running else None)
     )
+    region = where.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    region = region or shared.get("region") or (running.region if running else "us-east-1")
     if not url:
-        raise CommandError(
-            f"there is no service to ask: nothing is running on {data_dir}; start `indicia serve` there, set"
-            " INDICIA_DATA_DIR, or give --endpoint-url",
-            status=USAGE,
-        )
-    key_id, secret = _key(profile, shared, data_dir)
-    chosen = region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or shared.get("region")
-    return Service(url.rstrip("/"), chosen or (running.region if running else "us-east-1"), key_id, secret)
-
-
-def _key(profile: str | None, shared: Mapping[str, str], data_dir: Path) -> tuple[str, str]:
-    environ = os.environ
-    if profile is None and environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"):
-        return environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"]
-    if "aws_access_key_id" in shared and "aws_secret_access_key" in shared:
-        return shared["aws_access_key_id"], shared["aws_secret_access_key"]
-    own = read_credentials(data_dir / "credentials")
-    if own is None:
+        if not is_sandbox(_SANDBOX_URL):
+            raise CommandError(
+                f"there is no service to ask: nothing is running on {data_dir}; start `indicia serve` there,"
+                " set INDICIA_DATA_DIR, or give --endpoint-url",
+                status=USAGE,
+            )
+        key = _key(environ, shared, data_dir) or (_SANDBOX_KEY, "sandbox")
+        return Service(_SANDBOX_URL, region, *key)
+    key = _key(environ, shared, data_dir)
+    if key is None and is_sandbox(url):
+        key = (_SANDBOX_KEY, "sandbox")
+    if key is None:
         raise CommandError(
             'there is no access key: eval "$(indicia env)", set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,'
             " or give --profile",
             status=USAGE,
         )
-    return own.id, own.secret
+    return Service(url.rstrip("/"), region, *key)
+
+
+def steer(service: Service, method: str, place: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the answer of one of the unsigned calls that steer a sandbox. Raises `CommandError`."""
+    headers = {"host": urlsplit(service.url).netloc, "content-type": "application/json"}
+    encoded = json.dumps(body or {}).encode()
+    status, answer = send(service.url, method, _SANDBOX_PLACE + place, headers, encoded)
+    if status == 404:
+        raise CommandError(
+            f"what answers at {service.url} is not a sandbox: start one with `indicia sandbox`", status=USAGE
+        )
+    document: dict[str, Any] = answered(status, answer)
+    return document
+
+
+def is_sandbox(url: str) -> bool:
+    """Say whether a sandbox answers there."""
+    try:
+        steer(Service(url, "", "", ""), "GET", "clock")
+    except CommandError:
+        return False
+    return True
+
+
+def _key(environ: Mapping[str, str], shared: Mapping[str, str], data_dir: Path) -> tuple[str, str] | None:
+    if environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"):
+        return environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"]
+    if "aws_access_key_id" in shared and "aws_secret_access_key" in shared:
+        return shared["aws_access_key_id"], shared["aws_secret_access_key"]
+    own = read_credentials(data_dir / "credentials")
+    return None if own is None else (own.id, own.secret)
 
 
 def _configured_data_dir() -> str | None:
@@ -190,17 +231,23 @@ def _configured_data_dir() -> str | None:
 
 
 def _profile(name: str | None) -> dict[str, str]:
-    """Return what the AWS shared files say of a profile; nothing where no profile was asked for."""
-    name = name or os.environ.get("AWS_PROFILE")
-    if not name:
+    """Return what the AWS shared files say of a profile.
+
+    The default profile of a person's own files is that of their AWS account, and is not meant: nothing is
+    read where neither a profile was named nor other files than those.
+    """
+    named = name or os.environ.get("AWS_PROFILE")
+    own_files = "AWS_SHARED_CREDENTIALS_FILE" in os.environ or "AWS_CONFIG_FILE" in os.environ
+    if not named and not own_files:
         return {}
     home = Path.home() / ".aws"
     credentials = _sections(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or home / "credentials")
     config = _sections(os.environ.get("AWS_CONFIG_FILE") or home / "config")
-    section = "default" if name == "default" else f"profile {name}"
-    found = {**config.get(section, {}), **credentials.get(name, {})}
-    if not found:
-        raise CommandError(f"there is no profile {name} in the AWS shared files", status=USAGE)
+    profile = named or "default"
+    section = "default" if profile == "default" else f"profile {profile}"
+    found = {**config.get(section, {}), **credentials.get(profile, {})}
+    if named and not found:
+        raise CommandError(f"there is no profile {named} in the AWS shared files", status=USAGE)
     services = config.get(f"services {found.get('services', '')}", {})
     lines = [line.partition("=") for line in services.get("sesv2", "").splitlines()]
     nested = {key.strip(): value.strip() for key, _, value in lines}

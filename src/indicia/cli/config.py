@@ -9,7 +9,16 @@ from cyclopts import App, Parameter
 from indicia.cli.errors import FAILED, USAGE, CommandError
 from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, settings_of
 from indicia.cli.output import print_columns, print_json
-from indicia.settings import ALL_ROLES, Role, Settings, VerificationMode, parse_roles, refusals, warnings
+from indicia.settings import (
+    ALL_ROLES,
+    Refusal,
+    Role,
+    Settings,
+    VerificationMode,
+    parse_roles,
+    refusals,
+    warnings,
+)
 
 app = App(name="config", help="Check and show the settings.")
 
@@ -22,12 +31,16 @@ def roles_of(text: str | None) -> frozenset[Role]:
         raise CommandError(f"--roles: {refused}", status=USAGE) from refused
 
 
-def what_stands_against(tree: Settings, roles: frozenset[Role]) -> list[str]:
+def what_stands_against(tree: Settings, roles: frozenset[Role]) -> list[Refusal]:
     """Return why `serve` would not start with these settings, nothing when it would."""
-    found = [str(refusal) for refusal in refusals(tree, roles) if not refusal.waived]
+    refuse_what_is_not_built(tree)
+    return [refusal for refusal in refusals(tree, roles) if not refusal.waived]
+
+
+def refuse_what_is_not_built(tree: Settings) -> None:
+    """Refuse settings that this version checks and does not act on, where acting otherwise would be a lie."""
     if tree.verification is VerificationMode.INSTANT:
-        found.append("INDICIA_VERIFICATION=instant is not built yet: leave it at dns")
-    return found
+        raise CommandError("INDICIA_VERIFICATION: instant is not built yet, only dns is", status=USAGE)
 
 
 @app.command
@@ -63,7 +76,7 @@ def check(
     for warning in warned:
         print(f"warning: {warning}")
     if against:
-        raise CommandError("; ".join(against))
+        raise CommandError("; ".join(map(str, against)))
     print("The settings are good.")
     return 0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import textwrap
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
 
 from cyclopts import Parameter
@@ -12,15 +13,28 @@ from indicia.cli.errors import FAILED, USAGE, CommandError
 from indicia.cli.options import Json
 from indicia.cli.output import print_json
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# What the identity's standing means, and how it looks where there are colours.
+_STANDING: Final = {
+    "verified": ("verified", "bold green"),
+    "pending": ("pending", "bold yellow"),
+    "at_risk": ("at risk: it was verified, and its records are not there any more", "bold yellow"),
+    "failed": ("failed: nobody looks for its records any more", "bold red"),
+}
+_FACETS: Final = {"dkim": "DKIM", "ownership": "ownership", "mail_from": "MAIL FROM", "dmarc": "DMARC"}
+# Prose is read best in lines of this many characters, whatever the terminal's width is.
+_WIDEST: Final = 96
+_INDENT: Final = " " * 6
+
 
 def doctor(
     identity: Annotated[str | None, Parameter(help="A domain or an address.")] = None,
     /,
     *,
     json: Json = False,
-    endpoint_url: api.EndpointUrl = None,
-    region: api.Region = None,
-    profile: api.Profile = None,
+    where: api.WhereFlags = api.HERE,
 ) -> int:
     """Look at an identity's records now, and explain what is wrong with each.
 
@@ -28,7 +42,7 @@ def doctor(
     """
     if identity is None:
         raise CommandError("name the identity to look at: indicia doctor example.com", status=USAGE)
-    service = api.find(endpoint_url, region, profile)
+    service = api.find(where)
     status, body = service.call("GET", f"/indicia/v1/identities/{quote(identity, safe='')}/diagnosis")
     try:
         diagnosis = api.answered(status, body)
@@ -37,44 +51,105 @@ def doctor(
     if json:
         print_json(diagnosis)
     else:
-        _print(diagnosis)
-    wrong = [record for record in diagnosis["records"] if record["required"] and record["finding"] != "OK"]
-    return FAILED if wrong or diagnosis["verdict"] in ("failed", "at_risk") else 0
+        _Report(diagnosis).print()
+    return 0 if _is_well(diagnosis) else FAILED
 
 
-_MARKS = {"OK": "ok   "}
-
-
-def _print(diagnosis: dict[str, Any]) -> None:
-    asked = diagnosis["perspectives"]
-    count = len(asked["names"])
-    print(f"{diagnosis['identity']}: {diagnosis['verdict']}")
-    print(
-        f"  looked {diagnosis['checked_at']} through {', '.join(asked['names'])} ({asked['quorum']} of {count} must agree)"
+def _is_well(diagnosis: dict[str, Any]) -> bool:
+    """Say whether nothing is left to do: verified, or about to be once the engine looks."""
+    required = [record for record in diagnosis["records"] if record["required"]]
+    right = all(record["finding"] == "OK" for record in required)
+    return right and (
+        diagnosis["verdict"] == "verified" or (diagnosis["verdict"] == "pending" and bool(required))
     )
-    if diagnosis["next_check_at"]:
-        print(f"  next check {diagnosis['next_check_at']}")
-    if diagnosis["deadline"]:
-        print(f"  deadline   {diagnosis['deadline']}")
-    if not diagnosis["records"]:
-        print("  There is nothing to publish: an address is proved by the link in its mail.")
-    for record in diagnosis["records"]:
-        _print_record(record)
 
 
-def _print_record(record: dict[str, Any]) -> None:
-    well = record["finding"] == "OK"
-    advice = "" if record["required"] else " (advice)"
-    print()
-    print(
-        f"{'ok' if well else 'WRONG' if record['required'] else 'advice'}  {record['name']} {record['type']}"
-        f"  [{record['facet']}: {record['finding']}]{advice if well else ''}"
-    )
-    if well:
-        return
-    print(f"  expected  {record['expected']}")
-    for value in record["found"] or ["nothing"]:
-        print(f"  found     {value}")
-    print(f"  {record['explanation']}")
-    if record["fix"]:
-        print(f"  -> {record['fix']}")
+class _Report:
+    """A diagnosis for people: colours and wrapped prose on a terminal, plain whole lines elsewhere."""
+
+    def __init__(self, diagnosis: dict[str, Any]) -> None:
+        from rich.console import Console
+
+        self._diagnosis = diagnosis
+        self._console: Console = Console(highlight=False, soft_wrap=True)
+        utf8 = self._console.encoding.lower().replace("-", "").startswith("utf")
+        self._right, self._wrong, self._advice, self._arrow = "✓✗•→" if utf8 else ("+", "x", "-", ">")
+
+    def print(self) -> None:
+        """Print it."""
+        diagnosis = self._diagnosis
+        words, style = _STANDING[diagnosis["verdict"]]
+        self._line((diagnosis["identity"], "bold"), ("  ", ""), (words, style))
+        self._line((self._looked(), "dim"))
+        for record in diagnosis["records"]:
+            self._record(record)
+        self._line()
+        self._prose(self._summary(), indent="")
+
+    def _looked(self) -> str:
+        diagnosis, asked = self._diagnosis, self._diagnosis["perspectives"]
+        names, quorum = asked["names"], asked["quorum"]
+        agree = "" if len(names) == 1 else f", {quorum} of {len(names)} must agree"
+        told = [f"looked {_moment(diagnosis['checked_at'])} through {', '.join(names)}{agree}"]
+        if diagnosis["next_check_at"]:
+            told.append(f"next check {_moment(diagnosis['next_check_at'])}")
+        if diagnosis["deadline"]:
+            told.append(f"time until {_moment(diagnosis['deadline'])}")
+        return "; ".join(told)
+
+    def _record(self, record: dict[str, Any]) -> None:
+        well, required = record["finding"] == "OK", record["required"]
+        mark, style = (
+            (self._right, "green") if well else (self._wrong, "red") if required else (self._advice, "yellow")
+        )
+        kind = f"{_FACETS.get(record['facet'], record['facet'])}{'' if required else ', advice'}"
+        self._line()
+        self._line(
+            (f"  {mark} ", f"bold {style}"),
+            (f"{record['name']}  {record['type']}", "bold"),
+            (f"  {kind}", "dim"),
+            ("" if well else f"  {record['finding']}", style),
+        )
+        if well:
+            return
+        self._line((f"{_INDENT}expected  ", "dim"), (record["expected"], ""))
+        for value in record["found"] or ["nothing"]:
+            self._line((f"{_INDENT}found     ", "dim"), (value, ""))
+        self._prose(record["explanation"], indent=_INDENT)
+        if record["fix"]:
+            self._prose(f"{self._arrow} {record['fix']}", indent=_INDENT, style="bold")
+
+    def _summary(self) -> str:
+        diagnosis = self._diagnosis
+        required = [record for record in diagnosis["records"] if record["required"]]
+        wrong = sum(record["finding"] != "OK" for record in required)
+        if not required:
+            if diagnosis["verdict"] == "verified":
+                return "All is well."
+            return "There is nothing to publish: an address is proved by the link in the mail to it."
+        if wrong:
+            return (
+                f"{wrong} of {len(required)} required records {'is' if wrong == 1 else 'are'} not right yet."
+            )
+        if diagnosis["verdict"] == "failed":
+            return "The records are right now. Start anew: VerifyDomainDkim, or PutEmailIdentityDkimSigningAttributes."
+        return "All required records are right."
+
+    def _prose(self, text: str, *, indent: str, style: str = "") -> None:
+        lines = [text]
+        if self._console.is_terminal:
+            lines = textwrap.wrap(
+                text, max(40, min(_WIDEST, self._console.width) - len(indent)), break_on_hyphens=False
+            )
+        for line in lines:
+            self._line((f"{indent}{line}", style))
+
+    def _line(self, *parts: tuple[str, str]) -> None:
+        from rich.text import Text
+
+        self._console.print(Text.assemble(*parts))
+
+
+def _moment(instant: str) -> str:
+    """Return an instant of the API to the second, as people read it."""
+    return f"{instant[:10]} {instant[11:19]} UTC"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from cyclopts import Parameter
@@ -17,30 +17,27 @@ def records(
     identity: Annotated[str, Parameter(help="A domain or an address.")],
     /,
     *,
-    format: Annotated[str, Parameter(help="table, json, zone, terraform, cloudflare or octodns.")] = "table",
+    form: Annotated[
+        str, Parameter(name="--format", help="table, json, zone, terraform, cloudflare or octodns.")
+    ] = "table",
     json: Json = False,
-    endpoint_url: api.EndpointUrl = None,
-    region: api.Region = None,
-    profile: api.Profile = None,
+    where: api.WhereFlags = api.HERE,
 ) -> None:
     """Print the records to publish for an identity, and how the last check saw each."""
-    service = api.find(endpoint_url, region, profile)
+    service = api.find(where)
     path = f"/indicia/v1/identities/{quote(identity, safe='')}/records"
-    wanted = "json" if json else format
-    if wanted in ("table", "json"):
-        answer = service.json("GET", path)
-        if wanted == "json":
-            print_json(answer)
-        else:
-            _print_table(answer["records"])
-        return
-    status, body = service.call("GET", path, query={"format": wanted})
-    if status >= 400:
-        api.answered(status, body)
-    sys.stdout.write(body.decode())
+    if json or form == "json":
+        print_json(service.json("GET", path))
+    elif form == "table":
+        _print_table(service.json("GET", path)["records"])
+    else:
+        status, body = service.call("GET", path, query={"format": form})
+        if status >= 400:
+            api.answered(status, body)
+        sys.stdout.write(body.decode())
 
 
-def _print_table(found: list[dict[str, str]]) -> None:
+def _print_table(found: list[dict[str, Any]]) -> None:
     if not found:
         print("There is nothing to publish: an address is proved by the link in its mail.")
         return
@@ -49,7 +46,7 @@ def _print_table(found: list[dict[str, str]]) -> None:
             record["name"],
             record["type"],
             record["value"],
-            "required" if record["required"] else "advice",
+            "required" if record["required"] else "advised",
             record["finding"] or "not looked at yet",
         )
         for record in found

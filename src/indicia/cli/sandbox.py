@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import json as json_module
 import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
 from indicia.cli import api
+from indicia.cli.config import refuse_what_is_not_built
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import DEFAULT_CONFIG_FILE, NO_SETTING, Config, Json, SettingFlags
 from indicia.cli.output import print_json
-from indicia.settings import load
+from indicia.cli.serve import speaking_of_the_start
+from indicia.settings import Settings, load
 
 app = App(name="sandbox", help="Run a service with a playground DNS, or talk to a running one.")
 
-# What a sandbox has otherwise: fast first checks, no limits, private addresses allowed (contract).
-DEFAULTS = {"check_min": "1s", "limits": "off", "private_addresses": "allow"}
+# What a sandbox has otherwise: fast first checks, no limits, private addresses allowed, and one account for
+# every access key that nobody knows (contract).
+DEFAULTS = {
+    "check_min": "1s",
+    "limits": "off",
+    "private_addresses": "allow",
+    "root_account": "000000000000",
+}
 # With a command nobody needs to know the ports, and two sandboxes at once are normal.
 FREE_PORTS = {"listen_http": "127.0.0.1:0", "listen_admin": "127.0.0.1:0", "listen_dns": "127.0.0.1:0"}
 
@@ -39,36 +46,30 @@ def sandbox(
     settings: SettingFlags = NO_SETTING,
 ) -> int:
     """Run the service on a playground: any domain can be edited, the clock can be moved."""
-    given = settings.given()
-    with tempfile.TemporaryDirectory(prefix="indicia-sandbox-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="indicia-sandbox-", ignore_cleanup_errors=True) as temporary:
         defaults = {**DEFAULTS, "data_dir": temporary, **(FREE_PORTS if command else {})}
         if config is None and DEFAULT_CONFIG_FILE.is_file():
             config = DEFAULT_CONFIG_FILE
-        tree = load(config, os.environ, given, terminal=sys.stderr.isatty(), defaults=defaults)
-        away = [address for address in (*tree.listen.http, *tree.listen.dns) if not address.is_loopback]
-        if away and not {"listen_http", "listen_dns"} & set(given):
-            raise CommandError(
-                f"a sandbox accepts any access key and listens on loopback only, not on {away[0]}: give the"
-                " address as a flag if that is really meant",
-                status=USAGE,
-            )
+        tree = load(config, os.environ, settings.given(), terminal=sys.stderr.isatty(), defaults=defaults)
+        _refuse_listening_away(tree)
+        refuse_what_is_not_built(tree)
         from indicia.app import sandbox as running
 
-        return running.play(tree, running.Wish(strict_auth, command, ready_file))
+        keep = tree.data_dir != Path(temporary)
+        with speaking_of_the_start():
+            return running.play(tree, running.Wish(strict_auth, command, ready_file, keep))
 
 
-def _steer(
-    endpoint_url: str | None, method: str, place: str, body: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Return the answer of one of the unsigned calls that steer a sandbox."""
-    url = api.find(endpoint_url, None, None).url
-    headers = {"host": urlsplit(url).netloc, "content-type": "application/json"}
-    encoded = json_module.dumps(body or {}).encode()
-    status, answer = api.send(url, method, f"/indicia/v1/sandbox/{place}", headers, encoded)
-    if status == 404:
-        raise CommandError(f"what answers at {url} is not a sandbox: start one with `indicia sandbox`")
-    document: dict[str, Any] = api.answered(status, answer)
-    return document
+def _refuse_listening_away(tree: Settings) -> None:
+    """Refuse addresses that others reach, unless a flag of this very command names them."""
+    for name in ("http", "admin", "dns"):
+        away = [address for address in getattr(tree.listen, name) if not address.is_loopback]
+        if away and tree.sources[f"listen_{name}"] != "flag":
+            raise CommandError(
+                f"a sandbox accepts any access key and listens on loopback only, not on {away[0]}: give"
+                f" --listen-{name} if that is really meant",
+                status=USAGE,
+            )
 
 
 @app.command
@@ -78,28 +79,31 @@ def publish(
     *,
     only: Annotated[str | None, Parameter(help="Only this facet: dkim, ownership, mail_from, dmarc.")] = None,
     json: Json = False,
-    endpoint_url: api.EndpointUrl = None,
-    region: api.Region = None,
-    profile: api.Profile = None,
+    where: api.WhereFlags = api.HERE,
 ) -> None:
     """Publish an identity's records in the playground, and wait until they have been looked at."""
-    service = api.find(endpoint_url, region, profile)
+    service = api.find(where)
     found = service.json("GET", f"/indicia/v1/identities/{quote(domain, safe='')}/records")["records"]
     wanted = [record for record in found if only in (None, record["facet"])]
     if not wanted:
-        facets = sorted({record["facet"] for record in found})
-        raise CommandError(f"{domain} has no records of {only}; it has {', '.join(facets) or 'none'}")
+        raise CommandError(_nothing_to_publish(domain, only, sorted({record["facet"] for record in found})))
     sets: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for record in wanted:
         sets.setdefault((record["name"], record["type"]), []).append(record)
     for (name, kind), records in sets.items():
         values = [record["value"] for record in records]
-        _steer(service.url, "PUT", "records", {"name": name, "type": kind, "values": values})
+        api.steer(service, "PUT", "records", {"name": name, "type": kind, "values": values})
     if json:
         print_json({"published": wanted})
         return
     for record in wanted:
         print(f"published {record['name']} {record['type']} {record['value']}")
+
+
+def _nothing_to_publish(domain: str, only: str | None, facets: list[str]) -> str:
+    if only is None:
+        return f"{domain} has nothing to publish: an address is proved by the link in its mail"
+    return f"{domain} has no records of {only}; it has {', '.join(facets) or 'none'}"
 
 
 @app.command
@@ -108,11 +112,14 @@ def withdraw(
     /,
     *,
     json: Json = False,
-    endpoint_url: api.EndpointUrl = None,
+    where: api.WhereFlags = api.HERE,
 ) -> None:
-    """Withdraw a domain's records from the playground."""
-    answer = _steer(endpoint_url, "DELETE", "records", {"domain": domain})
-    print_json(answer) if json else print(f"withdrawn: {answer['removed']} names under {domain}")
+    """Withdraw a domain's records from the playground, and wait until that has been looked at."""
+    answer = api.steer(api.find(where), "DELETE", "records", {"domain": domain})
+    if json:
+        print_json(answer)
+    else:
+        print(f"withdrew the records of {_counted(answer['removed'], 'name')} at and below {domain}")
 
 
 clock = App(name="clock", help="Read or move the sandbox's clock.")
@@ -120,9 +127,9 @@ app.command(clock)
 
 
 @clock.default
-def now(*, json: Json = False, endpoint_url: api.EndpointUrl = None) -> None:
+def now(*, json: Json = False, where: api.WhereFlags = api.HERE) -> None:
     """Print the sandbox's time."""
-    answer = _steer(endpoint_url, "GET", "clock")
+    answer = api.steer(api.find(where), "GET", "clock")
     print_json(answer) if json else print(answer["now"])
 
 
@@ -132,30 +139,36 @@ def advance(
     /,
     *,
     json: Json = False,
-    endpoint_url: api.EndpointUrl = None,
+    where: api.WhereFlags = api.HERE,
 ) -> None:
     """Move the clock forward, and wait until everything that became due has been looked at."""
-    answer = _steer(endpoint_url, "POST", "clock", {"advance": span})
+    answer = api.steer(api.find(where), "POST", "clock", {"advance": span})
     print_json(answer) if json else print(answer["now"])
 
 
 @app.command
-def outbox(*, json: Json = False, endpoint_url: api.EndpointUrl = None) -> None:
-    """Print the mail that the sandbox has sent."""
-    mails = _steer(endpoint_url, "GET", "outbox")["mails"]
+def outbox(*, json: Json = False, where: api.WhereFlags = api.HERE) -> None:
+    """Print the mail that the sandbox has sent, the oldest first."""
+    answer = api.steer(api.find(where), "GET", "outbox")
     if json:
-        print_json({"mails": mails})
+        print_json(answer)
         return
-    if not mails:
+    if not answer["mails"]:
         print("No mail has been sent.")
-    for mail in mails:
-        print(
-            f"From: {mail['sender']}\nTo: {', '.join(mail['to'])}\nSubject: {mail['subject']}\n\n{mail['text']}"
-        )
+    print(("\n" + "-" * 72 + "\n\n").join(map(_mail_text, answer["mails"])), end="")
+
+
+def _mail_text(mail: dict[str, Any]) -> str:
+    head = f"From: {mail['sender']}\nTo: {', '.join(mail['to'])}\nSubject: {mail['subject']}\n"
+    return f"{head}\n{mail['text'].rstrip()}\n"
 
 
 @app.command
-def reset(*, json: Json = False, endpoint_url: api.EndpointUrl = None) -> None:
+def reset(*, json: Json = False, where: api.WhereFlags = api.HERE) -> None:
     """Forget all identities, records and mail. Access keys and the clock stay as they are."""
-    answer = _steer(endpoint_url, "POST", "reset")
+    answer = api.steer(api.find(where), "POST", "reset")
     print_json(answer) if json else print("The sandbox is empty.")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -34,7 +34,7 @@ def serve(
     chosen = roles_of(roles)
     against = what_stands_against(tree, chosen)
     if against:
-        raise CommandError("; ".join(against), status=USAGE)
+        raise CommandError("; ".join(map(str, against)), status=USAGE)
 
     # The service brings in most of the house; a refusal should not have to wait for that.
     from indicia.app.running import serve as run

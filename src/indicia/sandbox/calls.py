@@ -1,4 +1,4 @@
-"""The calls that steer a sandbox over HTTP: `/indicia/v1/sandbox/...`, and `/_aws/ses` as LocalStack has it."""
+"""The calls that steer a sandbox over HTTP: `/indicia/v1/sandbox/...`, and `/_aws/ses` of LocalStack's."""
 
 from __future__ import annotations
 

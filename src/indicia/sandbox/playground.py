@@ -21,6 +21,7 @@ import dns.rdataclass
 import dns.rdataset
 import dns.rdatatype
 import dns.rrset
+import msgspec
 
 from indicia.domain.dkim import split_text
 from indicia.domain.faults import FaultKind, refuse
@@ -120,6 +121,17 @@ class Playground:
         for name, sets in held:
             for kind, rdataset in sorted(sets.items()):
                 yield name, kind, rdataset.ttl, [_text(rdata) for rdata in rdataset]
+
+    def dump(self) -> bytes:
+        """Return what is published as JSON, for `load`."""
+        return msgspec.json.encode(list(self.records()))
+
+    def load(self, dumped: bytes) -> None:
+        """Publish what was dumped. Raises ValueError when it is no dump."""
+        for name, kind, ttl, values in msgspec.json.decode(
+            dumped, type=list[tuple[str, str, int, list[str]]]
+        ):
+            self.put(name, kind, values, ttl)
 
     def answer(self, query: dns.message.Message) -> dns.message.Message:
         """Return the answer to a query, as a recursive resolver that reaches everything would give it."""

@@ -31,7 +31,7 @@ class Steering:
     """Moves the clock, edits the DNS, reads the mail. One call at a time: the next one waits.
 
     `parts` returns what has to come to rest, in the order in which one causes work for the next;
-    `corroborate` is CHECK_MAX.
+    `corroborate` is CHECK_MAX. `keep` is called when what is published has changed.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Steering:
         *,
         parts: Callable[[], Sequence[Settles]],
         corroborate: Span,
+        keep: Callable[[], None],
     ) -> None:
         self.playground = playground
         self.mailbox = mailbox
@@ -50,6 +51,7 @@ class Steering:
         self._clock = clock
         self._parts = parts
         self._corroborate = corroborate
+        self._keep = keep
         self._turn = asyncio.Lock()
 
     def now(self) -> Instant:
@@ -69,9 +71,10 @@ class Steering:
                     partial(playing.next_turn, now=now, until=target, apart=self._corroborate)
                 )
                 self._clock.advance(max(1, (turn or target) - now))
+                # Before anything is done at the new present: a clock that was moved never goes back.
+                offset = str(self._clock.offset)
+                await self._database.writing(partial(meta.put, key=CLOCK_OFFSET, value=offset))
                 await self._settle()
-            offset = str(self._clock.offset)
-            await self._database.writing(lambda s: meta.put(s, CLOCK_OFFSET, offset))
             return self._clock.now()
 
     async def put(self, name: str, rtype: str, values: list[str], ttl: int = TTL) -> None:
@@ -100,6 +103,7 @@ class Steering:
         """Forget identities, records and mail. Keys, accounts and the clock stay as they are."""
         async with self._turn:
             self.playground.clear()
+            self._keep()
             await self._database.writing(playing.reset)
             await self._settle()
             self.mailbox.clear()
@@ -110,6 +114,7 @@ class Steering:
             await self._settle()
 
     async def _look_at(self, names: Sequence[str]) -> None:
+        self._keep()
         concerned = sorted({parent for name in names for parent in _itself_and_parents(name.lower())})
         async with self._turn:
             now = self._clock.now()
