@@ -174,8 +174,7 @@ def find(where: Where) -> Service:
                 " set INDICIA_DATA_DIR, or give --endpoint-url",
                 status=USAGE,
             )
-        key = _key(environ, shared, data_dir) or (_SANDBOX_KEY, "sandbox")
-        return Service(_SANDBOX_URL, region, *key)
+        url = _SANDBOX_URL
     key = _key(environ, shared, data_dir)
     if key is None and is_sandbox(url):
         key = (_SANDBOX_KEY, "sandbox")

@@ -81,7 +81,11 @@ class _Report:
         words, style = _STANDING[diagnosis["verdict"]]
         self._line((diagnosis["identity"], "bold"), ("  ", ""), (words, style))
         self._line((self._looked(), "dim"))
+        before = ""
         for record in diagnosis["records"]:
+            if not before == record["finding"] == "OK":
+                self._line()
+            before = record["finding"]
             self._record(record)
         self._line()
         self._prose(self._summary(), indent="")
@@ -94,7 +98,7 @@ class _Report:
         if diagnosis["next_check_at"]:
             told.append(f"next check {_moment(diagnosis['next_check_at'])}")
         if diagnosis["deadline"]:
-            told.append(f"time until {_moment(diagnosis['deadline'])}")
+            told.append(f"waiting until {_moment(diagnosis['deadline'])}")
         return "; ".join(told)
 
     def _record(self, record: dict[str, Any]) -> None:
@@ -103,7 +107,6 @@ class _Report:
             (self._right, "green") if well else (self._wrong, "red") if required else (self._advice, "yellow")
         )
         kind = f"{_FACETS.get(record['facet'], record['facet'])}{'' if required else ', advice'}"
-        self._line()
         self._line(
             (f"  {mark} ", f"bold {style}"),
             (f"{record['name']}  {record['type']}", "bold"),
@@ -132,7 +135,10 @@ class _Report:
                 f"{wrong} of {len(required)} required records {'is' if wrong == 1 else 'are'} not right yet."
             )
         if diagnosis["verdict"] == "failed":
-            return "The records are right now. Start anew: VerifyDomainDkim, or PutEmailIdentityDkimSigningAttributes."
+            return (
+                "The records are right now. Start anew: VerifyDomainDkim (v1), or"
+                " PutEmailIdentityDkimSigningAttributes (v2)."
+            )
         return "All required records are right."
 
     def _prose(self, text: str, *, indent: str, style: str = "") -> None:
