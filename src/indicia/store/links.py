@@ -18,6 +18,14 @@ _l = tables.verification_link.c
 
 
 @dataclass(frozen=True, slots=True)
+class Landing:
+    """Where a browser goes after a visit, in place of our own pages: as the template of the mail has it."""
+
+    success: str
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredLink:
     """A link as it was made, and what has happened to it."""
 
@@ -28,6 +36,7 @@ class StoredLink:
     expires_at: Instant
     used_at: Instant | None
     superseded_at: Instant | None
+    landing: Landing | None = None
 
 
 _CREATE = Prepared(sa.insert(tables.verification_link))
@@ -45,6 +54,8 @@ _FIND = Prepared(
         _l.expires_at,
         _l.used_at,
         _l.superseded_at,
+        _l.success_url,
+        _l.failure_url,
     ).where(_l.token_hash == sa.bindparam("token_hash"))
 )
 _OPEN = (
@@ -59,9 +70,16 @@ _PRUNE = Prepared(sa.delete(tables.verification_link).where(_l.expires_at < sa.b
 
 
 def create(
-    s: Session, token_hash: bytes, *, identity_id: int, generation: int, now: Instant, expires_at: Instant
+    s: Session,
+    token_hash: bytes,
+    *,
+    identity_id: int,
+    generation: int,
+    now: Instant,
+    expires_at: Instant,
+    landing: Landing | None = None,
 ) -> None:
-    """Make a link of the identity, good once and until `expires_at`.
+    """Make a link of the identity, good once and until `expires_at`; visits to it end at `landing`.
 
     Earlier links of the identity that were not used are superseded (spec 3.1).
     """
@@ -75,13 +93,18 @@ def create(
         expires_at=expires_at,
         used_at=None,
         superseded_at=None,
+        success_url=landing.success if landing else None,
+        failure_url=landing.failure if landing else None,
     )
 
 
 def find(s: Session, token_hash: bytes) -> StoredLink | None:
     """Return the link, None when it is not known. Changes nothing: mail scanners open links."""
     row = s.one(_FIND, token_hash=token_hash)
-    return None if row is None else StoredLink(*row)
+    if row is None:
+        return None
+    *link, success, failure = row
+    return StoredLink(*link, landing=None if success is None else Landing(success, failure))
 
 
 def use(s: Session, token_hash: bytes, now: Instant) -> bool:
