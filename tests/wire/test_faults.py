@@ -35,6 +35,9 @@ MODELLED = {
     FaultKind.ACCOUNT_SENDING_PAUSED: ("AccountSendingPausedException", "SendingPausedException"),
     FaultKind.CONFIGURATION_SET_NOT_FOUND: ("ConfigurationSetDoesNotExistException", "NotFoundException"),
     FaultKind.CONFIGURATION_SET_EXISTS: ("ConfigurationSetAlreadyExistsException", "AlreadyExistsException"),
+    FaultKind.TRACKING_OPTIONS_NOT_FOUND: ("TrackingOptionsDoesNotExistException", "NotFoundException"),
+    FaultKind.TRACKING_OPTIONS_EXIST: ("TrackingOptionsAlreadyExistsException", "AlreadyExistsException"),
+    FaultKind.INVALID_TRACKING_OPTIONS: ("InvalidTrackingOptionsException", "BadRequestException"),
     FaultKind.TEMPLATE_NOT_FOUND: (
         "CustomVerificationEmailTemplateDoesNotExistException",
         "NotFoundException",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from indicia.vault.keyring import Keyring
 
 IDENTITIES = "identities"
+CONFIGURATION_SETS = "configuration-sets"
+VERIFICATION_TEMPLATES = "verification-templates"
+RECOMMENDATIONS = "recommendations"
+
+
+def certificates_of(identity_id: int) -> str:
+    """Return the name of the list of one identity's certificates."""
+    return f"certificates/{identity_id}"
 
 
 def _purpose(listed: str, call: Call) -> str:
@@ -32,8 +41,17 @@ def token_after(name: str, listed: str, call: Call, keyring: Keyring) -> str:
     return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
 
 
-def place_of(token: str | None, listed: str, call: Call, keyring: Keyring) -> str:
+def place_of(
+    token: str | None,
+    listed: str,
+    call: Call,
+    keyring: Keyring,
+    *,
+    refusal: Callable[[str], str] = "Invalid NextToken <{}>.".format,
+) -> str:
     """Return the name behind which the list goes on; the empty text for its beginning.
+
+    `refusal` makes the sentence of the token: no two lists of the vendor refuse one in the same words.
 
     Raises: `Fault` INVALID_PARAMETER `Invalid NextToken <T>.` for a token of another list, account, region or
     making.
@@ -44,4 +62,4 @@ def place_of(token: str | None, listed: str, call: Call, keyring: Keyring) -> st
         sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         return keyring.open(sealed, _purpose(listed, call)).decode()
     except (binascii.Error, ValueError, KeyringError):
-        refuse(FaultKind.INVALID_PARAMETER, f"Invalid NextToken <{shown(token)}>.")
+        refuse(FaultKind.INVALID_PARAMETER, refusal(shown(token)))
