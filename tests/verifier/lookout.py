@@ -308,15 +308,18 @@ def _store(s: Session, identity: Identity, token_set: TokenSet | None, now: int)
     identities.insert(s, identity)
 
 
-def change_tokens(database: Database, identity: Identity, token_set: TokenSet, now: int) -> None:
-    """Give the identity another token set, as the API does: a newer expectation, started anew, due now."""
+def change_tokens(
+    database: Database, identity: Identity, token_set: TokenSet, now: int, *, schedule: bool
+) -> None:
+    """Give the identity another token set, a newer expectation, started anew; let it be looked at now."""
     newer = replace(identity, token_set_id=token_set.id, generation=identity.generation + 1)
 
     def change(s: Session) -> None:
         keys.insert_token_set(s, token_set, now)
         identities.update(s, newer, identity.version)
         facets.put(s, identity.id, start(Facet.DKIM, newer.generation, now, WINDOW))
-        checks.schedule(s, identity.id, checks.shard_of(identity.name), now, interval=PACE.first)
+        if schedule:
+            checks.schedule(s, identity.id, checks.shard_of(identity.name), now, interval=PACE.first)
 
     database.write(change)
 

@@ -632,8 +632,14 @@ def test_who_asked_is_part_of_the_evidence(database: Database, server: NameServe
 # -- the expectation and the zone change during the check ----------------------------------------------
 
 
-def test_a_verdict_on_an_older_expectation_is_dropped(database: Database, server: NameServer) -> None:
-    """New tokens while the old ones are being looked at: what is seen of the old ones lands nowhere."""
+@pytest.mark.parametrize("schedule", [True, False])
+def test_a_verdict_on_an_older_expectation_is_dropped(
+    database: Database, server: NameServer, schedule: bool
+) -> None:
+    """New tokens while the old ones are being looked at: what is seen of the old ones lands nowhere.
+
+    Whether or not the change also asked for a look, there is one for the new tokens at once.
+    """
 
     async def story(lookout: Lookout) -> None:
         identity = lookout.add(NAME)
@@ -644,7 +650,7 @@ def test_a_verdict_on_an_older_expectation_is_dropped(database: Database, server
         def change(_: Asked) -> None:
             if not changed:
                 changed.append(1)
-                change_tokens(database, identity, newer, lookout.clock.now())
+                change_tokens(database, identity, newer, lookout.clock.now(), schedule=schedule)
 
         server.on_question = change
         await lookout.settled()
