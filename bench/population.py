@@ -15,7 +15,7 @@ from typing import Final
 
 from bench.signing import REGION, Key
 from indicia import settings as configuration
-from indicia.app.service import Installation
+from indicia.installation import Installation
 from indicia.clock import Clock
 from indicia.domain.dkim import new_tokens, new_verification_token
 from indicia.domain.identity import (
