@@ -74,6 +74,8 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
         "ListEmailIdentities": {},
         "GetIdentityVerificationAttributes": {"Identities": ["example.com"]},
         "GetIdentityDkimAttributes": {"Identities": ["example.com"]},
+        "GetIdentityMailFromDomainAttributes": {"Identities": ["example.com"]},
+        "GetIdentityNotificationAttributes": {"Identities": ["example.com"]},
         "ListIdentities": {},
         "ListVerifiedEmailAddresses": {},
         "GetCallerIdentity": {},
@@ -123,6 +125,9 @@ BY_NAME = {
     "GetEmailIdentity": "EmailIdentity",
     "DeleteEmailIdentity": "EmailIdentity",
     "PutEmailIdentityDkimAttributes": "EmailIdentity",
+    "PutEmailIdentityMailFromAttributes": "EmailIdentity",
+    "PutEmailIdentityFeedbackAttributes": "EmailIdentity",
+    "PutEmailIdentityConfigurationSetAttributes": "EmailIdentity",
     "VerifyDomainIdentity": "Domain",
     "VerifyDomainDkim": "Domain",
     "VerifyEmailIdentity": "EmailAddress",
@@ -131,6 +136,13 @@ BY_NAME = {
     "CheckIdentity": "name",
     "GetIdentityHistory": "name",
     "GetIdentityRecords": "name",
+}
+SETTINGS_BY_NAME: dict[str, dict[str, object]] = {
+    "SetIdentityMailFromDomain": {"MailFromDomain": "bounce.example.com"},
+    "SetIdentityDkimEnabled": {"DkimEnabled": False},
+    "SetIdentityFeedbackForwardingEnabled": {"ForwardingEnabled": True},
+    "SetIdentityNotificationTopic": {"NotificationType": "Bounce"},
+    "SetIdentityHeadersInNotificationsEnabled": {"NotificationType": "Bounce", "Enabled": True},
 }
 
 
@@ -149,7 +161,17 @@ def test_no_name_breaks_anything(desk: Desk, name: str) -> None:
     for operation, member in BY_NAME.items():
         with suppress(Fault):
             desk.ask(operation, **{member: name})
-    for operation in ("GetIdentityVerificationAttributes", "GetIdentityDkimAttributes"):
+    with suppress(Fault):
+        desk.ask("SetIdentityMailFromDomain", Identity="example.com", MailFromDomain=name)
+    for operation, members in SETTINGS_BY_NAME.items():
+        with suppress(Fault):
+            desk.ask(operation, Identity=name, **members)
+    for operation in (
+        "GetIdentityVerificationAttributes",
+        "GetIdentityDkimAttributes",
+        "GetIdentityMailFromDomainAttributes",
+        "GetIdentityNotificationAttributes",
+    ):
         desk.ask(operation, Identities=[name])
     desk.ask("ListEmailIdentities", Filter={"IDENTITY_NAME_CONTAINS": name})
     for left in desk.ask("ListIdentities").Identities:

@@ -15,7 +15,7 @@ from indicia.domain.identity import Facet, Status
 from indicia.domain.time import DAY, HOUR
 from indicia.domain.verification import own_status
 from indicia.operations.token_sets import give_key
-from indicia.store import checks, keys
+from indicia.store import checks, keys, signing_overrides
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 SIGNING = "PutEmailIdentityDkimSigningAttributes"
@@ -30,6 +30,11 @@ def length(bits: int) -> DkimSigningAttributes:
 def shown(desk: Desk, name: str = "example.com") -> Any:
     """What Get shows of DKIM."""
     return desk.ask("GetEmailIdentity", EmailIdentity=name).DkimAttributes
+
+
+def v1_shown(desk: Desk, name: str) -> Any:
+    """What v1 shows of DKIM."""
+    return desk.ask("GetIdentityDkimAttributes", Identities=[name]).DkimAttributes[name]
 
 
 def tokens_of(desk: Desk, name: str = "example.com") -> tuple[str, ...]:
@@ -60,31 +65,82 @@ def test_the_switch_touches_signing_alone(desk: Desk, status: Status) -> None:
     [
         ("none.example", "none.example"),
         ("ann@none.example", "none.example"),
+        ("bob@none.example", "none.example"),
         ("plain.example", "plain.example"),
+        ("ann@plain.example", "plain.example"),
+        ("a b@example.com", "example.com"),
+        ("x" * 320 + "@example.com", "example.com"),
     ],
 )
 def test_the_switch_needs_dkim_to_switch(desk: Desk, name: str, domain: str) -> None:
-    """A missing identity, an address without its domain and a domain without DKIM get the probed sentence."""
+    """Without an identity, or without DKIM on the domain, both versions refuse in the probed sentence."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
     desk.ask("VerifyDomainIdentity", Domain="plain.example")
-    fault = desk.refused(SWITCH, EmailIdentity=name, SigningEnabled=True)
-    assert (fault.kind, fault.message) == (
-        FaultKind.INVALID_PARAMETER,
-        f"Domain {domain} is not verified for DKIM signing.",
-    )
+    desk.ask("CreateEmailIdentity", EmailIdentity="bob@none.example")
+    for fault in (
+        desk.refused(SWITCH, EmailIdentity=name, SigningEnabled=True),
+        desk.refused("SetIdentityDkimEnabled", Identity=name, DkimEnabled=True),
+    ):
+        assert (fault.kind, fault.message) == (
+            FaultKind.INVALID_PARAMETER,
+            f"Domain {domain} is not verified for DKIM signing.",
+        )
 
 
-def test_an_address_declines_for_itself(desk: Desk) -> None:
-    """The switch of an address leaves its domain alone, and cannot turn on what the domain has off."""
+@pytest.mark.parametrize("registered", [True, False])
+def test_an_address_has_a_switch_of_its_own(desk: Desk, registered: bool) -> None:
+    """What an address says goes before what its domain says, both ways, and leaves the domain alone (3.7)."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    if registered:
+        desk.ask("CreateEmailIdentity", EmailIdentity="ann@example.com")
+
+    for address, domain in ((False, True), (True, True), (True, False), (False, False)):
+        desk.ask(SWITCH, EmailIdentity="example.com", SigningEnabled=domain)
+        desk.ask(SWITCH, EmailIdentity="ann@example.com", SigningEnabled=address)
+        assert shown(desk).SigningEnabled is domain
+        assert desk.read(
+            lambda s: signing_overrides.many(s, desk.account, desk.region, ["ann@example.com"])
+        ) == {"ann@example.com": address}
+        if registered:
+            assert shown(desk, "ann@example.com").SigningEnabled is address
+            assert v1_shown(desk, "ann@example.com").DkimEnabled is address
+
+
+def test_an_address_that_said_nothing_follows_its_domain(desk: Desk) -> None:
+    """The effective value of an address without a switch is its domain's, as it is now."""
     desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
     desk.ask("CreateEmailIdentity", EmailIdentity="ann@example.com")
+    for enabled in (False, True):
+        desk.ask(SWITCH, EmailIdentity="example.com", SigningEnabled=enabled)
+        assert shown(desk, "ann@example.com").SigningEnabled is enabled
+        assert v1_shown(desk, "ann@example.com").DkimEnabled is enabled
+
+
+def test_the_switch_of_an_address_goes_with_its_identity(desk: Desk) -> None:
+    """A deleted address that is created again has what its domain has. Cases tell addresses apart."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    desk.ask("CreateEmailIdentity", EmailIdentity="ann@example.com")
+    for name in ("ann@example.com", "Ann@example.com"):
+        desk.ask(SWITCH, EmailIdentity=name, SigningEnabled=False)
+
+    desk.ask("DeleteEmailIdentity", EmailIdentity="ann@example.com")
+    for name in ("ann@example.com", "Ann@example.com"):
+        desk.ask("CreateEmailIdentity", EmailIdentity=name)
+
     assert shown(desk, "ann@example.com").SigningEnabled is True
+    assert shown(desk, "Ann@example.com").SigningEnabled is False
 
-    desk.ask(SWITCH, EmailIdentity="ann@example.com", SigningEnabled=False)
-    assert (shown(desk, "ann@example.com").SigningEnabled, shown(desk).SigningEnabled) == (False, True)
 
-    desk.ask(SWITCH, EmailIdentity="ann@example.com", SigningEnabled=True)
-    desk.ask(SWITCH, EmailIdentity="example.com", SigningEnabled=False)
-    assert shown(desk, "ann@example.com").SigningEnabled is False
+@pytest.mark.parametrize("enabled", [True, False])
+def test_v1_has_the_same_switch(desk: Desk, enabled: bool) -> None:
+    """SetIdentityDkimEnabled and PutEmailIdentityDkimAttributes move one switch, status untouched."""
+    desk.ask("VerifyDomainDkim", Domain="example.com")
+    desk.ask(SWITCH, EmailIdentity="example.com", SigningEnabled=not enabled)
+
+    desk.ask("SetIdentityDkimEnabled", Identity="Example.COM", DkimEnabled=enabled)
+
+    assert (shown(desk).SigningEnabled, shown(desk).Status) == (enabled, "PENDING")
+    assert v1_shown(desk, "example.com").DkimEnabled is enabled
 
 
 def test_moving_to_an_own_key(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from indicia.operations.dispatch import Dispatch
 from indicia.operations.house import House, Wakes
 from indicia.operations.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
-from indicia.settings import Role, Settings
+from indicia.settings import Role, Settings, VerificationMode
 from indicia.store import access
 from indicia.store.session import Session
 from indicia.vault import purposes
@@ -82,6 +82,7 @@ def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wak
         random=secrets.token_bytes,
         mails=_mails(installation, settings, public_url),
         wakes=wakes,
+        instant=settings.verification is VerificationMode.INSTANT,
     )
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import IdentityKind, Status, TokenSet, TokenSetKind
+from indicia.domain.inheritance import covered
 from indicia.domain.names import IdentityName, parse_identity, refuse_reserved, shown
 from indicia.domain.tags import check_tags
-from indicia.operations.inheritance import covered, domains_above
+from indicia.operations.default_configuration_set import require_configuration_set
+from indicia.operations.inheritance import above
 from indicia.operations.registration import register_address, register_domain
 from indicia.operations.signing_choice import EasyDkim, SigningChoice, carries_key, parse_choice
-from indicia.store import configuration_sets, identities, tags
+from indicia.store import identities, tags
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.rules import timestamp
 
@@ -80,25 +82,14 @@ def create_email_identity(
     if identities.get(s, call.account, call.region, name.text) is not None:
         refuse(FaultKind.ALREADY_EXISTS, f"Email identity {shown(name.text)} already exist.")
     checked_tags = check_tags(request.tags)
-    configuration_set = request.configuration_set
-    if configuration_set and not _has_configuration_set(call, configuration_set, s):
-        refuse(
-            FaultKind.CONFIGURATION_SET_NOT_FOUND,
-            f"Configuration set <{shown(configuration_set)}> does not exist.",
-        )
+    require_configuration_set(call, request.configuration_set, s)
     identity, token_set = _register(house, call, request, s)
     tags.put(s, call.account, call.region, f"identity/{name.text}", dict(checked_tags))
     return sesv2.CreateEmailIdentityResponse(
         IdentityType=name.kind.value,
-        VerifiedForSendingStatus=covered(domains_above(s, identity)),
-        DkimAttributes=None if token_set is None else _answer(identity, token_set),
+        VerifiedForSendingStatus=house.instant or covered(above(s, identity)),
+        DkimAttributes=None if token_set is None else _answer(house, identity, token_set),
     )
-
-
-def _has_configuration_set(call: Call, name: str, s: Session) -> bool:
-    # Spec 6.7: at most 64 of A-Za-z0-9_-. What cannot be a name is not looked up.
-    possible = len(name) <= 64 and name.isascii() and name.isprintable()
-    return possible and configuration_sets.exists(s, call.account, call.region, name)
 
 
 def _register(house: House, call: Call, request: NewIdentity, s: Session) -> tuple[Identity, TokenSet | None]:
@@ -112,12 +103,13 @@ def _register(house: House, call: Call, request: NewIdentity, s: Session) -> tup
     return identity, None
 
 
-def _answer(identity: Identity, token_set: TokenSet) -> sesv2.DkimAttributes:
+def _answer(house: House, identity: Identity, token_set: TokenSet) -> sesv2.DkimAttributes:
     """Return the DKIM side of a domain just created: NOT_STARTED here, PENDING from the next Get on (2.4)."""
+    status = Status.SUCCESS if house.instant else Status.NOT_STARTED
     easy = token_set.kind is TokenSetKind.EASY
     return sesv2.DkimAttributes(
         SigningEnabled=identity.signing_enabled,
-        Status=Status.NOT_STARTED.value,
+        Status=status.value,
         Tokens=list(token_set.tokens),
         SigningHostedZone=token_set.zone if easy else None,
         SigningAttributesOrigin=identity.origin,

@@ -1,4 +1,4 @@
-"""How an identity is signed, v2: PutEmailIdentityDkimAttributes, PutEmailIdentityDkimSigningAttributes."""
+"""How an identity is signed: the switch (v1 and v2), the method, the key and its length (v2)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identity import Facet, IdentityKind, Status, TokenSet, TokenSetKind
+from indicia.domain.inheritance import keys_of
 from indicia.domain.key_length import check_change, earliest_change
-from indicia.domain.names import fold, parse_domain, shown
+from indicia.domain.names import fold, parse_address, parse_domain, shown
 from indicia.domain.time import rfc3339
-from indicia.operations.dkim_standing import dkim_source, dkim_status
-from indicia.operations.inheritance import domains_above
+from indicia.operations.dkim_standing import dkim_status
+from indicia.operations.inheritance import views_above
 from indicia.operations.registration import begin, look_now
 from indicia.operations.signing_choice import EasyDkim, SigningChoice, carries_key, parse_choice
 from indicia.operations.token_sets import abandon, change_length, issue
-from indicia.store import identities
-from indicia.wire.shapes import sesv2
+from indicia.store import identities, signing_overrides
+from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
@@ -30,23 +31,50 @@ def put_dkim_attributes(
 ) -> sesv2.PutEmailIdentityDkimAttributesResponse:
     """SES v2 PutEmailIdentityDkimAttributes: signing is on or off. The status of DKIM is not touched.
 
-    An address keeps a switch of its own, which can decline what its domain has on (spec 3.7).
-
     Raises: `Fault` INVALID_PARAMETER `Domain D is not verified for DKIM signing.`, for a missing identity
     too; CONCURRENT_MODIFICATION.
     """
-    view = identities.view(s, call.account, call.region, fold(request.EmailIdentity))
-    if view is None or dkim_source(view, _above(s, view)) is None:
-        domain = request.EmailIdentity.rpartition("@")[2]
-        refuse(FaultKind.INVALID_PARAMETER, f"Domain {shown(domain)} is not verified for DKIM signing.")
-    identity = view.identity
-    if identity.signing_enabled != request.SigningEnabled:
-        identities.update(s, replace(identity, signing_enabled=request.SigningEnabled), identity.version)
+    _switch(call, request.EmailIdentity, s, enabled=request.SigningEnabled)
     return sesv2.PutEmailIdentityDkimAttributesResponse()
 
 
-def _above(s: Session, view: IdentityView) -> tuple[IdentityView, ...]:
-    return domains_above(s, view.identity) if view.identity.kind is IdentityKind.EMAIL_ADDRESS else ()
+def set_dkim_enabled(
+    house: House, call: Call, request: ses.SetIdentityDkimEnabledRequest, s: Session
+) -> ses.SetIdentityDkimEnabledResponse:
+    """SES v1 SetIdentityDkimEnabled: as PutEmailIdentityDkimAttributes.
+
+    Raises: `Fault` INVALID_PARAMETER `Domain D is not verified for DKIM signing.`
+    """
+    _switch(call, request.Identity, s, enabled=request.DkimEnabled)
+    return ses.SetIdentityDkimEnabledResponse()
+
+
+def _switch(call: Call, asked: str, s: Session, *, enabled: bool) -> None:
+    """Signing of a domain is on or off; or that of one address, whatever its domain does (spec 3.7).
+
+    The address need not be an identity, as long as DKIM is set up for a domain above it (probed).
+    """
+    if "@" in asked:
+        address = _signed_address(call, asked, s)
+        if address is not None:
+            signing_overrides.put(s, call.account, call.region, address, enabled=enabled)
+            return
+    identity = identities.get(s, call.account, call.region, fold(asked))
+    if identity is None or identity.kind is IdentityKind.EMAIL_ADDRESS or identity.token_set_id is None:
+        domain = asked.rpartition("@")[2]
+        refuse(FaultKind.INVALID_PARAMETER, f"Domain {shown(domain)} is not verified for DKIM signing.")
+    if identity.signing_enabled != enabled:
+        identities.update(s, replace(identity, signing_enabled=enabled), identity.version)
+
+
+def _signed_address(call: Call, asked: str, s: Session) -> str | None:
+    """Return the address, None where it is none or its mail is signed by nobody's keys."""
+    try:
+        address = parse_address(asked).text
+    except Fault:
+        return None
+    above = views_above(s, call.account, call.region, IdentityKind.EMAIL_ADDRESS, address)
+    return None if keys_of(above) is None else address
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +133,7 @@ def put_dkim_signing_attributes(
     issued = issue(house, call, s, request.choice, view.identity.next_key_length)
     if token_set is not None:
         abandon(s, token_set, call.now)
-    _restart(house, call, s, view, issued)
-    return _answer(issued, Status.PENDING)
+    return _answer(issued, _restart(house, call, s, view, issued))
 
 
 def _stay_easy(
@@ -119,8 +146,7 @@ def _stay_easy(
     failed = dkim_status(view) in (Status.FAILED, Status.NOT_STARTED)
     if wanted is None or (failed and wanted is configured):
         if failed:
-            _restart(house, call, s, view, token_set)
-            return _answer(token_set, Status.PENDING)
+            return _answer(token_set, _restart(house, call, s, view, token_set))
         return _answer(token_set, dkim_status(view))
     check_change(
         configured,
@@ -130,12 +156,11 @@ def _stay_easy(
         shown_as=rfc3339(earliest_change(wanted, token_set.key_made_at)),
     )
     changed = change_length(house, call, s, token_set, wanted)
-    _restart(house, call, s, view, changed)
-    return _answer(changed, Status.PENDING)
+    return _answer(changed, _restart(house, call, s, view, changed))
 
 
-def _restart(house: House, call: Call, s: Session, view: IdentityView, token_set: TokenSet) -> None:
-    """Store what is to be published now, and begin to look for it."""
+def _restart(house: House, call: Call, s: Session, view: IdentityView, token_set: TokenSet) -> Status:
+    """Store what is to be published now and begin to look for it. Return the status of that."""
     identity = view.identity
     changed = replace(
         identity,
@@ -145,8 +170,9 @@ def _restart(house: House, call: Call, s: Session, view: IdentityView, token_set
         next_key_length=token_set.key_length or identity.next_key_length,
     )
     stored = identities.update(s, changed, identity.version)
-    begin(house, call, s, stored, Facet.DKIM, previous=view.facets.get(Facet.DKIM))
+    state = begin(house, call, s, stored, Facet.DKIM, previous=view.facets.get(Facet.DKIM))
     look_now(house, call, s, stored)
+    return state.status
 
 
 def _answer(token_set: TokenSet, status: Status) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:

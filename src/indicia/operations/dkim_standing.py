@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indicia.domain.identity import Facet, IdentityKind, Status, TokenSetKind
+from indicia.domain.inheritance import is_signed, keys_of
 from indicia.store.identities import IdentityView
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import timestamp
@@ -25,7 +26,7 @@ def dkim_source(view: IdentityView, above: Sequence[IdentityView]) -> IdentityVi
     """
     if view.identity.kind is IdentityKind.DOMAIN:
         return view if view.token_set is not None else None
-    return next((domain for domain in above if domain.token_set is not None), None)
+    return keys_of(above)
 
 
 def dkim_status(view: IdentityView) -> Status:
@@ -34,13 +35,13 @@ def dkim_status(view: IdentityView) -> Status:
     return Status.NOT_STARTED if state is None else state.status
 
 
-def signing_enabled(view: IdentityView, source: IdentityView) -> bool:
-    """Say whether mail from the identity is to be signed: an address may decline what its domain has on."""
-    return source.identity.signing_enabled and view.identity.signing_enabled
+def v2_attributes(
+    view: IdentityView, above: Sequence[IdentityView], switch: bool | None
+) -> sesv2.DkimAttributes:
+    """Return the `DkimAttributes` of GetEmailIdentity (spec 2.4; what is omitted for BYODKIM: 4.2).
 
-
-def v2_attributes(view: IdentityView, above: Sequence[IdentityView]) -> sesv2.DkimAttributes:
-    """Return the `DkimAttributes` of GetEmailIdentity (spec 2.4; what is omitted for BYODKIM: 4.2)."""
+    `switch` is the one of an address, None where it has none: what is shown is what applies (spec 3.7).
+    """
     source = dkim_source(view, above)
     if source is None or source.token_set is None:
         return sesv2.DkimAttributes(
@@ -52,7 +53,7 @@ def v2_attributes(view: IdentityView, above: Sequence[IdentityView]) -> sesv2.Dk
     token_set = source.token_set
     easy = token_set.kind is TokenSetKind.EASY
     return sesv2.DkimAttributes(
-        SigningEnabled=signing_enabled(view, source),
+        SigningEnabled=is_signed(source, switch),
         Status=dkim_status(source).value,
         Tokens=list(token_set.tokens),
         SigningHostedZone=token_set.zone if easy else None,
@@ -63,15 +64,17 @@ def v2_attributes(view: IdentityView, above: Sequence[IdentityView]) -> sesv2.Dk
     )
 
 
-def v1_attributes(view: IdentityView, above: Sequence[IdentityView]) -> ses.IdentityDkimAttributes:
-    """Return the entry of GetIdentityDkimAttributes."""
+def v1_attributes(
+    view: IdentityView, above: Sequence[IdentityView], switch: bool | None
+) -> ses.IdentityDkimAttributes:
+    """Return the entry of GetIdentityDkimAttributes. `switch` as in `v2_attributes`."""
     source = dkim_source(view, above)
     if source is None or source.token_set is None:
         return ses.IdentityDkimAttributes(
             DkimEnabled=False, DkimVerificationStatus=V1_STATUS[Status.NOT_STARTED], DkimTokens=[]
         )
     return ses.IdentityDkimAttributes(
-        DkimEnabled=signing_enabled(view, source),
+        DkimEnabled=is_signed(source, switch),
         DkimVerificationStatus=V1_STATUS[dkim_status(source)],
         DkimTokens=list(source.token_set.tokens),
     )

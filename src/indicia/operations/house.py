@@ -40,7 +40,8 @@ class House:
     `service_domain` is the operator's own; keys of new identities are published under `dkim.` it. `windows`
     are how long proofs may take, `first_check` is the interval with which checking begins. `is_public_suffix`
     says of a domain in lower case whether others register below it; `to_ascii` returns an internationalised
-    domain in its ASCII form, None where it has none. `mails` is how addresses are written to.
+    domain in its ASCII form, None where it has none. `mails` is how addresses are written to. `instant` says
+    that nothing is asked for its proof: whatever is begun is verified at once (INDICIA_VERIFICATION).
     """
 
     service_domain: str
@@ -52,6 +53,7 @@ class House:
     random: RandomBytes
     mails: VerificationMails
     wakes: Wakes
+    instant: bool = False
 
     @property
     def signing_zone(self) -> str:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import Facet, IdentityKind
+from indicia.domain.identity import IdentityKind
+from indicia.domain.inheritance import covered, covering
 from indicia.domain.names import fold, shown
 from indicia.domain.verification import MAY_SEND, own_status
+from indicia.operations import mail_from
+from indicia.operations.batches import folded
 from indicia.operations.dkim_standing import V1_STATUS, v1_attributes, v2_attributes
-from indicia.operations.inheritance import covered, domains_above, names_above
-from indicia.store import identities
+from indicia.operations.inheritance import above
+from indicia.store import identities, signing_overrides
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from indicia.domain.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.identities import IdentityView
     from indicia.store.session import Session
-
-MOST_IDENTITIES = 100  # spec 6.7
 
 
 def get_email_identity(
@@ -39,13 +39,13 @@ def get_email_identity(
     own = own_status(view.facets)
     # A verified domain needs nobody above it: the common read is one statement.
     alone = identity.kind is IdentityKind.DOMAIN and own in MAY_SEND
-    above = () if alone else domains_above(s, identity)
+    covers = () if alone else above(s, identity)
     return sesv2.GetEmailIdentityResponse(
         IdentityType=identity.kind.value,
         FeedbackForwardingStatus=identity.feedback_forwarding,
-        VerifiedForSendingStatus=own in MAY_SEND or covered(above),
-        DkimAttributes=v2_attributes(view, above),
-        MailFromAttributes=mail_from(view),
+        VerifiedForSendingStatus=own in MAY_SEND or covered(covers),
+        DkimAttributes=v2_attributes(view, covers, _switch(s, identity)),
+        MailFromAttributes=mail_from.v2_attributes(view),
         Policies=view.policies,
         Tags=[sesv2.Tag(Key=key, Value=value) for key, value in view.tags],
         ConfigurationSetName=identity.configuration_set or None,
@@ -54,16 +54,11 @@ def get_email_identity(
     )
 
 
-def mail_from(view: IdentityView) -> sesv2.MailFromAttributes:
-    """Return `MailFromAttributes`: the behaviour alone while no domain is set (spec 3.5)."""
-    identity = view.identity
-    if not identity.mail_from_domain:
-        return sesv2.MailFromAttributes(BehaviorOnMxFailure=identity.mail_from_behavior.value)
-    return sesv2.MailFromAttributes(
-        MailFromDomain=identity.mail_from_domain,
-        MailFromDomainStatus=view.facets[Facet.MAIL_FROM].status.value,
-        BehaviorOnMxFailure=identity.mail_from_behavior.value,
-    )
+def _switch(s: Session, identity: Identity) -> bool | None:
+    """Return the DKIM switch of an address, None where it has none and for a domain."""
+    if identity.kind is IdentityKind.DOMAIN:
+        return None
+    return signing_overrides.many(s, identity.account, identity.region, (identity.name,)).get(identity.name)
 
 
 def verification_info(view: IdentityView) -> sesv2.VerificationInfo:
@@ -90,15 +85,15 @@ def get_identity_verification_attributes(
 
     Raises: `Fault` INVALID_PARAMETER for more than a hundred identities.
     """
-    folded = _folded(request.Identities)
-    found = identities.view_many(s, call.account, call.region, list(set(folded.values())))
+    names = folded(request.Identities)
+    found = identities.view_many(s, call.account, call.region, list(set(names.values())))
     return ses.GetIdentityVerificationAttributesResponse(
         VerificationAttributes={
             asked: ses.IdentityVerificationAttributes(
                 VerificationStatus=V1_STATUS[own_status(found[name].facets)],
                 VerificationToken=found[name].identity.legacy_token or None,
             )
-            for asked, name in folded.items()
+            for asked, name in names.items()
             if name in found
         }
     )
@@ -111,28 +106,19 @@ def get_identity_dkim_attributes(
 
     Raises: `Fault` INVALID_PARAMETER for more than a hundred identities.
     """
-    folded = _folded(request.Identities)
-    addresses = {
-        name: names_above(IdentityKind.EMAIL_ADDRESS, name) for name in folded.values() if "@" in name
-    }
-    wanted = {*folded.values(), *(domain for domains in addresses.values() for domain in domains)}
+    names = folded(request.Identities)
+    addresses = {name: covering(IdentityKind.EMAIL_ADDRESS, name) for name in names.values() if "@" in name}
+    wanted = {*names.values(), *(cover for covers in addresses.values() for cover in covers)}
     found = identities.view_many(s, call.account, call.region, list(wanted))
+    switches = signing_overrides.many(s, call.account, call.region, list(addresses))
     return ses.GetIdentityDkimAttributesResponse(
         DkimAttributes={
             asked: v1_attributes(
-                found[name], tuple(found[domain] for domain in addresses.get(name, ()) if domain in found)
+                found[name],
+                tuple(found[cover] for cover in addresses.get(name, ()) if cover in found),
+                switches.get(name),
             )
-            for asked, name in folded.items()
+            for asked, name in names.items()
             if name in found
         }
     )
-
-
-def _folded(asked: Sequence[str]) -> dict[str, str]:
-    """Return, for each name as it was asked, the form under which it is stored."""
-    if len(asked) > MOST_IDENTITIES:
-        refuse(
-            FaultKind.INVALID_PARAMETER,
-            f"At most {MOST_IDENTITIES} identities can be asked for at once; {len(asked)} were given.",
-        )
-    return {name: fold(name) for name in asked}

@@ -12,14 +12,19 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from indicia.domain.names import MAX_ADDRESS, fold
+from indicia.domain.meant import name_meant
+from indicia.domain.names import MAX_ADDRESS
 from indicia.operations import (
     checking,
     creation,
+    default_configuration_set,
     deletion,
     dkim_settings,
+    feedback,
     history,
     listing,
+    mail_from,
+    notifications,
     reading,
     records,
     sts,
@@ -72,9 +77,9 @@ class Entry:
 
         What cannot be the name of an identity is not written down either.
         """
-        name = getattr(request, self.subject, None) if self.subject else None
-        folded = fold(name) if isinstance(name, str) and len(name) <= MAX_ADDRESS else ""
-        return identity_arn(call, folded) if folded else "*"
+        given = getattr(request, self.subject, None) if self.subject else None
+        name = name_meant(given, call.account, call.region) if isinstance(given, str) else ""
+        return identity_arn(call, name) if 0 < len(name) <= MAX_ADDRESS else "*"
 
 
 def identity_arn(call: Call, name: str) -> str:
@@ -117,6 +122,13 @@ _ENTRIES: Final = (
         prepare=dkim_settings.prepare_signing,
         slow=dkim_settings.is_slow,
     ),
+    _v2("PutEmailIdentityMailFromAttributes", mail_from.put_mail_from_attributes, writes=True),
+    _v2("PutEmailIdentityFeedbackAttributes", feedback.put_feedback_attributes, writes=True),
+    _v2(
+        "PutEmailIdentityConfigurationSetAttributes",
+        default_configuration_set.put_configuration_set_attributes,
+        writes=True,
+    ),
     # Identities, v1.
     _v1("VerifyDomainIdentity", verifying.verify_domain_identity, writes=True, subject="Domain"),
     _v1("VerifyDomainDkim", verifying.verify_domain_dkim, writes=True, subject="Domain"),
@@ -133,6 +145,28 @@ _ENTRIES: Final = (
         writes=True,
         subject="EmailAddress",
     ),
+    _v1("SetIdentityDkimEnabled", dkim_settings.set_dkim_enabled, writes=True, subject="Identity"),
+    _v1("SetIdentityMailFromDomain", mail_from.set_mail_from_domain, writes=True, subject="Identity"),
+    _v1("GetIdentityMailFromDomainAttributes", mail_from.get_mail_from_domain_attributes, writes=False),
+    _v1(
+        "SetIdentityFeedbackForwardingEnabled",
+        feedback.set_feedback_forwarding_enabled,
+        writes=True,
+        subject="Identity",
+    ),
+    _v1(
+        "SetIdentityNotificationTopic",
+        notifications.set_notification_topic,
+        writes=True,
+        subject="Identity",
+    ),
+    _v1(
+        "SetIdentityHeadersInNotificationsEnabled",
+        notifications.set_headers_in_notifications_enabled,
+        writes=True,
+        subject="Identity",
+    ),
+    _v1("GetIdentityNotificationAttributes", notifications.get_notification_attributes, writes=False),
     Entry("sts", "GetCallerIdentity", sts.get_caller_identity, False, "sts:GetCallerIdentity", Rate.FREE),
     # What SES has no operation for (contract, HTTP).
     _own("GetIdentityRecords", records.get_records, writes=False),

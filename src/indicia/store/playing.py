@@ -58,6 +58,8 @@ _EMPTIED = tuple(
         tables.mail_stop,
         tables.verification_link,
         tables.policy,
+        tables.identity_notification,
+        tables.signing_override,
         tables.tag,
         tables.configuration_set,
         tables.verification_template,
