@@ -10,7 +10,7 @@ LOCKED := $(VENV)/.locked
 SOURCES := src tests tools $(wildcard examples bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fmt lock clean
+.PHONY: help demo test check bench fmt docs lock clean
 
 help: ## Print these verbs
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ check: $(READY) ## Formatting, every lint rule, strict types, import arrows, gen
 	@$(BIN)/python -m pytest -q tests/test_imports.py
 	@$(BIN)/python tools/check_lock.py
 	@$(BIN)/python tools/generate_shapes.py --check
-	@if [ -f tools/generate_docs.py ]; then $(BIN)/python tools/generate_docs.py --check; fi
+	@$(BIN)/python tools/generate_docs.py --check
 
 bench: $(READY) ## Measure speed beside moto and beside the bare HTTP server
 	@$(BIN)/python -m bench
@@ -36,6 +36,9 @@ bench: $(READY) ## Measure speed beside moto and beside the bare HTTP server
 fmt: $(READY) ## Format the sources and apply the safe fixes of the linter
 	@$(BIN)/ruff check --fix-only --quiet $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
+
+docs: $(READY) ## Write anew the pages of docs/ that are read from the code
+	@$(BIN)/python tools/generate_docs.py
 
 lock: $(READY) ## Write the lock files anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
