@@ -183,7 +183,7 @@ class Zone:
 class NameServer:
     """One address, UDP and TCP on the same port of 127.0.0.1, answered by a thread of its own."""
 
-    def __init__(self, data: Zone | None = None, *, host: str = "127.0.0.1") -> None:
+    def __init__(self, data: Zone | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.data = data if data is not None else Zone()
         self.secure = False  # answer with the AD flag
         self.on_question: Callable[[Asked], None] | None = None  # runs before the answer is made
@@ -191,7 +191,7 @@ class NameServer:
         self._lies: dict[tuple[str, str], dns.rrset.RRset | None] = {}
         self._rules: list[_Rule] = []
         self._open: set[asyncio.StreamWriter] = set()
-        self._udp, self._tcp = _same_port(host)
+        self._udp, self._tcp = _same_port(host, port)
         self.host, self.port = self._udp.getsockname()[:2]
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -502,17 +502,19 @@ def _quoted(text: str) -> str:
     return " ".join(f'"{each}"' for each in escaped or [""])
 
 
-def _same_port(host: str) -> tuple[socket.socket, socket.socket]:
-    """A UDP and a listening TCP socket on one free port."""
+def _same_port(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """A UDP and a listening TCP socket on one port, a free one where it is 0."""
     while True:
         tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        tcp.bind((host, 0))
+        tcp.bind((host, port))
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             udp.bind(tcp.getsockname())
         except OSError:
             tcp.close()
             udp.close()
+            if port:
+                raise
             continue
         tcp.listen(64)
         tcp.setblocking(False)

@@ -32,6 +32,8 @@ from indicia.store import checks, keys, zones
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
 from indicia.verifier.diagnosis import Doctor
+from indicia.verifier.investigation import Investigator, public_only
+from indicia.verifier.issuance import issued_in
 from indicia.verifier.perspectives import Perspective, Perspectives
 from indicia.wire.own import Route
 from indicia.wire.server import Address, CannotListenError, Certificate, Server, addresses_of, bind
@@ -259,7 +261,7 @@ class Service:
             self.roles,
             self._rules,
             self.clock,
-            doctor=Doctor(self.installation.database, eyes, self._rules, self.clock, eyes.names),
+            doctor=self._doctor(eyes),
             strict=variant.strict,
             public_url=settings.public_url or url,
             wakes=self._wakes,
@@ -271,6 +273,18 @@ class Service:
         await self._server.start(sockets)
         self._endings.append(("http", partial(self._server.stop, _GRACE)))
         return url
+
+    def _doctor(self, eyes: Perspectives) -> Doctor:
+        settings, database = self.settings, self.installation.database
+        private = settings.private_addresses
+        investigator = Investigator(
+            eyes,
+            clock=self.clock.now,
+            port=settings.authority_port,
+            may_ask=public_only(private.networks, everything=private.allow_all),
+            issued_to_another=issued_in(database),
+        )
+        return Doctor(database, eyes, self._rules, self.clock, eyes.names, investigator)
 
     async def _start_admin(self) -> tuple[str, ...]:
         wanted = self.settings.listen.admin if self._variant.admin is None else self._variant.admin

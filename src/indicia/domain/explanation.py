@@ -7,11 +7,12 @@ were, and ends in an action. The pages in `docs/findings/` tell the longer story
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indicia.domain.findings import Finding
 from indicia.domain.names import shown
 from indicia.domain.observation import Observation, Reply
+from indicia.domain.probing import NOTHING_MORE, Detail
 from indicia.domain.records import ExpectedRecord, Purpose
 
 
@@ -28,9 +29,81 @@ def found_values(observations: Sequence[Observation]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for observation in observations for value in observation.values))
 
 
-def explain(record: ExpectedRecord, finding: Finding, observations: Sequence[Observation]) -> Explanation:
-    """Return the finding in words for this record."""
-    return _TEXTS[finding](record, observations)
+def explain(
+    record: ExpectedRecord,
+    finding: Finding,
+    observations: Sequence[Observation],
+    detail: Detail = NOTHING_MORE,
+) -> Explanation:
+    """Return the finding in words for this record; `detail` is what looking further has added."""
+    words = _TEXTS[finding](record, observations)
+    more = _DETAILS.get(finding)
+    return words if more is None else more(record, detail, words)
+
+
+def _at_place(record: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
+    if not detail.place:
+        return words
+    return replace(
+        words, explanation=f"The record stands at {shown(detail.place)} instead of at {record.name}."
+    )
+
+
+def _other_type_found(record: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
+    if not detail.place:
+        return words
+    what = f"{record.name} has {shown(detail.place)} and no {record.rtype.name} record"
+    return replace(words, explanation=f"{what}.")
+
+
+def _flattened_to(record: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
+    if not detail.place:
+        return words
+    what = f"{record.name} answers with {shown(detail.place)} in place of a CNAME"
+    return replace(words, explanation=f"{what}: a proxy or CNAME flattening is switched on for it.")
+
+
+def _which_servers(record: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
+    if not detail.having and not detail.lacking:
+        return words
+    kind = record.rtype.name
+    told = f"{_listed(detail.having)} have {record.name} {kind}, {_listed(detail.lacking)} have not."
+    return replace(words, explanation=f"The zone's name servers disagree: {told}")
+
+
+def _seconds_left(record: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
+    if detail.seconds_left is None:
+        return words
+    wait = f"Nothing to do: it is seen in {detail.seconds_left} s at the latest."
+    told = (
+        f"{_listed(detail.having)} have {record.name} {record.rtype.name} as expected; the resolver still"
+        f" holds an earlier answer, for {detail.seconds_left} s at most."
+    )
+    return Explanation(told, wait)
+
+
+def _wrong_servers(record: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
+    if not detail.having:
+        return words
+    told = f"{record.name} {record.rtype.name} is published on {_listed(detail.having)}"
+    return replace(words, explanation=f"{told}, to which the delegation of the domain does not point.")
+
+
+def _failing_servers(_: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
+    if not detail.lacking:
+        return words
+    return replace(words, explanation=f"{words.explanation} Asked were {_listed(detail.lacking)}.")
+
+
+def _lookups(record: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
+    if detail.lookups is None:
+        return words
+    told = f"The SPF record at {record.name} needs {detail.lookups} DNS look-ups; receivers stop after 10"
+    return replace(words, explanation=f"{told} (RFC 7208 §4.6.4).")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _publish(record: ExpectedRecord) -> str:
@@ -203,4 +276,18 @@ _TEXTS: dict[Finding, Callable[[ExpectedRecord, Sequence[Observation]], Explanat
         "This service's own resolver does not answer; nothing could be learnt about {name}.",
         "Nothing to do for the owner of the domain: the operator of this service must mend the resolver.",
     ),
+}
+
+_DETAILS: dict[Finding, Callable[[ExpectedRecord, Detail, Explanation], Explanation]] = {
+    Finding.DOUBLED_ZONE: _at_place,
+    Finding.UNDERSCORE_LOST: _at_place,
+    Finding.WRONG_TYPE: _other_type_found,
+    Finding.FLATTENED: _flattened_to,
+    Finding.NOT_EVERYWHERE: _which_servers,
+    Finding.NOT_YET_VISIBLE: _seconds_left,
+    Finding.WRONG_NAME_SERVERS: _wrong_servers,
+    Finding.LAME: _failing_servers,
+    Finding.SERVER_FAILURE: _failing_servers,
+    Finding.UNREACHABLE: _failing_servers,
+    Finding.SPF_TOO_MANY_LOOKUPS: _lookups,
 }

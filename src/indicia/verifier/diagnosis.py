@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 
 import msgspec
@@ -17,16 +16,18 @@ from indicia.clock import Clock
 from indicia.domain.check import RecordVerdict, Rules, judge_record
 from indicia.domain.explanation import explain, found_values
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import Facet, FacetState, IdentityKind, Status
-from indicia.domain.names import fold, shown
+from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
+from indicia.domain.names import IdentityName, fold, shown
+from indicia.domain.probing import Refined
 from indicia.domain.records import expected_records
-from indicia.domain.time import Instant
+from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification import own_status
 from indicia.store import identities
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
 from indicia.verifier.checker import Eyes
 from indicia.verifier.evidence import SeenObservation, seen
+from indicia.verifier.investigation import Investigator
 
 
 class Verdict(Enum):
@@ -81,14 +82,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
     records: tuple[DiagnosedRecord, ...]
 
 
-def shown_instant(instant: Instant) -> str:
-    """Return an instant as RFC 3339 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(instant / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _maybe(instant: Instant | None) -> str | None:
-    return None if instant is None else shown_instant(instant)
+    return None if instant is None else rfc3339(instant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +95,7 @@ class Doctor:
     rules: Rules
     clock: Clock
     perspectives: tuple[str, ...]
+    investigator: Investigator | None = None
 
     async def diagnose(self, account: str, region: str, name: str) -> Diagnosis:
         """Return the diagnosis of an identity as the DNS stands at this moment.
@@ -115,15 +111,22 @@ class Doctor:
         observations = await self.eyes.observe(questions) if questions else {}
         siblings = [record.value.lower() for record in records]
         verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
+        refined: dict[RecordVerdict, Refined] = {}
+        if self.investigator is not None:
+            refined = await self.investigator.investigate(_domain_of(view.identity), verdicts, siblings)
         return Diagnosis(
             identity=view.identity.name,
-            checked_at=shown_instant(now),
+            checked_at=rfc3339(now),
             verdict=_VERDICTS[_standing(view)].value,
             next_check_at=_maybe(view.due_at),
             deadline=_maybe(_deadline(view.facets)),
             perspectives=PerspectivesAsked(self.perspectives, self.rules.quorum),
-            records=tuple(map(_diagnosed, verdicts)),
+            records=tuple(_diagnosed(verdict, refined.get(verdict)) for verdict in verdicts),
         )
+
+
+def _domain_of(identity: Identity) -> str:
+    return IdentityName(identity.kind, identity.name).domain
 
 
 def _standing(view: IdentityView) -> Status:
@@ -136,8 +139,9 @@ def _deadline(facets: Mapping[Facet, FacetState]) -> Instant | None:
     return min((state.deadline for state in facets.values() if state.deadline is not None), default=None)
 
 
-def _diagnosed(verdict: RecordVerdict) -> DiagnosedRecord:
-    words = explain(verdict.record, verdict.finding, verdict.observations)
+def _diagnosed(verdict: RecordVerdict, refined: Refined | None) -> DiagnosedRecord:
+    refined = refined or Refined(verdict.finding)
+    words = explain(verdict.record, refined.finding, verdict.observations, refined.detail)
     return DiagnosedRecord(
         facet=verdict.record.purpose.value,
         name=verdict.record.name,
@@ -145,7 +149,7 @@ def _diagnosed(verdict: RecordVerdict) -> DiagnosedRecord:
         expected=verdict.record.value,
         required=verdict.record.required,
         found=found_values(verdict.observations),
-        finding=verdict.finding.value,
+        finding=refined.finding.value,
         explanation=words.explanation,
         fix=words.fix,
         observations=tuple(map(seen, verdict.observations)),

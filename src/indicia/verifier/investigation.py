@@ -1,0 +1,249 @@
+"""Looking further at a record that is not as expected: other names, other types, the zone's own servers.
+
+Done when somebody asks, at the first failure and on a change, never at every check. What it finds explains a
+verdict; it never makes one: the perspectives' resolvers do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Protocol
+
+import dns.asyncquery
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rdatatype
+
+from indicia.domain import spf
+from indicia.domain.check import Observations, RecordVerdict
+from indicia.domain.findings import Finding
+from indicia.domain.observation import Question, RecordType, Reply, Soa
+from indicia.domain.probing import (
+    Detail,
+    Refined,
+    ServerView,
+    asks_servers,
+    explained_by_probes,
+    explained_by_servers,
+    may_be_another_identitys,
+    probes,
+)
+from indicia.domain.records import Purpose
+from indicia.domain.time import Instant
+from indicia.verifier.client import Budget, Client
+
+_MOST_SERVERS = 8
+_MOST_SPF_ROUNDS = 12
+_PATIENCE = Budget(exchange=2.0, tries=2, question=4.0)
+_DELEGATION_WITHIN = 2.0  # seconds, for one server of the parent zone
+
+
+class Eyes(Protocol):
+    """What is asked through the perspectives."""
+
+    async def observe(self, questions: Sequence[Question]) -> Observations:
+        """Return one observation a perspective for each question."""
+
+    async def enclosing_zone(self, name: str) -> tuple[Soa | None, ...]:
+        """Return the SOA of the zone that holds the name, as each perspective sees it."""
+
+
+# Says of values found in place of ours whether this service gave them to another identity.
+IssuedToAnother = Callable[[str, RecordType, Sequence[str]], Awaitable[bool]]
+
+
+class Investigator:
+    """Tells findings apart.
+
+    `port` is where a zone's own servers are asked; `may_ask` says of an address whether a place that a tenant
+    named may lead there; `issued_to_another` takes a record's name, type and the values found at it.
+    """
+
+    def __init__(
+        self,
+        eyes: Eyes,
+        *,
+        clock: Callable[[], Instant],
+        port: int,
+        may_ask: Callable[[str], bool],
+        issued_to_another: IssuedToAnother,
+    ) -> None:
+        self._eyes = eyes
+        self._clock = clock
+        self._port = port
+        self._may_ask = may_ask
+        self._issued_to_another = issued_to_another
+
+    async def investigate(
+        self, domain: str, verdicts: Sequence[RecordVerdict], siblings: Sequence[str]
+    ) -> dict[RecordVerdict, Refined]:
+        """Return what looking further makes of the verdicts it can say more about."""
+        wrong = [verdict for verdict in verdicts if verdict.finding is not Finding.OK or _is_spf(verdict)]
+        if not wrong:
+            return {}
+        zone = await self._zone_of(domain)
+        questions = list(dict.fromkeys(question for verdict in wrong for question in probes(verdict, zone)))
+        answers = await self._eyes.observe(questions) if questions else {}
+        refined: dict[RecordVerdict, Refined] = {}
+        for verdict in wrong:
+            found = explained_by_probes(verdict, zone, answers) if probes(verdict, zone) else None
+            found = found or await self._by_issue(verdict) or await self._by_spf(verdict)
+            if found is not None:
+                refined[verdict] = found
+        open_ones = [verdict for verdict in wrong if verdict not in refined and asks_servers(verdict)]
+        if open_ones:
+            refined |= await self._by_servers(zone, open_ones, siblings)
+        return refined
+
+    async def _zone_of(self, domain: str) -> str:
+        """Return the zone that holds the domain; the domain itself where nobody can say."""
+        return next((soa.zone for soa in await self._eyes.enclosing_zone(domain) if soa is not None), domain)
+
+    async def _by_issue(self, verdict: RecordVerdict) -> Refined | None:
+        values = may_be_another_identitys(verdict)
+        if values and await self._issued_to_another(verdict.record.name, verdict.record.rtype, values):
+            return Refined(Finding.OTHER_IDENTITY)
+        return None
+
+    # ---- SPF
+
+    async def _by_spf(self, verdict: RecordVerdict) -> Refined | None:
+        """Return what the SPF record of a MAIL FROM domain amounts to (RFC 7208 §4.6.4)."""
+        if not _is_spf(verdict):
+            return None
+        texts = [value for seen in verdict.observations[:1] for value in seen.values]
+        judged = await self.judge_spf(texts, verdict.record.value.split()[1].partition(":")[2])
+        return None if judged is None else Refined(judged.finding, Detail(lookups=judged.lookups))
+
+    async def judge_spf(self, texts: Sequence[str], include: str) -> spf.SpfJudgement | None:
+        """Return the judgement on the TXT records of a name, fetching what they include."""
+        fetched: dict[str, str | None] = {}
+        for _ in range(_MOST_SPF_ROUNDS):
+            judged = spf.judge(texts, include, fetched)
+            if isinstance(judged, spf.SpfJudgement):
+                return judged
+            questions = [Question(name, RecordType.TXT) for name in judged.names]
+            answers = await self._eyes.observe(questions)
+            for question in questions:
+                values = [value for seen in answers[question] for value in seen.values]
+                fetched[question.name] = next(filter(spf.is_spf, values), None)
+        return None
+
+    # ---- the zone's own servers
+
+    async def _by_servers(
+        self, zone: str, verdicts: Sequence[RecordVerdict], siblings: Sequence[str]
+    ) -> dict[RecordVerdict, Refined]:
+        servers = await self._servers_of(zone)
+        refined: dict[RecordVerdict, Refined] = {}
+        async with AsyncExitStack() as stack:
+            clients: list[tuple[str, bool, Client]] = []
+            for name, delegated, address in servers:
+                client = Client(
+                    [(address, self._port)],
+                    name,
+                    clock=self._clock,
+                    recursive=False,
+                    control=None,
+                    budget=_PATIENCE,
+                )
+                stack.push_async_callback(client.close)
+                clients.append((name, delegated, client))
+            for verdict in verdicts:
+                question = verdict.record.questions[0]
+                seen = await asyncio.gather(*(client.ask(question) for _, _, client in clients))
+                views = [
+                    ServerView(name, observation, delegated)
+                    for (name, delegated, _), observation in zip(clients, seen, strict=True)
+                ]
+                found = explained_by_servers(verdict, views, siblings)
+                if found is not None:
+                    refined[verdict] = found
+        return refined
+
+    async def _servers_of(self, zone: str) -> list[tuple[str, bool, str]]:
+        """Return the zone's name servers as (name, delegated, address), one address each."""
+        (answers,) = (await self._eyes.observe([Question(zone, RecordType.NS)])).values()
+        own = list(dict.fromkeys(value for seen in answers for value in seen.values))
+        delegated = await self._delegation(zone)
+        names = list(dict.fromkeys([*(delegated or ()), *own]))[:_MOST_SERVERS]
+        questions = [Question(name, rtype) for name in names for rtype in (RecordType.A, RecordType.AAAA)]
+        found = await self._eyes.observe(questions) if questions else {}
+        servers = []
+        for name in names:
+            addresses = _addresses(name, found)
+            address = next(filter(self._may_ask, addresses), None)
+            if address is not None:
+                servers.append((name, delegated is None or name in delegated, address))
+        return servers
+
+    async def _delegation(self, zone: str) -> frozenset[str] | None:
+        """Return the name servers to which the parent zone delegates, None where it cannot be asked."""
+        above = zone.partition(".")[2]
+        parent = next((soa for soa in await self._eyes.enclosing_zone(above) if soa), None) if above else None
+        if parent is None or parent.zone == zone:
+            return None
+        (answers,) = (await self._eyes.observe([Question(parent.zone, RecordType.NS)])).values()
+        names = list(dict.fromkeys(value for seen in answers for value in seen.values))[:2]
+        questions = [Question(name, RecordType.A) for name in names]
+        found = await self._eyes.observe(questions) if questions else {}
+        for name in names:
+            for address in filter(self._may_ask, _addresses(name, found)):
+                told = await _referral(zone, address, self._port)
+                if told:
+                    return told
+        return None
+
+
+def _is_spf(verdict: RecordVerdict) -> bool:
+    """Say whether this is the SPF record of a MAIL FROM domain, whose own text does not tell all."""
+    return verdict.record.purpose is Purpose.MAIL_FROM and verdict.record.rtype is RecordType.TXT
+
+
+def _addresses(name: str, found: Observations) -> list[str]:
+    return [
+        value
+        for rtype in (RecordType.A, RecordType.AAAA)
+        for seen in found.get(Question(name, rtype), ())
+        if seen.reply is Reply.ANSWER
+        for value in seen.values
+    ]
+
+
+async def _referral(zone: str, address: str, port: int) -> frozenset[str]:
+    """Return the name servers that a server of the parent zone refers to (RFC 1034 §4.3.2 step 3b)."""
+    query = dns.message.make_query(zone, dns.rdatatype.NS, flags=0)
+    try:
+        answer, _ = await dns.asyncquery.udp_with_fallback(
+            query, address, timeout=_DELEGATION_WITHIN, port=port
+        )
+    except (dns.exception.DNSException, OSError, ValueError):
+        return frozenset()
+    return frozenset(
+        rdata.target.to_text(omit_final_dot=True).lower()
+        for section in (answer.authority, answer.answer)
+        for rrset in section
+        if rrset.rdtype == dns.rdatatype.NS and rrset.name.to_text(omit_final_dot=True).lower() == zone
+        for rdata in rrset
+    )
+
+
+def public_only(allowed: Iterable[IPv4Network | IPv6Network], *, everything: bool) -> Callable[[str], bool]:
+    """Return what says of an address whether a place that a tenant named may lead there.
+
+    Public addresses, and the networks that the operator allows (contract, INDICIA_PRIVATE_ADDRESSES).
+    """
+    networks = tuple(allowed)
+
+    def may_ask(text: str) -> bool:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return False
+        return everything or address.is_global or any(address in network for network in networks)
+
+    return may_ask
