@@ -57,8 +57,8 @@ def parse_topic(text: str, region: str) -> str:
 
 
 def _is_topic(arn: Arn) -> bool:
-    named = arn.service == "sns" and arn.partition in PARTITIONS and is_account(arn.account)
-    return named and _TOPIC_NAME.match(arn.resource.removesuffix(_FIFO)) is not None
+    named = arn.service == "sns" and arn.partition in PARTITIONS and arn.region and is_account(arn.account)
+    return bool(named) and _TOPIC_NAME.match(arn.resource.removesuffix(_FIFO)) is not None
 
 
 def heard_otherwise(notifications: Mapping[NotificationType, Notification]) -> bool:
