@@ -101,7 +101,7 @@ def judge_record(
     """
     answers = [observations.get(question, ()) for question in record.questions]
     judged = [judge(record, views, siblings) for views in zip(*answers, strict=True)]
-    seen = tuple(observation for views in answers for observation in views)
+    seen = tuple([observation for views in answers for observation in views])
     if len(judged) == 1 and quorum == 1:
         (only,) = judged
         return RecordVerdict(record, only.sight, only.error, only.finding, only.negative_ttl, seen)
@@ -169,6 +169,7 @@ def conclude(
     identity: Identity,
     token_set: TokenSet | None,
     facets: Mapping[Facet, FacetState],
+    records: Mapping[Facet, Sequence[ExpectedRecord]],
     observations: Observations,
     *,
     rules: Rules,
@@ -176,11 +177,10 @@ def conclude(
     interval: Span,
     jitter: float,
 ) -> Conclusion:
-    """Return what follows from the observations of one check made at `now`."""
-    checked = records_to_check(identity, token_set, facets, rules.service_domain)
+    """Return what follows from the observations of one check made at `now` of these `records_to_check`."""
     verdicts = [
-        _judge_facet(facets[facet], records, observations, token_set, rules=rules, now=now)
-        for facet, records in checked.items()
+        _judge_facet(facets[facet], expected, observations, token_set, rules=rules, now=now)
+        for facet, expected in records.items()
     ]
     if Facet.LINK in facets:
         verdicts.append(_judge_link(facets[Facet.LINK], now))
@@ -218,11 +218,12 @@ def _judge_facet(
     now: Instant,
 ) -> FacetVerdict:
     siblings = [record.value.lower() for record in records]
-    judged = tuple(judge_record(record, observations, rules.quorum, siblings) for record in records)
+    judged = tuple([judge_record(record, observations, rules.quorum, siblings) for record in records])
     sight = all_of([verdict.sight for verdict in judged])
-    error = worst([verdict.error for verdict in judged])
+    errors = [verdict.error for verdict in judged]
+    error = worst(errors)
     # What makes the facet unlike "all present" is what its error and finding speak of.
-    telling = next((verdict for verdict in judged if verdict.error is error and error is not None), judged[0])
+    telling = judged[errors.index(error) if error is not None else 0]
     ttls = [verdict.negative_ttl for verdict in judged if verdict.negative_ttl is not None]
     has_key = state.facet is not Facet.DKIM or (token_set is not None and token_set.has_key)
     change = step(state, Evidence(sight, error, max(ttls, default=None), has_key), now, rules.windows)

@@ -190,4 +190,5 @@ PRECEDENCE = (
 
 def worst(errors: Sequence[ErrorType | None]) -> ErrorType | None:
     """Return the one error that stands for several: the one that says most about what is published."""
-    return next((error for error in PRECEDENCE if error in errors), None)
+    told = {error for error in errors if error is not None}
+    return next((error for error in PRECEDENCE if error in told), None) if told else None

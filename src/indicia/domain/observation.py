@@ -24,6 +24,9 @@ class RecordType(Enum):
     TXT = 16
     AAAA = 28
 
+    # The hash of an Enum is a function in Python, and checks look up members thousands of times a second.
+    __hash__ = object.__hash__
+
 
 class Reply(Enum):
     """How a question ended, as seen from one perspective.
@@ -46,6 +49,8 @@ class Reply(Enum):
     TRUNCATED = "truncated"  # still truncated over TCP
     GARBAGE = "garbage"  # an answer that does not parse, or breaks the limits of an answer
     OUR_RESOLVER = "our_resolver"  # a control question failed too: the fault is on our side
+
+    __hash__ = object.__hash__  # as RecordType
 
     @property
     def authoritative(self) -> bool:

@@ -6,7 +6,7 @@ is made nowhere else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from indicia.domain.identity import Facet, Identity, IdentityKind, TokenSet, TokenSetKind
@@ -26,6 +26,8 @@ class Purpose(Enum):
     MAIL_FROM = "mail_from"
     DMARC = "dmarc"
 
+    __hash__ = object.__hash__  # as RecordType
+
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRecord:
@@ -33,7 +35,8 @@ class ExpectedRecord:
 
     `name` and `value` have no trailing dot; an MX value carries its preference, a TXT value is unquoted and
     in one piece. `required` says whether a facet's status depends on it. `also` are further names at which
-    the same value is accepted.
+    the same value is accepted. `questions` are those whose answers say whether the record is there; any one
+    of them suffices.
     """
 
     purpose: Purpose
@@ -43,11 +46,12 @@ class ExpectedRecord:
     required: bool
     ttl: int = SUGGESTED_TTL
     also: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def questions(self) -> tuple[Question, ...]:
-        """The questions whose answers say whether the record is there; any one of them suffices."""
-        return tuple(Question(name, self.rtype) for name in (self.name, *self.also))
+    def __post_init__(self) -> None:
+        """Form the questions once: a check asks for them several times."""
+        questions = (Question(self.name, self.rtype), *[Question(name, self.rtype) for name in self.also])
+        object.__setattr__(self, "questions", questions)
 
 
 def dkim_records(domain: str, token_set: TokenSet) -> tuple[ExpectedRecord, ...]:
@@ -120,6 +124,21 @@ def dmarc_record(domain: str) -> ExpectedRecord:
     )
 
 
+def required_records(
+    identity: Identity, token_set: TokenSet | None, service_domain: str
+) -> dict[Facet, tuple[ExpectedRecord, ...]]:
+    """Return, facet by facet, the records whose presence proves it."""
+    found: dict[Facet, tuple[ExpectedRecord, ...]] = {}
+    if identity.kind is IdentityKind.DOMAIN:
+        if token_set is not None:
+            found[Facet.DKIM] = dkim_records(identity.name, token_set)
+        if identity.legacy_requested:
+            found[Facet.OWNERSHIP] = (ownership_record(identity),)
+    if identity.mail_from_domain:
+        found[Facet.MAIL_FROM] = mail_from_records(identity, service_domain)[:1]
+    return found
+
+
 def expected_records(
     identity: Identity, token_set: TokenSet | None, service_domain: str
 ) -> tuple[ExpectedRecord, ...]:
@@ -127,31 +146,10 @@ def expected_records(
 
     An address has none of its own unless it has a custom MAIL FROM domain.
     """
-    records: list[ExpectedRecord] = []
+    required = required_records(identity, token_set, service_domain)
+    records = [record for group in required.values() for record in group]
     if identity.kind is IdentityKind.DOMAIN:
-        if token_set is not None:
-            records.extend(dkim_records(identity.name, token_set))
-        if identity.legacy_requested:
-            records.append(ownership_record(identity))
         records.append(dmarc_record(identity.name))
     if identity.mail_from_domain:
-        records.extend(mail_from_records(identity, service_domain))
-    return tuple(sorted(records, key=lambda record: not record.required))
-
-
-FACET_OF = {
-    Purpose.DKIM: Facet.DKIM,
-    Purpose.OWNERSHIP: Facet.OWNERSHIP,
-    Purpose.MAIL_FROM: Facet.MAIL_FROM,
-}
-
-
-def required_records(
-    identity: Identity, token_set: TokenSet | None, service_domain: str
-) -> dict[Facet, tuple[ExpectedRecord, ...]]:
-    """Return, facet by facet, the records whose presence proves it."""
-    found: dict[Facet, list[ExpectedRecord]] = {}
-    for record in expected_records(identity, token_set, service_domain):
-        if record.required:
-            found.setdefault(FACET_OF[record.purpose], []).append(record)
-    return {facet: tuple(records) for facet, records in found.items()}
+        records.extend(mail_from_records(identity, service_domain)[1:])
+    return tuple(records)

@@ -22,6 +22,8 @@ class Sight(Enum):
     ABSENT = "absent"  # the quorum agrees that a required record is absent or wrong
     UNKNOWN = "unknown"  # anything else: it is evidence of nothing
 
+    __hash__ = object.__hash__  # as RecordType
+
 
 class Condition(Enum):
     """What must hold beside the sight for a transition to be taken."""
@@ -165,11 +167,11 @@ def step(state: FacetState, evidence: Evidence, now: Instant, windows: Windows) 
     if state.status not in CHECKED:
         return Change(state, None)
     transition = TRANSITIONS.get((state.status, evidence.sight))
-    seen = replace(
-        state,
-        absent_since=_absent_since(state, evidence, now),
-        error=None if evidence.sight is Sight.PRESENT else evidence.error,
-    )
+    absent_since = _absent_since(state, evidence, now)
+    error = None if evidence.sight is Sight.PRESENT else evidence.error
+    seen = state
+    if absent_since != state.absent_since or error is not state.error:
+        seen = replace(state, absent_since=absent_since, error=error)
     if transition is None or not _holds(transition.condition, state, evidence, now, windows):
         return Change(seen, None)
     return Change(enter(seen, transition.to, now, windows), transition.cause)

@@ -88,6 +88,7 @@ class Checker:
             identity,
             token_set,
             claim.facets,
+            records,
             observations,
             rules=rules,
             now=checked_at,
