@@ -28,6 +28,8 @@ class Status(Enum):
     TEMPORARY_FAILURE = "TEMPORARY_FAILURE"
     FAILED = "FAILED"
 
+    __hash__ = object.__hash__  # as RecordType
+
 
 class ErrorType(Enum):
     """SES v2 `VerificationInfo.ErrorType`. For people: it never decides a state."""
@@ -51,6 +53,8 @@ class Facet(Enum):
     OWNERSHIP = "ownership"  # a domain: the legacy `_amazonses` TXT record
     DKIM = "dkim"  # a domain: three CNAMEs, or the BYODKIM TXT record
     MAIL_FROM = "mail_from"  # the MX of the custom MAIL FROM domain
+
+    __hash__ = object.__hash__  # as RecordType
 
 
 class KeyLength(Enum):
