@@ -15,9 +15,11 @@ from indicia.domain.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant
 from indicia.domain.verification import Windows
 from indicia.operations.checking import CheckRequest
+from indicia.operations.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.history import HistoryRequest
 from indicia.operations.house import House
+from indicia.operations.policy_explanation import ExplainRequest
 from indicia.operations.records import RecordsRequest
 from indicia.operations.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
@@ -36,6 +38,8 @@ PUBLIC_SUFFIXES = PublicSuffixes()
 OWN_REQUESTS = {
     "GetIdentityRecords": RecordsRequest,
     "CheckIdentity": CheckRequest,
+    "DiagnoseIdentity": DiagnosisRequest,
+    "ExplainPolicy": ExplainRequest,
     "GetIdentityHistory": HistoryRequest,
 }
 

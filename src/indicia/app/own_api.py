@@ -5,22 +5,27 @@ The rules are the operations'; here is only the way in and out, and the descript
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from indicia.domain.call import Call
+from indicia.domain.faults import Fault, FaultKind
 from indicia.operations.checking import CheckRequest, CheckResponse
+from indicia.operations.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.history import HistoryRequest, HistoryResponse
+from indicia.operations.policy_explanation import ExplainRequest, ExplainResponse
 from indicia.operations.records import RecordsRequest, RecordsResponse
-from indicia.verifier.diagnosis import Diagnosis, Doctor
+from indicia.verifier.diagnosis import Diagnosis
 from indicia.wire.own import Access, Asked, Reply, Route
 
+T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 _TEXT = b"text/plain; charset=utf-8"
 
 IDENTITY = "/indicia/v1/identities/{name}"
+POLICY = "/indicia/v1/policy"
 DESCRIPTION = "/indicia/v1/openapi.json"
 
 
@@ -32,16 +37,16 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class OwnApi:
-    """The signed calls about identities, and the description of them all."""
+    """The signed calls, each of which passes the dispatch, and the description of them all."""
 
-    def __init__(self, dispatch: Dispatch, doctor: Doctor, more: tuple[Route, ...] = ()) -> None:
+    def __init__(self, dispatch: Dispatch, more: tuple[Route, ...] = ()) -> None:
         self._dispatch = dispatch
-        self._doctor = doctor
         self.routes: tuple[Route, ...] = (
             Route("GET", f"{IDENTITY}/records", "GetIdentityRecords", self._records),
             Route("GET", f"{IDENTITY}/diagnosis", "DiagnoseIdentity", self._diagnosis),
             Route("POST", f"{IDENTITY}/check", "CheckIdentity", self._check),
             Route("GET", f"{IDENTITY}/history", "GetIdentityHistory", self._history),
+            Route("POST", f"{POLICY}/explain", "ExplainPolicy", self._explain),
             Route("GET", DESCRIPTION, "DescribeApi", self._describe, Access.OPEN),
             *more,
         )
@@ -54,8 +59,8 @@ class OwnApi:
         return Reply(_encoder.encode(answer))
 
     async def _diagnosis(self, call: Call, asked: Asked) -> Reply:
-        diagnosis = await self._doctor.diagnose(call.account, call.region, asked.labels["name"])
-        return Reply(_encoder.encode(diagnosis))
+        request = DiagnosisRequest(name=asked.labels["name"])
+        return Reply(_encoder.encode(await self._dispatch(call, request)))
 
     async def _check(self, call: Call, asked: Asked) -> Reply:
         return Reply(
@@ -65,22 +70,38 @@ class OwnApi:
     async def _history(self, call: Call, asked: Asked) -> Reply:
         return Reply(_encoder.encode(await self._dispatch(call, HistoryRequest(name=asked.labels["name"]))))
 
+    async def _explain(self, call: Call, asked: Asked) -> Reply:
+        return Reply(_encoder.encode(await self._dispatch(call, _body(asked, ExplainRequest))))
+
     async def _describe(self, _call: Call, _asked: Asked) -> Reply:
         return Reply(_encoder.encode(describe(self.routes)))
 
 
-# What each call answers with 200 or 202, for the description.
+def _body(asked: Asked, shape: type[T]) -> T:
+    """Return the body of a request. Faults: INVALID_PARAMETER saying what is wrong with it."""
+    try:
+        return msgspec.json.decode(asked.body, type=shape)
+    except msgspec.DecodeError as error:
+        raise Fault(FaultKind.INVALID_PARAMETER, f"The body is not what this call takes: {error}") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise Fault(FaultKind.INVALID_PARAMETER, "The body is not JSON.") from None
+
+
+# What the calls with a body take, and what each call answers with 200 or 202, for the description.
+_BODIES: dict[str, type[Any]] = {"ExplainPolicy": ExplainRequest}
 _ANSWERS: dict[str, tuple[int, type[Any]]] = {
     "GetIdentityRecords": (200, RecordsResponse),
     "DiagnoseIdentity": (200, Diagnosis),
     "CheckIdentity": (202, CheckResponse),
     "GetIdentityHistory": (200, HistoryResponse),
+    "ExplainPolicy": (200, ExplainResponse),
 }
 _MEANINGS = {
     "GetIdentityRecords": "The records to publish, and how the last check saw each.",
     "DiagnoseIdentity": "Looks at the DNS now and explains, record by record. Moves no state.",
     "CheckIdentity": "Makes the identity due at once.",
     "GetIdentityHistory": "The stored verdicts, newest first, with their evidence.",
+    "ExplainPolicy": "Whether a principal may do something with an identity, and what decides it.",
     "DescribeApi": "This description.",
 }
 
@@ -88,7 +109,8 @@ _MEANINGS = {
 def describe(routes: tuple[Route, ...]) -> dict[str, Any]:
     """Return the calls as an OpenAPI 3.1 document."""
     _, schemas = msgspec.json.schema_components(
-        [Refusal, *(answer for _, answer in _ANSWERS.values())], ref_template="#/components/schemas/{name}"
+        [Refusal, *_BODIES.values(), *(answer for _, answer in _ANSWERS.values())],
+        ref_template="#/components/schemas/{name}",
     )
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -120,7 +142,7 @@ def _described(route: Route) -> dict[str, Any]:
             "application/json": {"schema": {"$ref": f"#/components/schemas/{answer.__name__}"}}
         }
     refused = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
-    return {
+    described: dict[str, Any] = {
         "operationId": route.operation,
         "summary": _MEANINGS.get(route.operation, ""),
         "parameters": [
@@ -129,3 +151,8 @@ def _described(route: Route) -> dict[str, Any]:
         "security": [{"sigv4": []}] if route.access is Access.SIGNED else [],
         "responses": {str(status): good, "default": {"description": "Refused.", "content": refused}},
     }
+    body = _BODIES.get(route.operation)
+    if body is not None:
+        schema = {"$ref": f"#/components/schemas/{body.__name__}"}
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return described

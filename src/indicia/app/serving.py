@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from indicia.app.own_api import OwnApi
 from indicia.clock import Clock
+from indicia.domain.call import Call
 from indicia.domain.check import Rules
 from indicia.domain.links import caps
 from indicia.installation import Installation
 from indicia.links.ledger import Ledger
+from indicia.operations.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.house import House, Wakes
 from indicia.operations.verification_mail import VerificationMails
@@ -21,7 +23,7 @@ from indicia.settings import Role, Settings, VerificationMode
 from indicia.store import access
 from indicia.store.session import Session
 from indicia.vault import purposes
-from indicia.verifier.diagnosis import Doctor
+from indicia.verifier.diagnosis import Diagnosis, Doctor
 from indicia.wire.authentication import Authenticator, KeyRecord
 from indicia.wire.gateway import Gateway
 from indicia.wire.own import Route
@@ -51,7 +53,11 @@ def gateway(
     `public_url` is how links in mails begin; `routes` and `mounts` come beside those of the roles.
     """
     settings, database = installation.settings, installation.database
-    dispatch = Dispatch(database, _house(installation, rules, public_url, wakes))
+    dispatch = Dispatch(
+        database,
+        _house(installation, rules, public_url, wakes),
+        {"DiagnoseIdentity": partial(_diagnosed, doctor)},
+    )
     serves_api = Role.API in roles
     if Role.LINKS in roles:
         # Templates and a router: nothing for a process without pages.
@@ -62,12 +68,16 @@ def gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict),
         dispatch=dispatch,
         now=clock.now,
-        routes=OwnApi(dispatch, doctor, routes).routes if serves_api else (),
+        routes=OwnApi(dispatch, routes).routes if serves_api else (),
         mounts=mounts,
         trusted_proxies=settings.trusted_proxies,
         observe=observe,
         serves_api=serves_api,
     )
+
+
+async def _diagnosed(doctor: Doctor, call: Call, request: DiagnosisRequest) -> Diagnosis:
+    return await doctor.diagnose(call.account, call.region, request.name)
 
 
 def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wakes) -> House:

@@ -15,6 +15,7 @@ class Call:
 
     `service` is "ses", "sesv2", "sts" or "indicia". `principal` is the caller's ARN, `policy` the JSON text
     that limits its key, None when nothing does. `now` is the movable clock's.
+    `secure` is whether it came over TLS.
     """
 
     service: str
@@ -27,3 +28,5 @@ class Call:
     request_id: str
     now: Instant
     policy: str | None = None
+    secure: bool = False
+    user_agent: str = ""

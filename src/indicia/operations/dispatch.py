@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from indicia.domain.faults import Fault, FaultKind
+from indicia.operations.authorization import authorize
 from indicia.operations.house import RememberedWakes
-from indicia.operations.table import TABLE, Entry
+from indicia.operations.table import TABLE, Entry, Handler
 from indicia.store import audit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
@@ -34,11 +35,20 @@ _LOST_RACES = frozenset({FaultKind.ALREADY_EXISTS, FaultKind.CONCURRENT_MODIFICA
 
 
 class Dispatch:
-    """Answers calls. One a process, shared by every connection."""
+    """Answers calls. One a process, shared by every connection.
 
-    def __init__(self, database: Database, house: House) -> None:
+    `elsewhere` are the answers, by operation, that take more than the store.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        house: House,
+        elsewhere: Mapping[str, Callable[[Call, Any], Awaitable[Any]]] | None = None,
+    ) -> None:
         self._database = database
         self._house = house
+        self._elsewhere = elsewhere or {}
 
     async def __call__(self, call: Call, request: Any) -> Any:
         """Return the typed answer of the operation, None where it has none.
@@ -46,17 +56,31 @@ class Dispatch:
         Raises: `Fault`; whatever else leaves is a mistake of ours.
         """
         entry = entry_of(call)
+        if call.policy is not None:
+            await self._authorize(entry, call, request)
+        handler = entry.handler
+        if handler is None:
+            return await self._elsewhere[call.operation](call, request)
         if not entry.writes:
-            return await self._database.reading(lambda s: entry.handler(self._house, call, request, s))
-        return await self._write(entry, call, request)
+            return await self._database.reading(lambda s: handler(self._house, call, request, s))
+        return await self._write(entry, handler, call, request)
 
-    async def _write(self, entry: Entry, call: Call, request: Any) -> Any:
+    async def _authorize(self, entry: Entry, call: Call, request: Any) -> None:
+        """The policy of the access key allows the call. Raises: `Fault` ACCESS_DENIED."""
+        try:
+            authorize(call, entry.permission, entry.resources(call, request), request)
+        except Fault as refusal:
+            if entry.writes:
+                await self._record_refusal(call, entry.resource(call, request), refusal)
+            raise
+
+    async def _write(self, entry: Entry, handler: Handler, call: Call, request: Any) -> Any:
         resource = entry.resource(call, request)
         remembered = RememberedWakes()
         house = replace(self._house, wakes=remembered)
 
         def work(s: Session) -> Any:
-            answer = entry.handler(house, call, prepared, s)
+            answer = handler(house, call, prepared, s)
             audit.append(s, _line(call, resource, SUCCEEDED))
             return answer
 

@@ -25,11 +25,14 @@ from indicia.operations import (
     listing,
     mail_from,
     notifications,
+    policies,
+    policy_explanation,
     reading,
     records,
     sts,
     verifying,
 )
+from indicia.operations.resources import resources_of
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
@@ -54,8 +57,9 @@ class Entry:
     """One operation.
 
     `writes` says whether the handler changes anything; then the call is audited. `permission` is the action a
-    policy must allow, `subject` the member of the request that names the identity it is about, empty where it
-    is about none. `prepare` turns the request into what the handler takes, before and outside of the
+    policy must allow, `subject` the member of the request that names the identity or identities it is about,
+    empty where it is about none. `handler` is None where the answer takes more than the store: `Dispatch` is
+    told who gives it. `prepare` turns the request into what the handler takes, before and outside of the
     transaction; `slow` says of a request whether that takes long enough to hold up the event loop.
     `repeatable` calls mean the same when they are made twice (spec 2.3): one that lost a race against another
     caller is simply made again, since its operation documents no error for that.
@@ -63,7 +67,7 @@ class Entry:
 
     service: str
     operation: str
-    handler: Handler
+    handler: Handler | None
     writes: bool
     permission: str
     rate: Rate
@@ -80,6 +84,10 @@ class Entry:
         given = getattr(request, self.subject, None) if self.subject else None
         name = name_meant(given, call.account, call.region) if isinstance(given, str) else ""
         return identity_arn(call, name) if 0 < len(name) <= MAX_ADDRESS else "*"
+
+    def resources(self, call: Call, request: object) -> tuple[str, ...]:
+        """Return the ARN of each identity the call is about, which its policy must allow; else `*`."""
+        return resources_of(call, getattr(request, self.subject) if self.subject else None)
 
 
 def identity_arn(call: Call, name: str) -> str:
@@ -98,8 +106,15 @@ def _v1(operation: str, handler: Handler, *, writes: bool, subject: str = "") ->
     return Entry("ses", operation, handler, writes, permission, Rate.CONTROL, subject, repeatable=writes)
 
 
-def _own(operation: str, handler: Handler, *, writes: bool, rate: Rate = Rate.CONTROL) -> Entry:
-    return Entry("indicia", operation, handler, writes, f"indicia:{operation}", rate, "name")
+def _own(
+    operation: str,
+    handler: Handler | None,
+    *,
+    writes: bool,
+    rate: Rate = Rate.CONTROL,
+    subject: str = "name",
+) -> Entry:
+    return Entry("indicia", operation, handler, writes, f"indicia:{operation}", rate, subject)
 
 
 _ENTRIES: Final = (
@@ -129,13 +144,32 @@ _ENTRIES: Final = (
         default_configuration_set.put_configuration_set_attributes,
         writes=True,
     ),
+    # Sending authorization policies, v2 and v1.
+    _v2("CreateEmailIdentityPolicy", policies.create_email_identity_policy, writes=True),
+    _v2("UpdateEmailIdentityPolicy", policies.update_email_identity_policy, writes=True),
+    _v2("DeleteEmailIdentityPolicy", policies.delete_email_identity_policy, writes=True),
+    _v2("GetEmailIdentityPolicies", policies.get_email_identity_policies, writes=False),
+    _v1("PutIdentityPolicy", policies.put_identity_policy, writes=True, subject="Identity"),
+    _v1("GetIdentityPolicies", policies.get_identity_policies, writes=False, subject="Identity"),
+    _v1("ListIdentityPolicies", policies.list_identity_policies, writes=False, subject="Identity"),
+    _v1("DeleteIdentityPolicy", policies.delete_identity_policy, writes=True, subject="Identity"),
     # Identities, v1.
     _v1("VerifyDomainIdentity", verifying.verify_domain_identity, writes=True, subject="Domain"),
     _v1("VerifyDomainDkim", verifying.verify_domain_dkim, writes=True, subject="Domain"),
     _v1("VerifyEmailIdentity", verifying.verify_email_identity, writes=True, subject="EmailAddress"),
     _v1("VerifyEmailAddress", verifying.verify_email_address, writes=True, subject="EmailAddress"),
-    _v1("GetIdentityVerificationAttributes", reading.get_identity_verification_attributes, writes=False),
-    _v1("GetIdentityDkimAttributes", reading.get_identity_dkim_attributes, writes=False),
+    _v1(
+        "GetIdentityVerificationAttributes",
+        reading.get_identity_verification_attributes,
+        writes=False,
+        subject="Identities",
+    ),
+    _v1(
+        "GetIdentityDkimAttributes",
+        reading.get_identity_dkim_attributes,
+        writes=False,
+        subject="Identities",
+    ),
     _v1("ListIdentities", listing.list_identities, writes=False),
     _v1("ListVerifiedEmailAddresses", listing.list_verified_email_addresses, writes=False),
     _v1("DeleteIdentity", deletion.delete_identity, writes=True, subject="Identity"),
@@ -170,8 +204,10 @@ _ENTRIES: Final = (
     Entry("sts", "GetCallerIdentity", sts.get_caller_identity, False, "sts:GetCallerIdentity", Rate.FREE),
     # What SES has no operation for (contract, HTTP).
     _own("GetIdentityRecords", records.get_records, writes=False),
+    _own("DiagnoseIdentity", None, writes=False, rate=Rate.CHECK),
     _own("CheckIdentity", checking.check_identity, writes=True, rate=Rate.CHECK),
     _own("GetIdentityHistory", history.get_history, writes=False),
+    _own("ExplainPolicy", policy_explanation.explain_policy, writes=False, subject="resource"),
 )
 
 TABLE: Final[Mapping[tuple[str, str], Entry]] = MappingProxyType(

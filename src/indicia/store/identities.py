@@ -188,13 +188,18 @@ _DELETE_OVERRIDE = Prepared(
 _DELETE = Prepared(sa.delete(tables.identity).where(_i.id == sa.bindparam("id")))
 
 
+def lock(s: Session, identity_id: int) -> bool:
+    """Let nobody else change or delete the identity before this transaction ends. False when it is gone."""
+    return s.one(_LOCK, id=identity_id) is not None
+
+
 def delete(s: Session, identity: Identity) -> None:
     """Remove the identity with its facet states, due time, tags, policies, notifications and links.
 
     Its token set and tokens stay, since no token is issued twice, and its keys stay published until
     `keys.withdraw_for`. Fault CONCURRENT_MODIFICATION when it is gone already.
     """
-    if s.one(_LOCK, id=identity.id) is None:
+    if not lock(s, identity.id):
         raise _overtaken()
     for part in _DELETE_PARTS:
         s.run(part, id=identity.id)

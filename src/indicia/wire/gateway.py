@@ -241,6 +241,8 @@ class Gateway:
             request.id,
             self._now(),
             caller.policy,
+            request.scheme == "https",
+            request.headers.get(b"user-agent", b"").decode("latin-1"),
         )
 
     # ---- what is mounted

@@ -60,13 +60,15 @@ class Statement:
     """One statement, compiled.
 
     `principals` is None where the policy is that of an access key, and `resource_fits` None where it is that
-    of an identity, which is the only resource it can be about. The tests take actions in lower case.
+    of an identity, which is the only resource it can be about. `actions` are as they were
+    written, included or left out; the tests take actions in lower case.
     """
 
     position: int
     sid: str
     effect: Effect
     principals: Principals | None
+    actions: tuple[str, ...]
     action_fits: Test = field(repr=False)
     resource_fits: Test | None = field(repr=False)
     conditions: tuple[Condition, ...]

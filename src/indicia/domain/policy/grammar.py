@@ -52,6 +52,7 @@ class _Form:
     sid: str
     effect: Effect
     principal: Json
+    actions: tuple[str, ...]
     action_fits: Test
     resource_fits: Test | None
     conditions: tuple[Unchecked, ...]
@@ -91,6 +92,7 @@ def _statement(form: _Form, principals: Principals | None, vocabulary: Vocabular
         sid=form.sid,
         effect=form.effect,
         principals=principals,
+        actions=form.actions,
         action_fits=form.action_fits,
         resource_fits=form.resource_fits,
         conditions=tuple(check_condition(each, vocabulary) for each in form.conditions),
@@ -142,17 +144,23 @@ def _form(value: Json, position: int, kind: _Kind, own_resource: Callable[[Json,
         malformed(f"the Sid of statement {position} is not a text")
     if kind is _Kind.IDENTITY and "Principal" not in value:
         malformed(f"statement {position} has no Principal")
+    resource_fits: Test | None = None
     if own_resource is None:
-        resource_fits = _either(value, "Resource", position, _resource)
+        _, resource_fits = _either(value, "Resource", position, _resource)
     else:
-        resource_fits = None
         own_resource(value.get("Resource"), position)
+    if kind is _Kind.IDENTITY and "Action" not in value:
+        malformed(f"statement {position} has no Action")
+    actions, action_fits = _either(
+        value, "Action", position, _sending_actions if kind is _Kind.IDENTITY else _key_actions
+    )
     return _Form(
         position=position,
         sid=sid,
         effect=_effect(value.get("Effect"), position),
         principal=value.get("Principal"),
-        action_fits=_either(value, "Action", position, _sending_actions if own_resource else _key_actions),
+        actions=actions,
+        action_fits=action_fits,
         resource_fits=resource_fits,
         conditions=read_conditions(value["Condition"]) if "Condition" in value else (),
     )
@@ -170,18 +178,18 @@ def _effect(value: Json, position: int) -> Effect:
 
 def _either(
     statement: Mapping[str, Json], element: str, position: int, compiled: Callable[[list[str], int], Test]
-) -> Test:
-    """Return the test that an element or its `Not` form stands for. Exactly one of them is there."""
+) -> tuple[tuple[str, ...], Test]:
+    """Return what an element or its `Not` form lists, and its test. Exactly one of the two is there."""
     opposite = f"Not{element}"
     if (element in statement) == (opposite in statement):
         malformed(
             f"statement {position} has {'both' if element in statement else 'neither'} {element}"
             f" {'and' if element in statement else 'nor'} {opposite}"
         )
-    if element in statement:
-        return compiled(_texts(statement[element], element, position), position)
-    fits = compiled(_texts(statement[opposite], opposite, position), position)
-    return lambda text: not fits(text)
+    given = element if element in statement else opposite
+    texts = _texts(statement[given], given, position)
+    fits = compiled(texts, position)
+    return tuple(texts), fits if given == element else (lambda text: not fits(text))
 
 
 def _texts(value: Json, element: str, position: int) -> list[str]:

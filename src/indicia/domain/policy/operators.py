@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from ipaddress import ip_address, ip_network
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -147,15 +147,23 @@ def _within(values: tuple[str, ...]) -> Test:
     }
 
     def fits(text: str) -> bool:
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        position = int(address)
-        return any(first <= position <= last for first, last in ranges[address.version])
+        position = _position(text)
+        return position is not None and any(
+            first <= position[1] <= last for first, last in ranges[position[0]]
+        )
 
     return fits
+
+
+@lru_cache(maxsize=256)
+def _position(text: str) -> tuple[int, int] | None:
+    """Return the version of an address and its number; None where the text is none. IPv4 may be mapped."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.version, int(address)
 
 
 def _arn(values: tuple[str, ...]) -> Test:

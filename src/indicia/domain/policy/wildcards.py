@@ -70,15 +70,12 @@ def any_of(patterns: Iterable[str]) -> Test:
     starts, ends = tuple(each[:-1] for each in prefixes), tuple(each[1:] for each in suffixes)
     tests = tuple(map(compiled, others))
 
-    def fits(text: str) -> bool:
-        return (
-            text in exact
-            or text.startswith(starts)
-            or text.endswith(ends)
-            or any(test(text) for test in tests)
-        )
+    def plainly(text: str) -> bool:
+        return text in exact or text.startswith(starts) or text.endswith(ends)
 
-    return fits
+    if not tests:
+        return plainly
+    return lambda text: plainly(text) or any(test(text) for test in tests)
 
 
 def _anything(_text: str) -> bool:

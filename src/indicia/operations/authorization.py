@@ -1,0 +1,141 @@
+"""What the holder of an access key may do: the policy of the key, asked before anything else is.
+
+A key without a policy may do everything of its account, and nothing is asked. The account's own users need no
+policy of an identity (spec 8.6), so the key's policy is all there is to ask on our own API.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import structlog
+
+from indicia.domain.faults import Fault, FaultKind, refuse
+from indicia.domain.names import shown
+from indicia.domain.policy import wildcards
+from indicia.domain.policy.evaluation import Decision, Effect, Ground, Policy, Question, decide
+from indicia.domain.policy.grammar import access_key_policy
+from indicia.domain.policy.principals import Principal
+from indicia.operations.call_context import context_of
+from indicia.wire.shapes import operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from indicia.operations.call import Call
+
+log = structlog.get_logger(__name__)
+
+REPLICATE: Final = "ses:ReplicateEmailIdentityDkimSigningKey"
+"""The permission to replicate a signing key. No call has its name (spec 3.8)."""
+
+# SES checks these itself and refuses them in a style of their own (spec 7.6).
+_SENDS: Final = frozenset(
+    f"ses:{name}"
+    for name in ("SendEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail", "SendBulkEmail")
+)
+# What nobody needs a permission for, and no policy can deny (STS, GetCallerIdentity).
+_FREE: Final = "sts:GetCallerIdentity"
+
+
+def authorize(call: Call, permission: str, resources: Sequence[str], request: object) -> None:
+    """The key of the call may do it, with everything it is about.
+
+    Raises: `Fault` ACCESS_DENIED in the words of IAM, or of SES where it sends (spec 7.6).
+    """
+    if call.policy is None or permission == _FREE:
+        return
+    policy = _compiled(call.policy)
+    for resource in resources:
+        if policy is None:
+            _deny(call, permission, resource, "because the policy of the access key cannot be understood")
+        decision = decide((policy,), _question(call, permission, resource, request))
+        if not decision.allowed:
+            log.info(
+                "access.denied",
+                request_id=call.request_id,
+                operation=call.operation,
+                because=decision.because,
+            )
+            _deny(call, permission, resource, _reason(decision, permission))
+
+
+def may_replicate(call: Call, parent: str) -> Decision:
+    """Return whether the caller may give the region of the call the signing key of `parent` (spec 3.8).
+
+    `parent` is the ARN of the identity whose key it is; `ses:ReplicaRegion` is the region of the call.
+    """
+    policy = None if call.policy is None else _compiled(call.policy)
+    question = _question(call, REPLICATE, parent, None, {"ses:ReplicaRegion": (call.region,)})
+    if call.policy is None:
+        return Decision(Effect.ALLOW, Ground.OWNER, question, ())
+    return decide(() if policy is None else (policy,), question)
+
+
+def compiled_key_policy(text: str) -> Policy:
+    """Return the policy of an access key, compiled; the same value for the same text, for a while.
+
+    Raises: `Fault` INVALID_POLICY when it is none that this service understands.
+    """
+    return _compiled(text) or access_key_policy(text)
+
+
+def check_key_policy(text: str) -> None:
+    """The text can be the policy of a new access key: it is understood, and every action exists.
+
+    An action that is misspelt would neither allow nor deny anything.
+
+    Raises: `Fault` INVALID_POLICY naming what is wrong.
+    """
+    known = _known_actions()
+    for statement in access_key_policy(text).statements:
+        for action in statement.actions:
+            fits = wildcards.compiled(action.lower())
+            if not any(map(fits, known)):
+                refuse(
+                    FaultKind.INVALID_POLICY,
+                    f"Statement {statement.position} has the action {shown(action)}, and there is none.",
+                )
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: str) -> Policy | None:
+    """Return the compiled policy; None, which allows nothing, where a stored one cannot be understood."""
+    try:
+        return access_key_policy(text)
+    except Fault as fault:
+        log.warning("key_policy.not_understood", reason=fault.message)
+        return None
+
+
+def _question(
+    call: Call, action: str, resource: str, request: object, more: dict[str, tuple[str, ...]] | None = None
+) -> Question:
+    context = {**context_of(call, request, resource), **(more or {})}
+    return Question(Principal(call.account, call.principal), action, resource, context)
+
+
+def _reason(decision: Decision, permission: str) -> str:
+    if decision.explicit:
+        return "with an explicit deny in an identity-based policy"
+    return f"because no identity-based policy allows the {permission} action"
+
+
+def _deny(call: Call, permission: str, resource: str, reason: str) -> NoReturn:
+    who = call.principal
+    if permission in _SENDS:
+        message = f"User `{who}' is not authorized to perform `{permission}' on resource `{resource}'"
+    else:
+        message = f"User: {who} is not authorized to perform: {permission} on resource: {resource} {reason}"
+    refuse(FaultKind.ACCESS_DENIED, message)
+
+
+@lru_cache(maxsize=1)
+def _known_actions() -> frozenset[str]:
+    """Return every action there is, in lower case: of the service models, built or not, and our own."""
+    from indicia.operations.table import TABLE
+
+    modelled: Iterable[str] = (f"ses:{name}" for service in ("ses", "sesv2") for name in operations(service))
+    own = (entry.permission for entry in TABLE.values())
+    return frozenset(action.lower() for action in (*modelled, *own, REPLICATE))

@@ -1,0 +1,193 @@
+"""POST /indicia/v1/policy/explain: may this principal do this with this identity, and what decides it.
+
+Asked of identities of the caller's own account, and answered by the evaluator that decides when it is done
+for real (spec 8.6).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from msgspec import Struct
+
+from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.inheritance import domains_of, may_send, without_label
+from indicia.domain.names import fold, parents, shown, under
+from indicia.domain.policy import conditions
+from indicia.domain.policy.arns import Arn, parse_arn
+from indicia.domain.policy.evaluation import Policy, Question, decide, decide_sending
+from indicia.domain.policy.grammar import sending_policy
+from indicia.domain.policy.principals import Principal, parse_principal
+from indicia.domain.time import rfc3339
+from indicia.operations.authorization import compiled_key_policy
+from indicia.operations.resources import own_identity
+from indicia.store import access, identities
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from indicia.domain.policy.conditions import Context
+    from indicia.operations.call import Call
+    from indicia.operations.house import House
+    from indicia.store.access import AccessKey
+    from indicia.store.identities import IdentityView
+    from indicia.store.session import Session
+
+_ACTION: Final = re.compile(r"(?:ses|indicia):[A-Za-z0-9]+\Z", re.ASCII)
+
+
+class ExplainRequest(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Who would do what with which identity. `context` are values of condition keys."""
+
+    principal: str
+    action: str
+    resource: str
+    context: dict[str, str | list[str]] = {}
+
+
+class ExplainResponse(Struct, kw_only=True, frozen=True):
+    """`allow` or `deny`, and the reason in words."""
+
+    decision: str
+    because: str
+
+
+def explain_policy(house: House, call: Call, request: ExplainRequest, s: Session) -> ExplainResponse:
+    """Return what would be decided.
+
+    An identity that is not registered is covered by the one above it. Raises: `Fault` INVALID_PARAMETER for
+    what cannot be asked, ACCESS_DENIED for an identity of another account, NOT_FOUND.
+    """
+    question, identity = _question(call, request)
+    levels = _levels(call, identity, question.context, s)
+    if not any(levels):
+        refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(identity)}> does not exist.")
+    policies = [[policy for view in level for policy in _policies(call, view)] for level in levels]
+    decision = decide_sending(question, owner=call.account, levels=policies)
+    own = question.principal.account == call.account
+    if own and (decision.allowed or not decision.explicit):
+        return _by_keys(call, question, s)
+    if not decision.allowed:
+        return ExplainResponse(decision="deny", because=decision.because)
+    return ExplainResponse(
+        decision="allow",
+        because=f"{decision.because} The principal's own account must allow it as well.",
+    )
+
+
+def _question(call: Call, request: ExplainRequest) -> tuple[Question, str]:
+    """Return the question, and the folded name of the identity it is about."""
+    arn = parse_arn(request.resource)
+    if arn is None or not arn.identity:
+        _refuse(f"The resource {shown(request.resource)} is not the ARN of an identity.")
+    if arn.account != call.account:
+        refuse(FaultKind.ACCESS_DENIED, "Only identities of your own account can be asked about.")
+    if arn.region != call.region:
+        _refuse(f"The resource is in {shown(arn.region)}; sign the request for that region.")
+    principal = parse_principal(request.principal)
+    if principal is None:
+        _refuse(
+            f"The principal {shown(request.principal)} is neither an account id nor the ARN of a root, a user"
+            " or a role, nor an AWS service."
+        )
+    if not _ACTION.match(request.action):
+        _refuse(f"The action {shown(request.action)} is not one as ses:SendEmail is.")
+    resource = str(own_identity(call, arn.identity))
+    context = {**_circumstances(call, principal, arn), **_context(request)}
+    return Question(principal, request.action, resource, context), arn.identity
+
+
+def _refuse(sentence: str) -> NoReturn:
+    refuse(FaultKind.INVALID_PARAMETER, sentence)
+
+
+def _circumstances(call: Call, principal: Principal, identity: Arn) -> dict[str, tuple[str, ...]]:
+    """Return what is known of a request without its being made: when it is now, and who it is about."""
+    known = {
+        "aws:CurrentTime": rfc3339(call.now),
+        "aws:EpochTime": str(call.now // 1000),
+        "aws:PrincipalAccount": principal.account,
+        "aws:PrincipalArn": principal.arn,
+        "aws:RequestedRegion": call.region,
+        "aws:ResourceAccount": identity.account,
+        "aws:username": _user(principal),
+    }
+    return {key: (value,) for key, value in known.items() if value}
+
+
+def _user(principal: Principal) -> str:
+    kind, _, path = principal.arn.rpartition(":")[2].partition("/")
+    return path.rpartition("/")[2] if kind == "user" else ""
+
+
+def _context(request: ExplainRequest) -> dict[str, tuple[str, ...]]:
+    return {
+        conditions.ACCESS_KEY.canonical(key): (value,) if isinstance(value, str) else tuple(value)
+        for key, value in request.context.items()
+    }
+
+
+def _levels(call: Call, name: str, context: Context, s: Session) -> tuple[Sequence[IdentityView], ...]:
+    """Return the identities whose policies count: that of the address, then that of its domain (spec 8.6).
+
+    Asked about a domain, the address is the one in `ses:FromAddress`. Of each level the most specific
+    identity counts that is verified, since no other supplies anything (spec 9.1); while none is, those that
+    are registered.
+    """
+    sender = context.get("ses:FromAddress", ("",))[0]
+    if "@" in name:
+        addresses, domains = _spellings(name), domains_of(name)
+    else:
+        within = under(sender.rpartition("@")[2].lower(), name)
+        addresses, domains = _spellings(fold(sender)) if within else (), tuple(parents(name))
+    found = identities.view_many(s, call.account, call.region, [*addresses, *domains])
+    usable = {each: view for each, view in found.items() if may_send(view)} or found
+    return tuple([usable[each] for each in names if each in usable][:1] for names in (addresses, domains))
+
+
+def _spellings(address: str) -> tuple[str, ...]:
+    """Return the names by which an address may be registered: as it is, and without its label."""
+    plain = without_label(address)
+    return (address,) if plain is None else (address, plain)
+
+
+def _by_keys(call: Call, question: Question, s: Session) -> ExplainResponse:
+    """Return what the access keys of a principal of the own account may do.
+
+    Of several keys the one that may most is told of: its holder would use that one.
+    """
+    who = question.principal.arn
+    held = [
+        key for key in access.list_keys(s, call.account) if key.revoked_at is None and _principal(key) == who
+    ]
+    unlimited = next((key for key in held if key.policy is None), None)
+    if unlimited is not None:
+        return ExplainResponse(
+            decision="allow",
+            because=f"The access key {unlimited.id} has no policy, so it may do everything of its account.",
+        )
+    decisions = [(key, decide((compiled_key_policy(key.policy or ""),), question)) for key in held]
+    decisions.sort(key=lambda each: not each[1].allowed)
+    if not decisions:
+        return ExplainResponse(decision="deny", because=f"There is no access key of {who}.")
+    key, decision = decisions[0]
+    return ExplainResponse(
+        decision="allow" if decision.allowed else "deny",
+        because=f"By the policy of the access key {key.id}: {decision.because}",
+    )
+
+
+def _principal(key: AccessKey) -> str:
+    return f"arn:aws:iam::{key.account}:{'root' if key.user_name is None else f'user/{key.user_name}'}"
+
+
+def _policies(call: Call, view: IdentityView) -> list[Policy]:
+    identity = own_identity(call, view.identity.name)
+    return [_compiled(document, identity, name) for name, document in view.policies.items()]
+
+
+@lru_cache(maxsize=256)
+def _compiled(document: str, identity: Arn, name: str) -> Policy:
+    return sending_policy(document, identity, name)
