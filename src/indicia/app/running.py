@@ -104,6 +104,7 @@ async def run(
     finally:
         log.info("stopping")
         await service.stop()
+        logs.flush()  # a worker leaves without what Python does at its exit
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from indicia import logs
 from indicia.app.own_api import OwnApi
 from indicia.clock import Clock
 from indicia.domain.call import Call
@@ -72,6 +73,7 @@ def gateway(
         mounts=mounts,
         trusted_proxies=settings.trusted_proxies,
         observe=observe,
+        record=logs.request_log(),
         serves_api=serves_api,
     )
 

@@ -20,6 +20,7 @@ from indicia.domain.call import Call
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import faults, own, query, rest, sigv4, xml
 from indicia.wire.authentication import Caller
+from indicia.wire.exchange import Exchange, through
 from indicia.wire.faults import Answer, Protocol
 from indicia.wire.requests import Allowance, Disconnected, Request, new_request_id, read_body
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from indicia.domain.time import Instant
     from indicia.wire.authentication import Authenticator
+    from indicia.wire.exchange import Record
     from indicia.wire.requests import App, Message, Network, Receive, Scope, Send
 
     Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]
@@ -44,9 +46,6 @@ _V2_SENDS = frozenset({"SendEmail", "SendBulkEmail"})
 _V1_SEND = re.compile(
     rb"(?:^|&)Action=(?:SendEmail|SendRawEmail|SendTemplatedEmail|SendBulkTemplatedEmail|SendBounce)(?:&|$)"
 )
-# What may be written down of a key id that nobody has proved to hold: the form that key ids have. A secret
-# put there by mistake does not have it.
-_KEY_ID_FORM = re.compile(r"[A-Z0-9]{16,32}", re.ASCII)
 
 _NOBODY = Caller("", "", "", "")
 
@@ -58,31 +57,6 @@ class Limits(Struct, frozen=True):
     v1_send: int = 10 * MIB
     v2_send: int = 40 * MIB
     body_seconds: float = 60.0
-
-
-class Exchange:
-    """One request and what became known of it on the way: what is logged at its end."""
-
-    __slots__ = ("access_key", "account", "fault", "operation", "protocol", "request", "route")
-
-    def __init__(self, request: Request, protocol: Protocol) -> None:
-        self.request = request
-        self.protocol = protocol
-        self.route = "(unmatched)"
-        self.operation = ""
-        self.account = ""
-        self.access_key = ""
-        self.fault = ""
-
-    def claimed_by(self, claim: sigv4.Claim) -> None:
-        """Note whose key is said to have signed."""
-        key_id = claim.credential.key_id
-        self.access_key = key_id if _KEY_ID_FORM.fullmatch(key_id) else "(other)"
-
-    def made_by(self, caller: Caller) -> None:
-        """Note who has proved to be calling."""
-        self.access_key = caller.access_key
-        self.account = caller.account
 
 
 class Gateway:
@@ -104,6 +78,7 @@ class Gateway:
         trusted_proxies: Collection[Network] = (),
         observe: Observe | None = None,
         log: Any = None,
+        record: Record | None = None,
         serves_api: bool = True,
     ) -> None:
         self._serves_api = serves_api
@@ -118,6 +93,7 @@ class Gateway:
         self._trusted = tuple(trusted_proxies)
         self._observe = observe
         self._log = log if log is not None else structlog.get_logger("indicia.http")
+        self._record = record or through(self._log)
         self._control = Allowance.of(limits.control)
         self._v1 = Allowance(limits.control, max(limits.control, limits.v1_send), _is_v1_send)
         self._v2_send = Allowance.of(limits.v2_send)
@@ -303,24 +279,10 @@ class Gateway:
         return faults.answer(exchange.protocol, fault, exchange.request.id)
 
     def _account_for(self, exchange: Exchange, status: int, size: int, seconds: float) -> None:
-        request = exchange.request
-        self._log.info(
-            "request",
-            method=request.method if len(request.method) <= 16 else "(other)",
-            path=exchange.route,
-            service=exchange.protocol.value,
-            operation=exchange.operation,
-            account=exchange.account,
-            access_key=exchange.access_key,
-            address=request.address,
-            status=status,
-            fault=exchange.fault,
-            ms=round(seconds * 1000, 2),
-            bytes=size,
-            request_id=request.id,
-        )
+        service = exchange.protocol.value
+        self._record(exchange.line(service, status, size, seconds))
         if self._observe is not None:
-            self._observe(exchange.protocol.value, exchange.operation, status, seconds)
+            self._observe(service, exchange.operation, status, seconds)
 
 
 def _is_v1_send(beginning: bytes) -> bool:
