@@ -5,7 +5,9 @@ One registry a composition, so that two in one process (tests, the sandbox) do n
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Protocol
 
 from prometheus_client import (
@@ -17,7 +19,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from indicia.domain.check import Conclusion
@@ -47,7 +49,7 @@ class KeyZoneTally(Protocol):
 
 
 class Metrics:
-    """The counters of one process. Every method may be called from any thread."""
+    """The counters of one process. Every method may be called from any thread, unless it says otherwise."""
 
     def __init__(self, version: str = "") -> None:
         self.registry = CollectorRegistry()
@@ -55,18 +57,8 @@ class Metrics:
         Gauge("indicia_build_info", "The version that runs.", ["version"], registry=self.registry).labels(
             version
         ).set(1)
-        self._requests = Counter(
-            "indicia_requests_total",
-            "Requests answered, by protocol, operation and status.",
-            ["service", "operation", "status"],
-            registry=self.registry,
-        )
-        self._request_seconds = Histogram(
-            "indicia_request_seconds",
-            "Time from the first byte of a request to the last of its answer.",
-            buckets=_REQUEST_BUCKETS,
-            registry=self.registry,
-        )
+        self._requests = _RequestCollector()
+        self.registry.register(self._requests)
         self._checks = Counter(
             "indicia_checks_total", "Checks of identities that were concluded.", registry=self.registry
         )
@@ -98,9 +90,8 @@ class Metrics:
         self._oldest_due: Gauge | None = None
 
     def answered(self, service: str, operation: str, status: int, seconds: float) -> None:
-        """Count one request."""
-        self._requests.labels(service, operation, str(status)).inc()
-        self._request_seconds.observe(seconds)
+        """Count one request. Only the event loop's thread may call this."""
+        self._requests.count((service, operation, status), seconds)
 
     def checked(self, result: Conclusion, seconds: float) -> None:
         """Count one check and what it found."""
@@ -149,6 +140,39 @@ class Metrics:
     def text(self) -> bytes:
         """Return everything in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+class _RequestCollector(Collector):
+    """Counts requests where that costs half a microsecond; with the library's own classes it costs four."""
+
+    def __init__(self) -> None:
+        self._answered: dict[tuple[str, str, int], int] = {}
+        self._within = [0] * (len(_REQUEST_BUCKETS) + 1)
+        self._seconds = 0.0
+
+    def count(self, kind: tuple[str, str, int], seconds: float) -> None:
+        """Count one request by protocol, operation and status, and the time it took."""
+        self._answered[kind] = self._answered.get(kind, 0) + 1
+        self._within[bisect_left(_REQUEST_BUCKETS, seconds)] += 1
+        self._seconds += seconds
+
+    def collect(self) -> Iterable[CounterMetricFamily | HistogramMetricFamily]:
+        """Return the counters of this moment."""
+        requests = CounterMetricFamily(
+            "indicia_requests",
+            "Requests answered, by protocol, operation and status.",
+            labels=["service", "operation", "status"],
+        )
+        for (service, operation, status), count in self._answered.items():
+            requests.add_metric([service, operation, str(status)], count)
+        bounds = (*map(str, _REQUEST_BUCKETS), "+Inf")
+        seconds = HistogramMetricFamily(
+            "indicia_request_seconds",
+            "Time from the first byte of a request to the last of its answer.",
+            buckets=list(zip(bounds, accumulate(self._within), strict=True)),
+            sum_value=self._seconds,
+        )
+        return [requests, seconds]
 
 
 class _KeyZoneCollector(Collector):
