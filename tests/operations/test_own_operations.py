@@ -111,13 +111,22 @@ def test_records_as_a_zone_file(desk: Desk) -> None:
     assert len(whole) <= 255
 
 
-@pytest.mark.parametrize(
-    ("form", "kind"),
-    [("terraform", FaultKind.NOT_IMPLEMENTED), ("pdf", FaultKind.INVALID_PARAMETER)],
-)
-def test_other_forms_are_refused(desk: Desk, form: str, kind: FaultKind) -> None:
-    """A form of the contract that is not built says so, an unknown one names those there are."""
-    assert desk.refused("GetIdentityRecords", name="example.com", format=form).kind is kind
+def test_other_forms_are_refused(desk: Desk) -> None:
+    """An unknown form is refused, naming those there are."""
+    fault = desk.refused("GetIdentityRecords", name="example.com", format="pdf")
+
+    assert fault.kind is FaultKind.INVALID_PARAMETER
+    assert "cloudflare, json, octodns, table, terraform, zone" in fault.message
+
+
+@pytest.mark.parametrize("form", ["table", "terraform", "cloudflare", "octodns"])
+def test_the_text_forms_hold_every_value(desk: Desk, form: str) -> None:
+    """Each form has all of the records."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    records = desk.ask("GetIdentityRecords", name="example.com").records
+    text = desk.ask("GetIdentityRecords", name="example.com", format=form)
+
+    assert all(record.value.split(";")[0] in text for record in records)
 
 
 def test_an_address_has_no_records_of_its_own(desk: Desk) -> None:

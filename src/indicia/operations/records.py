@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from indicia.domain.dkim import split_text
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import fold, shown
-from indicia.domain.observation import RecordType
+from indicia.domain.record_forms import FORMS
 from indicia.domain.records import ExpectedRecord, expected_records
 from indicia.domain.verification import Sight
 from indicia.store import evidence, identities
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from indicia.domain.identity import Facet
     from indicia.operations.call import Call
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from indicia.store.session import Session
 
 JSON: Final = "json"
-ZONE: Final = "zone"
-# Forms of the contract that are not built.
-_LATER: Final = frozenset({"table", "terraform", "cloudflare", "octodns"})
 
 
 class RecordsRequest(msgspec.Struct, kw_only=True, frozen=True):
@@ -60,25 +56,21 @@ class RecordsResponse(msgspec.Struct, kw_only=True, frozen=True):
 
 
 def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -> RecordsResponse | str:
-    """Return the records to publish; as text in the form of a zone file where that is asked for.
+    """Return the records to publish, as text where one of the text forms is asked for.
 
-    Raises: `Fault` NOT_FOUND, INVALID_PARAMETER for a form nobody knows, NOT_IMPLEMENTED for one not built.
+    Raises: `Fault` NOT_FOUND, INVALID_PARAMETER for a form nobody knows.
     """
-    if request.format in _LATER:
-        refuse(
-            FaultKind.NOT_IMPLEMENTED, f"The form {request.format} is not implemented by this service yet."
-        )
-    if request.format not in (JSON, ZONE):
+    if request.format != JSON and request.format not in FORMS:
         refuse(
             FaultKind.INVALID_PARAMETER,
-            f"Unknown form {shown(request.format)}. Forms are {', '.join(sorted({JSON, ZONE} | _LATER))}.",
+            f"Unknown form {shown(request.format)}. Forms are {', '.join(sorted({JSON, *FORMS}))}.",
         )
     view = identities.view(s, call.account, call.region, fold(request.name))
     if view is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.name)}> does not exist.")
     expected = expected_records(view.identity, view.token_set, house.service_domain)
-    if request.format == ZONE:
-        return zone_text(expected)
+    if request.format != JSON:
+        return FORMS[request.format](expected, view.identity.name)
     seen = _last_seen(s, view)
     return RecordsResponse(
         identity=view.identity.name, records=[_record(record, seen) for record in expected]
@@ -131,20 +123,3 @@ def _record(record: ExpectedRecord, seen: Mapping[tuple[str, str, str], _SeenRec
         state=Sight.UNKNOWN.value if sight is None else sight.sight,
         finding=None if sight is None else sight.finding,
     )
-
-
-def zone_text(records: Sequence[ExpectedRecord]) -> str:
-    """Return the records as lines of a zone file (RFC 1035 §5.1), names absolute, long TXT split."""
-    return "".join(
-        f"{record.name}. {record.ttl} IN {record.rtype.name} {_zone_value(record)}\n" for record in records
-    )
-
-
-def _zone_value(record: ExpectedRecord) -> str:
-    if record.rtype is RecordType.TXT:
-        return " ".join(f'"{_escaped(part)}"' for part in split_text(record.value))
-    return f"{record.value}."  # of an MX too: its host is last
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
