@@ -99,9 +99,18 @@ def test_a_key_may_be_a_users_with_a_policy(indicia: Run, tmp_path: Path) -> Non
     [
         (None, "cannot be read: No such file or directory"),
         ("{", "is not JSON: "),
-        ("[]", "is not a policy: it has no Statement"),
-        ('{"Statement": "x"}', "is not a policy: it has no Statement"),
-        ('{"Statement": [{"Sid": "%s"}]}' % ("x" * 7000), "characters, more than 6144"),
+        ("[]", "it is not a JSON object"),
+        ('{"Statement": "x"}', "it has no Statement"),
+        ('{"Statement": [{"Sid": "%s"}]}' % ("x" * 7000), "at most 6144 are allowed"),
+        ('{"Statement": [], "Statement": []}', "Statement is given twice in one object"),
+        (
+            '{"Statement": {"Effect": "Allow", "Action": "ses:GetEmailIdentiy", "Resource": "*"}}',
+            "Statement 1 has the action ses:GetEmailIdentiy, and there is none.",
+        ),
+        (
+            '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "ses:*", "Resource": "*"}}',
+            "statement 1 has an element Principal",
+        ),
     ],
 )
 def test_a_policy_that_is_none_is_refused(

@@ -16,6 +16,8 @@ from indicia.cli.output import print_columns, print_json
 from indicia.cli.when import shown_instant
 from indicia.clock import real_now
 from indicia.credentials import AccessKey, new_access_key
+from indicia.domain.faults import Fault
+from indicia.domain.policy.document import without_white_space
 from indicia.installation import ROOT_ACCOUNT
 from indicia.settings.words import parse_account, quoted
 from indicia.store import access, meta
@@ -25,7 +27,6 @@ from indicia.vault import purposes
 app = App(name="key", help="Create, list and revoke access keys.")
 
 _USER = re.compile(r"[\w+=,.@-]{1,64}\Z", re.ASCII)  # IAM user names
-_LONGEST_POLICY = 6144  # characters, as of a managed IAM policy
 
 Account = Annotated[str | None, Parameter(name="--account", help="12 digits. The operator's when not given.")]
 
@@ -157,16 +158,17 @@ def _policy(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        document = json_text.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        json_text.loads(text)
     except OSError as error:
         raise CommandError(f"--policy: {path} cannot be read: {error.strerror}", status=USAGE) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"--policy: {path} is not JSON: {error}", status=USAGE) from error
-    if not isinstance(document, dict) or not isinstance(document.get("Statement"), list | dict):
-        raise CommandError(f"--policy: {path} is not a policy: it has no Statement", status=USAGE)
-    text = json_text.dumps(document, separators=(",", ":"))
-    if len(text) > _LONGEST_POLICY:
-        raise CommandError(
-            f"--policy: {path} has {len(text)} characters, more than {_LONGEST_POLICY}", status=USAGE
-        )
-    return text
+    from indicia.operations.authorization import check_key_policy
+
+    document = without_white_space(text)
+    try:
+        check_key_policy(document)
+    except Fault as fault:
+        raise CommandError(f"--policy: {path}: {fault.message}", status=USAGE) from fault
+    return document
