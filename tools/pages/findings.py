@@ -11,6 +11,7 @@ import re
 from indicia.domain.explanation import explain
 from indicia.domain.findings import Finding
 from indicia.domain.observation import Observation, Question, RecordType, Reply
+from indicia.domain.probing import NOTHING_MORE, Detail
 from indicia.domain.records import ExpectedRecord, Purpose
 from pages.markdown import ROOT, SOURCES, Blocks, table
 
@@ -78,6 +79,21 @@ _CASES: dict[Finding, tuple[ExpectedRecord, Reply, tuple[str, ...]]] = {
     Finding.OUR_RESOLVER: (_CNAME, Reply.OUR_RESOLVER, ()),
 }
 
+_SERVERS = ("ns1.example.net", "ns2.example.net")
+# What a further look at the example adds.
+_DETAILS = {
+    Finding.WRONG_TYPE: Detail(place=f"TXT {_TOKEN}.{_ZONE}"),
+    Finding.FLATTENED: Detail(place="A 192.0.2.7"),
+    Finding.UNDERSCORE_LOST: Detail(place=f"{_TOKEN}.domainkey.{_DOMAIN}"),
+    Finding.NOT_EVERYWHERE: Detail(having=_SERVERS[:1], lacking=_SERVERS[1:]),
+    Finding.NOT_YET_VISIBLE: Detail(having=_SERVERS, seconds_left=240),
+    Finding.WRONG_NAME_SERVERS: Detail(having=("ns1.old.example",), lacking=_SERVERS),
+    Finding.LAME: Detail(lacking=_SERVERS),
+    Finding.SERVER_FAILURE: Detail(lacking=_SERVERS),
+    Finding.UNREACHABLE: Detail(lacking=_SERVERS),
+    Finding.SPF_TOO_MANY_LOOKUPS: Detail(lookups=14),
+}
+
 _USE = re.compile(r"Finding\.([A-Z_]+)")
 
 
@@ -131,7 +147,7 @@ def _words(finding: Finding) -> str:
         raise ValueError(f"tools/pages/findings.py has no example for {finding.value}: add one to _CASES")
     record, reply, values = _CASES[finding]
     observation = Observation(Question(record.name, record.rtype), "local", reply, 0, values)
-    words = explain(record, finding, [observation])
+    words = explain(record, finding, [observation], _DETAILS.get(finding, NOTHING_MORE))
     lines = ["Indicia says it like this:", "", f"> {words.explanation}"]
     if words.fix:
         lines += [">", f"> → {words.fix}"]

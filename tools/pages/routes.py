@@ -42,7 +42,7 @@ _SANDBOX = {
 def own_routes() -> tuple[Route, ...]:
     """Return every route under `/indicia/v1/`, those of a sandbox included. None of them is called here."""
     nobody = cast("Any", None)
-    return OwnApi(nobody, nobody, SandboxCalls(nobody).routes()).routes
+    return OwnApi(nobody, more=SandboxCalls(nobody).routes()).routes
 
 
 def blocks() -> Blocks:
