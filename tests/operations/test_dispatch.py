@@ -66,6 +66,7 @@ def test_every_change_is_on_the_record(desk: Desk) -> None:
 def test_a_read_changes_nothing(desk: Desk) -> None:
     """Reads run where nothing can be written: none of them is told to be a read by mistake."""
     desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    desk.ask("CreateConfigurationSet", ConfigurationSetName="main")
     before = desk.view("example.com")
     trail = desk.trail()
     desk.wakes.woken.clear()
@@ -81,6 +82,12 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
         "GetCallerIdentity": {},
         "GetIdentityRecords": {"name": "example.com"},
         "GetIdentityHistory": {"name": "example.com"},
+        "GetConfigurationSet": {"ConfigurationSetName": "main"},
+        "DescribeConfigurationSet": {"ConfigurationSetName": "main"},
+        "ListConfigurationSets": {},
+        "ListTagsForResource": {
+            "ResourceArn": f"arn:aws:ses:{desk.region}:{desk.account}:identity/example.com"
+        },
         "GetEmailIdentityPolicies": {"EmailIdentity": "example.com"},
         "GetIdentityPolicies": {"Identity": "example.com", "PolicyNames": ["p"]},
         "ListIdentityPolicies": {"Identity": "example.com"},

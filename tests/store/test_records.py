@@ -101,8 +101,10 @@ def test_configuration_sets_are_kept_by_name(database: Database):
     assert not database.write(lambda s: configuration_sets.create(s, ACCOUNT, REGION, "a", at=6))
     assert database.read(lambda s: configuration_sets.exists(s, ACCOUNT, REGION, "a"))
     assert not database.read(lambda s: configuration_sets.exists(s, ACCOUNT, "us-east-1", "a"))
-    page = database.read(lambda s: configuration_sets.page(s, ACCOUNT, REGION, after="a", limit=5))
-    assert [each.name for each in page] == ["b", "c"]
+    assert database.read(lambda s: configuration_sets.names(s, ACCOUNT, REGION, after="a", limit=5)) == [
+        "b",
+        "c",
+    ]
     assert database.write(lambda s: configuration_sets.put_options(s, ACCOUNT, REGION, "a", '{"x":1}'))
     assert not database.write(lambda s: configuration_sets.put_options(s, ACCOUNT, REGION, "z", "{}"))
     expected = configuration_sets.ConfigurationSet("a", 5, '{"x":1}')

@@ -12,10 +12,14 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from indicia.domain.faults import Fault
 from indicia.domain.meant import name_meant
 from indicia.domain.names import MAX_ADDRESS
+from indicia.domain.resources import ResourceKind, parse_resource
 from indicia.operations import (
     checking,
+    configuration_options,
+    configuration_sets,
     creation,
     default_configuration_set,
     deletion,
@@ -30,6 +34,7 @@ from indicia.operations import (
     reading,
     records,
     sts,
+    tagging,
     verifying,
 )
 from indicia.operations.resources import resources_of
@@ -42,6 +47,9 @@ if TYPE_CHECKING:
 # Each handler names the shapes of its operation; what they have in common is no more than this.
 Handler: TypeAlias = "Callable[[House, Call, Any, Session], Any]"
 Preparation: TypeAlias = "Callable[[House, Call, Any], Any]"
+
+
+ARN: Final = "arn"
 
 
 class Rate(Enum):
@@ -57,8 +65,9 @@ class Entry:
     """One operation.
 
     `writes` says whether the handler changes anything; then the call is audited. `permission` is the action a
-    policy must allow, `subject` the member of the request that names the identity or identities it is about,
-    empty where it is about none. `handler` is None where the answer takes more than the store: `Dispatch` is
+    policy must allow, `subject` the member of the request that names what it is about, empty where that is
+    nothing in particular, and `about` what is named there: identities, another kind of resource, or `arn`
+    where it is written out. `handler` is None where the answer takes more than the store: `Dispatch` is
     told who gives it. `prepare` turns the request into what the handler takes, before and outside of the
     transaction; `slow` says of a request whether that takes long enough to hold up the event loop.
     `repeatable` calls mean the same when they are made twice (spec 2.3): one that lost a race against another
@@ -75,19 +84,36 @@ class Entry:
     prepare: Preparation | None = None
     slow: Callable[[Any], bool] | None = None
     repeatable: bool = False
+    about: str = ResourceKind.IDENTITY.value
 
     def resource(self, call: Call, request: object) -> str:
-        """Return the ARN of the identity the call is about; `*` where it is about none (spec 11.3).
+        """Return the ARN of what the call is about; `*` where it is about none (spec 11.3).
 
-        What cannot be the name of an identity is not written down either.
+        What cannot be the name of a resource is not written down either.
         """
         given = getattr(request, self.subject, None) if self.subject else None
+        if self.about != ResourceKind.IDENTITY.value:
+            return self._other_resource(call, given)
         name = name_meant(given, call.account, call.region) if isinstance(given, str) else ""
         return identity_arn(call, name) if 0 < len(name) <= MAX_ADDRESS else "*"
 
     def resources(self, call: Call, request: object) -> tuple[str, ...]:
-        """Return the ARN of each identity the call is about, which its policy must allow; else `*`."""
-        return resources_of(call, getattr(request, self.subject) if self.subject else None)
+        """Return the ARN of everything the call is about, which its policy must allow; else `*`."""
+        given = getattr(request, self.subject) if self.subject else None
+        if self.about != ResourceKind.IDENTITY.value:
+            return (self._other_resource(call, given),)
+        return resources_of(call, given)
+
+    def _other_resource(self, call: Call, given: object) -> str:
+        """Return the ARN as a policy has it: however the caller wrote the name, it is the stored one."""
+        beginning = f"arn:aws:ses:{call.region}:{call.account}:"
+        if not isinstance(given, str):
+            return "*"
+        try:
+            written = given if self.about == ARN else f"{beginning}{self.about}/{given}"
+            return beginning + parse_resource(written, call.account).key
+        except Fault:
+            return "*"
 
 
 def identity_arn(call: Call, name: str) -> str:
@@ -101,9 +127,15 @@ def _v2(
     return Entry("sesv2", operation, handler, writes, f"ses:{operation}", Rate.CONTROL, subject, **more)
 
 
-def _v1(operation: str, handler: Handler, *, writes: bool, subject: str = "") -> Entry:
+def _v1(operation: str, handler: Handler, *, writes: bool, subject: str = "", **more: Any) -> Entry:
     permission = f"ses:{operation}"
-    return Entry("ses", operation, handler, writes, permission, Rate.CONTROL, subject, repeatable=writes)
+    return Entry(
+        "ses", operation, handler, writes, permission, Rate.CONTROL, subject, repeatable=writes, **more
+    )
+
+
+_SET = {"subject": "ConfigurationSetName", "about": ResourceKind.CONFIGURATION_SET.value}
+_TAGGED = {"subject": "ResourceArn", "about": ARN}
 
 
 def _own(
@@ -201,6 +233,47 @@ _ENTRIES: Final = (
         subject="Identity",
     ),
     _v1("GetIdentityNotificationAttributes", notifications.get_notification_attributes, writes=False),
+    # Configuration sets, v2.
+    _v2("CreateConfigurationSet", configuration_sets.create_configuration_set_v2, writes=True, **_SET),
+    _v2("GetConfigurationSet", configuration_sets.get_configuration_set, writes=False, **_SET),
+    _v2("ListConfigurationSets", configuration_sets.list_configuration_sets_v2, writes=False, subject=""),
+    _v2("UpdateConfigurationSet", configuration_options.update_configuration_set, writes=True, **_SET),
+    _v2("DeleteConfigurationSet", configuration_sets.delete_configuration_set_v2, writes=True, **_SET),
+    *(
+        _v2(f"PutConfigurationSet{option}Options", handler, writes=True, **_SET)
+        for option, handler in (
+            ("Archiving", configuration_options.put_archiving_options),
+            ("Delivery", configuration_options.put_delivery_options_v2),
+            ("Reputation", configuration_options.put_reputation_options),
+            ("Sending", configuration_options.put_sending_options),
+            ("Suppression", configuration_options.put_suppression_options),
+            ("Tracking", configuration_options.put_tracking_options),
+            ("Vdm", configuration_options.put_vdm_options),
+        )
+    ),
+    # Configuration sets, v1.
+    _v1("CreateConfigurationSet", configuration_sets.create_configuration_set_v1, writes=True),
+    _v1("DescribeConfigurationSet", configuration_sets.describe_configuration_set, writes=False, **_SET),
+    _v1("ListConfigurationSets", configuration_sets.list_configuration_sets_v1, writes=False),
+    _v1("DeleteConfigurationSet", configuration_sets.delete_configuration_set_v1, writes=True, **_SET),
+    *(
+        _v1(operation, handler, writes=True, **_SET)
+        for operation, handler in (
+            ("UpdateConfigurationSetSendingEnabled", configuration_options.update_sending_enabled),
+            (
+                "UpdateConfigurationSetReputationMetricsEnabled",
+                configuration_options.update_reputation_metrics_enabled,
+            ),
+            ("PutConfigurationSetDeliveryOptions", configuration_options.put_delivery_options_v1),
+            ("CreateConfigurationSetTrackingOptions", configuration_options.create_tracking_options),
+            ("UpdateConfigurationSetTrackingOptions", configuration_options.update_tracking_options),
+            ("DeleteConfigurationSetTrackingOptions", configuration_options.delete_tracking_options),
+        )
+    ),
+    # Tags.
+    _v2("TagResource", tagging.tag_resource, writes=True, **_TAGGED),
+    _v2("UntagResource", tagging.untag_resource, writes=True, **_TAGGED),
+    _v2("ListTagsForResource", tagging.list_tags_for_resource, writes=False, **_TAGGED),
     Entry("sts", "GetCallerIdentity", sts.get_caller_identity, False, "sts:GetCallerIdentity", Rate.FREE),
     # What SES has no operation for (contract, HTTP).
     _own("GetIdentityRecords", records.get_records, writes=False),

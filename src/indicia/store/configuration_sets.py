@@ -28,8 +28,9 @@ _HOME = (_c.account == sa.bindparam("account"), _c.region == sa.bindparam("regio
 _BY_NAME = (*_HOME, _c.name == sa.bindparam("name"))
 _CREATE = insert_or_nothing(tables.configuration_set)
 _GET = Prepared(sa.select(_c.name, _c.created_at, _c.options).where(*_BY_NAME))
-_PAGE = Prepared(
-    sa.select(_c.name, _c.created_at, _c.options)
+_LOCKED = Prepared(sa.select(_c.name, _c.created_at, _c.options).where(*_BY_NAME).with_for_update())
+_NAMES = Prepared(
+    sa.select(_c.name)
     .where(*_HOME, _c.name > sa.bindparam("after"))
     .order_by(_c.name)
     .limit(sa.bindparam("limit"))
@@ -56,18 +57,20 @@ def exists(s: Session, account: str, region: str, name: str) -> bool:
     return s.one(_GET, account=account, region=region, name=name) is not None
 
 
-def get(s: Session, account: str, region: str, name: str) -> ConfigurationSet | None:
-    """Return the configuration set, None when there is none of that name."""
-    row = s.one(_GET, account=account, region=region, name=name)
+def get(
+    s: Session, account: str, region: str, name: str, *, to_change: bool = False
+) -> ConfigurationSet | None:
+    """Return the configuration set, None when there is none of that name.
+
+    With `to_change` nobody else changes it before this transaction ends.
+    """
+    row = s.one(_LOCKED if to_change else _GET, account=account, region=region, name=name)
     return None if row is None else ConfigurationSet(*row)
 
 
-def page(s: Session, account: str, region: str, *, after: str, limit: int) -> list[ConfigurationSet]:
-    """Return the next configuration sets in the order of their names, beginning behind `after`."""
-    return [
-        ConfigurationSet(*row)
-        for row in s.all(_PAGE, account=account, region=region, after=after, limit=limit)
-    ]
+def names(s: Session, account: str, region: str, *, after: str, limit: int) -> list[str]:
+    """Return the next names of configuration sets in their order, beginning behind `after`."""
+    return [row[0] for row in s.all(_NAMES, account=account, region=region, after=after, limit=limit)]
 
 
 def put_options(s: Session, account: str, region: str, name: str, options: str) -> bool:

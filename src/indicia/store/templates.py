@@ -42,11 +42,11 @@ class TemplateRow:
 _HOME = (_t.account == sa.bindparam("account"), _t.region == sa.bindparam("region"))
 _BY_NAME = (*_HOME, _t.name == sa.bindparam("name"))
 _CREATE = insert_or_nothing(tables.verification_template)
-_GET = Prepared(
-    sa.select(
-        _t.name, _t.from_address, _t.subject, _t.content, _t.success_url, _t.failure_url, _t.created_at
-    ).where(*_BY_NAME)
-)
+_TEMPLATE = sa.select(
+    _t.name, _t.from_address, _t.subject, _t.content, _t.success_url, _t.failure_url, _t.created_at
+).where(*_BY_NAME)
+_GET = Prepared(_TEMPLATE)
+_LOCKED = Prepared(_TEMPLATE.with_for_update())
 _PAGE = Prepared(
     sa.select(_t.name, _t.from_address, _t.subject, _t.success_url, _t.failure_url)
     .where(*_HOME, _t.name > sa.bindparam("after"))
@@ -91,9 +91,12 @@ def create(s: Session, account: str, region: str, template: Template) -> bool:
     )
 
 
-def get(s: Session, account: str, region: str, name: str) -> Template | None:
-    """Return the template, None when there is none of that name."""
-    row = s.one(_GET, account=account, region=region, name=name)
+def get(s: Session, account: str, region: str, name: str, *, to_change: bool = False) -> Template | None:
+    """Return the template, None when there is none of that name.
+
+    With `to_change` nobody else changes it before this transaction ends.
+    """
+    row = s.one(_LOCKED if to_change else _GET, account=account, region=region, name=name)
     return None if row is None else Template(*row)
 
 
