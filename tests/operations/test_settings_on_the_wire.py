@@ -53,7 +53,7 @@ def test_mail_from_in_v2(desk: Desk) -> None:
 
 
 def test_mail_from_in_v1(desk: Desk) -> None:
-    """The same in the Query protocol: the unknown is left out, without a domain there is the behaviour alone."""
+    """The same in the Query protocol: the unknown is left out, the behaviour is always there."""
     verified(desk)
     form = (
         "GetIdentityMailFromDomainAttributes&Identities.member.1=example.com&Identities.member.2=none.example"
@@ -330,8 +330,8 @@ V1_REFUSALS = [
         "SetIdentityFeedbackForwardingEnabled&Identity=example.com&ForwardingEnabled=false",
         INVALID,
         (
-            "Feedback forwarding of identity example.com can be disabled only when Amazon SNS topics are set for"
-            " both Bounce and Complaint notifications."
+            "Feedback forwarding of identity example.com can be disabled only when Amazon SNS topics are set"
+            " for both Bounce and Complaint notifications."
         ),
     ),
     (
@@ -358,8 +358,8 @@ V1_REFUSALS = [
         "SetIdentityNotificationTopic",
         "ValidationError",
         (
-            "2 validation errors detected: Value at 'identity' failed to satisfy constraint: Member must not be"
-            " null; Value at 'notificationType' failed to satisfy constraint: Member must not be null"
+            "2 validation errors detected: Value at 'identity' failed to satisfy constraint: Member must not"
+            " be null; Value at 'notificationType' failed to satisfy constraint: Member must not be null"
         ),
     ),
     (
