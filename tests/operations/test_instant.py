@@ -1,0 +1,101 @@
+"""INDICIA_VERIFICATION=instant: verified when created, nobody written to, nothing looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from desk import SERVICE_DOMAIN, Desk
+from test_create_email_identity import OWN
+
+from indicia.domain.faults import FaultKind
+from indicia.domain.identity import Facet, Status
+from indicia.operations.dispatch import Dispatch
+from indicia.store import outbox
+from indicia.store.database import Database
+
+
+@pytest.fixture
+def instant(database: Database) -> Desk:
+    """A desk in a house that asks for no proofs."""
+    desk = Desk(database)
+    desk.house = replace(desk.house, instant=True)
+    desk.dispatch = Dispatch(database, desk.house)
+    return desk
+
+
+def quiet(desk: Desk) -> bool:
+    """Say whether nothing is due, no mail waits, and nobody was woken for either."""
+    waiting = desk.read(lambda s: outbox.anything_due(s, desk.now))
+    return not desk.claims() and not waiting and not {"engine", "outbox"} & set(desk.wakes.woken)
+
+
+def test_a_domain_is_verified_when_created(instant: Desk) -> None:
+    """The answer to Create says so, and so does everything after it; the tokens are as ever."""
+    created = instant.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    got = instant.ask("GetEmailIdentity", EmailIdentity="example.com")
+
+    assert (created.VerifiedForSendingStatus, created.DkimAttributes.Status) == (True, "SUCCESS")
+    assert (got.VerificationStatus, got.VerifiedForSendingStatus) == ("SUCCESS", True)
+    assert (got.DkimAttributes.Status, got.DkimAttributes.Tokens) == (
+        "SUCCESS",
+        created.DkimAttributes.Tokens,
+    )
+    state = instant.view("example.com").facets[Facet.DKIM]
+    assert (state.status, state.since, state.deadline) == (Status.SUCCESS, instant.now, None)
+    assert instant.view("example.com").due_at is None
+    assert quiet(instant)
+
+
+def test_an_address_is_verified_without_a_mail(instant: Desk) -> None:
+    """Neither version sends a link, however often it is asked."""
+    created = instant.ask("CreateEmailIdentity", EmailIdentity="ann@example.com")
+    for _ in range(2):
+        instant.ask("VerifyEmailIdentity", EmailAddress="bob@example.com")
+
+    assert (created.VerifiedForSendingStatus, created.DkimAttributes) == (True, None)
+    assert instant.ask("ListVerifiedEmailAddresses").VerifiedEmailAddresses == [
+        "ann@example.com",
+        "bob@example.com",
+    ]
+    assert quiet(instant)
+
+
+def test_whatever_is_asked_for_is_verified(instant: Desk) -> None:
+    """The legacy record, DKIM of v1, MAIL FROM, a change of method: each is a success as it begins."""
+    instant.ask("VerifyDomainIdentity", Domain="example.com")
+    instant.ask("VerifyDomainDkim", Domain="example.com")
+    instant.ask(
+        "PutEmailIdentityMailFromAttributes", EmailIdentity="example.com", MailFromDomain="b.example.com"
+    )
+    answer = instant.ask(
+        "PutEmailIdentityDkimSigningAttributes",
+        EmailIdentity="example.com",
+        SigningAttributesOrigin="EXTERNAL",
+        SigningAttributes=OWN,
+    )
+
+    assert answer.DkimStatus == "SUCCESS"
+    states = instant.view("example.com").facets
+    assert {facet: state.status for facet, state in states.items()} == dict.fromkeys(
+        (Facet.DKIM, Facet.OWNERSHIP, Facet.MAIL_FROM), Status.SUCCESS
+    )
+    shown = instant.ask("GetIdentityMailFromDomainAttributes", Identities=["example.com"])
+    assert shown.MailFromDomainAttributes["example.com"].MailFromDomainStatus == "Success"
+    assert quiet(instant)
+
+
+def test_what_was_pending_before_is_verified_when_asked_again(instant: Desk) -> None:
+    """An identity made while proofs were asked for is helped by the calls that begin anew."""
+    Desk(instant.database).ask("CreateEmailIdentity", EmailIdentity="ann@example.com")
+    assert instant.ask("GetEmailIdentity", EmailIdentity="ann@example.com").VerificationStatus == "PENDING"
+
+    instant.ask("VerifyEmailIdentity", EmailAddress="ann@example.com")
+
+    assert instant.ask("GetEmailIdentity", EmailIdentity="ann@example.com").VerificationStatus == "SUCCESS"
+
+
+@pytest.mark.parametrize("name", ["com", f"a.{SERVICE_DOMAIN}", "exa mple.com"])
+def test_names_are_judged_all_the_same(instant: Desk, name: str) -> None:
+    """No proof is asked for; a name that cannot be an identity's is refused as ever."""
+    assert instant.refused("CreateEmailIdentity", EmailIdentity=name).kind is FaultKind.INVALID_PARAMETER
