@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.policy.arns import PARTITIONS, is_account, parse_arn
-from indicia.domain.policy.document import Json
+from indicia.domain.policy.document import Json, Number
+from indicia.domain.policy.wildcards import has_wildcard
 
 _ANYBODY = "*"
 # Users and roles may have a path; a session is named by its role and itself.
@@ -70,7 +71,7 @@ def parse_principal(text: str) -> Principal | None:
         return Principal(account=text, arn=f"arn:aws:iam::{text}:root")
     if _SERVICE.match(text):
         return Principal(service=text)
-    arn = parse_arn(text)
+    arn = None if has_wildcard(text) else parse_arn(text)
     if arn is None or arn.partition not in PARTITIONS or arn.region or not is_account(arn.account):
         return None
     if arn.service == "iam" and (arn.resource == "root" or _IAM_RESOURCE.match(arn.resource)):
@@ -111,7 +112,7 @@ def parse_principals(value: Json) -> Principals:
 
 def _texts(value: Json) -> list[str]:
     values = value if isinstance(value, list) else [value]
-    texts = [each for each in values if isinstance(each, str)]
+    texts = [each for each in values if isinstance(each, str) and not isinstance(each, Number)]
     if len(texts) < len(values):
         _refuse_principal()
     return texts
