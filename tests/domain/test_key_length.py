@@ -13,7 +13,7 @@ SHORT, LONG = KeyLength.RSA_1024_BIT, KeyLength.RSA_2048_BIT
 def allowed(configured: KeyLength, wanted: KeyLength, age: int) -> bool:
     """Whether a key of that age may be followed by one of the wanted length."""
     try:
-        check_change(configured, wanted, key_made_at=1000, now=1000 + age, shown_as="then")
+        check_change(configured, wanted, chosen_at=1000, now=1000 + age, shown_as="then")
     except Fault:
         return False
     return True

@@ -158,7 +158,7 @@ def test_an_uploaded_key_has_one_selector(database: Database):
         database.write(fill)
         view = database.read(lambda s, account=account: identities.view(s, account, REGION, "example.com"))
         assert view is not None
-        assert view.token_set == replace(uploaded, public_key="MIGf", key_made_at=2)
+        assert view.token_set == replace(uploaded, public_key="MIGf", key_made_at=2, awaited=True)
     assert database.read(lambda s: keys.lookup(s, "", "sel")) is None
 
 

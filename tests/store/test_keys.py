@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from values import ZONE, pooled_key, token_set
 
 from indicia.domain.identity import KeyLength
-from indicia.store import keys, zones
+from indicia.store import keys, tables, zones
 from indicia.store.database import Database
+from indicia.store.prepared import Prepared
 
 INTEGRITY = (sqlite3.IntegrityError, psycopg.errors.UniqueViolation)
 
@@ -87,20 +89,18 @@ def test_a_token_holds_one_live_key(database: Database):
     assert database.read(lambda s: keys.lookup(s, ZONE, "t1")) == "NEW"
 
 
-def test_the_life_of_a_key_is_noted_once(database: Database):
-    """First sight, retirement and withdrawal keep their first instant; a withdrawn key is not live."""
+def test_a_withdrawn_key_is_erased(database: Database):
+    """A live key has a private half that is not shown; a withdrawn one is not live, and has none."""
     issued = issue(database, "t1", "t2", "t3")
-    made = database.write(lambda s: keys.publish(s, issued.id, ZONE, "t1", pooled_key(), 7))
-    for at in (10, 11):
-        database.write(lambda s, at=at: keys.mark_seen(s, made.id, at))
-        database.write(lambda s, at=at: keys.retire(s, made.id, at + 10))
+    database.write(lambda s: keys.publish(s, issued.id, ZONE, "t1", pooled_key(), 7))
     (live,) = database.read(lambda s: keys.published(s, issued.id))
-    assert (live.seen_at, live.retired_at, live.withdrawn_at) == (10, 20, None)
     assert live.private_key == b"sealed"
     assert "sealed" not in repr(live)
     assert database.write(lambda s: keys.withdraw_for(s, issued.id, 30)) == 1
     assert database.write(lambda s: keys.withdraw_for(s, issued.id, 31)) == 0
     assert database.read(lambda s: keys.published(s, issued.id)) == []
+    rest = sa.select(tables.published_key.c.private_key, tables.published_key.c.withdrawn_at)
+    assert database.read(lambda s: s.all(Prepared(rest))) == [(b"", 30)]
 
 
 def test_a_zone_is_read_page_by_page(database: Database):

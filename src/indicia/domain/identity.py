@@ -91,6 +91,8 @@ class TokenSet:
     when the set was made; empty for BYODKIM. `key_length` and `key_made_at` are those of the key in use, or,
     while the set has no key yet, the chosen length and the set's creation; `has_key` tells the two apart.
     `public_key` is the base64 SubjectPublicKeyInfo of the key in use, empty while there is none.
+    `wanted_length` is that of the key made next, None for BYODKIM. `awaited` says that some key of the set is
+    not seen by the quorum, or was not last time, so that its CNAME is not all there is to look at.
     """
 
     id: int
@@ -101,6 +103,8 @@ class TokenSet:
     key_made_at: Instant
     has_key: bool
     public_key: str = ""
+    wanted_length: KeyLength | None = None
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

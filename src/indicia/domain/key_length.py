@@ -12,13 +12,13 @@ from indicia.domain.identity import KeyLength
 from indicia.domain.time import DAY, Instant
 
 
-def earliest_change(wanted: KeyLength, key_made_at: Instant) -> Instant:
-    """Return when the length may be changed to this one, given when the present key was made."""
-    return key_made_at if wanted is KeyLength.RSA_1024_BIT else key_made_at + DAY
+def earliest_change(wanted: KeyLength, chosen_at: Instant) -> Instant:
+    """Return when the length may be changed to this one, given when the present one was chosen."""
+    return chosen_at if wanted is KeyLength.RSA_1024_BIT else chosen_at + DAY
 
 
 def check_change(
-    configured: KeyLength, wanted: KeyLength, *, key_made_at: Instant, now: Instant, shown_as: str
+    configured: KeyLength, wanted: KeyLength, *, chosen_at: Instant, now: Instant, shown_as: str
 ) -> None:
     """Refuse a change of length that may not be made now.
 
@@ -28,9 +28,9 @@ def check_change(
     """
     if wanted is configured:
         refuse(FaultKind.INVALID_PARAMETER, f"The DKIM signing key length is {wanted.value} already.")
-    if now < earliest_change(wanted, key_made_at):
+    if now < earliest_change(wanted, chosen_at):
         refuse(
             FaultKind.INVALID_PARAMETER,
-            "The DKIM signing key length can be changed once in 24 hours. The present key was made less than"
-            f" that ago; {wanted.value} is possible from {shown_as} on.",
+            "The DKIM signing key length can be changed once in 24 hours. The present one was chosen less"
+            f" than that ago; {wanted.value} is possible from {shown_as} on.",
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identity import IdentityKind
 from indicia.domain.names import fold, shown
+from indicia.operations.token_sets import abandon
 from indicia.store import identities
 from indicia.wire.shapes import ses, sesv2
 
@@ -28,7 +29,7 @@ def delete_email_identity(
     identity = _named(call, request.EmailIdentity, s)
     if identity is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity {shown(request.EmailIdentity)} does not exist.")
-    identities.delete(s, identity)
+    _delete(house, call, s, identity)
     return sesv2.DeleteEmailIdentityResponse()
 
 
@@ -36,7 +37,7 @@ def delete_identity(
     house: House, call: Call, request: ses.DeleteIdentityRequest, s: Session
 ) -> ses.DeleteIdentityResponse:
     """SES v1 DeleteIdentity: gone. A name that is no identity is as good as gone (spec 2.3)."""
-    _delete_if_there(s, _named(call, request.Identity, s))
+    _delete_if_there(house, call, s, _named(call, request.Identity, s))
     return ses.DeleteIdentityResponse()
 
 
@@ -46,19 +47,26 @@ def delete_verified_email_address(
     """SES v1 DeleteVerifiedEmailAddress (deprecated): as DeleteIdentity, for addresses only."""
     identity = _named(call, request.EmailAddress, s)
     if identity is not None and identity.kind is IdentityKind.EMAIL_ADDRESS:
-        _delete_if_there(s, identity)
+        _delete_if_there(house, call, s, identity)
 
 
 def _named(call: Call, name: str, s: Session) -> Identity | None:
     return identities.get(s, call.account, call.region, fold(name))
 
 
-def _delete_if_there(s: Session, identity: Identity | None) -> None:
+def _delete_if_there(house: House, call: Call, s: Session, identity: Identity | None) -> None:
     if identity is None:
         return
     try:
-        identities.delete(s, identity)
+        _delete(house, call, s, identity)
     except Fault as fault:
         # Somebody else deleted it at this moment: that is what was asked for.
         if fault.kind is not FaultKind.CONCURRENT_MODIFICATION:
             raise
+
+
+def _delete(house: House, call: Call, s: Session, identity: Identity) -> None:
+    """Remove the identity. Its keys sign no more, and are withdrawn when mail they signed has arrived."""
+    identities.delete(s, identity)
+    if identity.token_set_id is not None:
+        abandon(s, identity.token_set_id, call.now, house.key_pace)

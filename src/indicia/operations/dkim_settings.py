@@ -16,7 +16,7 @@ from indicia.operations.inheritance import views_above
 from indicia.operations.registration import begin, look_now
 from indicia.operations.signing_choice import EasyDkim, SigningChoice, carries_key, parse_choice
 from indicia.operations.token_sets import abandon, change_length, issue
-from indicia.store import identities, signing_overrides
+from indicia.store import identities, key_lives, signing_overrides
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
@@ -130,10 +130,13 @@ def put_dkim_signing_attributes(
     token_set = view.token_set
     if isinstance(request.choice, EasyDkim) and token_set and token_set.kind is TokenSetKind.EASY:
         return _stay_easy(house, call, s, view, request.choice)
-    issued = issue(house, call, s, request.choice, view.identity.next_key_length)
+    issued = issue(
+        house, call, s, request.choice, domain=request.name, default_length=view.identity.next_key_length
+    )
+    status = _restart(house, call, s, view, issued)
     if token_set is not None:
-        abandon(s, token_set, call.now)
-    return _answer(issued, _restart(house, call, s, view, issued))
+        abandon(s, token_set.id, call.now, house.key_pace)
+    return _answer(issued, status)
 
 
 def _stay_easy(
@@ -142,21 +145,24 @@ def _stay_easy(
     """Easy DKIM stays: the length changes, a search that failed starts anew, or nothing is to do."""
     token_set = view.token_set
     assert token_set is not None
-    configured, wanted = view.identity.next_key_length, choice.key_length
+    configured = token_set.wanted_length or view.identity.next_key_length
+    wanted = choice.key_length
     failed = dkim_status(view) in (Status.FAILED, Status.NOT_STARTED)
     if wanted is None or (failed and wanted is configured):
         if failed:
             return _answer(token_set, _restart(house, call, s, view, token_set))
         return _answer(token_set, dkim_status(view))
+    stored = key_lives.read(s, token_set.id)
+    assert stored is not None
     check_change(
         configured,
         wanted,
-        key_made_at=token_set.key_made_at,
+        chosen_at=stored.length_chosen_at,
         now=call.now,
-        shown_as=rfc3339(earliest_change(wanted, token_set.key_made_at)),
+        shown_as=rfc3339(earliest_change(wanted, stored.length_chosen_at)),
     )
-    changed = change_length(house, call, s, token_set, wanted)
-    return _answer(changed, _restart(house, call, s, view, changed))
+    status = _restart(house, call, s, view, replace(token_set, wanted_length=wanted))
+    return _answer(change_length(house, call, s, token_set, wanted), status)
 
 
 def _restart(house: House, call: Call, s: Session, view: IdentityView, token_set: TokenSet) -> Status:
@@ -167,7 +173,7 @@ def _restart(house: House, call: Call, s: Session, view: IdentityView, token_set
         generation=identity.generation + 1,
         token_set_id=token_set.id,
         origin=token_set.kind.value,
-        next_key_length=token_set.key_length or identity.next_key_length,
+        next_key_length=token_set.wanted_length or identity.next_key_length,
     )
     stored = identities.update(s, changed, identity.version)
     state = begin(house, call, s, stored, Facet.DKIM, previous=view.facets.get(Facet.DKIM))

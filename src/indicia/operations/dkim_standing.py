@@ -52,13 +52,14 @@ def v2_attributes(
         )
     token_set = source.token_set
     easy = token_set.kind is TokenSetKind.EASY
+    next_length = token_set.wanted_length or source.identity.next_key_length
     return sesv2.DkimAttributes(
         SigningEnabled=is_signed(source, switch),
         Status=dkim_status(source).value,
         Tokens=list(token_set.tokens),
         SigningHostedZone=token_set.zone if easy else None,
         SigningAttributesOrigin=source.identity.origin,
-        NextSigningKeyLength=source.identity.next_key_length.value if easy else None,
+        NextSigningKeyLength=next_length.value if easy else None,
         CurrentSigningKeyLength=token_set.key_length.value if easy and token_set.key_length else None,
         LastKeyGenerationTimestamp=timestamp(token_set.key_made_at) if easy else None,
     )

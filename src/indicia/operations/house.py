@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from indicia.domain.dkim import RandomBytes
+from indicia.domain.rotation import KeyPace
 from indicia.domain.time import Span
 from indicia.domain.verification import Windows
 from indicia.operations.verification_mail import VerificationMails
@@ -42,6 +43,7 @@ class House:
     says of a domain in lower case whether others register below it; `to_ascii` returns an internationalised
     domain in its ASCII form, None where it has none. `mails` is how addresses are written to. `instant` says
     that nothing is asked for its proof: whatever is begun is verified at once (INDICIA_VERIFICATION).
+    `key_pace` is how long keys take from stage to stage.
     """
 
     service_domain: str
@@ -54,6 +56,7 @@ class House:
     mails: VerificationMails
     wakes: Wakes
     instant: bool = False
+    key_pace: KeyPace = field(default_factory=KeyPace)
 
     @property
     def signing_zone(self) -> str:

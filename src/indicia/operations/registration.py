@@ -58,7 +58,7 @@ def register_domain(
     length = DEFAULT_LENGTH[IdentityKind.DOMAIN]
     token_set = None
     if choice is not None:
-        token_set = issue(house, call, s, choice, length)
+        token_set = issue(house, call, s, choice, domain=name, default_length=length)
         length = token_set.key_length or length
     identity = Identity(
         id=new_id(),

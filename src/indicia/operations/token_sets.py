@@ -1,7 +1,8 @@
 """Token sets: the selectors of an identity, and the keys behind them.
 
-A set is issued once and its tokens never again. Its key comes from the pool. An empty pool delays nobody: the
-verifier gives the set a key, by `give_key`, when its records are first seen (verification.md, Keys).
+A set is issued once and its tokens never again. Its first key comes from the pool. An empty pool delays
+nobody: the verifier gives the set a key, by `give_key`, when its records are first seen (verification.md,
+Keys). Every later key comes and goes by the table in `domain.rotation`.
 """
 
 from __future__ import annotations
@@ -11,28 +12,31 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.dkim import new_tokens
 from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
+from indicia.domain.rotation import KeyPace
 from indicia.operations.signing_choice import EasyDkim
-from indicia.store import keys, zones
+from indicia.store import identities, key_lives, keys, zones
 from indicia.store.ids import new_id
 from indicia.vault.purposes import PRIVATE_KEY
+from indicia.vault.rotation import advance
 
 if TYPE_CHECKING:
     from indicia.domain.time import Instant
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.operations.signing_choice import OwnDkim, SigningChoice
-    from indicia.store.keys import PublishedKey
     from indicia.store.session import Session
 
 
-def issue(house: House, call: Call, s: Session, choice: SigningChoice, default_length: KeyLength) -> TokenSet:
-    """Return a new token set for the choice, with its key where there is one already."""
+def issue(
+    house: House, call: Call, s: Session, choice: SigningChoice, *, domain: str, default_length: KeyLength
+) -> TokenSet:
+    """Return a new token set for the domain, with its key where there is one already."""
     if isinstance(choice, EasyDkim):
-        return _issue_easy(house, call, s, choice.key_length or default_length)
-    return _issue_own(house, call, s, choice)
+        return _issue_easy(house, call, s, domain, choice.key_length or default_length)
+    return _issue_own(house, call, s, domain, choice)
 
 
-def _issue_easy(house: House, call: Call, s: Session, length: KeyLength) -> TokenSet:
+def _issue_easy(house: House, call: Call, s: Session, domain: str, length: KeyLength) -> TokenSet:
     # 160 random bits a token: one that was issued before does not come up again.
     token_set = TokenSet(
         id=new_id(),
@@ -42,14 +46,15 @@ def _issue_easy(house: House, call: Call, s: Session, length: KeyLength) -> Toke
         key_length=length,
         key_made_at=call.now,
         has_key=False,
+        wanted_length=length,
     )
     zones.add(s, token_set.zone, call.now)
-    keys.insert_token_set(s, token_set, call.now)
+    keys.insert_token_set(s, token_set, call.now, domain=domain)
     house.wakes.pool()
     return give_key(s, token_set, call.now) or token_set
 
 
-def _issue_own(house: House, call: Call, s: Session, choice: OwnDkim) -> TokenSet:
+def _issue_own(house: House, call: Call, s: Session, domain: str, choice: OwnDkim) -> TokenSet:
     token_set = TokenSet(
         id=new_id(),
         kind=TokenSetKind.EXTERNAL,
@@ -59,8 +64,9 @@ def _issue_own(house: House, call: Call, s: Session, choice: OwnDkim) -> TokenSe
         key_made_at=call.now,
         has_key=True,
         public_key=choice.pair.public_key,
+        awaited=True,
     )
-    keys.insert_token_set(s, token_set, call.now)
+    keys.insert_token_set(s, token_set, call.now, domain=domain)
     sealed = house.keyring.seal(choice.pair.private_key, PRIVATE_KEY)
     uploaded = keys.PooledKey(new_id(), choice.pair.bits, choice.pair.public_key, sealed, call.now)
     keys.store_uploaded(s, token_set.id, choice.selector, uploaded, call.now)
@@ -68,50 +74,54 @@ def _issue_own(house: House, call: Call, s: Session, choice: OwnDkim) -> TokenSe
 
 
 def give_key(s: Session, token_set: TokenSet, now: Instant) -> TokenSet | None:
-    """Return the Easy DKIM set with a key published and in use; None when the pool has none of its length.
+    """Return the Easy DKIM set with its first key published; None when the pool has none of its length.
 
     What counts is the set as it is stored now: where its length was changed meanwhile it gets a key of that,
-    and where it was given a key meanwhile it gets no second one. The key goes under a token that has none, so
-    that an earlier key stays visible to whoever has mail in hand that it signed.
+    and where it was given a key meanwhile it gets no second one.
     """
-    stored = keys.hold_token_set(s, token_set.id)
-    if stored is None or stored.has_key or stored.key_length is None:
-        return stored
+    held = key_lives.hold(s, token_set.id)
+    stored = token_set if held is None else held.token_set
+    if held is None or stored.has_key or stored.key_length is None:
+        return None if held is None else stored
     pooled = keys.take_pooled(s, stored.key_length.bits)
     if pooled is None:
         return None
-    token = _free_token(s, stored, now)
-    keys.publish(s, stored.id, stored.zone, token, pooled, now)
-    return replace(stored, has_key=True, public_key=pooled.public_key, key_made_at=now)
-
-
-def _free_token(s: Session, token_set: TokenSet, now: Instant) -> str:
-    """Return the first token after those in use; where all three are, the oldest key gives up its place."""
-    live = keys.published(s, token_set.id)
-    taken = {key.token for key in live}
-    free = next((token for token in token_set.tokens if token not in taken), None)
-    if free is not None:
-        return free
-    oldest: PublishedKey = live[0]
-    keys.withdraw(s, oldest.id, now)
-    return oldest.token
+    keys.publish(s, stored.id, stored.zone, stored.tokens[0], pooled, now)
+    return replace(stored, has_key=True, public_key=pooled.public_key, key_made_at=now, awaited=True)
 
 
 def change_length(house: House, call: Call, s: Session, token_set: TokenSet, length: KeyLength) -> TokenSet:
-    """Return the Easy DKIM set with a key of another length behind the same tokens.
+    """Return the Easy DKIM set, whose next key is of another length. It comes by a rotation.
 
-    Where the pool has none, the set waits for one as a new set does; its earlier key stays published.
+    Until it signs, the key that signs now goes on. Nobody waits for the pool: without a key there it comes
+    when there is one.
     """
-    waiting = replace(token_set, key_length=length, key_made_at=call.now, has_key=False, public_key="")
-    keys.await_key(s, waiting)
+    key_lives.want_length(s, token_set.id, length, call.now)
     house.wakes.pool()
-    return give_key(s, waiting, call.now) or waiting
+    if not token_set.has_key:
+        give_key(s, token_set, call.now)
+    return _advanced(house, call, s, token_set)
 
 
-def abandon(s: Session, token_set: TokenSet, now: Instant) -> None:
-    """Take an uploaded key out of use, its identity having moved to another.
+def rotate(house: House, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
+    """Return the Easy DKIM set with a rotation begun, or to begin as soon as a token and a key are free."""
+    key_lives.ask_rotation(s, token_set.id, call.now)
+    house.wakes.pool()
+    return _advanced(house, call, s, token_set)
 
-    Keys in our zone stay: mail they signed may still be on its way.
+
+def _advanced(house: House, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
+    advance(s, token_set.id, call.now, house.key_pace)
+    house.wakes.engine()
+    return keys.get_token_set(s, token_set.id) or token_set
+
+
+def abandon(s: Session, token_set_id: int, now: Instant, pace: KeyPace) -> None:
+    """Begin to withdraw the keys of the set, once no identity is published under it any more.
+
+    Keys in our zone stay for as long as mail they signed may be on its way; an uploaded one is erased now.
     """
-    if token_set.kind is TokenSetKind.EXTERNAL:
-        keys.withdraw_for(s, token_set.id, now)
+    if identities.sharing(s, token_set_id):
+        return
+    key_lives.abandon(s, token_set_id, now)
+    advance(s, token_set_id, now, pace)

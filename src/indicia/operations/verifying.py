@@ -67,7 +67,9 @@ def verify_domain_dkim(
         return ses.VerifyDomainDkimResponse(DkimTokens=list(token_set.tokens))
     token_set = view.token_set
     if token_set is None:
-        token_set = issue(house, call, s, EasyDkim(), view.identity.next_key_length)
+        token_set = issue(
+            house, call, s, EasyDkim(), domain=name, default_length=view.identity.next_key_length
+        )
         _restart(house, call, s, view, Facet.DKIM, token_set_id=token_set.id)
     elif token_set.kind is TokenSetKind.EXTERNAL:
         refuse(

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, TokenSet
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant, Span
-from indicia.store import evidence, rows, tables
+from indicia.store import evidence, key_lives, rows, tables
 from indicia.store.prepared import POSTGRESQL, SQLITE, Cell, Prepared
 from indicia.store.session import Row, Session
 from indicia.store.upsert import insert_or_replace
@@ -73,6 +73,7 @@ class CheckResult:
     soa: Soa | None
     zone_cut: str | None = None
     evidence: tuple[evidence.Evidence, ...] = ()
+    sightings: tuple[key_lives.Sighting, ...] = ()
 
 
 def shard_of(name: str) -> int:
@@ -116,6 +117,25 @@ def due_now(s: Session, identity_id: int, now: Instant) -> bool:
     Return False when it is never looked at: nothing it could find would change anything.
     """
     return s.run(_ASK, of_id=identity_id, now=now) == 1
+
+
+# 2: the house asks, not a person.
+_BRING_FORWARD = Prepared(
+    sa.update(tables.verification)
+    .where(_v.identity_id == sa.bindparam("of_id"), _v.due_at.is_not(None))
+    .values(
+        asked=sa.case((_v.asked == 0, 2), else_=_v.asked),
+        due_at=sa.case(
+            (sa.and_(_v.lease_owner.is_(None), _v.due_at > sa.bindparam("at")), sa.bindparam("at")),
+            else_=_v.due_at,
+        ),
+    )
+)
+
+
+def bring_forward(s: Session, identity_ids: Iterable[int], at: Instant) -> None:
+    """Let identities that are looked at be looked at by this instant; behind a check that is running."""
+    s.many(_BRING_FORWARD, [{"of_id": each, "at": at} for each in sorted(identity_ids)])
 
 
 _FREE = sa.or_(_v.lease_until.is_(None), _v.lease_until <= sa.bindparam("lease_now", type_=sa.BigInteger))
@@ -267,7 +287,7 @@ _FINISH = Prepared(
         lease_owner=None,
         lease_until=None,
         # Somebody asked while the check ran: what they asked for comes next.
-        due_at=sa.case((_v.asked == 1, sa.bindparam("checked_at")), else_=sa.bindparam("due_at")),
+        due_at=sa.case((_v.asked > 0, sa.bindparam("checked_at")), else_=sa.bindparam("due_at")),
         interval_ms=sa.bindparam("interval_ms"),
         last_checked_at=sa.bindparam("checked_at"),
         last_success_at=sa.func.coalesce(
@@ -316,6 +336,8 @@ def write_back(s: Session, results: Iterable[CheckResult]) -> list[int]:
         ],
     )
     evidence.add(s, [verdict for result in sound for verdict in result.evidence])
+    for result in sound:
+        key_lives.sight(s, result.sightings, result.checked_at)
     return [result.identity_id for result in sound]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -33,8 +34,7 @@ class PooledKey:
 class PublishedKey:
     """A key under a token of a zone; or an uploaded one under its selector, with an empty zone.
 
-    `seen_at` is when the quorum first saw it, `retired_at` when signing moved on to another, `withdrawn_at`
-    when it left the key zone.
+    `domain.rotation.KeyLife` says what the instants mean. A withdrawn key has no private half.
     """
 
     id: int
@@ -46,9 +46,12 @@ class PublishedKey:
     bits: int
     created_at: Instant
     published_at: Instant
-    seen_at: Instant | None
-    retired_at: Instant | None
-    withdrawn_at: Instant | None
+    seen_at: Instant | None = None
+    signing_at: Instant | None = None
+    retired_at: Instant | None = None
+    withdrawn_at: Instant | None = None
+    absent_since: Instant | None = None
+    lost_at: Instant | None = None
 
 
 class NoKeyYet(Enum):
@@ -67,8 +70,13 @@ _GET_SET = Prepared(sa.select(*rows.TOKEN_SET).where(_t.id == sa.bindparam("id")
 _HOLD_SET = Prepared(sa.select(*rows.TOKEN_SET).where(_t.id == sa.bindparam("id")).with_for_update())
 
 
-def insert_token_set(s: Session, token_set: TokenSet, created_at: Instant) -> None:
-    """Add a token set and issue its tokens for good. A token that was issued before: an integrity error."""
+def insert_token_set(
+    s: Session, token_set: TokenSet, created_at: Instant, *, domain: str = "", home: str = ""
+) -> None:
+    """Add a token set and issue its tokens for good. A token that was issued before: an integrity error.
+
+    `home` is the region of the other installation that makes its keys, empty for this one.
+    """
     easy = token_set.kind is TokenSetKind.EASY
     tokens = token_set.tokens
     s.run(
@@ -76,6 +84,7 @@ def insert_token_set(s: Session, token_set: TokenSet, created_at: Instant) -> No
         id=token_set.id,
         kind=token_set.kind.value,
         zone=token_set.zone,
+        domain=domain,
         token1=tokens[0],
         token2=tokens[1] if easy else None,
         token3=tokens[2] if easy else None,
@@ -83,6 +92,13 @@ def insert_token_set(s: Session, token_set: TokenSet, created_at: Instant) -> No
         key_made_at=token_set.key_made_at,
         has_key=int(token_set.has_key),
         public_key=token_set.public_key,
+        awaited=int(token_set.awaited),
+        wanted_length=None if token_set.wanted_length is None else token_set.wanted_length.value,
+        length_chosen_at=created_at,
+        rotation_asked_at=None,
+        abandoned_at=None,
+        due_at=None,
+        home=home,
         created_at=created_at,
     )
     if easy:
@@ -107,9 +123,9 @@ def hold_token_set(s: Session, token_set_id: int) -> TokenSet | None:
     return None if row is None else rows.token_set(row, 0)
 
 
-_PUBLISHED = (
+PUBLISHED: Final = (
     _k.id, _k.token_set_id, _k.zone, _k.token, _k.public_key, _k.private_key, _k.bits, _k.created_at,
-    _k.published_at, _k.seen_at, _k.retired_at, _k.withdrawn_at,
+    _k.published_at, _k.seen_at, _k.signing_at, _k.retired_at, _k.withdrawn_at, _k.absent_since, _k.lost_at,
 )  # fmt: skip
 _PUBLISH = Prepared(sa.insert(tables.published_key))
 _USE = Prepared(
@@ -122,6 +138,7 @@ _USE = Prepared(
         key_made_at=sa.bindparam("key_made_at"),
     )
 )
+_AWAIT = Prepared(sa.update(tables.token_set).where(_t.id == sa.bindparam("of_id")).values(awaited=1))
 
 
 def publish(  # noqa: PLR0917 - set, place, key: the order of the sentence
@@ -129,12 +146,11 @@ def publish(  # noqa: PLR0917 - set, place, key: the order of the sentence
 ) -> PublishedKey:
     """Put a key under a token. With `in_use` it becomes the key of the set; else that is for `put_in_use`.
 
-    A token that has a live key takes no second one: that is an integrity error.
+    The set awaits that it is seen. A token that has a live key takes no second one: an integrity error.
     """
     published = PublishedKey(
-        new_id(), token_set_id, zone, token, key.public_key, key.private_key, key.bits, key.created_at, now,
-        None, None, None,
-    )  # fmt: skip
+        new_id(), token_set_id, zone, token, key.public_key, key.private_key, key.bits, key.created_at, now
+    )
     s.run(
         _PUBLISH,
         id=published.id,
@@ -147,9 +163,13 @@ def publish(  # noqa: PLR0917 - set, place, key: the order of the sentence
         created_at=key.created_at,
         published_at=now,
         seen_at=None,
+        signing_at=None,
         retired_at=None,
         withdrawn_at=None,
+        absent_since=None,
+        lost_at=None,
     )
+    s.run(_AWAIT, of_id=token_set_id)
     if in_use:
         put_in_use(s, published, now)
     return published
@@ -161,29 +181,6 @@ def put_in_use(s: Session, key: PublishedKey, at: Instant) -> None:
     s.run(_USE, of_id=key.token_set_id, public_key=key.public_key, key_length=length, key_made_at=at)
 
 
-_AWAIT = Prepared(
-    sa.update(tables.token_set)
-    .where(_t.id == sa.bindparam("of_id"))
-    .values(
-        has_key=0,
-        public_key="",
-        key_length=sa.bindparam("key_length"),
-        key_made_at=sa.bindparam("key_made_at"),
-    )
-)
-
-
-def await_key(s: Session, token_set: TokenSet) -> None:
-    """Store that the set waits for a key of its length, as a new set does. Earlier keys stay published."""
-    assert token_set.key_length is not None
-    s.run(
-        _AWAIT,
-        of_id=token_set.id,
-        key_length=token_set.key_length.value,
-        key_made_at=token_set.key_made_at,
-    )
-
-
 def store_uploaded(
     s: Session, token_set_id: int, selector: str, key: PooledKey, now: Instant
 ) -> PublishedKey:
@@ -192,9 +189,20 @@ def store_uploaded(
 
 
 _OF_SET = Prepared(
-    sa.select(*_PUBLISHED)
+    sa.select(*PUBLISHED)
     .where(_k.token_set_id == sa.bindparam("token_set_id"), _k.withdrawn_at.is_(None))
-    .order_by(_k.id)
+    .order_by(_k.published_at, _k.id)
+)
+_SIGNING = Prepared(
+    sa.select(*PUBLISHED)
+    .where(
+        _k.token_set_id == sa.bindparam("token_set_id"),
+        _k.signing_at.is_not(None),
+        _k.retired_at.is_(None),
+        _k.withdrawn_at.is_(None),
+    )
+    .order_by(_k.signing_at.desc())
+    .limit(1)
 )
 # The condition of the partial index is repeated as it stands there: else SQLite reads every key there is.
 _LIVE_KEY = (
@@ -238,38 +246,32 @@ def published(s: Session, token_set_id: int) -> list[PublishedKey]:
     return [PublishedKey(*row) for row in s.all(_OF_SET, token_set_id=token_set_id)]
 
 
-def _mark(column: str, *where: sa.ColumnElement[bool]) -> Prepared:
+def signing(s: Session, token_set_id: int) -> PublishedKey | None:
+    """Return the key that mail under the set is signed with, None while there is none."""
+    row = s.one(_SIGNING, token_set_id=token_set_id)
+    return None if row is None else PublishedKey(*row)
+
+
+def _withdraw(*which: sa.ColumnElement[bool]) -> Prepared:
+    # The private half is of no use to anybody any more, but for harm.
     return Prepared(
         sa.update(tables.published_key)
-        .where(*where, _k[column].is_(None))
-        .values({column: sa.bindparam("at")})
+        .where(*which, _k.withdrawn_at.is_(None))
+        .values(withdrawn_at=sa.bindparam("at"), private_key=b"")
     )
 
 
-_BY_ID = _k.id == sa.bindparam("of_id")
-_SEEN = _mark("seen_at", _BY_ID)
-_RETIRED = _mark("retired_at", _BY_ID)
-_WITHDRAWN = _mark("withdrawn_at", _BY_ID)
-_WITHDRAWN_ALL = _mark("withdrawn_at", _k.token_set_id == sa.bindparam("of_set"))
-
-
-def mark_seen(s: Session, key_id: int, at: Instant) -> None:
-    """Note when the quorum first saw the key. A later sight changes nothing."""
-    s.run(_SEEN, of_id=key_id, at=at)
-
-
-def retire(s: Session, key_id: int, at: Instant) -> None:
-    """Note that signing moved on from the key. It stays published."""
-    s.run(_RETIRED, of_id=key_id, at=at)
+_WITHDRAWN = _withdraw(_k.id == sa.bindparam("of_id"))
+_WITHDRAWN_ALL = _withdraw(_k.token_set_id == sa.bindparam("of_set"))
 
 
 def withdraw(s: Session, key_id: int, at: Instant) -> None:
-    """Take the key out of the key zone. Its token stays issued, without data."""
+    """Take the key out of the key zone and erase its private half. Its token stays issued, without data."""
     s.run(_WITHDRAWN, of_id=key_id, at=at)
 
 
 def withdraw_for(s: Session, token_set_id: int, at: Instant) -> int:
-    """Take every key of the set out of the key zone and return how many that were."""
+    """Withdraw every key of the set and return how many those were."""
     return s.run(_WITHDRAWN_ALL, of_set=token_set_id, at=at)
 
 

@@ -81,7 +81,7 @@ def identity_columns(value: Identity) -> dict[str, int | str | None]:
 _t = tables.token_set.c
 TOKEN_SET: Final = (
     _t.id, _t.kind, _t.zone, _t.token1, _t.token2, _t.token3, _t.key_length, _t.key_made_at, _t.has_key,
-    _t.public_key,
+    _t.public_key, _t.wanted_length, _t.awaited,
 )  # fmt: skip
 
 
@@ -91,6 +91,7 @@ def token_set(row: Columns, at: int) -> TokenSet | None:
         return None
     second = row[at + 4]
     length = row[at + 6]
+    wanted = row[at + 10]
     return TokenSet(
         row[at],
         _TOKEN_SET_KINDS[row[at + 1]],
@@ -100,6 +101,8 @@ def token_set(row: Columns, at: int) -> TokenSet | None:
         row[at + 7],
         row[at + 8] == 1,
         row[at + 9],
+        None if wanted is None else KEY_LENGTHS[wanted],
+        row[at + 11] == 1,
     )
 
 

@@ -98,6 +98,7 @@ token_set = sa.Table(
     _key("id"),
     _word("kind"),
     _word("zone"),
+    _word("domain"),  # for which it was issued; outlives the identity, as its tokens do
     _word("token1"),
     _maybe_word("token2"),  # NULL for BYODKIM, which has one selector
     _maybe_word("token3"),
@@ -105,7 +106,21 @@ token_set = sa.Table(
     _big("key_made_at"),
     _flag("has_key"),
     _text("public_key"),
+    _flag("awaited"),  # a key of it was not seen, or not seen last time: the verifier looks at the key itself
+    _maybe_word("wanted_length"),
+    _big("length_chosen_at"),
+    _maybe_big("rotation_asked_at"),
+    _maybe_big("abandoned_at"),
+    _maybe_big("due_at"),  # of the next step in the life of its keys; NULL is never
+    _word("home"),  # the region of the other installation that makes its keys; empty for this one
     _big("created_at"),
+    sa.Index(None, "domain"),
+)
+sa.Index(
+    "ix_token_set_due_at",
+    token_set.c.due_at,
+    sqlite_where=token_set.c.due_at.is_not(None),
+    postgresql_where=token_set.c.due_at.is_not(None),
 )
 
 # Every token ever issued. A row is never deleted, so that no token is ever issued twice.
@@ -132,8 +147,11 @@ published_key = sa.Table(
     _big("created_at"),
     _big("published_at"),
     _maybe_big("seen_at"),
+    _maybe_big("signing_at"),
     _maybe_big("retired_at"),
     _maybe_big("withdrawn_at"),
+    _maybe_big("absent_since"),
+    _maybe_big("lost_at"),
     sa.Index(None, "token_set_id"),
 )
 # One live key a token. Uploaded keys have no zone: two customers may well choose the same selector.

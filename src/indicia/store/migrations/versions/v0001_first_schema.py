@@ -25,7 +25,7 @@ STORAGE_PARAMETERS = {
 }
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - a statement a table
     """Create every table."""
     op.create_table(
         "access_key",
@@ -167,6 +167,7 @@ def upgrade() -> None:
         sa.Column("id", BIG, autoincrement=False, nullable=False),
         sa.Column("kind", WORD, nullable=False),
         sa.Column("zone", WORD, nullable=False),
+        sa.Column("domain", WORD, nullable=False),
         sa.Column("token1", WORD, nullable=False),
         sa.Column("token2", WORD, nullable=True),
         sa.Column("token3", WORD, nullable=True),
@@ -174,8 +175,24 @@ def upgrade() -> None:
         sa.Column("key_made_at", BIG, nullable=False),
         sa.Column("has_key", sa.SmallInteger(), nullable=False),
         sa.Column("public_key", sa.Text(), nullable=False),
+        sa.Column("awaited", sa.SmallInteger(), nullable=False),
+        sa.Column("wanted_length", WORD, nullable=True),
+        sa.Column("length_chosen_at", BIG, nullable=False),
+        sa.Column("rotation_asked_at", BIG, nullable=True),
+        sa.Column("abandoned_at", BIG, nullable=True),
+        sa.Column("due_at", BIG, nullable=True),
+        sa.Column("home", WORD, nullable=False),
         sa.Column("created_at", BIG, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_token_set"),
+    )
+    op.create_index("ix_token_set_domain", "token_set", ["domain"], unique=False)
+    op.create_index(
+        "ix_token_set_due_at",
+        "token_set",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     op.create_table(
         "zone",
@@ -226,8 +243,11 @@ def upgrade() -> None:
         sa.Column("created_at", BIG, nullable=False),
         sa.Column("published_at", BIG, nullable=False),
         sa.Column("seen_at", BIG, nullable=True),
+        sa.Column("signing_at", BIG, nullable=True),
         sa.Column("retired_at", BIG, nullable=True),
         sa.Column("withdrawn_at", BIG, nullable=True),
+        sa.Column("absent_since", BIG, nullable=True),
+        sa.Column("lost_at", BIG, nullable=True),
         sa.ForeignKeyConstraint(["token_set_id"], ["token_set.id"], name="fk_published_key_token_set_id"),
         sa.PrimaryKeyConstraint("id", name="pk_published_key"),
     )

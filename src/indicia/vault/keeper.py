@@ -1,0 +1,150 @@
+"""Whoever keeps the keys of an installation: takes each step in their lives when it is due.
+
+The store is the only truth: what is due, and what was done. A keeper that is killed loses nothing, and
+several keepers on one database do nothing twice: the lock on a token set is the lease for its step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import structlog
+
+from indicia.clock import Clock
+from indicia.domain.identity import TokenSet
+from indicia.domain.rotation import KeyPace
+from indicia.domain.time import SECOND, Instant, Span
+from indicia.store import key_lives
+from indicia.store.database import Database
+from indicia.store.session import Session
+from indicia.vault.rotation import Advanced, advance
+
+log = structlog.get_logger(__name__)
+
+# How many sets are taken on in one transaction: a writer waits for no more than a few milliseconds of them.
+_BATCH: Final = 64
+# Another process may have made something due: it tells nobody.
+_LOOK_EVERY: Final[Span] = SECOND
+
+
+class KeyKeeper:
+    """Takes due steps for as long as it runs.
+
+    `reserve` is, for each length, how many keys of the pool are left for new identities. `published` hears of
+    a set whose tokens answer otherwise from now on, `taken` that keys were taken from the pool.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        pace: KeyPace,
+        *,
+        reserve: Mapping[int, int],
+        published: Callable[[TokenSet], None],
+        taken: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._pace = pace
+        self._reserve = dict(reserve)
+        self._published = published
+        self._taken = taken
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._news = asyncio.Event()
+        self._rested = asyncio.Event()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Keep the keys until `stop`. A database that is away is waited for."""
+        self._loop = asyncio.get_running_loop()
+        while not self._stopping:
+            self._news.clear()
+            try:
+                due_at = await self._work()
+            except Exception as trouble:  # noqa: BLE001 - the loop outlives any trouble of the database
+                log.warning("keys.put_off", trouble=type(trouble).__name__)
+                due_at = None
+            rested, self._rested = self._rested, asyncio.Event()
+            rested.set()
+            await self._rest(due_at)
+        self._rested.set()
+
+    def wake(self) -> None:
+        """Let it look at once. Callable from any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._news.set)
+
+    def stop(self) -> None:
+        """Let `run` come to its end. Callable from any thread."""
+        self._stopping = True
+        self.wake()
+
+    async def settled(self) -> None:
+        """Return when no step is due. Call it on the loop that `run` runs on."""
+        while not self._stopping:
+            rested = self._rested
+            due_at = await self._database.reading(key_lives.earliest_due)
+            if due_at is None or due_at > self._clock.now():
+                return
+            self._news.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY / SECOND):
+                    await rested.wait()
+
+    async def _work(self) -> Instant | None:
+        """Take every step that is due, and return when the next one is."""
+        while not self._stopping:
+            due_at = await self._database.reading(key_lives.earliest_due)
+            now = self._clock.now()
+            if due_at is None or due_at > now:
+                return due_at
+            done = await self._database.writing(partial(self._take, now=now))
+            for advanced in done:
+                self._tell(advanced)
+            if not done:  # another keeper has them in hand
+                return None
+        return None
+
+    def _take(self, s: Session, now: Instant) -> list[Advanced]:
+        # In the order of their keys: two keepers never wait for each other both.
+        due = sorted(key_lives.due(s, now, _BATCH))
+        done = [self._advance(s, each, now) for each in due]
+        return [advanced for advanced in done if advanced is not None]
+
+    def _advance(self, s: Session, token_set_id: int, now: Instant) -> Advanced | None:
+        return advance(s, token_set_id, now, self._pace, reserve=self._reserve, wait=False)
+
+    def _tell(self, advanced: Advanced) -> None:
+        token_set = advanced.token_set
+        if advanced.changes_answers:
+            self._published(token_set)
+        if advanced.published is not None:
+            self._taken()
+            log.info("key.published", token_set=token_set.id, token=advanced.published.token)
+        for step in advanced.steps:
+            log.info(
+                "key.stage",
+                token_set=token_set.id,
+                token=token_set.tokens[step.key.position],
+                before=step.key.stage.value,
+                after=step.to.value,
+            )
+
+    async def _rest(self, due_at: Instant | None) -> None:
+        """Return when there may be something to do: news, a due time, a moved clock, or time to look."""
+        latest = self._clock.now() + _LOOK_EVERY
+        waits = {
+            asyncio.create_task(self._news.wait()),
+            asyncio.create_task(self._clock.wait_until(latest if due_at is None else min(latest, due_at))),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()

@@ -1,0 +1,119 @@
+"""One token set, one transaction: every step that the life of its keys allows now, a key where one is due.
+
+What may be done is `domain.rotation.plan`'s to say. A process that dies before the commit has done nothing;
+after it everything is done: there is no moment between two steps that belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from indicia.domain.identity import TokenSet
+from indicia.domain.rotation import KeyLife, KeyPace, KeySet, Plan, Stage, StepTaken, plan
+from indicia.domain.time import SECOND, Instant, Span
+from indicia.store import checks, identities, key_lives, keys
+from indicia.store.key_lives import StoredKeys
+from indicia.store.keys import PublishedKey
+from indicia.store.session import Session
+
+# When to look whether the pool has a key after it had none.
+_POOL_AGAIN: Final[Span] = 2 * SECOND
+# A key is looked for only when no process of ours can answer any more that its token has none: a resolver
+# would hold that answer for the whole negative TTL.
+LOOK_AFTER: Final[Span] = 2 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What was done with a set: the steps its keys took, the key that was published for it, if one was."""
+
+    token_set: TokenSet
+    steps: tuple[StepTaken, ...]
+    published: PublishedKey | None
+
+    @property
+    def changes_answers(self) -> bool:
+        """Whether the key zone has to answer otherwise for one of its tokens."""
+        return self.published is not None or any(step.to is Stage.WITHDRAWN for step in self.steps)
+
+
+def advance(
+    s: Session,
+    token_set_id: int,
+    now: Instant,
+    pace: KeyPace,
+    *,
+    reserve: Mapping[int, int] = MappingProxyType({}),
+    wait: bool = True,
+) -> Advanced | None:
+    """Take every step of the set that is due, and store when its next one is.
+
+    A key that nobody asked for is taken from the pool only where that leaves the `reserve` of its length: new
+    identities come first. None where there is no such set or, without `wait`, where somebody else has it in
+    hand.
+    """
+    stored = key_lives.hold(s, token_set_id, wait=wait)
+    if stored is None:
+        return None
+    planned = plan(stored.life, now, pace)
+    steps = list(planned.steps)
+    published = None
+    position = planned.publish
+    if position is not None and not stored.home:
+        published = _publish(s, stored, planned, position, now=now, reserve=reserve)
+        if published is None:
+            planned = replace(planned, due_at=_earlier(planned.due_at, now + _POOL_AGAIN))
+        else:
+            planned = plan(_with(planned.after, published, position), now, pace)
+            steps += planned.steps
+            _look(s, token_set_id, now + LOOK_AFTER)
+    _take(s, stored, steps, now)
+    key_lives.schedule(s, token_set_id, planned.due_at, awaited=planned.after.awaited)
+    return Advanced(stored.token_set, tuple(steps), published)
+
+
+def _take(s: Session, stored: StoredKeys, steps: list[StepTaken], now: Instant) -> None:
+    by_id = {key.id: key for key in stored.keys}
+    for step in steps:
+        key_lives.enter(s, by_id[step.key.id], step.to, now)
+
+
+def _publish(
+    s: Session,
+    stored: StoredKeys,
+    planned: Plan,
+    position: int,
+    *,
+    now: Instant,
+    reserve: Mapping[int, int],
+) -> PublishedKey | None:
+    bits = planned.after.wanted_bits
+    assert bits is not None
+    if planned.by_itself and keys.count_pooled(s, bits) <= reserve.get(bits, 0):
+        return None
+    pooled = keys.take_pooled(s, bits)
+    if pooled is None:
+        return None
+    token_set = stored.token_set
+    token = token_set.tokens[position]
+    # Until a key of the set signs, the set is shown with the newest it has.
+    shown = planned.after.signing is None
+    return keys.publish(s, token_set.id, token_set.zone, token, pooled, now, in_use=shown)
+
+
+def _with(life: KeySet, published: PublishedKey, position: int) -> KeySet:
+    born = KeyLife(published.id, position, published.bits, published.published_at)
+    return replace(life, keys=(*life.keys, born))
+
+
+def _look(s: Session, token_set_id: int, at: Instant) -> None:
+    """Let every identity that is published under the set be looked at: its new key has to be seen."""
+    sharing = identities.sharing(s, token_set_id)
+    checks.bring_forward(s, [identity.id for identity in sharing], at)
+
+
+def _earlier(one: Instant | None, other: Instant) -> Instant:
+    return other if one is None else min(one, other)
