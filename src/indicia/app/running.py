@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -43,7 +43,11 @@ def serve(
     try:
         service = Service(installation, roles, Variant(Clock()))
         say_what_is_unsafe(service, roles)
-        return uvloop.run(run(service, lambda ready: told.ready(ready, installation)))
+
+        async def ready(at: Ready) -> None:
+            told.ready(at, installation)
+
+        return uvloop.run(run(service, ready))
     finally:
         installation.close()
         told.gone()
@@ -83,21 +87,18 @@ def say_what_is_unsafe(service: Service, roles: frozenset[Role]) -> None:
         log.warning("settings.warning", reason=warning)
 
 
-async def run(
-    service: Service, told: Callable[[Ready], None], *, until: Callable[[asyncio.Event], None] | None = None
-) -> int:
-    """Start, tell where, wait for a signal, stop. `until` is handed the event that ends it."""
+async def run(service: Service, told: Callable[[Ready], Awaitable[None]]) -> int:
+    """Start, tell where, wait for a signal, stop; return the exit status."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, service.reload)
-    if until is not None:
-        until(ended)
-    told(await service.start())
+    ready = await service.start()
     gc.freeze()
     gc.enable()
     try:
+        await told(ready)
         await ended.wait()
         # Who asks a second time does not want to wait for answers that are on their way.
         loop.remove_signal_handler(signal.SIGINT)

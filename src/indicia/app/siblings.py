@@ -30,6 +30,14 @@ class Siblings:
         """Return where a worker leaves its addresses."""
         return self.folder / f"{name}.json"
 
+    def note_all_ready(self) -> None:
+        """Remember that there was a moment at which all of them were ready."""
+        (self.folder / "ready").touch()
+
+    def were_all_ready(self) -> bool:
+        """Say whether there was such a moment."""
+        return (self.folder / "ready").exists()
+
     def checks(self) -> dict[str, Check]:
         """Return a check a worker: whether it is ready."""
 

@@ -53,6 +53,7 @@ def rotate(
         Parameter(
             name="--reseal",
             negative="",
+            show_default=False,
             help="Make no new key: encrypt everything anew under the first key of the file.",
         ),
     ] = False,

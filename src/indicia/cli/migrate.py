@@ -24,7 +24,9 @@ _SAID = {
 
 def migrate(
     *,
-    check: Annotated[bool, Parameter(negative="", help="Only look; exit status 1 when it is not.")] = False,
+    check: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Only look; exit status 1 when it is not.")
+    ] = False,
     config: Config = None,
     json: Json = False,
     place: PlaceFlags = NO_PLACE,

@@ -22,7 +22,9 @@ _SETTINGS = Group(
 Config: TypeAlias = Annotated[
     Path | None, Parameter(name="--config", help="TOML file. ./indicia.toml is read if it is there.")
 ]
-Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+Json: TypeAlias = Annotated[
+    bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON.")
+]
 
 
 @dataclass(frozen=True)

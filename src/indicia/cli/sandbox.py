@@ -38,14 +38,24 @@ def sandbox(
     *command: Annotated[str, Parameter(help="After `--`: run this in the sandbox and end with it.")],
     config: Config = None,
     strict_auth: Annotated[
-        bool, Parameter(name="--strict-auth", negative="", help="Check access keys and signatures in full.")
+        bool,
+        Parameter(
+            name="--strict-auth",
+            negative="",
+            show_default=False,
+            help="Check access keys and signatures in full.",
+        ),
     ] = False,
     ready_file: Annotated[
         Path | None, Parameter(help="Where to write the bound addresses, in JSON, when ready.")
     ] = None,
     settings: SettingFlags = NO_SETTING,
 ) -> int:
-    """Run the service on a playground: any domain can be edited, the clock can be moved."""
+    """Run the service on a playground: any domain can be edited, the clock can be moved.
+
+    Data are in a temporary folder unless --data-dir is given, any access key is accepted, there are no
+    limits, and with a command every port is a free one. The other settings are those of `indicia serve`.
+    """
     with tempfile.TemporaryDirectory(prefix="indicia-sandbox-", ignore_cleanup_errors=True) as temporary:
         defaults = {**DEFAULTS, "data_dir": temporary, **(FREE_PORTS if command else {})}
         if config is None and DEFAULT_CONFIG_FILE.is_file():

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # return, SIGHUP to read certificates again.
 Work: TypeAlias = Callable[[list[socket]], int]
 
+# What a work returns when it cannot be done, and doing it again would not help: all end, with status 1.
+UNABLE = 78  # EX_CONFIG of <sysexits.h>
+
 _HEEDED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 _LONG_ENOUGH = 5.0  # seconds that a worker lived when its end is news, and not one more of a row
 _MOST_IN_A_ROW = 5
@@ -142,6 +145,9 @@ class Supervisor:
             self._log.log(20 if self._ending else 40, "worker ended", worker=place, pid=process, status=code)
             if self._ending:
                 self._status = self._status or (1 if code else 0)
+                continue
+            if code == UNABLE:  # it has said why
+                self._end(1)
                 continue
             now = time.monotonic()
             self._in_a_row = self._in_a_row + 1 if now - since < _LONG_ENOUGH else 1
