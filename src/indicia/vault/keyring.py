@@ -197,9 +197,9 @@ def create(path: Path) -> Keyring:
         finally:
             beside.unlink()
         _sync_folder(path)
-    except FileExistsError:
-        raise KeyringError(f"The keyring {path} exists already; it is never overwritten.") from None
     except OSError as error:
+        if path.exists():
+            raise KeyringError(f"The keyring {path} exists already; it is never overwritten.") from None
         raise KeyringError(f"The keyring {path} cannot be created: {error.strerror}.") from error
     return ring
 
