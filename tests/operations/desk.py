@@ -72,6 +72,7 @@ class Desk:
         self.account = "111122223333"
         self.region = "eu-west-1"
         self.principal = f"arn:aws:iam::{self.account}:root"
+        self.policy: str | None = None
         self.keyring = Keyring((secrets.token_bytes(32),))
         self.wakes = NotedWakes()
         self.house = House(
@@ -115,6 +116,7 @@ class Desk:
             "192.0.2.7",
             "5f6d2a0c-0000-4000-8000-000000000000",
             self.now,
+            self.policy,
         )
 
     def asking(self, operation: str, **members: Any) -> Awaitable[Any]:

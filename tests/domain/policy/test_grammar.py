@@ -78,8 +78,8 @@ def test_any_version_is_tolerated_and_the_id_is_a_text() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "Expecting value at line 1, column 1."),
-        ("{", "Expecting property name enclosed in double quotes at line 1, column 2."),
+        ("", "it is not JSON at line 1, column 1."),
+        ("{", "it is not JSON at line 1, column 2."),
         ("[]", "it is not a JSON object."),
         ("NaN", "NaN is not JSON."),
         ('{"Statement":Infinity}', "Infinity is not JSON."),

@@ -50,7 +50,7 @@ def parse(text: str, most: int) -> dict[str, Json]:
     except RecursionError:
         malformed("it is nested too deeply")
     except json.JSONDecodeError as error:
-        malformed(f"{error.msg} at line {error.lineno}, column {error.colno}")
+        malformed(f"it is not JSON at line {error.lineno}, column {error.colno}")
     if not isinstance(tree, dict):
         malformed("it is not a JSON object")
     return tree
