@@ -191,6 +191,34 @@ def test_a_verified_domain_covers_what_is_below_it(desk: Desk, above: str, below
     assert (got.VerifiedForSendingStatus, got.VerificationStatus) == (True, "PENDING")
 
 
+@pytest.mark.parametrize(
+    ("status", "covered"), [(Status.PENDING, False), (Status.SUCCESS, True), (Status.FAILED, False)]
+)
+def test_a_verified_address_covers_its_labels(desk: Desk, status: Status, covered: bool) -> None:
+    """`ann+news@` may be sent from once `ann@` is verified, in every answer; its own status stays (9.1)."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="ann@example.com")
+    desk.find("ann@example.com", Facet.LINK, status)
+
+    created = desk.ask("CreateEmailIdentity", EmailIdentity="ann+news@example.com")
+    got = desk.ask("GetEmailIdentity", EmailIdentity="ann+news@example.com")
+    (listed,) = desk.ask("ListEmailIdentities", Filter={"IDENTITY_NAME_CONTAINS": "+news"}).EmailIdentities
+
+    assert created.VerifiedForSendingStatus is got.VerifiedForSendingStatus is covered
+    assert (listed.SendingEnabled, listed.VerificationStatus) == (covered, "PENDING")
+    assert got.VerificationStatus == "PENDING"
+    assert (
+        desk.ask("CreateEmailIdentity", EmailIdentity="Ann+x@example.com").VerifiedForSendingStatus is False
+    )
+
+
+def test_a_verified_label_covers_no_other_address(desk: Desk) -> None:
+    """`ann+news@` says nothing of `ann@` or of another label."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="ann+news@example.com")
+    desk.find("ann+news@example.com", Facet.LINK, Status.SUCCESS)
+    for name in ("ann@example.com", "ann+other@example.com"):
+        assert desk.ask("CreateEmailIdentity", EmailIdentity=name).VerifiedForSendingStatus is False
+
+
 @pytest.mark.parametrize("below", ["ann@other.com", "badexample.com", "ann@badexample.com"])
 def test_a_verified_domain_covers_nothing_else(desk: Desk, below: str) -> None:
     """A neighbour, or a name that only ends in the same letters, is not below."""

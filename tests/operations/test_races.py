@@ -1,0 +1,292 @@
+"""Two callers at once, and a caller beside our own checks: who hears of whom, and what is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from desk import Desk
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.identity import Facet, Status
+from indicia.domain.notifications import NotificationType
+from indicia.domain.time import MINUTE
+from indicia.operations.table import TABLE
+from indicia.store import checks, configuration_sets, notifications
+from indicia.store.database import Database
+from indicia.store.session import Session
+from indicia.wire.shapes import operations
+
+NAME = "example.com"
+TOPIC = "arn:aws:sns:eu-west-1:111122223333:topic"
+RACE = "The resource is being modified by another operation or thread."
+
+
+def prepared(desk: Desk) -> None:
+    """A verified domain and a configuration set."""
+    desk.ask("CreateEmailIdentity", EmailIdentity=NAME)
+    desk.find(NAME, Facet.DKIM, Status.SUCCESS)
+    desk.database.write(
+        lambda s: configuration_sets.create(s, desk.account, desk.region, "main", at=desk.now)
+    )
+
+
+# -- a race that certainly happens ----------------------------------------------------------------------
+
+
+class Interrupted(Session):
+    """A session in which something else happens before its first write."""
+
+    __slots__ = ("_meanwhile",)
+
+    def __init__(self, session: Session, meanwhile: Callable[[], object]) -> None:
+        super().__init__(session.dialect, session._cursor)
+        self._meanwhile: Callable[[], object] | None = meanwhile
+
+    def run(self, statement: Any, **given: Any) -> int:
+        """As ever, after what happens meanwhile."""
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().run(statement, **given)
+
+
+@pytest.fixture
+def postgres_desk(postgres_url: str) -> Iterator[Desk]:
+    """A desk where two can write at the same moment: SQLite has one writer, and so no race to lose."""
+    opened = Database.open(postgres_url)
+    yield Desk(opened)
+    opened.close()
+
+
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("PutEmailIdentityMailFromAttributes", {"EmailIdentity": NAME, "MailFromDomain": "b.example.com"}),
+    ("PutEmailIdentityFeedbackAttributes", {"EmailIdentity": NAME, "EmailForwardingEnabled": False}),
+    ("PutEmailIdentityConfigurationSetAttributes", {"EmailIdentity": NAME, "ConfigurationSetName": "main"}),
+    ("PutEmailIdentityDkimAttributes", {"EmailIdentity": NAME, "SigningEnabled": False}),
+    (
+        "SetIdentityNotificationTopic",
+        {"Identity": NAME, "NotificationType": "Bounce", "SnsTopic": TOPIC},
+    ),
+    (
+        "SetIdentityHeadersInNotificationsEnabled",
+        {"Identity": NAME, "NotificationType": "Bounce", "Enabled": True},
+    ),
+    ("SetIdentityMailFromDomain", {"Identity": NAME, "MailFromDomain": "b.example.com"}),
+]
+
+
+@pytest.mark.parametrize(("operation", "members"), CHANGES)
+def test_who_comes_second_is_told_and_leaves_nothing(
+    postgres_desk: Desk, operation: str, members: dict[str, Any]
+) -> None:
+    """A change based on what another caller has changed meanwhile writes nothing, and says so."""
+    desk = postgres_desk
+    prepared(desk)
+    service = next(name for name in ("sesv2", "ses") if operation in operations(name))
+    handler = TABLE[service, operation].handler
+    request = operations(service)[operation].request(**members)
+    assert handler is not None
+
+    def faster() -> None:
+        desk.ask(
+            "PutEmailIdentityMailFromAttributes", EmailIdentity=NAME, MailFromDomain="faster.example.com"
+        )
+
+    with pytest.raises(Fault) as caught:
+        desk.database.write(
+            lambda s: handler(desk.house, desk.call(service, operation), request, Interrupted(s, faster))
+        )
+
+    assert (caught.value.kind, caught.value.message) == (FaultKind.CONCURRENT_MODIFICATION, RACE)
+    view = desk.view(NAME)
+    assert (view.identity.version, view.identity.generation) == (2, 2)
+    assert (view.identity.mail_from_domain, view.identity.configuration_set) == ("faster.example.com", "")
+    assert (view.identity.feedback_forwarding, view.identity.signing_enabled) == (True, True)
+    assert view.facets[Facet.MAIL_FROM].generation == 2
+    assert desk.read(lambda s: notifications.of(s, view.identity.id)) == {}
+
+
+def test_a_deleted_identity_is_not_written_to(postgres_desk: Desk) -> None:
+    """Who changes what another caller deletes at that moment hears of it; nothing is left behind."""
+    desk = postgres_desk
+    prepared(desk)
+    request = operations("ses")["SetIdentityNotificationTopic"].request(
+        Identity=NAME, NotificationType="Bounce", SnsTopic=TOPIC
+    )
+    handler = TABLE["ses", "SetIdentityNotificationTopic"].handler
+    assert handler is not None
+
+    with pytest.raises(Fault) as caught:
+        desk.database.write(
+            lambda s: handler(
+                desk.house,
+                desk.call("ses", "SetIdentityNotificationTopic"),
+                request,
+                Interrupted(s, lambda: desk.ask("DeleteEmailIdentity", EmailIdentity=NAME)),
+            )
+        )
+
+    assert caught.value.kind is FaultKind.CONCURRENT_MODIFICATION
+    assert desk.ask("ListIdentities").Identities == []
+
+
+# -- many at once, through the dispatch -----------------------------------------------------------------
+
+
+def together(desk: Desk, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+    """Make the calls at once and return what became of each."""
+
+    async def race() -> list[Any]:
+        return await asyncio.gather(
+            *(desk.asking(operation, **members) for operation, members in calls), return_exceptions=True
+        )
+
+    return asyncio.run(race())
+
+
+def test_of_many_changes_in_v2_the_winners_are_whole(desk: Desk) -> None:
+    """Every version was made by one caller; row, facet and generation are that caller's, all of them."""
+    prepared(desk)
+    outcomes = together(
+        desk,
+        [
+            (
+                "PutEmailIdentityMailFromAttributes",
+                {"EmailIdentity": NAME, "MailFromDomain": f"b{number}.example.com"},
+            )
+            for number in range(8)
+        ],
+    )
+
+    lost = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    assert all(isinstance(fault, Fault) and fault.kind is FaultKind.CONCURRENT_MODIFICATION for fault in lost)
+    view = desk.view(NAME)
+    won = {f"b{number}.example.com" for number, outcome in enumerate(outcomes) if outcome not in lost}
+    assert view.identity.mail_from_domain in won
+    assert view.identity.version == view.identity.generation == 1 + len(won)
+    assert view.facets[Facet.MAIL_FROM].generation == view.identity.generation
+    assert [line.outcome for line in desk.trail()].count("concurrent_modification") == len(lost)
+
+
+def test_callers_of_v1_all_succeed_side_by_side(desk: Desk) -> None:
+    """Calls that may be repeated are repeated for their callers: each setting is there, none is lost."""
+    prepared(desk)
+    calls: list[tuple[str, dict[str, Any]]] = [
+        (
+            "SetIdentityNotificationTopic",
+            {"Identity": NAME, "NotificationType": kind.value, "SnsTopic": TOPIC},
+        )
+        for kind in NotificationType
+    ]
+    calls += [
+        (
+            "SetIdentityHeadersInNotificationsEnabled",
+            {"Identity": NAME, "NotificationType": kind.value, "Enabled": True},
+        )
+        for kind in NotificationType
+    ]
+    calls += [
+        ("SetIdentityMailFromDomain", {"Identity": NAME, "MailFromDomain": "b.example.com"}),
+        ("SetIdentityDkimEnabled", {"Identity": NAME, "DkimEnabled": False}),
+    ]
+
+    outcomes = together(desk, calls)
+
+    assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
+    view = desk.view(NAME)
+    assert view.identity.version == 1 + len(calls)
+    assert (view.identity.mail_from_domain, view.identity.signing_enabled) == ("b.example.com", False)
+    found = desk.read(lambda s: notifications.of(s, view.identity.id))
+    assert {kind: (each.topic, each.headers) for kind, each in found.items()} == dict.fromkeys(
+        NotificationType, (TOPIC, True)
+    )
+
+
+def test_forwarding_is_not_disabled_on_the_word_of_a_topic_that_goes(desk: Desk) -> None:
+    """The flag and the topics it rests on are judged together: the store never holds a broken promise."""
+    prepared(desk)
+    for kind in ("Bounce", "Complaint"):
+        desk.ask("SetIdentityNotificationTopic", Identity=NAME, NotificationType=kind, SnsTopic=TOPIC)
+
+    forwarding, clearing = together(
+        desk,
+        [
+            ("SetIdentityFeedbackForwardingEnabled", {"Identity": NAME, "ForwardingEnabled": False}),
+            ("SetIdentityNotificationTopic", {"Identity": NAME, "NotificationType": "Bounce"}),
+        ],
+    )
+
+    assert not isinstance(clearing, Exception)
+    if isinstance(forwarding, Exception):
+        assert isinstance(forwarding, Fault)
+        assert forwarding.kind is FaultKind.INVALID_PARAMETER
+    assert desk.view(NAME).identity.feedback_forwarding is isinstance(forwarding, Exception)
+
+
+def test_our_own_checks_are_no_callers(desk: Desk) -> None:
+    """A verifier that claims and writes back all the time costs no caller a conflict."""
+    prepared(desk)
+    done = asyncio.Event()
+    rounds = landed = 0
+
+    def claim(s: Session, owner: str) -> list[checks.Claim]:
+        return checks.claim(
+            s, now=desk.now + 10 * MINUTE, owner=owner, lease_until=desk.now + 20 * MINUTE, limit=10
+        )
+
+    def found(each: checks.Claim, owner: str) -> checks.CheckResult:
+        return checks.CheckResult(
+            identity_id=each.identity.id,
+            generation=each.identity.generation,
+            owner=owner,
+            facets=tuple(each.facets.values()),
+            due_at=desk.now,
+            interval=0,
+            checked_at=desk.now,
+            succeeded_at=None,
+            error=None,
+            soa=None,
+        )
+
+    async def verifier() -> None:
+        nonlocal rounds, landed
+        last = False
+        while not last:
+            last = done.is_set()  # one more look, with nobody beside it
+            owner = f"lease{rounds}"
+            claims = await desk.database.writing(partial(claim, owner=owner))
+            results = [found(each, owner) for each in claims]
+            landed += len(await desk.database.writing(partial(checks.write_back, results=results)))
+            rounds += 1
+
+    async def caller() -> None:
+        try:
+            for number in range(40):
+                await desk.asking(
+                    "PutEmailIdentityMailFromAttributes",
+                    EmailIdentity=NAME,
+                    MailFromDomain=f"b{number}.example.com",
+                )
+                await desk.asking(
+                    "PutEmailIdentityFeedbackAttributes",
+                    EmailIdentity=NAME,
+                    EmailForwardingEnabled=bool(number % 2),
+                )
+        finally:
+            done.set()
+
+    async def side_by_side() -> None:
+        await asyncio.gather(verifier(), caller())
+
+    asyncio.run(side_by_side())
+
+    view = desk.view(NAME)
+    assert view.identity.mail_from_domain == "b39.example.com"
+    assert view.facets[Facet.MAIL_FROM].generation == view.identity.generation == 41
+    assert {line.outcome for line in desk.trail()} == {"success"}
+    assert landed > 0
+    assert rounds > 1
