@@ -19,6 +19,7 @@ from indicia.domain.judgement import Judgement, judge, worst
 from indicia.domain.observation import Observation, Question, RecordType, Soa, soa_around
 from indicia.domain.quorum import all_of, combine
 from indicia.domain.records import ExpectedRecord, required_records
+from indicia.domain.rotation import KeyLife
 from indicia.domain.schedule import Look, Pace, grown, next_due
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification import (
@@ -73,11 +74,21 @@ class FacetVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyVerdict:
+    """What one look means for one key."""
+
+    before: KeyLife
+    after: KeyLife
+    seen: RecordVerdict
+
+
+@dataclass(frozen=True, slots=True)
 class Conclusion:
     """What is to be stored after one check.
 
     `generation` is that of the expectation the evidence was gathered for; it lands on no other. `due_at` is
     None when looking again can change nothing. `succeeded` says whether a proof of the identity was seen.
+    `keys` is what was seen of keys themselves, where that was asked (`domain.key_sight`).
     """
 
     identity_id: int
@@ -89,6 +100,7 @@ class Conclusion:
     soa: Soa | None
     due_at: Instant | None
     interval: Span
+    keys: tuple[KeyVerdict, ...] = ()
 
 
 def judge_record(

@@ -118,8 +118,8 @@ def _ownership(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) 
 _KEY_FINDINGS = {KeyFlaw.REVOKED: Finding.KEY_REVOKED, KeyFlaw.TOO_SHORT: Finding.KEY_TOO_SHORT}
 
 
-def _byodkim(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
-    """Compare a DKIM key record with the public half of the uploaded key.
+def _key(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
+    """Compare a DKIM key record with the public half of the key that signs.
 
     RFC 6376 §3.6.2.2: more than one record at a selector is undefined for receivers, so it proves nothing. A
     flaw that receivers do not forgive is not forgiven here, quotes inside the data above all.
@@ -171,7 +171,8 @@ _COMPARISONS: dict[
     tuple[Purpose, RecordType], Callable[[ExpectedRecord, Sequence[str], Sequence[str]], Judgement]
 ] = {
     (Purpose.DKIM, RecordType.CNAME): _cname,
-    (Purpose.DKIM, RecordType.TXT): _byodkim,
+    (Purpose.DKIM, RecordType.TXT): _key,
+    (Purpose.KEY, RecordType.TXT): _key,
     (Purpose.OWNERSHIP, RecordType.TXT): _ownership,
     (Purpose.MAIL_FROM, RecordType.MX): _mail_from_mx,
     (Purpose.MAIL_FROM, RecordType.TXT): _advice,

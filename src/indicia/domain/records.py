@@ -19,12 +19,13 @@ SUGGESTED_PREFERENCE = 10
 
 
 class Purpose(Enum):
-    """What a record is for. The first three prove something, DMARC is advice."""
+    """What a record is for. The first three prove something, DMARC is advice, a key decides over signing."""
 
     DKIM = "dkim"
     OWNERSHIP = "ownership"
     MAIL_FROM = "mail_from"
     DMARC = "dmarc"
+    KEY = "key"  # what the CNAMEs of Easy DKIM lead to: published by us, never by the owner of the domain
 
     __hash__ = object.__hash__  # as RecordType
 
@@ -77,6 +78,12 @@ def dkim_records(domain: str, token_set: TokenSet) -> tuple[ExpectedRecord, ...]
         )
         for token in token_set.tokens
     )
+
+
+def key_record(domain: str, selector: str, public_key: str) -> ExpectedRecord:
+    """Return the key as receivers ask for it: at the name of its CNAME (RFC 6376 §3.6.2.1)."""
+    name = f"{selector.lower()}._domainkey.{domain}"
+    return ExpectedRecord(Purpose.KEY, name, RecordType.TXT, f"p={public_key}", required=False)
 
 
 def ownership_record(identity: Identity) -> ExpectedRecord:

@@ -6,7 +6,9 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
+from indicia.domain import rotation
 from indicia.domain.dkim import key_record, split_text
+from indicia.domain.time import SECOND
 from indicia.keyzone.message import HEADER, Head, Rcode, Type, head, wire_name
 
 Answer: TypeAlias = tuple[Head, bytes]
@@ -15,9 +17,9 @@ Answer: TypeAlias = tuple[Head, bytes]
 # A key never changes in place: rotation goes through another token, and one that was withdrawn is not used
 # again for days. So the TTL decides two things only: how long a resolver carries receivers over an outage of
 # ours, and how fast a key withdrawn in an emergency is gone. Half an hour is also what SES publishes.
-KEY_TTL: Final = 1800
+KEY_TTL: Final = rotation.KEY_TTL // SECOND
 APEX_TTL: Final = 3600
-NEGATIVE_TTL: Final = 60  # contract: at most 60 s; a key signs one negative TTL after it was published
+NEGATIVE_TTL: Final = rotation.NEGATIVE_TTL // SECOND
 
 # RFC 1035 §3.3.13, for secondaries: ask hourly, again after ten minutes, give up after two weeks.
 REFRESH, RETRY, EXPIRE = 3600, 600, 1209600

@@ -13,6 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
+from indicia.domain.key_sight import LiveKey
 from indicia.domain.rotation import KeyLife, KeySet, Stage
 from indicia.domain.time import Instant
 from indicia.store import keys, rows, tables
@@ -96,6 +97,15 @@ def _stored(s: Session, statement: Prepared, token_set_id: int) -> StoredKeys | 
         token_set.id,
     )
     return StoredKeys(token_set, live, life, chosen_at, home)
+
+
+def live(s: Session, token_set_id: int) -> tuple[LiveKey, ...]:
+    """Return the live keys of the set as the verifier looks for them, the oldest first."""
+    stored = read(s, token_set_id)
+    if stored is None:
+        return ()
+    lives = {life.id: life for life in stored.life.keys}
+    return tuple(LiveKey(lives[key.id], key.token, key.public_key) for key in stored.keys)
 
 
 def _wanted_bits(token_set: TokenSet) -> int | None:
@@ -262,23 +272,12 @@ def sight(s: Session, sightings: Sequence[Sighting], now: Instant) -> None:
     s.many(_TOUCH, [{"of_id": each, "now": now} for each in sets])
 
 
-_ISSUED = Prepared(
-    sa.select(tables.token.c.token_set_id).where(
-        tables.token.c.zone == sa.bindparam("zone"), tables.token.c.token == sa.bindparam("token")
-    )
-)
 _EARLIER = Prepared(
     sa.select(*rows.TOKEN_SET)
     .where(_t.domain == sa.bindparam("domain"), _t.kind == TokenSetKind.EASY.value)
     .order_by(_t.id.desc())
     .limit(sa.bindparam("limit"))
 )
-
-
-def issued(s: Session, zone: str, token: str) -> int | None:
-    """Return the token set that the token was ever issued to, None for none."""
-    row = s.one(_ISSUED, zone=zone, token=token)
-    return None if row is None else int(row[0])
 
 
 def issued_for(s: Session, domain: str, *, limit: int) -> list[TokenSet]:

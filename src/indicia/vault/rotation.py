@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from indicia.domain.identity import TokenSet
+from indicia.domain.key_sight import FRESH
 from indicia.domain.rotation import KeyLife, KeyPace, KeySet, Plan, Stage, StepTaken, plan
 from indicia.domain.time import SECOND, Instant, Span
 from indicia.store import checks, identities, key_lives, keys
@@ -21,9 +22,6 @@ from indicia.store.session import Session
 
 # When to look whether the pool has a key after it had none.
 _POOL_AGAIN: Final[Span] = 2 * SECOND
-# A key is looked for only when no process of ours can answer any more that its token has none: a resolver
-# would hold that answer for the whole negative TTL.
-LOOK_AFTER: Final[Span] = 2 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def advance(
         else:
             planned = plan(_with(planned.after, published, position), now, pace)
             steps += planned.steps
-            _look(s, token_set_id, now + LOOK_AFTER)
+            _look(s, token_set_id, now + FRESH)
     _take(s, stored, steps, now)
     key_lives.schedule(s, token_set_id, planned.due_at, awaited=planned.after.awaited)
     return Advanced(stored.token_set, tuple(steps), published)

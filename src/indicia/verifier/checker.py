@@ -12,6 +12,7 @@ import structlog
 from indicia.clock import Clock
 from indicia.domain.check import (
     Conclusion,
+    KeyVerdict,
     Observations,
     Rules,
     conclude,
@@ -21,9 +22,11 @@ from indicia.domain.check import (
 )
 from indicia.domain.faults import Fault
 from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
+from indicia.domain.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.domain.observation import Observation, Question, RecordType, Soa
 from indicia.domain.time import SECOND, Span
 from indicia.store.checks import CheckResult, Claim
+from indicia.store.key_lives import Sighting
 from indicia.verifier import evidence
 
 log = structlog.get_logger(__name__)
@@ -51,7 +54,8 @@ class Found:
 class Checker:
     """Looks at claimed identities. Keeps nothing and stores nothing, but for the keys that `give_key` gives.
 
-    `budget` is how long one look may take, in real time. The rest is as `Engine` has it.
+    `keys_of` returns the live keys of a token set. `budget` is how long one look may take, in real time. The
+    rest is as `Engine` has it.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Checker:
         clock: Clock,
         *,
         give_key: Callable[[TokenSet], Awaitable[TokenSet | None]],
+        keys_of: Callable[[TokenSet], Awaitable[Sequence[LiveKey]]],
         random: Callable[[], float],
         budget: Span,
     ) -> None:
@@ -68,6 +73,7 @@ class Checker:
         self._rules = rules
         self._clock = clock
         self._give_key = give_key
+        self._keys_of = keys_of
         self._random = random
         self._budget = budget / SECOND
 
@@ -95,6 +101,8 @@ class Checker:
             interval=claim.interval,
             jitter=self._random(),
         )
+        if token_set is not None and keys_matter(conclusion, token_set):
+            conclusion = await self._see_keys(identity, token_set, conclusion)
         if conclusion.soa is None and _is_alias(identity, observations):
             conclusion = replace(conclusion, soa=await self._zone_around(identity.name))
         return Found(claim, conclusion, self._result(claim, lease, conclusion))
@@ -117,6 +125,14 @@ class Checker:
         except Fault as fault:
             log.warning("verifier.no_key", token_set=keyless.id, reason=fault.message)
             return keyless
+
+    async def _see_keys(self, identity: Identity, token_set: TokenSet, conclusion: Conclusion) -> Conclusion:
+        """Return the conclusion with what is to be seen of the keys that the records lead to."""
+        keys = await self._keys_of(token_set)
+        looked_at = keys_to_see(conclusion, identity, token_set, keys)
+        questions = [question for _, record in looked_at for question in record.questions]
+        observations = await self._look(questions) if questions else {}
+        return with_keys(conclusion, token_set, keys, looked_at, observations=observations, rules=self._rules)
 
     async def _zone_around(self, name: str) -> Soa | None:
         """Return the SOA of the zone that holds an alias, which no answer for the alias shows."""
@@ -145,7 +161,14 @@ class Checker:
             evidence=tuple(
                 [evidence.of(conclusion, verdict, asked_by) for verdict in evidence.worth_keeping(conclusion)]
             ),
+            sightings=tuple([_sighting(claim, key) for key in conclusion.keys if key.after != key.before]),
         )
+
+
+def _sighting(claim: Claim, key: KeyVerdict) -> Sighting:
+    assert claim.token_set is not None
+    after = key.after
+    return Sighting(claim.token_set.id, after.id, after.seen_at, after.absent_since, after.lost_at)
 
 
 def _keyless(token_set: TokenSet | None) -> TokenSet | None:

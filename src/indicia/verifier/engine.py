@@ -21,8 +21,9 @@ from indicia.clock import Clock, real_now
 from indicia.domain.check import Conclusion, Rules
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import TokenSet
+from indicia.domain.key_sight import LiveKey
 from indicia.domain.time import HOUR, SECOND, Instant, Span
-from indicia.store import checks
+from indicia.store import checks, key_lives
 from indicia.store.checks import Claim
 from indicia.store.database import Database
 from indicia.store.session import Session
@@ -91,7 +92,13 @@ class Engine:
         self._owner = owner
         self._limits = limits or Limits()
         self._checker = Checker(
-            eyes, rules, clock, give_key=give_key, random=random, budget=self._limits.budget
+            eyes,
+            rules,
+            clock,
+            give_key=give_key,
+            keys_of=self._keys_of,
+            random=random,
+            budget=self._limits.budget,
         )
         self._retry_after = rules.pace.first
         self._observe = observe
@@ -288,6 +295,9 @@ class Engine:
         if self._observe is not None:
             self._observe(found.conclusion, loop.time() - began)
         self._found.append(found)
+
+    async def _keys_of(self, token_set: TokenSet) -> tuple[LiveKey, ...]:
+        return await self._database.reading(partial(key_lives.live, token_set_id=token_set.id))
 
     # -- committing --------------------------------------------------------------------------------------
 

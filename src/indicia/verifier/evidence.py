@@ -138,10 +138,14 @@ def worth_keeping(result: Conclusion) -> list[FacetVerdict]:
 
     A verified facet that was seen as it should be, once more, is told by the time of the last check.
     """
+    moved = {key.seen for key in result.keys if key.before != key.after}
     return [
         verdict
         for verdict in result.facets
-        if verdict.cause is not None or verdict.before != verdict.after or not _as_ever(verdict)
+        if verdict.cause is not None
+        or verdict.before != verdict.after
+        or not _as_ever(verdict)
+        or (moved and not moved.isdisjoint(verdict.records))
     ]
 
 
