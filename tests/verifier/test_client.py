@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
+import dns.message
 import pytest
 import uvloop
 from nameserver import NameServer, Trick
@@ -269,6 +272,36 @@ def test_a_port_where_nobody_listens_is_our_trouble_at_once() -> None:
 
     assert seen.reply is Reply.OUR_RESOLVER
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("loop", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_resolver_that_was_gone_is_heard_when_it_is_back(loop: Callable[..., None]) -> None:
+    """An ICMP refusal makes no socket deaf: every question after the restart of the resolver is answered."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as place:
+        place.bind(("127.0.0.1", 0))
+        address = place.getsockname()
+
+    def answer(resolver: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                wire, peer = resolver.recvfrom(4096)
+                response = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
+                resolver.sendto(response.to_wire(), peer)
+
+    async def story() -> None:
+        budget = Budget(exchange=5.0, tries=1, question=10.0)
+        async with Client([address], "here", clock=lambda: NOW, budget=budget) as client:
+            gone = await client.ask_many([TXT] * 40)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
+                resolver.bind(address)
+                answering = threading.Thread(target=answer, args=(resolver,), daemon=True)
+                answering.start()
+                back = await client.ask_many([TXT] * 40)
+
+        assert {each.reply for each in gone} == {Reply.OUR_RESOLVER}
+        assert {each.reply for each in back} == {Reply.NODATA}
+
+    loop(story())
 
 
 def test_one_control_question_serves_all_and_is_believed_for_a_while(server: NameServer) -> None:

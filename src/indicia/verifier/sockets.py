@@ -95,6 +95,11 @@ class Port:
         self._tally.sent += 1
         return True
 
+    def _listen_again(self) -> None:
+        """Undo what uvloop does after an error on a socket: it tells it once, and then nothing any more."""
+        self._loop.remove_reader(self._socket)
+        self._loop.add_reader(self._socket, self._readable)
+
     def close(self) -> None:
         """Hear nothing any more."""
         self._loop.remove_reader(self._socket)
@@ -108,10 +113,7 @@ class Port:
             except BlockingIOError:
                 return
             except OSError:
-                # ICMP says that nobody listens there: so for every question on this socket.
-                tally.unreachable += 1
-                for exchange in [pending.pop(ident) for ident in list(pending)]:
-                    exchange.unreachable()
+                self._refused()
                 return
             ident = wire[0] << 8 | wire[1] if len(wire) >= 12 else -1
             found = pending.get(ident)
@@ -119,6 +121,14 @@ class Port:
                 tally.strays += 1
             if not pending:
                 return
+
+    def _refused(self) -> None:
+        """Hear from ICMP that nobody listens there: so for every question on this socket."""
+        self._listen_again()
+        self._tally.unreachable += 1
+        pending = self.pending
+        for exchange in [pending.pop(ident) for ident in list(pending)]:
+            exchange.unreachable()
 
 
 class Ports:
