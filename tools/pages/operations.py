@@ -95,7 +95,7 @@ def _own() -> list[tuple[str, ...]]:
                 "**built**",
                 code(f"{route.method} {route.template}"),
                 code(permission),
-                _place(entry.handler if entry else route.answer),
+                _place(entry.handler if entry and entry.handler else route.answer),
             )
         )
     return rows
