@@ -17,10 +17,13 @@ from indicia.domain.meant import name_meant
 from indicia.domain.names import MAX_ADDRESS
 from indicia.domain.resources import ResourceKind, parse_resource
 from indicia.operations import (
+    account,
+    certificates,
     checking,
     configuration_options,
     configuration_sets,
     creation,
+    custom_verification,
     default_configuration_set,
     deletion,
     dkim_settings,
@@ -35,6 +38,7 @@ from indicia.operations import (
     records,
     sts,
     tagging,
+    verification_templates,
     verifying,
 )
 from indicia.operations.resources import resources_of
@@ -135,6 +139,7 @@ def _v1(operation: str, handler: Handler, *, writes: bool, subject: str = "", **
 
 
 _SET = {"subject": "ConfigurationSetName", "about": ResourceKind.CONFIGURATION_SET.value}
+_TEMPLATE = {"subject": "TemplateName", "about": ResourceKind.VERIFICATION_TEMPLATE.value}
 _TAGGED = {"subject": "ResourceArn", "about": ARN}
 
 
@@ -213,7 +218,12 @@ _ENTRIES: Final = (
     ),
     _v1("SetIdentityDkimEnabled", dkim_settings.set_dkim_enabled, writes=True, subject="Identity"),
     _v1("SetIdentityMailFromDomain", mail_from.set_mail_from_domain, writes=True, subject="Identity"),
-    _v1("GetIdentityMailFromDomainAttributes", mail_from.get_mail_from_domain_attributes, writes=False),
+    _v1(
+        "GetIdentityMailFromDomainAttributes",
+        mail_from.get_mail_from_domain_attributes,
+        writes=False,
+        subject="Identities",
+    ),
     _v1(
         "SetIdentityFeedbackForwardingEnabled",
         feedback.set_feedback_forwarding_enabled,
@@ -232,7 +242,12 @@ _ENTRIES: Final = (
         writes=True,
         subject="Identity",
     ),
-    _v1("GetIdentityNotificationAttributes", notifications.get_notification_attributes, writes=False),
+    _v1(
+        "GetIdentityNotificationAttributes",
+        notifications.get_notification_attributes,
+        writes=False,
+        subject="Identities",
+    ),
     # Configuration sets, v2.
     _v2("CreateConfigurationSet", configuration_sets.create_configuration_set_v2, writes=True, **_SET),
     _v2("GetConfigurationSet", configuration_sets.get_configuration_set, writes=False, **_SET),
@@ -270,6 +285,65 @@ _ENTRIES: Final = (
             ("DeleteConfigurationSetTrackingOptions", configuration_options.delete_tracking_options),
         )
     ),
+    # Mails in somebody's own words.
+    *(
+        entry
+        for word, v2, v1, writes in (
+            (
+                "Create",
+                verification_templates.create_template_v2,
+                verification_templates.create_template_v1,
+                True,
+            ),
+            ("Get", verification_templates.get_template_v2, verification_templates.get_template_v1, False),
+            (
+                "Update",
+                verification_templates.update_template_v2,
+                verification_templates.update_template_v1,
+                True,
+            ),
+            (
+                "Delete",
+                verification_templates.delete_template_v2,
+                verification_templates.delete_template_v1,
+                True,
+            ),
+        )
+        for entry in (
+            _v2(f"{word}CustomVerificationEmailTemplate", v2, writes=writes, **_TEMPLATE),
+            _v1(f"{word}CustomVerificationEmailTemplate", v1, writes=writes, **_TEMPLATE),
+        )
+    ),
+    _v2(
+        "ListCustomVerificationEmailTemplates",
+        verification_templates.list_templates_v2,
+        writes=False,
+        subject="",
+    ),
+    _v1("ListCustomVerificationEmailTemplates", verification_templates.list_templates_v1, writes=False),
+    _v2(
+        "SendCustomVerificationEmail",
+        custom_verification.send_custom_verification_email_v2,
+        writes=True,
+        **_TEMPLATE,
+    ),
+    _v1(
+        "SendCustomVerificationEmail",
+        custom_verification.send_custom_verification_email_v1,
+        writes=True,
+        **_TEMPLATE,
+    ),
+    # Certificates.
+    _v2("AssociateEmailIdentityCertificate", certificates.associate_certificate, writes=True),
+    _v2("DisassociateEmailIdentityCertificate", certificates.disassociate_certificate, writes=True),
+    _v2("ListEmailIdentityCertificates", certificates.list_certificates, writes=False),
+    # The account.
+    _v2("GetAccount", account.get_account, writes=False, subject=""),
+    _v2("PutAccountDetails", account.put_account_details, writes=True, subject=""),
+    _v2("PutAccountSendingAttributes", account.put_account_sending_attributes, writes=True, subject=""),
+    _v1("GetSendQuota", account.get_send_quota, writes=False),
+    _v1("GetAccountSendingEnabled", account.get_account_sending_enabled, writes=False),
+    _v1("UpdateAccountSendingEnabled", account.update_account_sending_enabled, writes=True),
     # Tags.
     _v2("TagResource", tagging.tag_resource, writes=True, **_TAGGED),
     _v2("UntagResource", tagging.untag_resource, writes=True, **_TAGGED),

@@ -1,0 +1,347 @@
+"""What a key with a policy may do: every call is asked about, in one place, and refused in its words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from desk import T0, Desk
+from protocols import v1, v2
+
+from indicia.app.own_api import OwnApi
+from indicia.domain.call import Call
+from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.time import DAY, rfc3339
+from indicia.operations.authorization import REPLICATE, check_key_policy, may_replicate
+from indicia.operations.table import TABLE, Entry
+from indicia.wire.own import Access, Asked, Route
+from indicia.wire.shapes import operations
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    """Return the policy of a key. A statement allows everything on everything, but for what it says."""
+    plain = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    whole = []
+    for statement in statements:
+        merged = {**plain, **statement}
+        for element in ("Action", "Resource"):
+            if f"Not{element}" in merged:
+                del merged[element]
+        whole.append(merged)
+    return json.dumps({"Version": "2012-10-17", "Statement": whole})
+
+
+NOTHING = policy({"Effect": "Deny"})
+
+
+def arn(desk: Desk, name: str) -> str:
+    """Return the ARN of an identity of the desk."""
+    return f"arn:aws:ses:{desk.region}:{desk.account}:identity/{name}"
+
+
+def unlimited(desk: Desk) -> Desk:
+    """Return a desk of the same account whose key has no policy."""
+    return desk.beside()
+
+
+ENTRIES = [entry for entry in TABLE.values() if entry.service != "sts"]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.service}:{entry.operation}")
+def test_every_operation_is_asked_about(sqlite_desk: Desk, entry: Entry) -> None:
+    """Each one in the table is refused to a key that may do nothing, before it is looked at any closer."""
+    sqlite_desk.policy = NOTHING
+    kind = "identity" if entry.about == "arn" else entry.about
+    written = f"arn:aws:ses:{sqlite_desk.region}:{sqlite_desk.account}:{kind}/example.com"
+    given = written if entry.about == "arn" else "example.com"
+    request = SimpleNamespace(**{entry.subject: given} if entry.subject else {})
+    resource = written if entry.subject else "*"
+
+    with pytest.raises(Fault) as refused:
+        asyncio.run(_answered(sqlite_desk, entry, request))
+
+    assert refused.value.kind is FaultKind.ACCESS_DENIED
+    assert refused.value.message == (
+        f"User: {sqlite_desk.principal} is not authorized to perform: {entry.permission} on resource:"
+        f" {resource} with an explicit deny in an identity-based policy"
+    )
+
+
+async def _answered(desk: Desk, entry: Entry, request: object) -> object:
+    return await desk.dispatch(desk.call(entry.service, entry.operation), request)
+
+
+def own_routes(desk: Desk) -> list[Route]:
+    """Return the routes that need a signature."""
+    return [route for route in OwnApi(desk.dispatch).routes if route.access is Access.SIGNED]
+
+
+def test_every_signed_route_of_our_own_is_asked_about(sqlite_desk: Desk) -> None:
+    """Those that the table does not answer included: no route has a way round the dispatch."""
+    sqlite_desk.policy = NOTHING
+    asked = {
+        "principal": "444455556666",
+        "action": "ses:SendEmail",
+        "resource": arn(sqlite_desk, "a.example"),
+    }
+    routes = own_routes(sqlite_desk)
+
+    assert {"DiagnoseIdentity", "ExplainPolicy", "CheckIdentity"} <= {route.operation for route in routes}
+    for route in routes:
+        assert ("indicia", route.operation) in TABLE
+        call = sqlite_desk.call("indicia", route.operation)
+        with pytest.raises(Fault) as refused:
+            asyncio.run(_routed(route, call, Asked({"name": "a.example"}, {}, json.dumps(asked).encode())))
+        assert refused.value.kind is FaultKind.ACCESS_DENIED
+        assert f"perform: indicia:{route.operation} on resource: {arn(sqlite_desk, 'a.example')} " in (
+            refused.value.message
+        )
+
+
+async def _routed(route: Route, call: Call, asked: Asked) -> object:
+    return await route.answer(call, asked)
+
+
+def test_who_one_is_may_always_be_asked(sqlite_desk: Desk) -> None:
+    """STS needs no permission for GetCallerIdentity, and no policy can take it away."""
+    sqlite_desk.policy = NOTHING
+    assert sqlite_desk.ask("GetCallerIdentity").Account == sqlite_desk.account
+
+
+SUBJECTS = ("EmailIdentity", "Identity", "Identities", "ResourceArn")
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.service}:{entry.operation}")
+def test_what_a_call_is_about_is_known(entry: Entry) -> None:
+    """An operation that takes an identity has it as its subject, so that policies can name it."""
+    if entry.service == "indicia":
+        assert entry.subject
+        return
+    members = operations(entry.service)[entry.operation].request.__struct_fields__
+    named = next((member for member in SUBJECTS if member in members), "")
+    assert not named or entry.subject == named
+
+
+def test_the_texts_on_the_wire(desk: Desk) -> None:
+    """In both protocols, to the octet: what no statement allows, and what one denies (spec 7.6)."""
+    desk.principal = f"arn:aws:iam::{desk.account}:user/ann"
+    desk.policy = policy(
+        {"Action": "ses:Get*"}, {"Effect": "Deny", "Action": "ses:*", "Resource": arn(desk, "secret.example")}
+    )
+
+    assert v2(desk, "GET", "/v2/email/identities/secret.example") == (
+        403,
+        "AccessDeniedException",
+        (
+            f'{{"message":"User: arn:aws:iam::{desk.account}:user/ann is not authorized to perform:'
+            f" ses:GetEmailIdentity on resource: {arn(desk, 'secret.example')} with an explicit deny in an"
+            ' identity-based policy"}'
+        ),
+    )
+    assert v1(desk, "ListIdentities") == (
+        403,
+        (
+            '<ErrorResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><Error><Type>Sender</Type>'
+            f"<Code>AccessDenied</Code><Message>User: arn:aws:iam::{desk.account}:user/ann is not authorized"
+            " to perform: ses:ListIdentities on resource: * because no identity-based policy allows the"
+            " ses:ListIdentities action</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+        ),
+    )
+
+
+def test_a_key_for_one_identity(desk: Desk) -> None:
+    """It may do with it what the statement says, and nothing with another one or with all of them."""
+    for name in ("a.example", "b.example"):
+        desk.ask("CreateEmailIdentity", EmailIdentity=name)
+    desk.policy = policy({"Action": "ses:*", "Resource": arn(desk, "a.example")})
+
+    assert desk.ask("GetEmailIdentity", EmailIdentity="A.example").IdentityType == "DOMAIN"
+    desk.ask("GetIdentityVerificationAttributes", Identities=["a.example"])
+    desk.ask("PutEmailIdentityDkimAttributes", EmailIdentity="a.example", SigningEnabled=False)
+    for operation, members in (
+        ("GetEmailIdentity", {"EmailIdentity": "b.example"}),
+        ("DeleteEmailIdentity", {"EmailIdentity": "b.example"}),
+        ("CreateEmailIdentity", {"EmailIdentity": "c.example"}),
+        ("GetIdentityVerificationAttributes", {"Identities": ["a.example", "b.example"]}),
+        ("GetIdentityDkimAttributes", {"Identities": ["b.example"]}),
+        ("ListEmailIdentities", {}),
+        ("GetIdentityRecords", {"name": "a.example"}),
+    ):
+        assert desk.refused(operation, **members).kind is FaultKind.ACCESS_DENIED
+    assert unlimited(desk).ask("ListIdentities").Identities == ["a.example", "b.example"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("GetEmailIdentity", {"EmailIdentity": "SECRET.example"}),
+        ("VerifyDomainIdentity", {"Domain": "Secret.Example"}),
+        ("DeleteIdentity", {"Identity": "secret.example"}),
+        ("GetIdentityVerificationAttributes", {"Identities": ["a.example", "SECRET.example"]}),
+        ("ListIdentityPolicies", {"Identity": "arn:aws:ses:eu-west-1:111122223333:identity/SECRET.example"}),
+        (
+            "ListIdentityPolicies",
+            {"Identity": "arn:aws-eusc:ses:us-east-1:111122223333:identity/secret.example"},
+        ),
+        ("GetIdentityHistory", {"name": "SECRET.example"}),
+    ],
+)
+def test_a_deny_cannot_be_written_around(desk: Desk, operation: str, members: dict[str, Any]) -> None:
+    """Whatever spelling means the identity is seen as the identity."""
+    desk.policy = policy({}, {"Effect": "Deny", "Resource": "arn:aws:ses:*:*:identity/secret.example"})
+
+    assert desk.refused(operation, **members).kind is FaultKind.ACCESS_DENIED
+
+
+def test_a_refused_change_leaves_its_line_and_nothing_else(desk: Desk) -> None:
+    """Writes are on the record as refused; reads leave no line."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="a.example")
+    desk.policy = NOTHING
+
+    desk.refused("DeleteEmailIdentity", EmailIdentity="a.example")
+    desk.refused("GetEmailIdentity", EmailIdentity="a.example")
+
+    refused, created = desk.trail()
+    assert (created.outcome, refused.outcome) == ("success", "access_denied")
+    assert (refused.operation, refused.resource) == ("sesv2:DeleteEmailIdentity", arn(desk, "a.example"))
+    assert unlimited(desk).ask("ListIdentities").Identities == ["a.example"]
+
+
+MOMENT = rfc3339(T0 + DAY)
+
+
+@pytest.mark.parametrize(
+    ("condition", "change", "allowed"),
+    [
+        ({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, {}, True),
+        ({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, {"address": "198.51.100.1"}, False),
+        ({"Bool": {"aws:SecureTransport": "true"}}, {}, False),
+        ({"Bool": {"aws:SecureTransport": "true"}}, {"secure": True}, True),
+        ({"StringLike": {"aws:UserAgent": "Boto3/*"}}, {"user_agent": "Boto3/1.43 md/Botocore"}, True),
+        ({"StringLike": {"aws:UserAgent": "Boto3/*"}}, {}, False),
+        ({"DateLessThan": {"aws:CurrentTime": MOMENT}}, {}, True),
+        ({"DateLessThan": {"aws:CurrentTime": MOMENT}}, {"now": T0 + DAY}, False),
+        ({"NumericLessThan": {"aws:EpochTime": (T0 + DAY) // 1000}}, {}, True),
+        ({"DateGreaterThan": {"aws:EpochTime": MOMENT}}, {"now": T0 + 2 * DAY}, True),
+        ({"StringEquals": {"ses:ApiVersion": "2"}}, {}, True),
+        ({"StringEquals": {"ses:ApiVersion": "1"}}, {}, False),
+        ({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}, {}, True),
+        ({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}, {"region": "us-east-1"}, False),
+        ({"StringEquals": {"aws:ResourceAccount": "111122223333"}}, {}, True),
+        ({"StringEquals": {"aws:PrincipalAccount": "111122223333"}}, {}, True),
+        (
+            {"StringEquals": {"aws:username": "ann"}},
+            {"principal": "arn:aws:iam::111122223333:user/ann"},
+            True,
+        ),
+        ({"StringEquals": {"aws:username": "ann"}}, {}, False),
+        ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}, {}, True),
+        ({"Null": {"ses:FromAddress": "true"}}, {}, True),
+    ],
+)
+def test_the_circumstances_of_a_call(
+    sqlite_desk: Desk, condition: dict[str, Any], change: dict[str, Any], allowed: bool
+) -> None:
+    """Conditions see the call as it came in."""
+    sqlite_desk.ask("CreateEmailIdentity", EmailIdentity="a.example")
+    sqlite_desk.beside(region="us-east-1").ask("CreateEmailIdentity", EmailIdentity="a.example")
+    sqlite_desk.policy = policy({"Condition": condition})
+    call = replace(sqlite_desk.call("sesv2", "GetEmailIdentity"), **change)
+    request = operations("sesv2")["GetEmailIdentity"].request(EmailIdentity="a.example")
+
+    async def answered() -> Any:
+        return await sqlite_desk.dispatch(call, request)
+
+    try:
+        assert asyncio.run(answered()).IdentityType == "DOMAIN"
+    except Fault as fault:
+        assert not allowed, fault.message  # noqa: PT017 - both outcomes are expected, each in its case
+    else:
+        assert allowed
+
+
+def test_the_sender_of_a_template_is_seen(sqlite_desk: Desk) -> None:
+    """From is taken apart into address and display name."""
+    from indicia.operations.call_context import context_of
+
+    shape = operations("sesv2")["SendEmail"].request
+    request = msgspec.convert(
+        {
+            "FromEmailAddress": "Ann <ann@example.com>",
+            "FeedbackForwardingEmailAddress": "bounce@example.com",
+            "Destination": {"ToAddresses": ["a@x.example"], "BccAddresses": ["Bob <b@x.example>"]},
+            "Content": {},
+        },
+        shape,
+    )
+    context = context_of(sqlite_desk.call("sesv2", "SendEmail"), request)
+
+    assert {key: value for key, value in context.items() if key.startswith("ses:")} == {
+        "ses:ApiVersion": ("2",),
+        "ses:FromAddress": ("ann@example.com",),
+        "ses:FromDisplayName": ("Ann",),
+        "ses:FeedbackAddress": ("bounce@example.com",),
+        "ses:Recipients": ("a@x.example", "b@x.example"),
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"Statement": []}', '{"Statement": {"Effect": "Allow"}}'])
+def test_a_stored_policy_that_cannot_be_understood_allows_nothing(sqlite_desk: Desk, text: str) -> None:
+    """It says so, and does not open what it was to close."""
+    sqlite_desk.policy = text
+
+    assert sqlite_desk.refused("ListIdentities").message == (
+        f"User: {sqlite_desk.principal} is not authorized to perform: ses:ListIdentities on resource: *"
+        " because the policy of the access key cannot be understood"
+    )
+
+
+def test_replicating_a_key_is_a_permission_of_its_own(sqlite_desk: Desk) -> None:
+    """On the parent's ARN, with the region of the replica as condition (spec 3.8)."""
+    parent = f"arn:aws:ses:us-east-1:{sqlite_desk.account}:identity/example.com"
+    own = sqlite_desk.call("sesv2", "CreateEmailIdentity")
+    statement = {
+        "Action": REPLICATE,
+        "Resource": parent,
+        "Condition": {"ForAllValues:StringEquals": {"ses:ReplicaRegion": ["eu-west-1", "eu-west-2"]}},
+    }
+    narrow = replace(own, policy=policy(statement))
+
+    assert may_replicate(own, parent).allowed
+    assert may_replicate(narrow, parent).allowed
+    assert not may_replicate(replace(narrow, region="us-west-2"), parent).allowed
+    assert not may_replicate(narrow, parent.replace("example.com", "example.org")).allowed
+    assert not may_replicate(replace(own, policy=NOTHING), parent).allowed
+    assert not may_replicate(replace(own, policy="{"), parent).allowed
+
+
+@pytest.mark.parametrize(
+    ("action", "known"),
+    [
+        ("ses:*", True),
+        ("*", True),
+        ("ses:getemailidentity", True),
+        ("ses:Put*", True),
+        (REPLICATE, True),
+        ("ses:SendEmail", True),
+        ("indicia:DiagnoseIdentity", True),
+        ("indicia:Explain*", True),
+        ("sts:GetCallerIdentity", True),
+        ("ses:GetEmailIdentiy", False),
+        ("indicia:GetEmailIdentity", False),
+        ("ses:Xyz*", False),
+    ],
+)
+def test_the_policy_of_a_new_key_names_actions_that_exist(action: str, known: bool) -> None:
+    """A misspelt action would neither allow nor deny."""
+    text = policy({"Action": ["ses:*", action]})
+    if known:
+        check_key_policy(text)
+        return
+    with pytest.raises(Fault, match=r"Statement 1 has the action .*, and there is none\."):
+        check_key_policy(text)
