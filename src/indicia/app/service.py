@@ -29,6 +29,7 @@ from indicia.settings import Address as Wanted
 from indicia.settings import Perspective as PerspectiveSetting
 from indicia.settings import Role, Settings, Tls, system_perspective
 from indicia.store import checks, keys, zones
+from indicia.store.prepared import POSTGRESQL
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
 from indicia.verifier.diagnosis import Doctor
@@ -268,6 +269,7 @@ class Service:
             routes=variant.routes,
             mounts=(("/healthz", health), ("/readyz", health), *variant.mounts),
             observe=self.metrics.answered,
+            shared=bool(variant.sockets) or self.installation.database.dialect == POSTGRESQL,
         )
         self._server = Server(application, certificate=_certificate(settings.tls))
         await self._server.start(sockets)

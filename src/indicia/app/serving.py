@@ -13,15 +13,19 @@ from indicia.clock import Clock
 from indicia.domain.call import Call
 from indicia.domain.check import Rules
 from indicia.domain.links import caps
+from indicia.domain.rates import Allowance
+from indicia.domain.time import MINUTE, SECOND
 from indicia.installation import Installation
 from indicia.links.ledger import Ledger
 from indicia.operations.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.house import House, Wakes
+from indicia.operations.metering import Meter
 from indicia.operations.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
-from indicia.settings import Role, Settings, VerificationMode
-from indicia.store import access
+from indicia.settings import Limits, Role, Settings, VerificationMode
+from indicia.store import access, budgets
+from indicia.store.database import Database
 from indicia.store.session import Session
 from indicia.vault import purposes
 from indicia.verifier.diagnosis import Diagnosis, Doctor
@@ -48,16 +52,18 @@ def gateway(
     routes: tuple[Route, ...],
     mounts: Sequence[tuple[str, App]],
     observe: Callable[[str, str, int, float], None],
+    shared: bool = False,
 ) -> Gateway:
     """Return the application of the HTTP listeners. `strict` is whether unknown access keys are refused.
 
-    `public_url` is how links in mails begin; `routes` and `mounts` come beside those of the roles.
+    `shared` is whether other processes answer for the same accounts. `public_url` is how links in mails begin; `routes` and `mounts` come beside those of the roles.
     """
     settings, database = installation.settings, installation.database
     dispatch = Dispatch(
         database,
         _house(installation, rules, public_url, wakes),
         {"DiagnoseIdentity": partial(_diagnosed, doctor)},
+        _meter(settings.limits, database if shared else None),
     )
     serves_api = Role.API in roles
     if Role.LINKS in roles:
@@ -78,6 +84,24 @@ def gateway(
     )
 
 
+def _meter(limits: Limits, shared: Database | None) -> Meter:
+    """Return what admits calls; where processes share a database they keep the rates together."""
+
+    def allowance(count: int | None, period: int, burst: int | None) -> Allowance | None:
+        return None if count is None else Allowance(count, period, burst or count)
+
+    async def lease(key: str, wanted: Allowance, now: int, tokens: int) -> int:
+        assert shared is not None
+        return await shared.writing(lambda s: budgets.lease(s, key, wanted, now, tokens))
+
+    return Meter(
+        account=allowance(limits.requests_per_second, SECOND, limits.requests_burst),
+        operation=allowance(limits.operation_requests_per_second, SECOND, limits.operation_requests_burst),
+        checks=allowance(limits.checks_per_minute, MINUTE, None),
+        lease=None if shared is None else lease,
+    )
+
+
 async def _diagnosed(doctor: Doctor, call: Call, request: DiagnosisRequest) -> Diagnosis:
     return await doctor.diagnose(call.account, call.region, request.name)
 
@@ -95,6 +119,7 @@ def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wak
         mails=_mails(installation, settings, public_url),
         wakes=wakes,
         instant=settings.verification is VerificationMode.INSTANT,
+        key_pace=settings.key_pace,
     )
 
 

@@ -15,6 +15,7 @@ import structlog
 from indicia.domain.faults import Fault, FaultKind
 from indicia.operations.authorization import authorize
 from indicia.operations.house import RememberedWakes
+from indicia.operations.metering import Meter
 from indicia.operations.table import TABLE, Entry, Handler
 from indicia.store import audit
 
@@ -37,7 +38,8 @@ _LOST_RACES = frozenset({FaultKind.ALREADY_EXISTS, FaultKind.CONCURRENT_MODIFICA
 class Dispatch:
     """Answers calls. One a process, shared by every connection.
 
-    `elsewhere` are the answers, by operation, that take more than the store.
+    `elsewhere` are the answers, by operation, that take more than the store. `meter` admits calls, all of
+    them by default.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class Dispatch:
         database: Database,
         house: House,
         elsewhere: Mapping[str, Callable[[Call, Any], Awaitable[Any]]] | None = None,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter or Meter()
         self._database = database
         self._house = house
         self._elsewhere = elsewhere or {}
@@ -56,6 +60,8 @@ class Dispatch:
         Raises: `Fault`; whatever else leaves is a mistake of ours.
         """
         entry = entry_of(call)
+        if not self._meter.idle:
+            await self._meter.admit(call, entry)
         if call.policy is not None:
             await self._authorize(entry, call, request)
         handler = entry.handler

@@ -404,6 +404,9 @@ mail_sent = sa.Table(
 
 mail_stop = sa.Table("mail_stop", metadata, _word("mailbox", primary_key=True), _big("at"))
 
+# What all processes together may still spend of a rate; a process leases some of it at a time.
+rate_budget = sa.Table("rate_budget", metadata, _word("key", primary_key=True), _big("parts"), _big("at"))
+
 outbox = sa.Table(
     "outbox",
     metadata,

@@ -120,6 +120,13 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         sa.PrimaryKeyConstraint("mailbox", name="pk_mail_stop"),
     )
     op.create_table(
+        "rate_budget",
+        sa.Column("key", WORD, nullable=False),
+        sa.Column("parts", BIG, nullable=False),
+        sa.Column("at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_rate_budget"),
+    )
+    op.create_table(
         "meta",
         sa.Column("key", WORD, nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
