@@ -170,6 +170,8 @@ def _by_keys(call: Call, question: Question, s: Session) -> ExplainResponse:
         )
     decisions = [(key, decide((compiled_key_policy(key.policy or ""),), question)) for key in held]
     decisions.sort(key=lambda each: not each[1].allowed)
+    if not decisions and who.endswith(":root"):
+        return ExplainResponse(decision="allow", because="No policy limits the root of the account.")
     if not decisions:
         return ExplainResponse(decision="deny", because=f"There is no access key of {who}.")
     key, decision = decisions[0]
