@@ -138,7 +138,11 @@ class Sandbox:
 
     def _parts(self) -> Sequence[Settles]:
         verifying = None if self._service is None else self._service.verifying
-        return () if verifying is None else (verifying.engine, verifying.deliverer)
+        return (
+            ()
+            if verifying is None
+            else (verifying.keeper, verifying.engine, verifying.keeper, verifying.deliverer)
+        )
 
     def _key_text(self, database: Database) -> KeyText:
         zone = "." + self.settings.signing_zone

@@ -22,6 +22,7 @@ from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import carrier_for
 from indicia.operations import token_sets
 from indicia.store import checks, mailings, outbox
+from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool
 from indicia.verifier.checker import Eyes
 from indicia.verifier.engine import Engine
@@ -42,8 +43,8 @@ _MAILINGS_KEPT: Final[Span] = 90 * DAY
 class Verifying:
     """The parts of the role, from `start` to `stop`.
 
-    `forget` is told of a token set that has a key from now on, `observe` of every concluded check; `pool` is
-    how many key pairs to keep of each length.
+    `forget` is told of a token set whose tokens answer otherwise from now on, `observe` of every concluded
+    check; `pool` is how many key pairs to keep of each length.
     """
 
     def __init__(
@@ -74,6 +75,14 @@ class Verifying:
             random=_random,
             observe=observe,
         )
+        self.keeper = KeyKeeper(
+            database,
+            clock,
+            settings.key_pace,
+            reserve={bits: most // 2 for bits, most in pool.items()},
+            published=forget,
+            taken=self.pool.wake,
+        )
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
         self.deliverer = Deliverer(database, installation.keyring, carrier, clock)
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,13 +97,15 @@ class Verifying:
         self.pool.start()
         self._begin("engine", self.engine.run())
         self._begin("deliverer", self.deliverer.run())
+        self._begin("keeper", self.keeper.run())
         self._begin("housekeeping", self._keep_house())
 
     async def stop(self) -> None:
         """Nothing is begun any more; what was begun is finished, or left to be done after a restart."""
-        self._tasks[2].cancel()
+        self._tasks[-1].cancel()
         await self.engine.stop()
         self.deliverer.stop()
+        self.keeper.stop()
         _, late = await asyncio.wait(self._tasks, timeout=_GRACE)
         for task in late:
             task.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from indicia.domain.rotation import KeyPace
 from indicia.settings import table
 from indicia.settings.addresses import agreement_needed
 from indicia.settings.limits import Limits, limits
@@ -143,6 +144,7 @@ def _build(reading: _Reading, *, terminal: bool) -> Settings:
         master_key_file=value(table.MASTER_KEY_FILE, data_dir / "master.key"),
         unsafe=frozenset(waived),
         log_format=value(table.LOG_FORMAT, LogFormat.CONSOLE if terminal else LogFormat.JSON),
+        key_pace=_key_pace(reading),
         # Arguments are evaluated in order: by now everything is read.
         sources=reading.sources(),
         shown=reading.shown(),
@@ -221,3 +223,9 @@ def _windows(reading: _Reading) -> Windows:
             f"the first interval {shown(windows.check_min)} exceeds the largest, {shown(windows.check_max)}",
         )
     return windows
+
+
+def _key_pace(reading: _Reading) -> KeyPace:
+    return KeyPace(
+        linger=reading.value(table.KEYS_WITHDRAW_AFTER), every=reading.optional(table.KEYS_ROTATE_EVERY)
+    )

@@ -66,7 +66,7 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
         if setting is None or variable != variable.upper():
             raise SettingsError(variable, f"there is no such setting{_suggestion(name)}")
         if setting.toml_only:
-            raise SettingsError(variable, "is set in the TOML file only, in [limits]")
+            raise SettingsError(variable, f"is set in the TOML file only, in [{name.partition('_')[0]}]")
         _add(layer, setting, text, variable, "environment", is_file=is_file)
     return layer
 

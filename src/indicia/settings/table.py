@@ -247,6 +247,22 @@ LOG_FORMAT = Setting(
     otherwise="console on a terminal, else json",
     show=lambda form: form.value,
 )
+KEYS_ROTATE_EVERY = Setting(
+    "keys_rotate_every",
+    words.parse_span_or_off,
+    "how long a key of Easy DKIM signs before the next one is published; or off",
+    "180d",
+    show=words.shown_span_or_off,
+    toml_only=True,
+)
+KEYS_WITHDRAW_AFTER = Setting(
+    "keys_withdraw_after",
+    words.parse_linger,
+    "how long a key stays published after its last signature: the longest TTL and queue age",
+    "5d",
+    show=words.shown_span,
+    toml_only=True,
+)
 SINGLE_LIMITS: dict[str, Setting[int | None]] = {
     name: Setting(
         f"limits_{name}",
@@ -295,6 +311,8 @@ TABLE: tuple[Setting[Any], ...] = (
     MASTER_KEY_FILE,
     UNSAFE,
     LOG_FORMAT,
+    KEYS_ROTATE_EVERY,
+    KEYS_WITHDRAW_AFTER,
     *SINGLE_LIMITS.values(),
 )
 BY_NAME: dict[str, Setting[Any]] = {setting.name: setting for setting in TABLE}

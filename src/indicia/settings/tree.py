@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from indicia.domain.rotation import KeyPace
     from indicia.domain.time import Span
     from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses
     from indicia.settings.dangers import Danger, VerificationMode
@@ -101,6 +102,7 @@ class Settings:
     master_key_file: Path
     unsafe: frozenset[Danger]
     log_format: LogFormat
+    key_pace: KeyPace
     sources: Mapping[str, str] = field(repr=False)
     shown: tuple[Shown, ...] = field(repr=False)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from indicia.domain.faults import Fault
 from indicia.domain.names import is_domain, parse_address, shown
+from indicia.domain.rotation import KEY_TTL
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
 
 if TYPE_CHECKING:
@@ -53,6 +54,29 @@ def shown_span(span: Span) -> str:
     fitting = [item for item in UNITS.items() if span % item[1] == 0 and (item[1] < DAY or span >= 5 * DAY)]
     name, unit = fitting[-1]
     return f"{span // unit}{name}"
+
+
+def parse_span_or_off(text: str) -> Span | None:
+    """Return a span of a day or more, None for `off`."""
+    if text == "off":
+        return None
+    span = parse_span(text)
+    if span < DAY:
+        raise ValueError(f"{quoted(text)} is less than 24h; off is for never")
+    return span
+
+
+def shown_span_or_off(span: Span | None) -> str:
+    """Return the span as it would be written."""
+    return "off" if span is None else shown_span(span)
+
+
+def parse_linger(text: str) -> Span:
+    """Return a span in which every resolver forgets a key: none is taken from under mail that needs it."""
+    span = parse_span(text)
+    if span < KEY_TTL:
+        raise ValueError(f"{quoted(text)} is less than {shown_span(KEY_TTL)}, the TTL of a key")
+    return span
 
 
 def parse_number(text: str, *, least: int = 1, most: int = 1_000_000_000) -> int:

@@ -32,19 +32,42 @@ _CORROBORATED = Prepared(
 )
 
 
+_t, _k = tables.token_set.c, tables.published_key.c
+_STEP = Prepared(sa.select(sa.func.min(_t.due_at)).where(_t.due_at > _now, _t.due_at <= _until))
+# During a rotation the next look decides when the new key may sign.
+_ROTATING = Prepared(
+    sa.select(sa.func.min(_v.due_at))
+    .select_from(
+        tables.verification.join(tables.identity, _i.id == _v.identity_id).join(
+            tables.token_set, _t.id == _i.token_set_id
+        )
+    )
+    .where(
+        _v.due_at > _now,
+        _v.due_at <= _until,
+        _t.awaited == 1,
+        sa.exists().where(_k.token_set_id == _t.id, _k.signing_at.is_not(None), _k.retired_at.is_(None)),
+    )
+)
+
+
 def make_due(s: Session, names: Sequence[str], now: Instant) -> int:
     """Make the identities of these names due, in every account and region; return how many were not."""
     return s.run(_CONCERNED, names=names, now=now) if names else 0
 
 
 def next_turn(s: Session, now: Instant, until: Instant, apart: Span) -> Instant | None:
-    """Return the first instant after `now`, `until` at the latest, at which a status could change.
+    """Return the first instant after `now`, `until` at the latest, at which a status or a key could change.
 
-    That is the end of a window, or the moment at which an absence would be corroborated by a second look.
+    That is the end of a window, the moment at which an absence would be corroborated by a second look, a step
+    in the life of a key, or a look that it waits for.
     """
     deadline = s.one(_DEADLINE, now=now, until=until)
     absent = s.one(_CORROBORATED, now=now, until=until, apart=apart)
-    turns = [row[0] + added for row, added in ((deadline, 0), (absent, apart)) if row and row[0] is not None]
+    step = s.one(_STEP, now=now, until=until)
+    rotating = s.one(_ROTATING, now=now, until=until)
+    found = ((deadline, 0), (absent, apart), (step, 0), (rotating, 0))
+    turns = [row[0] + added for row, added in found if row and row[0] is not None]
     return min(turns, default=None)
 
 
