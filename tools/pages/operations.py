@@ -13,6 +13,7 @@ from pages.markdown import ROOT, Blocks, code, link_to_source, table
 from pages.routes import own_routes
 
 PATH = "docs/spec/index.md"
+README = "README.md"
 _HEAD = ("operation", "state", "call", "permission", "where")
 
 
@@ -24,14 +25,16 @@ def blocks() -> Blocks:
     ]
     built = sum(int(done) for _, done, _ in counts)
     whole = sum(int(all_) for _, _, all_ in counts)
+    told = f"Built: **{built} of {whole}** operations.\n\n" + table(("service", "built", "of"), counts)
     return {
+        README: {"counts": told},
         PATH: {
-            "counts": f"Built: **{built} of {whole}**.\n\n" + table(("service", "built", "of"), counts),
+            "counts": told,
             "sesv2": table(_HEAD, _listed("sesv2")),
             "ses": table(_HEAD, _listed("ses")),
             "sts": table(_HEAD, _listed("sts")),
             "own": table(_HEAD, _own()),
-        }
+        },
     }
 
 
