@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, TokenSet
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant, Span
-from indicia.store import evidence, key_lives, rows, tables
+from indicia.store import documents, evidence, key_lives, rows, tables
 from indicia.store.prepared import POSTGRESQL, SQLITE, Cell, Prepared
 from indicia.store.session import Row, Session
 from indicia.store.upsert import insert_or_replace
@@ -188,18 +188,27 @@ _LEASE = Prepared(
         asked=0,
     )
 )
-_TOKEN_SET_AT: Final = len(rows.IDENTITY)
-_CHECK_AT: Final = _TOKEN_SET_AT + len(rows.TOKEN_SET)
-_CHECK: Final = (
-    _v.shard, _v.interval_ms, _v.asked, _v.last_checked_at, _v.last_success_at, _v.error, _v.zone_cut,
-    _v.soa_primary, _v.soa_admin, _v.soa_serial, _v.soa_zone, _v.soa_minimum,
-)  # fmt: skip
 
 
 def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
-    columns = rows.packed(dialect, *rows.IDENTITY, *rows.TOKEN_SET, *_CHECK, rows.facets_of_identity(dialect))
+    whole = documents.document(
+        dialect,
+        {
+            "identity": documents.identity(dialect),
+            "token_set": documents.token_set(dialect),
+            "facets": documents.facets(dialect),
+            "shard": _v.shard,
+            "interval": _v.interval_ms,
+            "asked": _v.asked,
+            "last_checked_at": _v.last_checked_at,
+            "last_success_at": _v.last_success_at,
+            "error": _v.error,
+            "soa": documents.soa(dialect),
+            "zone_cut": _v.zone_cut,
+        },
+    )
     return (
-        sa.select(*columns)
+        sa.select(documents.fetched(dialect, whole))
         .select_from(
             tables.verification.join(tables.identity, _i.id == _v.identity_id).outerjoin(
                 tables.token_set, tables.token_set.c.id == _i.token_set_id
@@ -210,6 +219,7 @@ def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
 
 
 _CLAIMS = Prepared(_claims_statement(SQLITE), postgresql=_claims_statement(POSTGRESQL))
+_read_claim = documents.reader(Claim)
 
 
 def claim(
@@ -231,7 +241,8 @@ def claim(
     if not ids:
         return []
     # Before the lease is written, so that `asked` is what it was.
-    found = {each.identity.id: each for each in map(_claim, s.all(_CLAIMS, ids=ids))}
+    claims = [_read_claim(row[0]) for row in s.all(_CLAIMS, ids=ids)]
+    found = {each.identity.id: each for each in claims}
     s.run(_LEASE, ids=sorted(ids), owner=owner, until=lease_until, due_again=now + max(0, lease_until - real))
     return [found[identity_id] for identity_id in ids if identity_id in found]
 
@@ -246,25 +257,6 @@ def _due_ids(s: Session, shards: Sequence[int], limit: int, *, now: Instant, lea
         due = _of_shards(s, _HEADS, shards, now=now, lease_now=lease_now, head=limit)
     due.sort()
     return [identity_id for _, identity_id in due[:limit]]
-
-
-def _claim(selected: Row) -> Claim:
-    row = rows.unpacked(selected)
-    at = _CHECK_AT
-    error = row[at + 5]
-    return Claim(
-        rows.identity(row),
-        rows.token_set(row, _TOKEN_SET_AT),
-        rows.facet_states(row[at + len(_CHECK)]),
-        row[at],
-        row[at + 1],
-        row[at + 2] == 1,
-        row[at + 3],
-        row[at + 4],
-        None if error is None else rows.ERRORS[error],
-        rows.soa(row, at + 7),
-        row[at + 6],
-    )
 
 
 _GENERATIONS = Prepared(

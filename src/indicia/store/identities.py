@@ -23,9 +23,9 @@ from indicia.domain.identity import (
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant
 from indicia.domain.verification import own_status
-from indicia.store import rows, tables
+from indicia.store import documents, rows, tables
 from indicia.store.prepared import POSTGRESQL, SQLITE, Prepared
-from indicia.store.session import Row, Session
+from indicia.store.session import Session
 from indicia.store.upsert import insert_or_nothing
 
 _i = tables.identity.c
@@ -217,24 +217,26 @@ def _overtaken() -> Fault:
     )
 
 
-_TOKEN_SET_AT: Final = len(rows.IDENTITY)
-_VERIFICATION_AT: Final = _TOKEN_SET_AT + len(rows.TOKEN_SET)
-_LISTS_AT: Final = _VERIFICATION_AT + len(rows.VERIFICATION)
-
-
 def _view_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
-    columns = rows.packed(
+    v = tables.verification.c
+    whole = documents.document(
         dialect,
-        *rows.IDENTITY,
-        *rows.TOKEN_SET,
-        *rows.VERIFICATION,
-        rows.facets_of_identity(dialect),
-        rows.tags_of_identity(dialect),
-        rows.policies_of_identity(dialect),
+        {
+            "identity": documents.identity(dialect),
+            "token_set": documents.token_set(dialect),
+            "facets": documents.facets(dialect),
+            "last_checked_at": v.last_checked_at,
+            "last_success_at": v.last_success_at,
+            "error": v.error,
+            "soa": documents.soa(dialect),
+            "tags": documents.tags(dialect),
+            "policies": documents.policies(dialect),
+            "due_at": v.due_at,
+        },
     )
-    return sa.select(*columns).select_from(
+    return sa.select(documents.fetched(dialect, whole)).select_from(
         tables.identity.outerjoin(tables.token_set, tables.token_set.c.id == _i.token_set_id).outerjoin(
-            tables.verification, tables.verification.c.identity_id == _i.id
+            tables.verification, v.identity_id == _i.id
         )
     )
 
@@ -251,50 +253,34 @@ _VIEW_BY_ID = Prepared(
 )
 
 
-def _view(selected: Row) -> IdentityView:
-    row = rows.unpacked(selected)
-    at = _VERIFICATION_AT
-    error = row[at + 3]
-    return IdentityView(
-        rows.identity(row),
-        rows.token_set(row, _TOKEN_SET_AT),
-        rows.facet_states(row[_LISTS_AT]),
-        row[at + 1],
-        row[at + 2],
-        None if error is None else rows.ERRORS[error],
-        rows.soa(row, at + 4),
-        tuple(sorted([(key, value) for key, value in rows.listed(row[_LISTS_AT + 1])])),
-        {each[0]: each[1] for each in sorted(rows.listed(row[_LISTS_AT + 2]))},
-        row[at],
-    )
+_read_view = documents.reader(IdentityView)
 
 
 def view(s: Session, account: str, region: str, name: str) -> IdentityView | None:
     """Return everything about the identity of that name, in one statement; None when there is none."""
     row = s.one(_VIEW, account=account, region=region, name=name)
-    return None if row is None else _view(row)
+    return None if row is None else _read_view(row[0])
 
 
 def view_by_id(s: Session, identity_id: int) -> IdentityView | None:
     """Return everything about the identity, None when it is gone."""
     row = s.one(_VIEW_BY_ID, id=identity_id)
-    return None if row is None else _view(row)
+    return None if row is None else _read_view(row[0])
 
 
 def view_many(s: Session, account: str, region: str, names: Sequence[str]) -> dict[str, IdentityView]:
     """Return everything about those of the named identities that exist, by name, in one statement."""
     if not names:
         return {}
-    views = map(_view, s.all(_VIEW_MANY, account=account, region=region, names=names))
-    return {view.identity.name: view for view in views}
+    found = s.all(_VIEW_MANY, account=account, region=region, names=names)
+    return {view.identity.name: view for view in (_read_view(row[0]) for row in found)}
 
 
 @cache
 def _page_statement(*, kind: bool, contains: bool, status: bool) -> Prepared:
     def on(dialect: str) -> sa.Select[tuple[object, ...]]:
-        chosen = sa.select(_i.name, _i.kind, rows.facets_of_identity(dialect)).where(
-            *_BY_NAME[:2], _i.name > sa.bindparam("after")
-        )
+        facets = documents.fetched(dialect, documents.facets(dialect))
+        chosen = sa.select(_i.name, _i.kind, facets).where(*_BY_NAME[:2], _i.name > sa.bindparam("after"))
         if kind:
             chosen = chosen.where(_i.kind == sa.bindparam("kind"))
         if contains:
@@ -344,7 +330,7 @@ def page(
     while len(found) < limit:
         scanned = s.all(statement, after=after, limit=step, **given)
         for name, kind_text, facets in scanned:
-            row = IdentityRow(name, rows.KINDS[kind_text], rows.facet_states(facets))
+            row = IdentityRow(name, rows.KINDS[kind_text], documents.read_facets(facets))
             if status is None or own_status(row.facets) is status:
                 found.append(row)
         if len(scanned) < step:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
-
-import msgspec
-import sqlalchemy as sa
+from typing import Final
 
 from indicia.domain.identity import (
     ErrorType,
@@ -22,11 +18,7 @@ from indicia.domain.identity import (
 )
 from indicia.domain.observation import Soa
 from indicia.store import tables
-from indicia.store.prepared import SQLITE
 from indicia.store.session import Row
-
-# A row as the driver returns it, or as it was packed.
-Columns: TypeAlias = Row | list[Any]
 
 # `Enum(value)` takes four times as long as a dictionary.
 KINDS: Final = {member.value: member for member in IdentityKind}
@@ -45,7 +37,7 @@ IDENTITY: Final = (
 )  # fmt: skip
 
 
-def identity(row: Columns) -> Identity:
+def identity(row: Row) -> Identity:
     """Return the identity whose columns, `IDENTITY`, the row begins with."""
     return Identity(
         row[0], row[1], row[2], KINDS[row[3]], row[4], row[5], row[6], row[7], row[8],
@@ -85,7 +77,7 @@ TOKEN_SET: Final = (
 )  # fmt: skip
 
 
-def token_set(row: Columns, at: int) -> TokenSet | None:
+def token_set(row: Row, at: int) -> TokenSet | None:
     """Return the token set whose columns, `TOKEN_SET`, stand at `at`; None where a join found none."""
     if row[at] is None:
         return None
@@ -112,7 +104,7 @@ FACET: Final = (
 )  # fmt: skip
 
 
-def facet_state(row: Columns) -> FacetState:
+def facet_state(row: Row) -> FacetState:
     """Return the state of a facet from its columns, `FACET`."""
     facet, status, generation, since, deadline, absent_since, error, carried = row
     return FacetState(
@@ -142,20 +134,6 @@ def facet_columns(identity_id: int, value: FacetState) -> dict[str, int | str | 
     }
 
 
-_v = tables.verification.c
-VERIFICATION: Final = (
-    _v.due_at, _v.last_checked_at, _v.last_success_at, _v.error, _v.soa_primary, _v.soa_admin, _v.soa_serial,
-    _v.soa_zone, _v.soa_minimum,
-)  # fmt: skip
-
-
-def soa(row: Columns, at: int) -> Soa | None:
-    """Return the SOA whose columns stand at `at`, ordered as in `VERIFICATION`; None where none is known."""
-    if row[at] is None:
-        return None
-    return Soa(row[at + 3], row[at], row[at + 1], row[at + 2], row[at + 4])
-
-
 def soa_columns(value: Soa | None) -> dict[str, int | str | None]:
     """Return the columns of an SOA."""
     return {
@@ -165,67 +143,3 @@ def soa_columns(value: Soa | None) -> dict[str, int | str | None]:
         "soa_serial": None if value is None else value.serial,
         "soa_minimum": None if value is None else value.minimum,
     }
-
-
-def _lists(
-    dialect: str, columns: Sequence[sa.ColumnElement[Any]], *where: sa.ColumnElement[bool]
-) -> sa.ScalarSelect[str]:
-    """Return rows of the identity selected around as one value, a JSON list in no order.
-
-    Three kinds of rows read so, in the statement of their owner, cost 2 µs on SQLite; in statements of their
-    own 9 µs, and on PostgreSQL a round trip each.
-    """
-    if dialect == SQLITE:
-        values: sa.ColumnElement[str] = sa.func.json_group_array(sa.func.json_array(*columns))
-    else:
-        values = sa.cast(sa.func.json_agg(sa.func.json_build_array(*columns)), sa.Text)
-    return sa.select(values).where(*where).correlate(tables.identity).scalar_subquery()
-
-
-def facets_of_identity(dialect: str) -> sa.ScalarSelect[str]:
-    """Return the column that holds every facet state of the identity selected around it."""
-    return _lists(dialect, FACET, _f.identity_id == _i.id)
-
-
-def tags_of_identity(dialect: str) -> sa.ScalarSelect[str]:
-    """Return the column that holds every tag of the identity selected around it."""
-    t = tables.tag.c
-    resource = sa.literal_column("'identity/'", tables.Word) + _i.name
-    return _lists(
-        dialect, (t.key, t.value), t.account == _i.account, t.region == _i.region, t.resource == resource
-    )
-
-
-def policies_of_identity(dialect: str) -> sa.ScalarSelect[str]:
-    """Return the column that holds every policy of the identity selected around it."""
-    p = tables.policy.c
-    return _lists(dialect, (p.name, p.document), p.identity_id == _i.id)
-
-
-def packed(dialect: str, *columns: sa.ColumnElement[Any]) -> Sequence[sa.ColumnElement[Any]]:
-    """Return what to select for a wide row. `unpacked` returns the columns.
-
-    Python's sqlite3 takes 0.3 µs a column: forty columns are read in half the time as one JSON list. What
-    psycopg fetches it decodes as quickly by itself.
-    """
-    return (sa.func.json_array(*columns),) if dialect == SQLITE else columns
-
-
-_decode = msgspec.json.Decoder(list[Any]).decode
-
-
-def unpacked(row: Row) -> Columns:
-    """Return the columns of a row selected by `packed`."""
-    return _decode(row[0]) if len(row) == 1 else row
-
-
-def listed(column: str | list[list[Any]] | None) -> list[list[Any]]:
-    """Return the rows that a column made by `_lists` holds; inside a packed row they are decoded already."""
-    if column is None:
-        return []
-    return _decode(column) if isinstance(column, str) else column
-
-
-def facet_states(column: str | list[list[Any]] | None) -> dict[Facet, FacetState]:
-    """Return the facet states that a column of `facets_of_identity` holds."""
-    return {FACETS[row[0]]: facet_state(row) for row in listed(column)}
