@@ -266,6 +266,18 @@ def test_a_caller_is_who_its_key_says(presigned: bool) -> None:
     assert asked.EmailIdentity == "example.com"
 
 
+@pytest.mark.parametrize(("proto", "secure"), [("https", True), ("http", False)])
+def test_a_call_says_how_it_came(proto: str, secure: bool) -> None:
+    """Whether over TLS, as a trusted proxy says, and from which program: policies may ask."""
+    desk = Desk()
+    asking = v2().with_header("User-Agent", "Boto3/1.43").with_header("X-Forwarded-Proto", proto)
+
+    ask(edge.gateway(desk, trusted_proxies=[ip_network("192.0.2.0/24")]), asking, client="192.0.2.7")
+
+    ((call, _),) = desk.calls
+    assert (call.secure, call.user_agent) == (secure, "Boto3/1.43")
+
+
 def test_v1_is_answered_in_xml_under_the_request_id_of_the_header() -> None:
     """The id in the body is the id in the header and in the call."""
     desk = Desk()
