@@ -14,7 +14,6 @@ from indicia.settings import (
     Refusal,
     Role,
     Settings,
-    VerificationMode,
     parse_roles,
     refusals,
     warnings,
@@ -33,14 +32,7 @@ def roles_of(text: str | None) -> frozenset[Role]:
 
 def what_stands_against(tree: Settings, roles: frozenset[Role]) -> list[Refusal]:
     """Return why `serve` would not start with these settings, nothing when it would."""
-    refuse_what_is_not_built(tree)
     return [refusal for refusal in refusals(tree, roles) if not refusal.waived]
-
-
-def refuse_what_is_not_built(tree: Settings) -> None:
-    """Refuse settings that this version checks and does not act on, where acting otherwise would be a lie."""
-    if tree.verification is VerificationMode.INSTANT:
-        raise CommandError("INDICIA_VERIFICATION: instant is not built yet, only dns is", status=USAGE)
 
 
 @app.command

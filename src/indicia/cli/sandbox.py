@@ -12,7 +12,6 @@ from urllib.parse import quote
 from cyclopts import App, Parameter
 
 from indicia.cli import api
-from indicia.cli.config import refuse_what_is_not_built
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import DEFAULT_CONFIG_FILE, NO_SETTING, Config, Json, SettingFlags
 from indicia.cli.output import print_json
@@ -62,7 +61,6 @@ def sandbox(
             config = DEFAULT_CONFIG_FILE
         tree = load(config, os.environ, settings.given(), terminal=sys.stderr.isatty(), defaults=defaults)
         _refuse_listening_away(tree)
-        refuse_what_is_not_built(tree)
         from indicia.app import sandbox as running
 
         keep = tree.data_dir != Path(temporary)
