@@ -125,7 +125,16 @@ def ensure_root(
     made = written or new_access_key("")
     if root.account is not None:
         made = replace(made, account=root.account)
-    key = database.write(lambda s: _become_root(s, settings, ring, made, now))
+
+    def become_first(s: Session) -> AccessKey | None:
+        # Several processes may start on one new database: one of them makes the key.
+        if meta.put_once(s, ROOT_KEY, made.id) != made.id:
+            return None
+        return _become_root(s, settings, ring, made, now)
+
+    key = database.write(become_first)
+    if key is None:
+        return None, Origin.FOUND
     write_credentials(settings.credentials_file, key)
     return key, Origin.FOUND if written else Origin.MADE
 

@@ -17,6 +17,7 @@ from indicia.operations.dispatch import Dispatch
 from indicia.operations.history import HistoryRequest, HistoryResponse
 from indicia.operations.policy_explanation import ExplainRequest, ExplainResponse
 from indicia.operations.records import RecordsRequest, RecordsResponse
+from indicia.operations.rotating import RotateRequest, RotateResponse
 from indicia.verifier.diagnosis import Diagnosis
 from indicia.wire.own import Access, Asked, Reply, Route
 
@@ -45,6 +46,7 @@ class OwnApi:
             Route("GET", f"{IDENTITY}/records", "GetIdentityRecords", self._records),
             Route("GET", f"{IDENTITY}/diagnosis", "DiagnoseIdentity", self._diagnosis),
             Route("POST", f"{IDENTITY}/check", "CheckIdentity", self._check),
+            Route("POST", f"{IDENTITY}/rotate", "RotateIdentityKey", self._rotate),
             Route("GET", f"{IDENTITY}/history", "GetIdentityHistory", self._history),
             Route("POST", f"{POLICY}/explain", "ExplainPolicy", self._explain),
             Route("GET", DESCRIPTION, "DescribeApi", self._describe, Access.OPEN),
@@ -65,6 +67,11 @@ class OwnApi:
     async def _check(self, call: Call, asked: Asked) -> Reply:
         return Reply(
             _encoder.encode(await self._dispatch(call, CheckRequest(name=asked.labels["name"]))), 202
+        )
+
+    async def _rotate(self, call: Call, asked: Asked) -> Reply:
+        return Reply(
+            _encoder.encode(await self._dispatch(call, RotateRequest(name=asked.labels["name"]))), 202
         )
 
     async def _history(self, call: Call, asked: Asked) -> Reply:
@@ -93,6 +100,7 @@ _ANSWERS: dict[str, tuple[int, type[Any]]] = {
     "GetIdentityRecords": (200, RecordsResponse),
     "DiagnoseIdentity": (200, Diagnosis),
     "CheckIdentity": (202, CheckResponse),
+    "RotateIdentityKey": (202, RotateResponse),
     "GetIdentityHistory": (200, HistoryResponse),
     "ExplainPolicy": (200, ExplainResponse),
 }
@@ -100,6 +108,7 @@ _MEANINGS = {
     "GetIdentityRecords": "The records to publish, and how the last check saw each.",
     "DiagnoseIdentity": "Looks at the DNS now and explains, record by record. Moves no state.",
     "CheckIdentity": "Makes the identity due at once.",
+    "RotateIdentityKey": "Publishes the next key of Easy DKIM, which signs once it was seen.",
     "GetIdentityHistory": "The stored verdicts, newest first, with their evidence.",
     "ExplainPolicy": "Whether a principal may do something with an identity, and what decides it.",
     "DescribeApi": "This description.",

@@ -145,6 +145,7 @@ class Service:
 
     async def _start(self) -> Ready:
         sockets = self._http_sockets()
+        self._endings.append(("sockets", partial(_close, sockets)))
         eyes = self._eyes()
         dns = await self._start_key_zone() if Role.DNS in self.roles else ()
         if Role.VERIFIER in self.roles:
@@ -317,6 +318,12 @@ class Service:
     def _measure(self, s: Session) -> tuple[int | None, dict[int, int]]:
         pooled = {bits: keys.count_pooled(s, bits) for bits in self._variant.pool}
         return checks.earliest_due(s, real_now()), pooled
+
+
+async def _close(sockets: Sequence[socket.socket]) -> None:
+    """Close what nobody serves on, if the start did not come that far."""
+    for each in sockets:
+        each.close()
 
 
 def local_url(wanted: Sequence[Wanted], bound: Sequence[Address], *, tls: bool) -> str:

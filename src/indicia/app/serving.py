@@ -56,7 +56,8 @@ def gateway(
 ) -> Gateway:
     """Return the application of the HTTP listeners. `strict` is whether unknown access keys are refused.
 
-    `shared` is whether other processes answer for the same accounts. `public_url` is how links in mails begin; `routes` and `mounts` come beside those of the roles.
+    `shared` is whether other processes answer for the same accounts. `public_url` is how links in mails begin;
+    `routes` and `mounts` come beside those of the roles.
     """
     settings, database = installation.settings, installation.database
     dispatch = Dispatch(

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # balancers give an idle connection 60 s or less.
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
+# A client that keeps an idle connection in its pool does not read, and never answers our close_notify.
+TLS_FAREWELL_SECONDS = 1.0
 
 
 class Address(NamedTuple):
@@ -171,7 +173,13 @@ class Server:
         context = self._certificate.context if self._certificate is not None else None
         for made in sockets:
             self._servers.append(
-                await loop.create_server(self._connection, sock=made, ssl=context, backlog=BACKLOG)
+                await loop.create_server(
+                    self._connection,
+                    sock=made,
+                    ssl=context,
+                    backlog=BACKLOG,
+                    ssl_shutdown_timeout=TLS_FAREWELL_SECONDS if context is not None else None,
+                )
             )
 
     def _connection(self) -> Connection:
