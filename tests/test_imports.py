@@ -22,7 +22,7 @@ ARROWS: dict[str, set[str]] = {
     "verifier": {"domain", "store"},
     "mail": {"domain", "store"},
     "links": {"domain", "store", "mail"},
-    "operations": {"wire.shapes", "domain", "store", "vault", "mail.compose"},
+    "operations": {"wire.shapes", "domain", "store", "vault", "mail.compose", "mail.custom"},
     "metrics": {"domain"},
     "health": {"domain"},
     "logs": set(),

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.identity import Facet, Status
 from indicia.operations.table import TABLE
 from indicia.wire.shapes import SERVICES, operations
 
@@ -67,6 +68,17 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
     """Reads run where nothing can be written: none of them is told to be a read by mistake."""
     desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
     desk.ask("CreateConfigurationSet", ConfigurationSetName="main")
+    desk.ask("CreateEmailIdentity", EmailIdentity="verified.example")
+    desk.find("verified.example", Facet.DKIM, Status.SUCCESS)
+    desk.ask(
+        "CreateCustomVerificationEmailTemplate",
+        TemplateName="brand",
+        FromEmailAddress="a@verified.example",
+        TemplateSubject="s",
+        TemplateContent="c",
+        SuccessRedirectionURL="https://example.com/",
+        FailureRedirectionURL="https://example.com/",
+    )
     before = desk.view("example.com")
     trail = desk.trail()
     desk.wakes.woken.clear()
@@ -85,6 +97,12 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
         "GetConfigurationSet": {"ConfigurationSetName": "main"},
         "DescribeConfigurationSet": {"ConfigurationSetName": "main"},
         "ListConfigurationSets": {},
+        "GetCustomVerificationEmailTemplate": {"TemplateName": "brand"},
+        "ListCustomVerificationEmailTemplates": {},
+        "ListEmailIdentityCertificates": {"EmailIdentity": "example.com"},
+        "GetAccount": {},
+        "GetSendQuota": {},
+        "GetAccountSendingEnabled": {},
         "ListTagsForResource": {
             "ResourceArn": f"arn:aws:ses:{desk.region}:{desk.account}:identity/example.com"
         },

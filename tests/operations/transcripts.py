@@ -22,6 +22,7 @@ from urllib.parse import quote
 from desk import Desk
 
 from indicia.domain.identity import Facet, Status
+from indicia.store import access
 from indicia.wire.authentication import Authenticator
 from indicia.wire.gateway import Gateway
 
@@ -114,12 +115,17 @@ class Stage:
                 name, Facet.LINK if "@" in name else Facet.DKIM, Status.SUCCESS
             ),
             "ask": self.desk.ask,
+            "sandboxed": self._sandbox,
             "region": lambda name: setattr(self.desk, "region", name),
             "later": lambda milliseconds: setattr(self.desk, "now", self.desk.now + int(milliseconds)),
         }
         plain = [word for word in words if "=" not in word]
         named = dict(word.split("=", 1) for word in words if "=" in word)
         change[verb](*plain, **named)
+
+    def _sandbox(self) -> None:
+        account = access.Account(self.desk.account, "", self.desk.now, False, True)
+        self.desk.database.write(lambda s: access.put_account(s, account))
 
     async def _ask(self, head: str, body: bytes) -> tuple[int, dict[str, str], str]:
         method, _, target = head.partition(" ")

@@ -79,7 +79,8 @@ def is_domain(text: str) -> bool:
     return len(labels) > 1 and all(map(_LABEL.match, labels)) and not labels[-1].isdigit()
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Say whether the text is an address this service can verify (spec 6.1)."""
     if len(text) > MAX_ADDRESS or _unquoted_ats(text) != 1 or text.count('"') % 2:
         return False
     local, _, domain = text.rpartition("@")
@@ -118,7 +119,7 @@ def parse_address(text: str) -> IdentityName:
     """
     if not text:
         refuse(FaultKind.INVALID_PARAMETER, "Email address not specified.")
-    if not _is_address(text):
+    if not is_address(text):
         refuse(FaultKind.INVALID_PARAMETER, f"Invalid email address<{shown(text)}>.")
     return IdentityName(IdentityKind.EMAIL_ADDRESS, text)
 

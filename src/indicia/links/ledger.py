@@ -52,7 +52,7 @@ def look(session: Session, token_hash: bytes, now: Instant) -> Sight:
     newest = link.superseded_at is None
     state = state_of(Link(link.expires_at, link.used_at, newest=newest, stopped=stopped), now)
     request = Request(identity.name, identity.account, identity.region, link.created_at, link.expires_at)
-    return Sight(state, request, mailbox, stopped)
+    return Sight(state, request, mailbox, stopped, landing=link.landing)
 
 
 def use_link(session: Session, token_hash: bytes, now: Instant) -> Sight:

@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from indicia.domain.links import LinkState, is_token, token_hash
+from indicia.domain.redirects import origin_of
 from indicia.links.visits import Act, Sight
 from indicia.mail.compose import shown_moment
 
@@ -44,6 +45,8 @@ _PAGES: Final[Mapping[LinkState, tuple[int, str]]] = {
     LinkState.STOPPED: (410, "stopped_link"),
     LinkState.UNKNOWN: (404, "unknown"),
 }
+# What the owner of a template has a page of their own for. Who said "this was not me" is told so by us.
+_OVER: Final = frozenset({LinkState.USED, LinkState.EXPIRED, LinkState.SUPERSEDED})
 _NOTHING_MORE: Final[Mapping[str, str]] = MappingProxyType({})
 _UNKNOWN: Final = Sight(LinkState.UNKNOWN, request=None, mailbox=None, stopped=False)
 
@@ -62,22 +65,28 @@ class _Pages:
         self._templates.filters["moment"] = shown_moment
         # Our own file, not a value; what is hashed has to be what is between the tags.
         self._templates.globals |= {"service": service, "style": Markup(style)}  # noqa: S704
-        self._headers = _headers(style)
+        self._style = b64encode(sha256(style.encode("utf-8")).digest()).decode("ascii")
 
     def page(
         self, name: str, status: int, sight: Sight = _UNKNOWN, headers: Mapping[str, str] = _NOTHING_MORE
     ) -> Response:
         """Return a page, filled in with what the visit found."""
         body = self._templates.get_template(f"{name}.html.j2").render(sight=sight, request=sight.request)
-        return Response(body, status, {**self._headers, **headers}, media_type="text/html")
+        return Response(body, status, {**_headers(self._style, sight), **headers}, media_type="text/html")
+
+    def elsewhere(self, url: str) -> Response:
+        """Return the way to a page of the template's owner (RFC 9110 §15.4.4: to be read there with GET)."""
+        return Response(status_code=303, headers={**_headers(self._style, _UNKNOWN), "location": url})
 
 
-def _headers(style: str) -> dict[str, str]:
-    digest = b64encode(sha256(style.encode("utf-8")).digest()).decode("ascii")
+def _headers(style: str, sight: Sight) -> dict[str, str]:
+    # Browsers hold the redirect that answers a form against form-action, too (CSP3 §4.2.3).
+    landing = sight.landing
+    ends = {origin_of(landing.success), origin_of(landing.failure)} if landing else set()
     policy = (
         "default-src 'none'",
-        f"style-src 'sha256-{digest}'",  # CSP3 §2.3.1: this one style sheet and no other
-        "form-action 'self'",
+        f"style-src 'sha256-{style}'",  # CSP3 §2.3.1: this one style sheet and no other
+        " ".join(["form-action 'self'", *sorted(ends - {""})]),
         "base-uri 'none'",
         "frame-ancestors 'none'",
     )
@@ -139,7 +148,10 @@ def _act(request: Request) -> Act:
 def _shown(pages: _Pages, act: Act, sight: Sight, *, posted: bool) -> Response:
     if act is Act.CONFIRM:
         if posted and sight.changed:
-            return pages.page("confirmed", 200, sight)
+            confirmed = pages.page("confirmed", 200, sight)
+            return pages.elsewhere(sight.landing.success) if sight.landing else confirmed
+        if sight.landing and sight.state in _OVER:
+            return pages.elsewhere(sight.landing.failure)
         status, name = _PAGES[sight.state]
         return pages.page(name, status, sight)
     if sight.mailbox is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from indicia.domain.links import LinkState
     from indicia.domain.time import Instant
+    from indicia.store.links import Landing
 
 
 class Act(Enum):
@@ -40,7 +41,8 @@ class Sight:
     `request` is None when the link is unknown. `mailbox` is where the mail with the link went; it is known
     longer than the request, so that "this was not me" works on when the caller has deleted the identity; None
     when no such mail was ever sent. `stopped` is whether that mailbox is on the stop list, `changed` whether
-    this very visit changed anything.
+    this very visit changed anything. `landing` is where visits to the link end in place of our own pages,
+    None for those of our own mails.
     """
 
     state: LinkState
@@ -48,6 +50,7 @@ class Sight:
     mailbox: str | None
     stopped: bool
     changed: bool = False
+    landing: Landing | None = None
 
 
 class Links(Protocol):

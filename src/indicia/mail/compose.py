@@ -128,18 +128,8 @@ def verification_mail(request: VerificationRequest, *, sender: str, message_id: 
 
     Raises ValueError when the address cannot be put into a mail, or an argument holds a line break.
     """
-    recipient = recipient_of(request.address)
-    if recipient is None:
-        raise ValueError("no mail can be addressed to this identity name")
     subject = f"Confirm {shown(request.address)} as a sender at {request.service} ({request.region})"
-    message = EmailMessage(policy=_POLICY)  # refuses a line break in any header (RFC 5322 §2.2)
-    message["From"] = sender
-    message["To"] = recipient
-    message["Subject"] = subject
-    message["Date"] = _moment(request.asked_at)
-    message["Message-ID"] = f"<{message_id}@{request.service}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: no vacation notice answers it
-    message["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
+    message = headed(request, sender=sender, subject=subject, message_id=message_id)
     words = {
         "request": request,
         "subject": subject,
@@ -148,13 +138,43 @@ def verification_mail(request: VerificationRequest, *, sender: str, message_id: 
         "lifetime": shown_span(window),
         "facts": facts(request),
     }
-    message.set_content(_rendered("verification.txt.j2", words), cte="7bit")
-    message.add_alternative(_rendered("verification.html.j2", words), subtype="html", cte="7bit")
+    message.set_content(rendered("verification.txt.j2", words), cte="7bit")
+    message.add_alternative(rendered("verification.html.j2", words), subtype="html", cte="7bit")
     message["Content-Language"] = "en"
-    for part in message.iter_parts():
+    return finished(message, message_id)
+
+
+def headed(
+    request: VerificationRequest, *, sender: str | Address, subject: str, message_id: str
+) -> EmailMessage:
+    """Return a mail to the reader of the mailbox that has its header and nothing else yet.
+
+    Raises ValueError when the address cannot be put into a mail, or an argument holds a line break.
+    """
+    recipient = recipient_of(request.address)
+    if recipient is None:
+        raise ValueError("no mail can be addressed to this identity name")
+    message = EmailMessage(policy=_POLICY)  # refuses a line break in any header (RFC 5322 §2.2)
+    message["From"] = sender
+    message["To"] = recipient
+    message["Subject"] = subject
+    message["Date"] = _moment(request.asked_at)
+    message["Message-ID"] = f"<{message_id}@{request.service}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: no vacation notice answers it
+    message["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
+    return message
+
+
+def finished(message: EmailMessage, message_id: str) -> bytes:
+    """Return the octets of a mail that has all its parts. They are a function of what it was made from."""
+    for number, part in enumerate(message.walk()):
+        if part is message:
+            # RFC 2046 §5.1.1: must not occur in a part. Given, so that it is not by chance.
+            part.set_boundary(f"=_indicia_{message_id}")
+            continue
         del part["MIME-Version"]  # RFC 2045 §4: of the whole message, not of its parts
-    # RFC 2046 §5.1.1: must not occur in a part. Given, so that the mail is a function of its arguments.
-    message.set_boundary(f"=_indicia_{message_id}")
+        if part.is_multipart():
+            part.set_boundary(f"=_indicia_{number}_{message_id}")
     return message.as_bytes()
 
 
@@ -169,7 +189,8 @@ def facts(request: VerificationRequest) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _rendered(template: str, words: Mapping[str, object]) -> str:
+def rendered(template: str, words: Mapping[str, object]) -> str:
+    """Return a template of ours, filled in."""
     text = _templates().get_template(template).render(words)
     assert text.isascii(), "names are ASCII, and so are the templates"
     assert all(len(line) <= _LINE_AT_MOST for line in text.splitlines())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identity import IdentityKind
 from indicia.domain.names import fold, shown
+from indicia.operations.certificates import refuse_with_certificates
 from indicia.operations.token_sets import abandon
 from indicia.store import identities
 from indicia.wire.shapes import ses, sesv2
@@ -23,8 +24,8 @@ def delete_email_identity(
 ) -> sesv2.DeleteEmailIdentityResponse:
     """SES v2 DeleteEmailIdentity: gone with its policies, tags and settings, at once.
 
-    Raises: `Fault` NOT_FOUND `Email identity X does not exist.`; CONCURRENT_MODIFICATION when another delete
-    was faster.
+    Raises: `Fault` NOT_FOUND `Email identity X does not exist.`; INVALID_PARAMETER while certificates are
+    associated with it; CONCURRENT_MODIFICATION when another delete was faster.
     """
     identity = _named(call, request.EmailIdentity, s)
     if identity is None:
@@ -66,7 +67,12 @@ def _delete_if_there(house: House, call: Call, s: Session, identity: Identity | 
 
 
 def _delete(house: House, call: Call, s: Session, identity: Identity) -> None:
-    """Remove the identity. Its keys sign no more, and are withdrawn when mail they signed has arrived."""
+    """Remove the identity. Its keys sign no more, and are withdrawn when mail they signed has arrived.
+
+    Raises: `Fault` INVALID_PARAMETER where it has certificates, CONCURRENT_MODIFICATION where it is gone.
+    """
+    identities.lock(s, identity.id)  # before looking: nobody associates a certificate after that
+    refuse_with_certificates(call, identity, s)
     identities.delete(s, identity)
     if identity.token_set_id is not None:
         abandon(s, identity.token_set_id, call.now, house.key_pace)

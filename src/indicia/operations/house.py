@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from indicia.domain.account import UNLIMITED, Quota
 from indicia.domain.dkim import RandomBytes
 from indicia.domain.rotation import KeyPace
 from indicia.domain.time import Span
@@ -43,7 +44,8 @@ class House:
     says of a domain in lower case whether others register below it; `to_ascii` returns an internationalised
     domain in its ASCII form, None where it has none. `mails` is how addresses are written to. `instant` says
     that nothing is asked for its proof: whatever is begun is verified at once (INDICIA_VERIFICATION).
-    `key_pace` is how long keys take from stage to stage.
+    `key_pace` is how long keys take from stage to stage. `production_access` is what an account begins with,
+    and `quota` what one that has it may send.
     """
 
     service_domain: str
@@ -57,6 +59,8 @@ class House:
     wakes: Wakes
     instant: bool = False
     key_pace: KeyPace = field(default_factory=KeyPace)
+    production_access: bool = True
+    quota: Quota = UNLIMITED
 
     @property
     def signing_zone(self) -> str:

@@ -22,7 +22,7 @@ from indicia.domain.identity import (
 )
 from indicia.domain.verification import start, start_anew
 from indicia.operations.token_sets import issue
-from indicia.operations.verification_mail import issue_link
+from indicia.operations.verification_mail import CustomMail, issue_link
 from indicia.store import checks, facets, identities
 from indicia.store.ids import new_id
 
@@ -97,8 +97,9 @@ def register_address(
     *,
     next_key_length: KeyLength | None = None,
     configuration_set: str = "",
+    custom: CustomMail | None = None,
 ) -> Identity:
-    """Return the new address identity, its link on the way.
+    """Return the new address identity, its link on the way, in a mail of `custom` words where there are some.
 
     Raises: `Fault` ALREADY_EXISTS; and as `send_link`.
     """
@@ -125,7 +126,7 @@ def register_address(
     identities.insert(s, identity)
     begin(house, call, s, identity, Facet.LINK)
     look_now(house, call, s, identity)
-    send_link(house, call, s, identity)
+    send_link(house, call, s, identity, custom)
     return identity
 
 
@@ -154,7 +155,9 @@ def begin(
     return state
 
 
-def send_link(house: House, call: Call, s: Session, identity: Identity) -> None:
+def send_link(
+    house: House, call: Call, s: Session, identity: Identity, custom: CustomMail | None = None
+) -> None:
     """Put a mail with a new link into the outbox; earlier links of the address end. None where it is instant.
 
     Raises: `Fault` LIMIT_EXCEEDED where its mailbox, its domain or the account had too many mails,
@@ -162,7 +165,7 @@ def send_link(house: House, call: Call, s: Session, identity: Identity) -> None:
     """
     if house.instant:
         return
-    issue_link(s, identity, call.now, house.mails)
+    issue_link(s, identity, call.now, house.mails, custom)
     house.wakes.outbox()
 
 

@@ -33,7 +33,9 @@ from indicia.mail.compose import (
     recipient_of,
     verification_mail,
 )
+from indicia.mail.custom import CustomWords, custom_mail
 from indicia.store import links, mailings, outbox
+from indicia.store.links import Landing
 from indicia.store.session import Session
 
 _MESSAGE_ID_OCTETS = 16
@@ -56,11 +58,26 @@ class VerificationMails:
     random: Callable[[int], bytes] = field(repr=False)
 
 
-def issue_link(s: Session, identity: Identity, now: Instant, mails: VerificationMails) -> Instant:
+@dataclass(frozen=True, slots=True)
+class CustomMail:
+    """A mail in the words of a template: what it says, where its link ends, and the id it is known by."""
+
+    words: CustomWords
+    landing: Landing
+    message_id: str
+
+
+def issue_link(
+    s: Session,
+    identity: Identity,
+    now: Instant,
+    mails: VerificationMails,
+    custom: CustomMail | None = None,
+) -> Instant:
     """Make the address a new link and queue the mail with it. Return when the link expires.
 
-    Earlier links of the identity do not work any more. The facet LINK is the caller's to start: PENDING, with
-    this instant as its deadline.
+    The mail is in our own words where it has no `custom` ones. Earlier links of the identity do not work any
+    more. The facet LINK is the caller's to start: PENDING, with this instant as its deadline.
 
     Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name or its reader wants none,
     LIMIT_EXCEEDED when the mailbox, its domain or the account has had its share. Nothing is written then.
@@ -73,7 +90,13 @@ def issue_link(s: Session, identity: Identity, now: Instant, mails: Verification
     _count(s, identity, digest, now, mails.caps)
     expires_at = now + mails.window
     links.create(
-        s, digest, identity_id=identity.id, generation=identity.generation, now=now, expires_at=expires_at
+        s,
+        digest,
+        identity_id=identity.id,
+        generation=identity.generation,
+        now=now,
+        expires_at=expires_at,
+        landing=custom.landing if custom else None,
     )
     link = f"{mails.public_url.rstrip('/')}/verify/{token}"
     request = VerificationRequest(
@@ -86,7 +109,7 @@ def issue_link(s: Session, identity: Identity, now: Instant, mails: Verification
         asked_at=now,
         expires_at=expires_at,
     )
-    letter = _letter(request, recipient.addr_spec, mails)
+    letter = _letter(request, recipient.addr_spec, mails, custom)
     outbox.add(
         s, kind=KIND, subject_key=f"identity/{identity.id}", payload=letter.sealed(mails.keyring), now=now
     )
@@ -108,9 +131,15 @@ def _count(s: Session, identity: Identity, digest: bytes, now: Instant, caps: tu
     mailings.record(s, mailbox=mailbox, domain=domain, account=account, at=now, token_hash=digest)
 
 
-def _letter(request: VerificationRequest, recipient: str, mails: VerificationMails) -> Letter:
-    name = mails.random(_MESSAGE_ID_OCTETS).hex()
-    message = verification_mail(request, sender=mails.sender, message_id=name, window=mails.window)
+def _letter(
+    request: VerificationRequest, recipient: str, mails: VerificationMails, custom: CustomMail | None
+) -> Letter:
+    if custom is None:
+        name = mails.random(_MESSAGE_ID_OCTETS).hex()
+        message = verification_mail(request, sender=mails.sender, message_id=name, window=mails.window)
+    else:
+        name = custom.message_id
+        message = custom_mail(request, custom.words, message_id=name, window=mails.window)
     return Letter(
         identity=f"{name}@{mails.service}",
         sender=envelope_address(mails.sender),

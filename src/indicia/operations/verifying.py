@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from indicia.domain.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
+    from indicia.operations.verification_mail import CustomMail
     from indicia.store.identities import IdentityView
     from indicia.store.session import Session
 
@@ -104,14 +105,23 @@ def verify_email_address(
 
 
 def _verify_address(house: House, call: Call, text: str, s: Session) -> None:
-    name = parse_address(text).text
+    write_to(house, call, parse_address(text).text, s)
+
+
+def write_to(house: House, call: Call, name: str, s: Session, custom: CustomMail | None = None) -> None:
+    """A fresh link is on its way to the address, which is an identity from now on if it was none.
+
+    A proof that stands stays; one that is awaited or has failed begins anew.
+
+    Raises: `Fault` INVALID_PARAMETER where no mail can be sent there, LIMIT_EXCEEDED.
+    """
     view = identities.view(s, call.account, call.region, name)
     if view is None:
-        register_address(house, call, s, name)
+        register_address(house, call, s, name, custom=custom)
     elif view.facets[Facet.LINK].status is Status.SUCCESS:
-        send_link(house, call, s, view.identity)
+        send_link(house, call, s, view.identity, custom)
     else:
-        send_link(house, call, s, _restart(house, call, s, view, Facet.LINK))
+        send_link(house, call, s, _restart(house, call, s, view, Facet.LINK), custom)
 
 
 def _domain(house: House, text: str) -> str:

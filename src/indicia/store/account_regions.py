@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from indicia.domain.account import ReviewStatus
 from indicia.domain.time import Instant
 from indicia.store import tables
-from indicia.store.prepared import Prepared
+from indicia.store.prepared import Cell, Prepared
 from indicia.store.session import Row, Session
-from indicia.store.upsert import insert_or_replace
+from indicia.store.upsert import insert_or_nothing, insert_or_replace
 
 _r = tables.account_region.c
 _STATUSES = {member.value: member for member in ReviewStatus}
@@ -51,6 +51,7 @@ _COLUMNS = (
     _r.reviewed_at,
 )  # fmt: skip
 _PUT = insert_or_replace(tables.account_region)
+_BEGIN = insert_or_nothing(tables.account_region)
 _GET = Prepared(
     sa.select(*_COLUMNS).where(_r.account == sa.bindparam("account"), _r.region == sa.bindparam("region"))
 )
@@ -76,29 +77,38 @@ def _account_region(row: Row) -> AccountRegion:
     )
 
 
-def get(s: Session, account: str, region: str, *, to_change: bool = False) -> AccountRegion:
-    """Return the account in the region, as it begins where nothing is stored.
-
-    With `to_change` nobody else changes it before this transaction ends.
-    """
-    row = s.one(_LOCKED if to_change else _GET, account=account, region=region)
+def get(s: Session, account: str, region: str) -> AccountRegion:
+    """Return the account in the region, as it begins where nothing is stored."""
+    row = s.one(_GET, account=account, region=region)
     return AccountRegion(account, region) if row is None else _account_region(row)
+
+
+def hold(s: Session, account: str, region: str) -> AccountRegion:
+    """Return the account in the region, which nobody else changes before this transaction ends."""
+    # A row that is not there cannot be locked.
+    s.run(_BEGIN, **_row(AccountRegion(account, region)))
+    row = s.one(_LOCKED, account=account, region=region)
+    assert row is not None
+    return _account_region(row)
 
 
 def put(s: Session, value: AccountRegion) -> None:
     """Store the account in the region."""
+    s.run(_PUT, **_row(value))
+
+
+def _row(value: AccountRegion) -> dict[str, Cell]:
     review = value.review
-    s.run(
-        _PUT,
-        account=value.account,
-        region=value.region,
-        sending_enabled=int(value.sending_enabled),
-        production_access=None if value.production_access is None else int(value.production_access),
-        details=value.details,
-        review=None if review is None else review.status.value,
-        review_case=None if review is None else review.case,
-        reviewed_at=None if review is None else review.at,
-    )
+    return {
+        "account": value.account,
+        "region": value.region,
+        "sending_enabled": int(value.sending_enabled),
+        "production_access": None if value.production_access is None else int(value.production_access),
+        "details": value.details,
+        "review": None if review is None else review.status.value,
+        "review_case": None if review is None else review.case,
+        "reviewed_at": None if review is None else review.at,
+    }
 
 
 def under_review(s: Session) -> list[AccountRegion]:
