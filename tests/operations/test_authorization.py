@@ -17,7 +17,7 @@ from indicia.app.own_api import OwnApi
 from indicia.domain.call import Call
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import DAY, rfc3339
-from indicia.operations.authorization import REPLICATE, check_key_policy, may_replicate
+from indicia.operations.authorization import REPLICATE, authorize, check_key_policy, may_replicate
 from indicia.operations.table import TABLE, Entry
 from indicia.wire.own import Access, Asked, Route
 from indicia.wire.shapes import operations
@@ -298,6 +298,19 @@ def test_a_stored_policy_that_cannot_be_understood_allows_nothing(sqlite_desk: D
     assert sqlite_desk.refused("ListIdentities").message == (
         f"User: {sqlite_desk.principal} is not authorized to perform: ses:ListIdentities on resource: *"
         " because the policy of the access key cannot be understood"
+    )
+
+
+def test_who_may_not_send_is_told_in_the_words_of_ses(sqlite_desk: Desk) -> None:
+    """A backtick opens, an apostrophe closes, and there is no colon (spec 7.6)."""
+    call = replace(sqlite_desk.call("ses", "SendEmail"), policy=NOTHING)
+    resource = arn(sqlite_desk, "example.com")
+
+    with pytest.raises(Fault) as refused:
+        authorize(call, "ses:SendEmail", (resource,), None)
+
+    assert refused.value.message == (
+        f"User `{call.principal}' is not authorized to perform `ses:SendEmail' on resource `{resource}'"
     )
 
 

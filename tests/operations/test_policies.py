@@ -197,6 +197,19 @@ def test_v1_takes_policies_in_the_grace_period_and_not_after_failure(desk: Desk)
     assert refused.message == "Invalid identity. Must be a verified email address or domain."
 
 
+def test_whatever_a_document_escapes_is_kept(desk: Desk) -> None:
+    """A NUL among it, which no database takes as it is."""
+    verified(desk)
+    document = policy(desk, Sid="SID").replace("SID", "\\u0000 \\u00e9 é \\ud83d\\ude00")
+
+    desk.ask("PutIdentityPolicy", Identity="example.com", PolicyName="p", Policy=document)
+
+    assert desk.ask("GetEmailIdentity", EmailIdentity="example.com").Policies == {"p": document}
+    assert desk.ask("GetIdentityPolicies", Identity="example.com", PolicyNames=["p"]).Policies == {
+        "p": document
+    }
+
+
 @pytest.mark.parametrize("name", ["\x00", "a\x00", "ü", "a" * 64 + "\n", " "])
 def test_a_name_that_no_policy_can_have(desk: Desk, name: str) -> None:
     """It is refused where a policy would be made, and found nowhere."""

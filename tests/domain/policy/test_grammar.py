@@ -96,6 +96,8 @@ def test_any_version_is_tolerated_and_the_id_is_a_text() -> None:
         ),
         ('{"Statement":' + "[" * 3000 + "]" * 900 + "}", "it is nested too deeply."),
         ('{"Statement":"\ud800"}', "it has characters that are no text."),
+        ('{"Statement":["\\ud800"]}', "it has characters that are no text."),
+        ('{"\\udfff":1}', "it has characters that are no text."),
     ],
 )
 def test_what_is_no_document_is_refused(text: str, sentence: str) -> None:

@@ -35,11 +35,8 @@ def parse(text: str, most: int) -> dict[str, Json]:
     """
     try:
         size = len(text.encode())
-    except UnicodeEncodeError:
-        malformed("it has characters that are no text")
-    if size > most:
-        refuse(FaultKind.INVALID_POLICY, f"Policy document has {size} bytes; at most {most} are allowed.")
-    try:
+        if size > most:
+            refuse(FaultKind.INVALID_POLICY, f"Policy document has {size} bytes; at most {most} are allowed.")
         tree: Json = json.loads(
             text,
             object_pairs_hook=_object,
@@ -47,6 +44,10 @@ def parse(text: str, most: int) -> dict[str, Json]:
             parse_float=Number,
             parse_constant=_no_constant,
         )
+        # RFC 8259 §8.2: half a surrogate pair, escaped, is well formed and yet no text.
+        json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        malformed("it has characters that are no text")
     except RecursionError:
         malformed("it is nested too deeply")
     except json.JSONDecodeError as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -136,7 +136,7 @@ def _binary(values: tuple[str, ...]) -> Test:
 
 
 def _within(values: tuple[str, ...]) -> Test:
-    networks = [ip_network(value, strict=False) for value in values]
+    networks = [_unmapped(ip_network(value, strict=False)) for value in values]
     ranges = {
         version: tuple(
             (int(each.network_address), int(each.broadcast_address))
@@ -153,6 +153,14 @@ def _within(values: tuple[str, ...]) -> Test:
         )
 
     return fits
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """Return the network of IPv4 that a mapped one is, as the addresses in it are taken for IPv4 as well."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return IPv4Network((int(mapped), network.prefixlen - 96))
 
 
 @lru_cache(maxsize=256)
