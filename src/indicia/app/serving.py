@@ -56,8 +56,8 @@ def gateway(
 ) -> Gateway:
     """Return the application of the HTTP listeners. `strict` is whether unknown access keys are refused.
 
-    `shared` is whether other processes answer for the same accounts. `public_url` is how links in mails begin;
-    `routes` and `mounts` come beside those of the roles.
+    `shared` is whether other processes answer for the same accounts. `public_url` is how links in mails
+    begin; `routes` and `mounts` come beside those of the roles.
     """
     settings, database = installation.settings, installation.database
     dispatch = Dispatch(
@@ -121,6 +121,7 @@ def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wak
         wakes=wakes,
         instant=settings.verification is VerificationMode.INSTANT,
         key_pace=settings.key_pace,
+        production_access=settings.production_access,
     )
 
 
