@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from invocation import Run
 
+from indicia.domain.account import ReviewStatus
 from indicia.settings import load
-from indicia.store import access
+from indicia.store import access, account_regions
+from indicia.store.account_regions import AccountRegion, Review
 from indicia.store.database import Database
 from indicia.vault import keyring, purposes
 
@@ -49,6 +51,7 @@ def test_an_account_is_listed_with_its_contact(indicia: Run) -> None:
         "Contact": "ops@a.example",
         "ProductionAccess": True,
         "SendingEnabled": True,
+        "UnderReview": [],
     }
     assert "123456789012" in indicia("account", "list").out
 
@@ -145,3 +148,71 @@ def test_a_revoked_key_stays_listed_and_is_revoked_once(indicia: Run) -> None:
     assert listed[keys[1]] is None
     (only,) = indicia("key", "list", "--account", second, "--json").json
     assert only["AccessKeyId"] == keys[1]
+
+
+def ask_for_production(number: str, *regions: str) -> None:
+    """Let the account have asked for production access, as PutAccountDetails does."""
+    database = Database.open(load().database_url.text)
+    try:
+        for region in regions:
+            asked = AccountRegion(number, region, review=Review(ReviewStatus.PENDING, "1000", 5))
+            database.write(lambda s, asked=asked: account_regions.put(s, asked))
+    finally:
+        database.close()
+
+
+def in_region(number: str, region: str) -> tuple[bool | None, str | None]:
+    """Return the production access of the account in a region, and how its review stands."""
+    database = Database.open(load().database_url.text)
+    try:
+        found = database.read(lambda s: account_regions.get(s, number, region))
+    finally:
+        database.close()
+    return found.production_access, found.review.status.value if found.review else None
+
+
+def test_production_access_is_the_operators_to_give(indicia: Run) -> None:
+    """Whoever asked is listed; approving answers every region that waits, denying the one that is named."""
+    number = account(indicia)
+    ask_for_production(number, "eu-west-1", "us-east-1", "us-west-2")
+    (listed,) = indicia("account", "list", "--json").json
+    assert listed["UnderReview"] == ["eu-west-1", "us-east-1", "us-west-2"]
+    assert "eu-west-1 us-east-1 us-west-2" in indicia("account", "list").out
+
+    denied = indicia("account", "deny", number, "--region", "us-west-2")
+    approved = indicia("account", "approve", number)
+
+    assert denied.out == f"{number} us-west-2 DENIED\n"
+    assert approved.out == f"{number} eu-west-1 GRANTED\n{number} us-east-1 GRANTED\n"
+    assert in_region(number, "eu-west-1") == in_region(number, "us-east-1") == (True, "GRANTED")
+    assert in_region(number, "us-west-2") == (False, "DENIED")
+
+
+def test_a_decision_that_nobody_asked_for_names_its_region(indicia: Run) -> None:
+    """Without a request there is nothing to answer; with a region it is decided all the same."""
+    number = account(indicia)
+
+    nothing = indicia("account", "approve", number)
+    assert (nothing.status, nothing.err.count("\n")) == (1, 1)
+    assert "has asked for nothing" in nothing.err
+
+    assert indicia("account", "deny", number, "--region", "eu-west-1").status == 0
+    assert in_region(number, "eu-west-1") == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "complaint"),
+    [
+        (("approve", "12"), 2, "12 digits"),
+        (("approve", "999988887777"), 1, "there is no account 999988887777"),
+        (("deny", "999988887777", "--region", "moon-1"), 2, "moon-1 is not a region served here"),
+    ],
+)
+def test_a_decision_about_nobody_is_refused(
+    indicia: Run, words: tuple[str, ...], status: int, complaint: str
+) -> None:
+    """A malformed number, an account that does not exist, a region that is not served."""
+    done = indicia("account", *words)
+
+    assert (done.status, done.out) == (status, "")
+    assert complaint in done.err
