@@ -41,7 +41,7 @@ def blocks() -> Blocks:
     return {
         PATH: {
             "settings": table(("variable", "meaning", "default", ""), map(_row, common)),
-            "limits": table(("value in `[limits]`", *(code(name) for name in PROFILES)), _limits()),
+            "limits": table(("value in `[limits]`", *(code(name) for name in PROFILES), ""), _limits()),
             "refusals": table(
                 ("name", "refused"), [(code(danger.value), _WAIVABLE[danger]) for danger in Danger]
             ),
@@ -73,11 +73,13 @@ def _row(setting: Setting[Any]) -> tuple[str, str, str, str]:
 def _used(setting: Setting[Any]) -> bool:
     """Say whether anything but the reading of settings looks at the value."""
     name = _IN_THE_TREE.get(setting.name, setting.name).removeprefix("listen_")
-    use = re.compile(rf"\b{_TREE}\.{name}\b")
+    return setting.name in _USED_IN_READING or _named_outside(rf"\b{_TREE}\.{name}\b")
+
+
+def _named_outside(pattern: str) -> bool:
+    """Say whether anything outside the package of settings matches."""
     files = [file for file in SOURCES.rglob("*.py") if file.parent.name != "settings"]
-    return setting.name in _USED_IN_READING or any(
-        use.search(file.read_text(encoding="utf-8")) for file in files
-    )
+    return any(re.search(pattern, file.read_text(encoding="utf-8")) for file in files)
 
 
 def _limits() -> list[tuple[str, ...]]:
@@ -85,5 +87,10 @@ def _limits() -> list[tuple[str, ...]]:
         return "off" if value is None else f"{value:,}"
 
     return [
-        (code(name), *(shown(getattr(profile, name)) for profile in PROFILES.values())) for name in SINGLE
+        (
+            code(name),
+            *(shown(getattr(profile, name)) for profile in PROFILES.values()),
+            "" if _named_outside(rf"\blimits\.{name}\b") else "not enforced by this version yet",
+        )
+        for name in SINGLE
     ]
