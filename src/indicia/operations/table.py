@@ -36,6 +36,7 @@ from indicia.operations import (
     policy_explanation,
     reading,
     records,
+    rotating,
     sts,
     tagging,
     verification_templates,
@@ -353,6 +354,7 @@ _ENTRIES: Final = (
     _own("GetIdentityRecords", records.get_records, writes=False),
     _own("DiagnoseIdentity", None, writes=False, rate=Rate.CHECK),
     _own("CheckIdentity", checking.check_identity, writes=True, rate=Rate.CHECK),
+    _own("RotateIdentityKey", rotating.rotate_identity, writes=True),
     _own("GetIdentityHistory", history.get_history, writes=False),
     _own("ExplainPolicy", policy_explanation.explain_policy, writes=False, subject="resource"),
 )

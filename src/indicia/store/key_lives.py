@@ -108,6 +108,20 @@ def live(s: Session, token_set_id: int) -> tuple[LiveKey, ...]:
     return tuple(LiveKey(lives[key.id], key.token, key.public_key) for key in stored.keys)
 
 
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The key that signs for a set, with its private half sealed, and its life."""
+
+    key: PublishedKey
+    life: KeyLife
+
+
+def signing(s: Session, token_set: TokenSet) -> SigningKey | None:
+    """Return the key that mail under the set is signed with, None while there is none."""
+    key = keys.signing(s, token_set.id)
+    return None if key is None else SigningKey(key, _life(key, token_set))
+
+
 def _wanted_bits(token_set: TokenSet) -> int | None:
     wanted = token_set.wanted_length or token_set.key_length
     return None if wanted is None else wanted.bits
