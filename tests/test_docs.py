@@ -86,6 +86,14 @@ def test_every_page_can_be_reached() -> None:
     assert [] == [_ids(page) for page in PAGES if page not in reached]
 
 
+def test_examples_are_listed() -> None:
+    """The page of the examples links to each of them."""
+    there = {path.name for path in (ROOT / "examples").iterdir() if not path.name.startswith(("README", "_"))}
+    linked = {link["to"].split("/")[0] for link in _LINK.finditer(_text(ROOT / "examples" / "README.md"))}
+
+    assert there <= linked
+
+
 def _commands_of(page: Path) -> list[str]:
     """What stands behind `indicia` in every shell fence and inline code of a page."""
     codes = [fence["text"] for fence in _fences(page, "sh")] + _INLINE.findall(_prose(page))
