@@ -109,7 +109,8 @@ class Running:
 
     @property
     def key(self) -> AccessKey:
-        """The operator's access key."""
+        """The operator's access key, once the server is ready."""
+        assert self.ready
         key = read_credentials(self.data_dir / "credentials")
         assert key is not None
         return key
