@@ -629,6 +629,22 @@ def test_who_asked_is_part_of_the_evidence(database: Database, server: NameServe
     run(database, story, server)
 
 
+def test_what_the_house_brings_forward_is_no_person_asking(database: Database, server: NameServer) -> None:
+    """Our own work on an identity makes it due sooner, and its evidence says that the schedule asked."""
+
+    async def story(lookout: Lookout) -> None:
+        identity = lookout.add(NAME)
+        await lookout.settled()
+        lookout.publish(identity, only=1)
+        now = lookout.clock.now()
+        database.write(lambda s: checks.bring_forward(s, [identity.id], now))
+        await lookout.settled()
+
+        assert [each.asked_by for each in lookout.trail(identity)] == ["schedule", "schedule"]
+
+    run(database, story, server)
+
+
 # -- the expectation and the zone change during the check ----------------------------------------------
 
 

@@ -199,7 +199,7 @@ def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
             "facets": documents.facets(dialect),
             "shard": _v.shard,
             "interval": _v.interval_ms,
-            "asked": _v.asked,
+            "asked": sa.case((_v.asked == 1, 1), else_=0),
             "last_checked_at": _v.last_checked_at,
             "last_success_at": _v.last_success_at,
             "error": _v.error,

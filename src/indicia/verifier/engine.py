@@ -114,7 +114,7 @@ class Engine:
         self._full = asyncio.Event()  # there is something to commit
         self._pressing = asyncio.Event()  # and nothing to wait for
         self._quiet = asyncio.Condition()
-        self._stopping = False
+        self._leaving = asyncio.Event()  # nothing more is claimed
         self._closing = asyncio.Event()  # no check runs any more, and none will
         self._ended = asyncio.Event()
         self._away = False
@@ -149,7 +149,7 @@ class Engine:
 
     async def stop(self) -> None:
         """End `run`, and return once what was begun is committed or given back."""
-        self._stopping = True
+        self._leaving.set()
         self._stirred.set()
         self._roomy.set()
         if self._loop is not None:
@@ -160,7 +160,7 @@ class Engine:
 
         Returns too when the engine has been stopped: then nobody will check anything.
         """
-        while not self._stopping:
+        while not self._leaving.is_set():
             self._stirred.set()
             # In this order: what was not due in the store may have been taken from it a moment before.
             if not self._busy and not await self._anything_due() and not self._busy:
@@ -194,13 +194,14 @@ class Engine:
     # -- claiming ----------------------------------------------------------------------------------------
 
     async def _claim_what_is_due(self) -> None:
-        while not self._stopping:
+        while not self._leaving.is_set():
             self._stirred.clear()
             try:
                 rest = await self._claim()
             except Exception as error:  # noqa: BLE001 - whatever the database has, the engine outlives it
                 self._database_is_away(error)
-                rest = self._limits.poll / SECOND
+                await _wait(self._leaving, self._limits.poll / SECOND)
+                continue
             if rest > 0:
                 await self._be_quiet()
                 await _wait(self._stirred, rest)
@@ -208,7 +209,7 @@ class Engine:
     async def _claim(self) -> float:
         """Start checks for what is due, and return for how many seconds there is nothing more."""
         room = await self._room()
-        if room == 0 or self._stopping:
+        if room == 0 or self._leaving.is_set():
             return 0.0
         if not self._more:
             due, now = await self._next_due(), self._clock.now()
@@ -376,7 +377,7 @@ class Engine:
 
     async def _give_back(self, failed: list[_Held]) -> None:
         # When the engine is stopped others go on at once; after a mistake of ours nobody is in a hurry.
-        due = self._clock.now() + (0 if self._stopping else self._retry_after)
+        due = self._clock.now() + (0 if self._leaving.is_set() else self._retry_after)
 
         def release(s: Session) -> None:
             for held in failed:
