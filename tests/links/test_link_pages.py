@@ -22,9 +22,11 @@ from indicia.domain.time import DAY, HOUR, MINUTE
 from indicia.links.ledger import Ledger
 from indicia.links.pages import application
 from indicia.mail.compose import Letter
-from indicia.operations.verification_mail import issue_link
+from indicia.mail.custom import CustomWords
+from indicia.operations.verification_mail import CustomMail, issue_link
 from indicia.store import checks, evidence, facets, identities, outbox
 from indicia.store.database import Database
+from indicia.store.links import Landing
 from indicia.store.session import Session
 
 
@@ -88,9 +90,9 @@ class Installation:
         """Store an address whose link is awaited."""
         return self.database.write(lambda s: pending_address(s, self.clock.now(), name, account=account))
 
-    def link(self, identity: Identity) -> str:
+    def link(self, identity: Identity, custom: CustomMail | None = None) -> str:
         """Send a link and return the token in the mail."""
-        self.database.write(lambda s: issue_link(s, identity, self.clock.now(), mails()))
+        self.database.write(lambda s: issue_link(s, identity, self.clock.now(), mails(), custom))
         taken = self.database.write(
             lambda s: outbox.claim(
                 s, now=self.clock.now(), lease_now=0, lease_until=1, owner="reader", limit=100
@@ -404,3 +406,64 @@ def test_our_trouble_is_called_ours(installation: Installation) -> None:
     assert answer.headers["retry-after"] == "60"
     assert [entry["event"] for entry in log] == ["link_page_failed"]
     assert token not in repr(log)
+
+
+CUSTOM = CustomMail(
+    words=CustomWords("hello@brand.example", "Welcome", "<p>Hi</p>"),
+    landing=Landing("https://app.brand.example/ok?a=1", "http://brand.example:8080/failed"),
+    message_id="01020000-x-000000",
+)
+
+
+def test_a_template_has_pages_of_its_own_for_the_end(installation: Installation) -> None:
+    """The page with the button is ours; pressing it leads to the template's page of success (303)."""
+    identity = installation.address()
+    token = installation.link(identity, CUSTOM)
+
+    shown = installation.get(token)
+    assert (shown.status, shown.heading) == (200, "May this account send from your address?")
+    # A browser follows the redirect that answers a form only where the policy of the page lets it.
+    assert (
+        "form-action 'self' http://brand.example:8080 https://app.brand.example;"
+        in shown.headers["content-security-policy"]
+    )
+
+    done = installation.post(token)
+    assert (done.status, done.headers["location"], done.body) == (303, CUSTOM.landing.success, "")
+    assert done.headers["referrer-policy"] == "no-referrer"
+    assert installation.status(identity) is Status.SUCCESS
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("end", ["used", "expired", "superseded"])
+def test_a_link_that_is_over_ends_at_the_templates_failure(
+    installation: Installation, method: str, end: str
+) -> None:
+    """Used, expired or superseded, looked at or pressed: the browser goes where the template says."""
+    identity = installation.address()
+    token = installation.link(identity, CUSTOM)
+    if end == "used":
+        installation.post(token)
+    elif end == "expired":
+        installation.clock.advance(DAY)
+    else:
+        installation.link(identity)
+    before = installation.status(identity)
+
+    answer = installation.ask(f"/verify/{token}", method)
+
+    assert (answer.status, answer.headers["location"]) == (303, CUSTOM.landing.failure)
+    assert installation.status(identity) is before
+
+
+def test_this_was_not_me_is_answered_by_us(installation: Installation) -> None:
+    """Whoever stops such mails is told so here, whatever the template says, and so is who comes back."""
+    identity = installation.address()
+    token = installation.link(identity, CUSTOM)
+
+    assert installation.get(token, "?stop").status == 200
+    stopped = installation.post(token, "?stop")
+    assert (stopped.status, "location" in stopped.headers) == (200, False)
+    again = installation.get(token)
+    assert (again.status, "location" in again.headers) == (410, False)
+    assert installation.status(identity) is Status.PENDING
