@@ -42,8 +42,8 @@ def test_every_finding_has_words(finding: Finding) -> None:
             _saw(Reply.NODATA),
             "tok._domainkey.example.com exists, but has no CNAME record.",
             (
-                "Publish tok._domainkey.example.com CNAME tok.dkim.example.net. If the name holds another type,"
-                " remove that first: a CNAME stands alone (RFC 1034 §3.6.2)."
+                "Publish tok._domainkey.example.com CNAME tok.dkim.example.net. If the name holds another"
+                " type, remove that first: a CNAME stands alone (RFC 1034 §3.6.2)."
             ),
         ),
         (

@@ -243,7 +243,7 @@ def test_a_shorter_key_comes_behind_the_same_tokens(desk: Desk) -> None:
 
 
 def test_a_change_of_length_does_not_wait_for_the_pool(desk: Desk) -> None:
-    """With an empty pool the answer comes at once, the old key stays, and the new one comes when it is there."""
+    """With an empty pool the answer comes at once; the old key stays until the new one is there."""
     old = desk.stock(2048)
     tokens = desk.ask("CreateEmailIdentity", EmailIdentity="example.com").DkimAttributes.Tokens
 

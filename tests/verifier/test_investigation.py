@@ -130,7 +130,7 @@ def test_another_type_in_place_of_the_cname(world: World, rtype: str, value: str
 
 
 def test_the_resolver_holds_its_earlier_answer(world: World) -> None:
-    """When all of the zone's servers have it and the resolver has not, it is NOT_YET_VISIBLE, with the time."""
+    """All of the zone's servers have it and the resolver has not: NOT_YET_VISIBLE, with the time."""
     world.resolver.put(CNAME.name, "CNAME", TARGET)
     world.resolver.lie(CNAME.name, "CNAME", None)
     verdict, refined = _investigate(world, CNAME)
