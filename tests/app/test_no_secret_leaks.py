@@ -104,6 +104,7 @@ def test_no_secret_is_written_down(tmp_path: Path, log_format: str) -> None:
 
     assert "Traceback" not in log
     assert log.count("request") > 20
+    assert story.found_in(log + PASSWORD) == [PASSWORD[:12]]  # what is there would be found
     assert story.found_in(log) == []
     assert len(story.refusals) > 8
     assert story.found_in("".join(story.refusals)) == []
