@@ -103,8 +103,8 @@ def find(s: Session, token_hash: bytes) -> StoredLink | None:
     row = s.one(_FIND, token_hash=token_hash)
     if row is None:
         return None
-    success, failure = row[7:]
-    return StoredLink(*row[:7], None if success is None else Landing(success, failure))
+    *link, success, failure = row
+    return StoredLink(*link, landing=None if success is None else Landing(success, failure))
 
 
 def use(s: Session, token_hash: bytes, now: Instant) -> bool:
