@@ -34,13 +34,17 @@ class Advance(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PutRecords(msgspec.Struct, forbid_unknown_fields=True):
-    """One record set to publish. `ttl` is in seconds. `rcode` makes the name fail instead."""
+    """One record set to publish. `ttl` is in seconds. `rcode` makes the name fail instead.
+
+    `shown_by` says which of `resolver`, `ns1`, `ns2` and `ns3` have the set; empty means everybody.
+    """
 
     name: str
     type: str = ""
     values: list[str] = []
     ttl: int = TTL
     rcode: str = ""
+    shown_by: list[str] = []
 
 
 class DeleteRecords(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,7 +101,7 @@ class SandboxCalls:
         if wanted.rcode:
             await self.steering.misbehave(wanted.name, wanted.rcode)
         else:
-            await self.steering.put(wanted.name, wanted.type, wanted.values, wanted.ttl)
+            await self.steering.put(wanted.name, wanted.type, wanted.values, wanted.ttl, wanted.shown_by)
         return Reply(b"{}")
 
     async def _delete(self, _call: Call, asked: Asked) -> Reply:

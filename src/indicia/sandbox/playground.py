@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -25,6 +26,8 @@ import msgspec
 
 from indicia.domain.dkim import split_text
 from indicia.domain.faults import FaultKind, refuse
+from indicia.sandbox.faces import ADDRESSES, DELEGATED, EVERYBODY, Face
+from indicia.sandbox.misbehaviour import Rule, rule
 
 TTL = 60  # seconds
 NEGATIVE_TTL = 5  # seconds; what is not there may be there in a moment
@@ -34,11 +37,14 @@ _CHAIN = 8  # CNAMEs followed, as the verifier does
 KeyText = Callable[[str], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A way for a name to misbehave: the response code it answers with in place of its records."""
+class _Kept(msgspec.Struct, array_like=True):
+    """A record set as `dump` writes it. `shown_by` is empty when everybody has it."""
 
-    rcode: dns.rcode.Rcode
+    name: str
+    rtype: str
+    ttl: int
+    values: list[str]
+    shown_by: list[str] = []
 
 
 @dataclass(slots=True)
@@ -46,25 +52,31 @@ class Playground:
     """The records of all domains, edited by name and type. Safe to use from several threads.
 
     `zone_of` returns the zone a name belongs to, which is where a negative answer's SOA stands; `key_text`
-    answers for names in the key zone.
+    answers for names in the key zone. Once `served` is true the zones name servers of their own (`faces`).
     """
 
     zone_of: Callable[[str], str]
     key_text: KeyText
     _records: dict[str, dict[str, dns.rdataset.Rdataset]] = field(default_factory=dict)
+    served: bool = False
+    _shown_by: dict[tuple[str, str], frozenset[Face]] = field(default_factory=dict)  # not here: by everybody
     _rules: dict[str, Rule] = field(default_factory=dict)
     _above: Counter[str] = field(default_factory=Counter)  # how many names with records lie below a name
     _serial: int = 1
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, name: str, rtype: str, values: list[str], ttl: int = TTL) -> None:
-        """Publish these values, over what the name had of this type.
+    def put(
+        self, name: str, rtype: str, values: list[str], ttl: int = TTL, shown_by: Sequence[str] = ()
+    ) -> None:
+        """Publish these values, over what the name had of this type; a name that failed does so no more.
 
-        TXT values are taken as they are, in one piece and without zone-file quotes.
+        TXT values are taken as they are, in one piece and without zone-file quotes. `shown_by` names those
+        who have the record set, when not everybody has: `resolver`, `ns1`, `ns2`, `ns3`.
 
         Raises: `Fault` INVALID_PARAMETER for a name, type or value that DNS cannot hold.
         """
         key = _key(name)
+        faces = _faces(shown_by)
         rdatas = [_rdata(rtype, value) for value in values]
         if not rdatas:
             refuse(FaultKind.INVALID_PARAMETER, "values is empty; give at least one, or DELETE the records.")
@@ -73,12 +85,17 @@ class Playground:
                 self._records[key] = {}
                 self._above.update(_ancestors(key))
             self._records[key][rtype.upper()] = dns.rdataset.from_rdata_list(ttl, rdatas)
+            self._shown_by.pop((key, rtype.upper()), None)
+            if faces != EVERYBODY:
+                self._shown_by[key, rtype.upper()] = faces
+            self._rules.pop(key, None)
             self._serial += 1
 
     def misbehave(self, name: str, rcode: str) -> None:
-        """Make every question for the name be answered with this response code."""
+        """Let every question for the name fail like this (`misbehaviour.rule`)."""
+        key, found = _key(name), rule(rcode)
         with self._lock:
-            self._rules[_key(name)] = Rule(dns.rcode.from_text(rcode))
+            self._rules[key] = found
 
     def remove(self, name: str, rtype: str | None = None) -> int:
         """Withdraw what the name has of this type, or all of it; return how many sets there were."""
@@ -87,6 +104,8 @@ class Playground:
             held = self._records.get(key, {})
             gone = [rtype.upper()] if rtype else list(held)
             removed = sum(held.pop(kind, None) is not None for kind in gone)
+            for kind in gone:
+                self._shown_by.pop((key, kind), None)
             if not held:
                 self._forget(key)
             if rtype is None:
@@ -110,6 +129,7 @@ class Playground:
         """Withdraw everything."""
         with self._lock:
             self._records.clear()
+            self._shown_by.clear()
             self._rules.clear()
             self._above.clear()
             self._serial += 1
@@ -124,36 +144,49 @@ class Playground:
 
     def dump(self) -> bytes:
         """Return what is published as JSON, for `load`."""
-        return msgspec.json.encode(list(self.records()))
+        kept = [
+            _Kept(
+                name, kind, ttl, values, sorted(face.value for face in self._shown_by.get((name, kind), ()))
+            )
+            for name, kind, ttl, values in self.records()
+        ]
+        return msgspec.json.encode(kept)
 
     def load(self, dumped: bytes) -> None:
         """Publish what was dumped. Raises ValueError when it is no dump."""
-        for name, kind, ttl, values in msgspec.json.decode(
-            dumped, type=list[tuple[str, str, int, list[str]]]
-        ):
-            self.put(name, kind, values, ttl)
+        for kept in msgspec.json.decode(dumped, type=list[_Kept]):
+            self.put(kept.name, kept.rtype, kept.values, kept.ttl, kept.shown_by)
 
-    def answer(self, query: dns.message.Message) -> dns.message.Message:
-        """Return the answer to a query, as a recursive resolver that reaches everything would give it."""
-        response = dns.message.make_response(query, recursion_available=True)
+    def answer(self, query: dns.message.Message, face: Face = Face.RESOLVER) -> dns.message.Message:
+        """Return the answer to a query, as a recursive resolver that reaches everything would give it.
+
+        With another `face`, as that one of the zone's own servers would.
+        """
+        response = dns.message.make_response(query, recursion_available=face is Face.RESOLVER)
+        if face is not Face.RESOLVER:
+            response.flags |= dns.flags.AA
         if len(query.question) != 1:
             response.set_rcode(dns.rcode.FORMERR)
             return response
         question = query.question[0]
         with self._lock:
-            self._fill(response, question.name, question.rdtype)
+            self._fill(response, question.name, question.rdtype, face)
         return response
 
     def _fill(
-        self, response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
+        self,
+        response: dns.message.Message,
+        name: dns.name.Name,
+        rdtype: dns.rdatatype.RdataType,
+        face: Face,
     ) -> None:
         for _ in range(_CHAIN + 1):
             text = _key(name.to_text(omit_final_dot=True))
-            rule = self._rules.get(text)
-            if rule is not None:
-                response.set_rcode(rule.rcode)
+            failing = self._rules.get(text)
+            if failing is not None and (failing.everybody or face is Face.RESOLVER):
+                _fail(response, failing)
                 return
-            held = self._at(text)
+            held = self._at(text, face)
             kind = dns.rdatatype.to_text(rdtype)
             alias = held.get("CNAME") if kind != "CNAME" else None
             found = held.get(kind) or alias
@@ -169,12 +202,33 @@ class Playground:
             name = alias[0].target
         response.set_rcode(dns.rcode.SERVFAIL)
 
-    def _at(self, text: str) -> dict[str, dns.rdataset.Rdataset]:
-        held = self._records.get(text)
+    def _at(self, text: str, face: Face) -> dict[str, dns.rdataset.Rdataset]:
+        held = {
+            kind: rdataset
+            for kind, rdataset in self._records.get(text, {}).items()
+            if face in self._shown_by.get((text, kind), EVERYBODY)
+        }
+        if self.served:
+            held = self._of_servers(text, held, face)
         if held:
             return held
         key = self.key_text(text)
-        return {"TXT": dns.rdataset.from_rdata_list(TTL, [_rdata("TXT", key)])} if key else {}
+        return {"TXT": _set("TXT", [key])} if key else {}
+
+    def _of_servers(
+        self, text: str, held: dict[str, dns.rdataset.Rdataset], face: Face
+    ) -> dict[str, dns.rdataset.Rdataset]:
+        """Return what is at the name with what every zone has: its name servers, and their addresses.
+
+        What somebody published there instead counts; but the delegation is the parent zone's, and stays as
+        it is whatever the zone says of itself.
+        """
+        if text != "." and text == self.zone_of(text) and (face is not Face.RESOLVER or "NS" not in held):
+            return {**held, "NS": _set("NS", [f"{server.value}.{text}." for server in DELEGATED])}
+        label, _, parent = text.partition(".")
+        if label in _SERVERS and "A" not in held and "CNAME" not in held and parent == self.zone_of(parent):
+            return {**held, "A": _set("A", [_SERVERS[label]])}
+        return held
 
     def _exists(self, text: str) -> bool:
         """Say whether the name is there without records: an apex, an empty non-terminal, a bare token."""
@@ -185,6 +239,8 @@ class Playground:
     def _forget(self, key: str) -> None:
         if self._records.pop(key, None) is not None:
             self._above.subtract(_ancestors(key))
+            for place in [place for place in self._shown_by if place[0] == key]:
+                del self._shown_by[place]
 
     def _deny(self, response: dns.message.Message, text: str, *, exists: bool) -> None:
         if not exists:
@@ -201,6 +257,29 @@ class Playground:
             dns.rdatatype.SOA,
             f"ns1.{below} hostmaster.{below} {self._serial} 3600 600 86400 {NEGATIVE_TTL}",
         )
+
+
+_SERVERS = {face.value: address for face, address in ADDRESSES.items() if face is not Face.RESOLVER}
+
+
+def _set(rtype: str, values: Sequence[str]) -> dns.rdataset.Rdataset:
+    return dns.rdataset.from_rdata_list(TTL, [_rdata(rtype, value) for value in values])
+
+
+def _fail(response: dns.message.Message, failing: Rule) -> None:
+    response.set_rcode(failing.rcode)
+    if failing.extended is not None and response.edns >= 0:
+        error = dns.edns.EDEOption(dns.edns.EDECode(failing.extended))
+        response.use_edns(0, 0, response.payload, options=[error])
+
+
+def _faces(words: Sequence[str]) -> frozenset[Face]:
+    """Return the faces that are named, everybody where none is."""
+    try:
+        return frozenset(map(Face, words)) or EVERYBODY
+    except ValueError:
+        known = ", ".join(face.value for face in Face)
+        refuse(FaultKind.INVALID_PARAMETER, f"shown_by has a word that is none of {known}.")
 
 
 def _ancestors(name: str) -> list[str]:

@@ -1,10 +1,12 @@
-"""The playground on the wire: UDP and TCP on loopback."""
+"""The playground on the wire: UDP and TCP on loopback, its resolver and the zones' own servers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import struct
+from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import dns.exception
@@ -12,6 +14,7 @@ import dns.flags
 import dns.message
 import structlog
 
+from indicia.sandbox.faces import ADDRESSES, Face
 from indicia.sandbox.playground import Playground
 
 log = structlog.get_logger(__name__)
@@ -23,8 +26,9 @@ _IDLE = 10.0  # seconds a TCP connection may be silent
 class _Datagrams(asyncio.DatagramProtocol):
     """Answers datagrams."""
 
-    def __init__(self, server: PlaygroundServer) -> None:
+    def __init__(self, server: PlaygroundServer, face: Face) -> None:
         self._server = server
+        self._face = face
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -33,37 +37,38 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Answer one question."""
-        answer = self._server.respond(data, _UDP_SIZE)
+        answer = self._server.respond(data, _UDP_SIZE, self._face)
         if answer is not None and self._transport is not None:
             self._transport.sendto(answer, addr)
 
 
 class PlaygroundServer:
-    """Serves a playground on one address, UDP and TCP on the same port."""
+    """Serves a playground: its resolver on one address, its name servers beside it on the same port."""
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground
-        self._udp: asyncio.DatagramTransport | None = None
-        self._tcp: asyncio.Server | None = None
+        self._udp: list[asyncio.DatagramTransport] = []
+        self._tcp: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int = 0) -> tuple[str, int]:
-        """Bind, and return the address that was bound."""
-        loop = asyncio.get_running_loop()
+        """Bind, and return the address that was bound.
+
+        Where this machine has no further loopback addresses, the zones have no servers of their own.
+        """
         for _ in range(20):
-            tcp = await asyncio.start_server(self._connected, host, port)
-            bound: int = tcp.sockets[0].getsockname()[1]
-            try:
-                transport, _protocol = await loop.create_datagram_endpoint(
-                    lambda: _Datagrams(self), local_addr=(host, bound)
-                )
-            except OSError:
-                tcp.close()
-                if port:
-                    raise
-                continue
-            self._tcp, self._udp = tcp, transport
-            return host, bound
+            bound = await self._bind(host, port, Face.RESOLVER)
+            if bound is not None:
+                servers = [face for face in Face if face is not Face.RESOLVER]
+                each = [await self._bind(ADDRESSES[face], bound, face) for face in servers]
+                if all(each) or port:
+                    self._playground.served = all(each)
+                    return host, bound
+                if not await self._can_be_bound([ADDRESSES[face] for face in servers]):
+                    return host, bound
+            await self._close()
+            if port:
+                break
         raise OSError("no port that is free for UDP and TCP alike")
 
     async def stop(self) -> None:
@@ -71,14 +76,47 @@ class PlaygroundServer:
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        if self._tcp is not None:
-            self._tcp.close()
-            await self._tcp.wait_closed()
-        if self._udp is not None:
-            self._udp.close()
-            await asyncio.sleep(0)  # the transport lets go of its socket in the next turn of the loop
+        await self._close()
 
-    def respond(self, data: bytes, limit: int) -> bytes | None:
+    async def _bind(self, host: str, port: int, face: Face) -> int | None:
+        """Answer on one address; return its port, None where it is not to be had."""
+        loop = asyncio.get_running_loop()
+        try:
+            tcp = await asyncio.start_server(partial(self._connected, face), host, port)
+        except OSError:
+            return None
+        bound: int = tcp.sockets[0].getsockname()[1]
+        try:
+            udp, _ = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(self, face), local_addr=(host, bound)
+            )
+        except OSError:
+            tcp.close()
+            return None
+        self._tcp.append(tcp)
+        self._udp.append(udp)
+        return bound
+
+    async def _can_be_bound(self, hosts: Sequence[str]) -> bool:
+        """Say whether it was the port that was taken, and not an address that this machine has not."""
+        for host in hosts:
+            try:
+                probe = await asyncio.start_server(partial(self._connected, Face.RESOLVER), host, 0)
+            except OSError:
+                return False
+            probe.close()
+        return True
+
+    async def _close(self) -> None:
+        for server in self._tcp:
+            server.close()
+            await server.wait_closed()
+        for transport in self._udp:
+            transport.close()
+        self._tcp, self._udp = [], []
+        await asyncio.sleep(0)  # a transport lets go of its socket in the next turn of the loop
+
+    def respond(self, data: bytes, limit: int, face: Face = Face.RESOLVER) -> bytes | None:
         """Return the answer to one message, None when it deserves none."""
         try:
             query = dns.message.from_wire(data)
@@ -87,7 +125,7 @@ class PlaygroundServer:
         if query.flags & dns.flags.QR:
             return None
         size = max(512, min(limit, query.payload or 512)) if limit < 65535 else limit
-        response = self._playground.answer(query)
+        response = self._playground.answer(query, face)
         try:
             return response.to_wire(max_size=size)
         except dns.exception.TooBig:
@@ -96,14 +134,16 @@ class PlaygroundServer:
             response.flags |= dns.flags.TC
             return response.to_wire()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connected(
+        self, face: Face, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Answer the questions of one connection (RFC 7766)."""
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, TimeoutError, ConnectionError):
-                while await self._answer_one(reader, writer):
+                while await self._answer_one(reader, writer, face):
                     await writer.drain()
         finally:
             self._connections.discard(task)
@@ -111,9 +151,12 @@ class PlaygroundServer:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _answer_one(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, face: Face
+    ) -> bool:
         (length,) = struct.unpack("!H", await asyncio.wait_for(reader.readexactly(2), _IDLE))
-        answer = self.respond(await asyncio.wait_for(reader.readexactly(length), _IDLE), 65535)
+        message = await asyncio.wait_for(reader.readexactly(length), _IDLE)
+        answer = self.respond(message, 65535, face)
         if answer is None:
             return False
         writer.write(struct.pack("!H", len(answer)) + answer)

@@ -77,13 +77,15 @@ class Steering:
                 await self._settle()
             return self._clock.now()
 
-    async def put(self, name: str, rtype: str, values: list[str], ttl: int = TTL) -> None:
+    async def put(
+        self, name: str, rtype: str, values: list[str], ttl: int = TTL, shown_by: Sequence[str] = ()
+    ) -> None:
         """Publish a record set, and have everyone whom it concerns looked at."""
-        self.playground.put(name, rtype, values, ttl)
+        self.playground.put(name, rtype, values, ttl, shown_by)
         await self._look_at([name])
 
     async def misbehave(self, name: str, rcode: str) -> None:
-        """Let every question for the name be answered with this response code."""
+        """Let every question for the name fail like this."""
         self.playground.misbehave(name, rcode)
         await self._look_at([name])
 
