@@ -138,6 +138,8 @@ def _wait(life: KeyLife, now: Instant, rules: Rules) -> Span | None:
     if not life.awaited:
         return None
     pace = rules.pace
+    if now - life.published_at < FRESH:
+        return FRESH
     if life.seen_at is None:
         return min(max((now - life.published_at) // 2, pace.first), pace.largest)
     return pace.largest
