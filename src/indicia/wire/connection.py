@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import faults
-from indicia.wire.requests import WHOLE, new_request_id
+from indicia.wire.cycle import Cycle
+from indicia.wire.requests import ANSWER, WHOLE, new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +61,7 @@ class Connection(HttpToolsProtocol):
         self._head_fed = 0  # octets of it that the parser was given; it names a field when it has all of it
         self._fresh = 0  # octets in hand that begin with a head
         self._discarded = -1  # octets thrown away; -1 as long as none are to be
+        self._put: Callable[[bytes], None] = _unconnected
         self.url = b""
 
     # ---- the head
@@ -66,7 +69,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected. It has a limited time to say what it wants."""
         # uvloop's transports are asyncio's by what they do, not by inheritance.
-        super().connection_made(_Lingering(cast("asyncio.Transport", transport), self))
+        lingering = _Lingering(cast("asyncio.Transport", transport), self)
+        self._put = lingering.write_whole
+        super().connection_made(lingering)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
@@ -110,19 +115,55 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field has come."""
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
         self._count(len(name) + len(value) + 4)  # the colon, the blank, the end of the line
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole: the application begins, or is next. As uvicorn's, with cycles of our own."""
         self._in_head = False
         self._stop_waiting()
-        super().on_headers_complete()
+        scope, version = self.scope, self.parser.get_http_version()
+        target = httptools.parse_url(self.url)
+        path = target.path.decode("ascii")
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = target.path
+        scope["query_string"] = target.query or b""
+        former, self.cycle = self.cycle, self._cycle(version)
+        if former is None or former.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _cycle(self, version: str) -> Cycle:
+        cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        cycle.put = self._put
+        self.scope[ANSWER] = cycle.answer  # type: ignore[literal-required]
+        return cycle
 
     def on_message_complete(self) -> None:
         """The request is whole. If the application has not begun yet, it is told so."""
         self.scope[WHOLE] = True  # type: ignore[literal-required]
-        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def _count(self, octets: int) -> None:
         self._head_read += octets
@@ -179,6 +220,10 @@ class Connection(HttpToolsProtocol):
         self._ended()
 
 
+def _unconnected(_: bytes) -> None:
+    """There is no connection yet that could be written to."""
+
+
 class _RefusedError(Exception):
     """The head has been refused while it was parsed."""
 
@@ -225,6 +270,10 @@ class _Lingering(asyncio.Transport):
             self._connection.loop.call_soon(self._flush)
         else:
             self._write(data)
+
+    def write_whole(self, data: bytes) -> None:
+        self._flush()
+        self._write(data)
 
     def _flush(self) -> None:
         if self._held is not None:

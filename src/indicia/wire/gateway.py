@@ -298,6 +298,9 @@ async def _reply(request: Request, answer: Answer, send: Send) -> None:
     ]
     if not request.bodiless and request.unread() and faults.CLOSE not in answer.headers:
         headers.append(faults.CLOSE)
+    if request.answering is not None:
+        await request.answering(answer.status, headers, answer.body)
+        return
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 

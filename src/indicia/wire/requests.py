@@ -12,7 +12,7 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.sigv4 import normalised_path
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Collection, MutableMapping
+    from collections.abc import Awaitable, Collection, Iterable, MutableMapping, Sequence
     from ipaddress import IPv4Network, IPv6Network
     from typing import TypeAlias
 
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     Message: TypeAlias = MutableMapping[str, Any]
     Receive: TypeAlias = Callable[[], Awaitable[Message]]
     Send: TypeAlias = Callable[[Message], Awaitable[None]]
+    Answering: TypeAlias = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], Awaitable[None]]
     App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 # Stands in the ASGI scope when the server has all of the request already, so that no timer need run for it.
 WHOLE = "indicia.whole"
+# Names in the scope what sends a whole answer at once: a status, headers, a body.
+ANSWER = "indicia.answer"
 
 
 class Disconnected(Exception):
@@ -44,6 +47,7 @@ class Request:
     __slots__ = (
         "address",
         "announced",
+        "answering",
         "bodiless",
         "headers",
         "id",
@@ -59,10 +63,10 @@ class Request:
     scheme: str
 
     def __init__(self, scope: Scope, request_id: str, trusted: Collection[Network]) -> None:
-        headers: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            # RFC 9110 §5.3: several of one name are one, joined by commas.
-            headers[name] = headers[name] + b"," + value if name in headers else value
+        sent: list[tuple[bytes, bytes]] = scope["headers"]
+        headers = dict(sent)
+        if len(headers) != len(sent):
+            headers = _joined(sent)
         self.id = request_id
         self.method: str = scope["method"]
         self.path: bytes = normalised_path(scope.get("raw_path") or scope["path"].encode())
@@ -70,6 +74,7 @@ class Request:
         self.headers = headers
         self.read = 0
         self.whole = WHOLE in scope
+        self.answering: Answering | None = scope.get(ANSWER)
         length = headers.get(b"content-length")
         self.announced = int(length) if length is not None and length.isdigit() and len(length) < 16 else None
         self.bodiless = b"transfer-encoding" not in headers and not self.announced
@@ -98,6 +103,14 @@ class Request:
         if self.bodiless:
             return False
         return self.announced is None or self.announced - self.read > 65_536
+
+
+def _joined(sent: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers by name. Several of one name are one, joined by commas (RFC 9110 §5.3)."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in sent:
+        headers[name] = headers[name] + b"," + value if name in headers else value
+    return headers
 
 
 def is_loopback(address: str) -> bool:
