@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from botocore.exceptions import ClientError
 from edge import Desk, signed
 
 from indicia.wire.gateway import Limits
+from indicia.wire.requests import ANSWER
 from indicia.wire.server import Address, CannotListenError, Certificate, Server, addresses_of, bind
 
 if TYPE_CHECKING:
@@ -319,6 +321,33 @@ def test_a_connection_is_used_again() -> None:
 
 
 # ---- listeners
+
+
+def test_an_idle_connection_is_closed_in_time() -> None:
+    """A connection is closed when nothing came for as long as is set, counted from its last answer."""
+    with running(keep_alive_seconds=0.4) as server, server.connect() as connection:
+        connection.sendall(raw(signed("GET", "/v2/email/identities")))
+        answer(connection)
+        connection.settimeout(0.25)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(10)
+        connection.sendall(raw(signed("GET", "/v2/email/identities")))
+        answer(connection)
+        answered = time.monotonic()
+        assert everything(connection) == b""
+    assert time.monotonic() - answered > 0.35
+
+
+def test_a_header_holds_no_other_header() -> None:
+    """An application that puts a line end into a header gets no answer out: the connection is cut."""
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        await scope[ANSWER](200, [(b"content-length", b"0"), (b"x-name", b"a\r\nset-cookie: b")], b"")
+
+    with running(app) as server, server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"set-cookie" not in everything(connection)
 
 
 def test_an_address_that_is_taken_is_named() -> None:

@@ -60,6 +60,7 @@ class Connection(HttpToolsProtocol):
         self._head_read = 0  # octets of it that the parser has named
         self._head_fed = 0  # octets of it that the parser was given; it names a field when it has all of it
         self._fresh = 0  # octets in hand that begin with a head
+        self._idle_since = 0.0  # when the last answer was out; 0 when something has come since
         self._discarded = -1  # octets thrown away; -1 as long as none are to be
         self._put: Callable[[bytes], None] = _unconnected
         self.url = b""
@@ -79,7 +80,7 @@ class Connection(HttpToolsProtocol):
         if self._discarded >= 0:
             self._discard(len(data))
             return
-        self._unset_keepalive_if_required()
+        self._idle_since = 0.0
         if self._in_head:
             self._head_fed += len(data)
         elif self.cycle is None or not self.cycle.more_body:
@@ -97,9 +98,9 @@ class Connection(HttpToolsProtocol):
             self._wait()
 
     def _is_idle(self) -> bool:
-        """Nothing is answered and no timer runs: blank lines have come, or the rest of a refused body."""
+        """Nothing is answered and nobody waits: blank lines have come, or the rest of a refused body."""
         answering = self.cycle is not None and not self.cycle.response_complete
-        return not answering and self.timeout_keep_alive_task is None
+        return not answering and not self._idle_since
 
     def on_message_begin(self) -> None:
         """The first octet of a head has come."""
@@ -196,6 +197,34 @@ class Connection(HttpToolsProtocol):
         # Behind a request that is not answered yet, an answer now would be taken for that one's.
         self._discarded = max(self._discarded, 0)
         self.transport.close()
+
+    # ---- between requests
+
+    def on_response_complete(self) -> None:
+        """An answer is out. As uvicorn's, but that its timer of idleness is not wound up for each request."""
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again_in(self.timeout_keep_alive)
+
+    def _look_again_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if it has been idle for long enough; else look again when it may have been."""
+        self.timeout_keep_alive_task = None
+        if not self._idle_since or self.transport.is_closing():
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_again_in(left)
+        else:
+            self.transport.close()
 
     # ---- the end
 
