@@ -81,11 +81,11 @@ class Lines:
         self._tells = tells
         self._stream = stream
         self._lock = threading.Lock()
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[float, msgspec.Struct]] = []
         self._logger = _Logger(self)
         self._encode = msgspec.json.Encoder().encode
         self._second = 0
-        self._stamp = ""
+        self._stamp = b""
 
     def __call__(self, *_: object) -> _Logger:
         """Return the logger that writes here."""
@@ -105,9 +105,8 @@ class Lines:
         """Write a line of level `info` with the event's members, at once or within `WAIT_SECONDS`."""
         if not self._tells:
             return
-        line = b'{"timestamp":"%s","level":"info",%s\n' % (self._now(), self._encode(event)[1:])
         with self._lock:
-            self._waiting.append(line)
+            self._waiting.append((time.time(), event))
             count = len(self._waiting)
         if count == 1:
             try:
@@ -117,23 +116,24 @@ class Lines:
         elif count >= _MOST_WAITING:
             self.flush()
 
-    def _now(self) -> bytes:
-        """Return the time as structlog writes it. All but the microseconds is made once a second."""
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second = second
-        return b"%s.%06dZ" % (self._stamp.encode(), int((now - second) * 1e6))
-
     def _put(self, text: str) -> None:
         if self._waiting:
-            text = b"".join(self._waiting).decode() + text
+            # Encoded one after the other: a hundred in a row cost half of what each costs by itself.
+            text = b"".join([self._encoded(*each) for each in self._waiting]).decode() + text
             self._waiting.clear()
         # Where the log cannot be written, there is no other place to say so; the service goes on.
         with suppress(OSError, ValueError):
             self._stream.write(text)
             self._stream.flush()
+
+    def _encoded(self, at: float, event: msgspec.Struct) -> bytes:
+        """Return the line. The time is as structlog writes it; all but microseconds is made once a second."""
+        second = int(at)
+        if second != self._second:
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+            self._second = second
+        micros = int((at - second) * 1e6)
+        return b'{"timestamp":"%s.%06dZ","level":"info",%s\n' % (self._stamp, micros, self._encode(event)[1:])
 
 
 class _Logger:
