@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from indicia.domain.time import Instant
+from indicia.domain.time import Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Who calls what, from where, when.
 
     `service` is "ses", "sesv2", "sts" or "indicia". `principal` is the caller's ARN, `policy` the JSON text
     that limits its key, None when nothing does. `now` is the movable clock's.
     `secure` is whether it came over TLS.
+
+    A named tuple, because one is made for every request: a frozen dataclass takes four times as long.
     """
 
     service: str

@@ -212,7 +212,13 @@ def expire_link(state: FacetState, now: Instant) -> Change:
 
 
 _OWN_PROOF = (Facet.DKIM, Facet.OWNERSHIP, Facet.LINK)
-_BEST_FIRST = (Status.SUCCESS, Status.TEMPORARY_FAILURE, Status.PENDING, Status.FAILED)
+_BEST_FIRST = (
+    Status.SUCCESS,
+    Status.TEMPORARY_FAILURE,
+    Status.PENDING,
+    Status.FAILED,
+    Status.NOT_STARTED,
+)
 
 
 def own_status(facets: dict[Facet, FacetState]) -> Status:
@@ -221,8 +227,8 @@ def own_status(facets: dict[Facet, FacetState]) -> Status:
     A domain is verified by its DKIM records or by the legacy TXT, either one; an address by its link.
     MAIL FROM proves nothing about the identity.
     """
-    proved = {proved_status(facets[facet]) for facet in _OWN_PROOF if facet in facets}
-    return next((status for status in _BEST_FIRST if status in proved), Status.NOT_STARTED)
+    proved = [proved_status(facets[facet]) for facet in _OWN_PROOF if facet in facets]
+    return min(proved, key=_BEST_FIRST.index, default=Status.NOT_STARTED)
 
 
 MAY_SEND = frozenset({Status.SUCCESS, Status.TEMPORARY_FAILURE})  # spec 3.6: sending goes on during the grace
