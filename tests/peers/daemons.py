@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import dns.exception
 import dns.message
 import dns.query
+import dns.zone
 import pytest
 
 Address: TypeAlias = tuple[str, int]
@@ -48,9 +51,44 @@ def free_port() -> int:
             return port
 
 
+@dataclass(frozen=True, slots=True)
+class Nsd:
+    """NSD that runs: where to ask it, and how to change a zone while it does."""
+
+    address: Address
+    _files: Mapping[str, Path]
+    _process: subprocess.Popen[bytes]
+
+    def edit(self, zone: str, text: str) -> None:
+        """Serve this text for the zone, whose serial it must raise; return once the new serial is served."""
+        serial = dns.zone.from_text(text, zone).get_soa().serial
+        self._files[zone].write_text(text)
+        self._process.send_signal(signal.SIGHUP)  # nsd(8): checks the zone files for changes
+        question = dns.message.make_query(zone, "SOA")
+        end = time.monotonic() + _READY_WITHIN
+        while time.monotonic() < end:
+            answer = dns.query.udp(question, self.address[0], port=self.address[1], timeout=5)
+            if answer.answer and answer.answer[0][0].serial == serial:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"NSD does not serve serial {serial} of {zone}")
+
+    def stop(self) -> None:
+        """Be gone: nobody answers there any more."""
+        self._process.terminate()
+        self._process.wait(10)
+
+
 @contextlib.contextmanager
 def nsd(zones: Mapping[str, str]) -> Iterator[Address]:
     """NSD serving these zones, by name, from their zone files' text."""
+    with editable_nsd(zones) as running:
+        yield running.address
+
+
+@contextlib.contextmanager
+def editable_nsd(zones: Mapping[str, str]) -> Iterator[Nsd]:
+    """As `nsd`, with zones that can be changed."""
     executable = program("nsd", "nsd")
     with tempfile.TemporaryDirectory(prefix="nsd-") as place:
         folder = Path(place)
@@ -66,8 +104,10 @@ def nsd(zones: Mapping[str, str]) -> Iterator[Address]:
             f'  xfrdir: "{folder}"\n  server-count: 1\n  refuse-any: no\n  rrl-ratelimit: 0\n'
             f"remote-control:\n  control-enable: no\n{served}"
         )
-        with _running([executable, "-d", "-c", str(folder / "nsd.conf")], folder, port, next(iter(zones))):
-            yield HOST, port
+        command = [executable, "-d", "-c", str(folder / "nsd.conf")]
+        with _running(command, folder, port, next(iter(zones))) as process:
+            files = {name: folder / f"{number}.zone" for number, name in enumerate(zones)}
+            yield Nsd((HOST, port), files, process)
 
 
 @contextlib.contextmanager
@@ -102,7 +142,9 @@ def unbound(stubs: Mapping[str, Address], settings: Sequence[str] = ()) -> Itera
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], folder: Path, port: int, known: str) -> Iterator[None]:
+def _running(
+    command: Sequence[str], folder: Path, port: int, known: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """The program running, from when it answers a question for a name it knows until it was told to end."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -110,7 +152,7 @@ def _running(command: Sequence[str], folder: Path, port: int, known: str) -> Ite
         )
     try:
         _wait_until_ready(process, folder / "log", port, known)
-        yield
+        yield process
     finally:
         process.terminate()
         try:

@@ -26,6 +26,7 @@ from nameserver import NameServer
 
 from indicia.clock import Clock
 from indicia.domain.check import Rules
+from indicia.domain.dkim import new_tokens
 from indicia.domain.identity import (
     ErrorType,
     Facet,
@@ -256,8 +257,7 @@ async def until(condition: Callable[[], bool], *, within: float = 20.0) -> None:
 
 def easy_dkim(now: int = 0, *, has_key: bool = True, **given: Any) -> TokenSet:
     """An Easy DKIM token set with tokens that nobody else has."""
-    number = new_id()
-    tokens = tuple(f"{letter}{number:x}" for letter in "abc")
+    number, tokens = new_id(), new_tokens(secrets.token_bytes)
     plain = TokenSet(
         number,
         TokenSetKind.EASY,
