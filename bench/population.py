@@ -15,7 +15,6 @@ from typing import Final
 
 from bench.signing import REGION, Key
 from indicia import settings as configuration
-from indicia.installation import Installation
 from indicia.clock import Clock
 from indicia.domain.dkim import new_tokens, new_verification_token
 from indicia.domain.identity import (
@@ -31,6 +30,7 @@ from indicia.domain.identity import (
 )
 from indicia.domain.observation import Soa
 from indicia.domain.time import DAY, HOUR, Instant
+from indicia.installation import Installation
 from indicia.store import checks, facets, identities, keys, tags
 from indicia.store.ids import new_id
 from indicia.store.session import Session
