@@ -21,6 +21,7 @@ from indicia.operations.history import HistoryRequest
 from indicia.operations.house import House
 from indicia.operations.policy_explanation import ExplainRequest
 from indicia.operations.records import RecordsRequest
+from indicia.operations.rotating import RotateRequest
 from indicia.operations.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.store import audit, checks, facets, identities, keys
@@ -41,6 +42,7 @@ OWN_REQUESTS = {
     "DiagnoseIdentity": DiagnosisRequest,
     "ExplainPolicy": ExplainRequest,
     "GetIdentityHistory": HistoryRequest,
+    "RotateIdentityKey": RotateRequest,
 }
 
 

@@ -1,0 +1,355 @@
+"""Rotation on request, the keys of deleted identities, and which key may sign: through the operations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+from desk import ZONE, Desk
+from test_create_email_identity import OWN
+
+from indicia.domain.faults import FaultKind
+from indicia.domain.identity import Facet, FacetState, Status
+from indicia.domain.rotation import KeyPace
+from indicia.domain.signing import Unsigned
+from indicia.domain.time import DAY, HOUR, MINUTE
+from indicia.operations.signing_keys import SigningKey, signing_key_for
+from indicia.store import checks, facets, key_lives, keys
+from indicia.store.key_lives import Sighting
+from indicia.vault.rotation import advance
+from indicia.wire.shapes.sesv2 import DkimSigningAttributes
+
+NAME = "example.com"
+PACE = KeyPace()
+SIGNING = "PutEmailIdentityDkimSigningAttributes"
+
+
+def set_id(desk: Desk, name: str = NAME) -> int:
+    """The token set of the identity."""
+    token_set = desk.view(name).token_set
+    assert token_set is not None
+    return token_set.id
+
+
+def keep(desk: Desk, token_set_id: int) -> None:
+    """Let the keeper do what is due."""
+    desk.database.write(partial(advance, token_set_id=token_set_id, now=desk.now, pace=PACE))
+
+
+def see(desk: Desk, token_set_id: int, **given: int | None) -> None:
+    """Let the verifier have seen every key, or what is given of them."""
+    for key in desk.read(partial(keys.published, token_set_id=token_set_id)):
+        seen_at = key.seen_at if key.seen_at is not None else desk.now
+        sighting = Sighting(token_set_id, key.id, seen_at, None, None)
+        desk.database.write(
+            lambda s, sighting=sighting: key_lives.sight(s, [replace(sighting, **given)], desk.now)
+        )
+
+
+def signing(desk: Desk, name: str = NAME) -> str:
+    """Create an identity, have it verified and signing, and return its signing key's public half."""
+    public = desk.stock(2048)
+    desk.ask("CreateEmailIdentity", EmailIdentity=name)
+    desk.find(name, Facet.DKIM, Status.SUCCESS)
+    see(desk, set_id(desk, name))
+    desk.now += PACE.settle
+    keep(desk, set_id(desk, name))
+    return public
+
+
+def key_of(desk: Desk, name: str = NAME) -> SigningKey | Unsigned:
+    """Which key may sign."""
+    view = desk.view(name)
+    return desk.read(lambda s: signing_key_for(s, view))
+
+
+def stages(desk: Desk, token_set_id: int) -> list[str]:
+    """Where the live keys are."""
+    stored = desk.read(partial(key_lives.read, token_set_id=token_set_id))
+    return [key.stage.value for key in stored.life.keys]
+
+
+def zone(desk: Desk, tokens: list[str]) -> list[Any]:
+    """What the key zone has under each token."""
+    return [desk.read(lambda s, token=token: keys.lookup(s, ZONE, token)) for token in tokens]
+
+
+NOTHING = keys.NoKeyYet.NO_KEY_YET
+
+
+def test_a_rotation_on_request(desk: Desk) -> None:
+    """202 with the next key published under the next token; Get follows when that signs, not before."""
+    first = signing(desk)
+    tokens = list(desk.view(NAME).token_set.tokens)  # type: ignore[union-attr]
+    made = desk.ask("GetEmailIdentity", EmailIdentity=NAME).DkimAttributes.LastKeyGenerationTimestamp
+    second = desk.stock(2048)
+    desk.now += HOUR
+    began_at = desk.now
+
+    answer = desk.ask("RotateIdentityKey", name=NAME)
+
+    assert answer.began
+    assert [(key.selector, key.stage) for key in answer.keys] == [
+        (tokens[0], "signing"),
+        (tokens[1], "published"),
+    ]
+    assert zone(desk, tokens) == [first, second, NOTHING]
+    assert key_of(desk).selector == tokens[0]  # type: ignore[union-attr]
+    shown = desk.ask("GetEmailIdentity", EmailIdentity=NAME).DkimAttributes
+    assert shown.LastKeyGenerationTimestamp == made
+
+    see(desk, set_id(desk))
+    desk.now += PACE.settle
+    keep(desk, set_id(desk))
+    assert key_of(desk).selector == tokens[1]  # type: ignore[union-attr]
+    shown = desk.ask("GetEmailIdentity", EmailIdentity=NAME).DkimAttributes
+    assert shown.LastKeyGenerationTimestamp == began_at / 1000
+    assert zone(desk, tokens) == [first, second, NOTHING]
+
+    desk.now += PACE.linger
+    keep(desk, set_id(desk))
+    assert zone(desk, tokens) == [NOTHING, second, NOTHING]
+
+
+def test_a_rotation_makes_the_identity_due(desk: Desk) -> None:
+    """The new key has to be seen: the next look is moments away, and nobody is said to have asked."""
+    signing(desk)
+    view = desk.view(NAME)
+    later = desk.now + DAY
+    desk.database.write(lambda s: checks.schedule(s, view.identity.id, checks.shard_of(NAME), later))
+    desk.stock(2048)
+    desk.ask("RotateIdentityKey", name=NAME)
+
+    due = desk.view(NAME).due_at
+    assert due is not None
+    assert desk.now < due < desk.now + MINUTE
+    desk.now = due
+    (claim,) = desk.claims()
+    assert claim.token_set is not None
+    assert (claim.asked, claim.token_set.awaited) == (False, True)
+
+
+def test_a_second_request_changes_nothing(desk: Desk) -> None:
+    """While a rotation is under way another does not begin."""
+    signing(desk)
+    desk.stock(2048)
+    desk.stock(2048)
+    desk.ask("RotateIdentityKey", name=NAME)
+    desk.now += HOUR
+
+    answer = desk.ask("RotateIdentityKey", name=NAME)
+
+    assert (answer.began, len(answer.keys)) == (False, 2)
+    assert desk.read(lambda s: keys.count_pooled(s, 2048)) == 1
+
+
+def test_a_rotation_waits_for_the_pool(desk: Desk) -> None:
+    """Asked for with an empty pool it begins when there is a key."""
+    signing(desk)
+    answer = desk.ask("RotateIdentityKey", name=NAME)
+    assert (answer.began, len(answer.keys)) == (True, 1)
+    due = desk.read(key_lives.earliest_due)
+    assert due is not None
+    assert desk.now < due < desk.now + MINUTE
+
+    desk.stock(2048)
+    desk.now = due
+    keep(desk, set_id(desk))
+    assert stages(desk, set_id(desk)) == ["signing", "published"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "name", "kind", "says"),
+    [
+        (lambda _: None, "nobody.example", FaultKind.NOT_FOUND, "does not exist"),
+        (
+            lambda desk: desk.ask("CreateEmailIdentity", EmailIdentity=NAME),
+            NAME,
+            FaultKind.CONFLICT,
+            "nothing to rotate",
+        ),
+        (
+            lambda desk: desk.ask("CreateEmailIdentity", EmailIdentity=NAME, DkimSigningAttributes=OWN),
+            NAME,
+            FaultKind.CONFLICT,
+            "was uploaded",
+        ),
+        (
+            lambda desk: desk.ask("VerifyDomainIdentity", Domain=NAME),
+            NAME,
+            FaultKind.CONFLICT,
+            "no Easy DKIM key",
+        ),
+        (
+            lambda desk: desk.ask("CreateEmailIdentity", EmailIdentity="ann@example.com"),
+            "ann@example.com",
+            FaultKind.CONFLICT,
+            "no Easy DKIM key",
+        ),
+    ],
+)
+def test_what_cannot_be_rotated(desk: Desk, prepare: Any, name: str, kind: FaultKind, says: str) -> None:
+    """No identity, no key of ours, none that signs: refused, saying why."""
+    prepare(desk)
+    fault = desk.refused("RotateIdentityKey", name=name)
+
+    assert fault.kind is kind
+    assert says in fault.message
+
+
+def test_by_itself_a_key_leaves_the_reserve_to_new_identities(desk: Desk) -> None:
+    """The interval has passed: the next key is taken only where enough are left for those who come."""
+    signing(desk)
+    desk.stock(2048)
+    desk.now += 200 * DAY
+    rotate = partial(advance, token_set_id=set_id(desk), now=desk.now, pace=PACE, reserve={2048: 1})
+
+    desk.database.write(rotate)
+    assert stages(desk, set_id(desk)) == ["signing"]
+    desk.stock(2048)
+    desk.database.write(rotate)
+    assert stages(desk, set_id(desk)) == ["signing", "published"]
+
+
+def test_a_new_length_takes_the_place_of_a_coming_key(desk: Desk) -> None:
+    """During a rotation another length is chosen: the coming key goes, the one of that length comes."""
+    signing(desk)
+    desk.now += DAY
+    desk.stock(2048)
+    desk.ask("RotateIdentityKey", name=NAME)
+    tokens = list(desk.view(NAME).token_set.tokens)  # type: ignore[union-attr]
+    short = desk.stock(1024)
+    change = DkimSigningAttributes(NextSigningKeyLength="RSA_1024_BIT")
+
+    desk.ask(SIGNING, EmailIdentity=NAME, SigningAttributesOrigin="AWS_SES", SigningAttributes=change)
+
+    assert zone(desk, tokens)[1:] == [NOTHING, short]
+    shown = desk.ask("GetEmailIdentity", EmailIdentity=NAME).DkimAttributes
+    assert (shown.CurrentSigningKeyLength, shown.NextSigningKeyLength) == ("RSA_2048_BIT", "RSA_1024_BIT")
+    assert key_of(desk).bits == 2048  # type: ignore[union-attr]  # PENDING, and the key of before signs on
+
+
+# -- deletion, and leaving
+
+
+def test_the_keys_of_a_deleted_identity_go_after_the_grace(desk: Desk) -> None:
+    """Mail it signed may be on its way: published for the grace, then withdrawn; the tokens never again."""
+    first = signing(desk)
+    gone = set_id(desk)
+    tokens = list(desk.view(NAME).token_set.tokens)  # type: ignore[union-attr]
+
+    desk.ask("DeleteEmailIdentity", EmailIdentity=NAME)
+    assert zone(desk, tokens) == [first, NOTHING, NOTHING]
+    assert stages(desk, gone) == ["retired"]
+    desk.now += PACE.linger
+    assert desk.read(key_lives.earliest_due) == desk.now
+    keep(desk, gone)
+    assert zone(desk, tokens) == [NOTHING, NOTHING, NOTHING]
+    assert desk.read(key_lives.earliest_due) is None
+
+    anew = desk.ask("CreateEmailIdentity", EmailIdentity=NAME).DkimAttributes.Tokens
+    assert set(anew).isdisjoint(tokens)
+    earlier = desk.read(lambda s: key_lives.issued_for(s, NAME, limit=10))
+    assert [list(each.tokens) for each in earlier] == [anew, tokens]
+
+
+def test_v1_deletion_leaves_no_key_behind_either(desk: Desk) -> None:
+    """DeleteIdentity does the same."""
+    signing(desk)
+    gone = set_id(desk)
+    desk.ask("DeleteIdentity", Identity=NAME)
+    assert stages(desk, gone) == ["retired"]
+
+
+def test_an_uploaded_key_is_erased_when_it_is_left(desk: Desk) -> None:
+    """BYODKIM to Easy: nothing of the private key stays."""
+    desk.ask("CreateEmailIdentity", EmailIdentity=NAME, DkimSigningAttributes=OWN)
+    own = set_id(desk)
+    desk.ask(SIGNING, EmailIdentity=NAME, SigningAttributesOrigin="AWS_SES")
+    assert stages(desk, own) == []
+
+
+# -- which key may sign
+
+
+def test_nothing_signs_before_its_key_was_seen_and_has_settled(desk: Desk) -> None:
+    """Verified is not enough: published, seen, settled, and then it signs."""
+    desk.stock(2048)
+    desk.ask("CreateEmailIdentity", EmailIdentity=NAME)
+    assert key_of(desk) is Unsigned.NOT_VERIFIED
+    desk.find(NAME, Facet.DKIM, Status.SUCCESS)
+    assert key_of(desk) is Unsigned.NO_KEY
+    see(desk, set_id(desk))
+    keep(desk, set_id(desk))
+    assert key_of(desk) is Unsigned.NO_KEY
+    desk.now += PACE.settle
+    keep(desk, set_id(desk))
+    found = key_of(desk)
+    assert isinstance(found, SigningKey)
+    assert (found.domain, found.bits) == (NAME, 2048)
+    assert "private_key" not in repr(found)
+
+
+def test_a_key_that_is_lost_signs_no_more_and_one_that_is_back_does(desk: Desk) -> None:
+    """The gate is the sight of the key, whatever the facet says."""
+    signing(desk)
+    see(desk, set_id(desk), absent_since=desk.now)
+    assert isinstance(key_of(desk), SigningKey)
+    see(desk, set_id(desk), absent_since=desk.now, lost_at=desk.now)
+    assert key_of(desk) is Unsigned.NOT_VISIBLE
+    see(desk, set_id(desk))
+    assert isinstance(key_of(desk), SigningKey)
+
+
+@pytest.mark.parametrize(
+    ("status", "signs"),
+    [
+        (Status.SUCCESS, True),
+        (Status.TEMPORARY_FAILURE, True),  # as long as the key is seen
+        (Status.FAILED, False),
+        (Status.PENDING, False),
+    ],
+)
+def test_the_facet_has_a_say(desk: Desk, status: Status, signs: bool) -> None:
+    """A verified domain signs, in the grace period too; a pending or failed one does not."""
+    signing(desk)
+    desk.find(NAME, Facet.DKIM, status)
+    assert isinstance(key_of(desk), SigningKey) is signs
+
+
+def test_what_was_proved_for_another_method_does_not_sign(desk: Desk) -> None:
+    """PENDING with its proof carried on: a key that began to sign meanwhile waits for SUCCESS."""
+    signing(desk)
+    view = desk.view(NAME)
+    carried = FacetState(Facet.DKIM, Status.PENDING, 1, since=desk.now, carried=Status.SUCCESS)
+    desk.database.write(lambda s: facets.put(s, view.identity.id, replace(carried, since=desk.now - DAY)))
+    assert key_of(desk) is Unsigned.NOT_VERIFIED
+    desk.database.write(lambda s: facets.put(s, view.identity.id, replace(carried, since=desk.now + 1)))
+    assert isinstance(key_of(desk), SigningKey)
+
+
+def test_a_change_of_method_leaves_the_domain_unsigned_for_a_while(desk: Desk) -> None:
+    """Easy to BYODKIM: the previous method is not used (spec 3.4); the uploaded key signs when it is seen."""
+    signing(desk)
+    left = set_id(desk)
+    desk.ask(SIGNING, EmailIdentity=NAME, SigningAttributesOrigin="EXTERNAL", SigningAttributes=OWN)
+    assert key_of(desk) is Unsigned.NO_KEY
+    assert stages(desk, left) == ["retired"]
+
+    desk.find(NAME, Facet.DKIM, Status.SUCCESS)
+    see(desk, set_id(desk))
+    keep(desk, set_id(desk))
+    found = key_of(desk)
+    assert isinstance(found, SigningKey)
+    assert found.selector == OWN.DomainSigningSelector
+
+
+def test_the_switch_has_a_say(desk: Desk) -> None:
+    """Signing that is off signs nothing."""
+    signing(desk)
+    desk.ask("PutEmailIdentityDkimAttributes", EmailIdentity=NAME, SigningEnabled=False)
+    assert key_of(desk) is Unsigned.SWITCHED_OFF
+    desk.ask("VerifyDomainIdentity", Domain="plain.example")
+    assert key_of(desk, "plain.example") is Unsigned.NO_DKIM
