@@ -98,6 +98,7 @@ class Sandbox:
             self._clock,
             strict=self._strict,
             perspectives=(Perspective("playground", ((host, port),), trusted=True),),
+            authority_port=port,
             routes=SandboxCalls(steering).routes(),
             mounts=(("/_aws/ses", SentMail(steering, self.settings.default_region)),),
             playground=f"{host}:{port}",
@@ -141,7 +142,13 @@ class Sandbox:
         return (
             ()
             if verifying is None
-            else (verifying.keeper, verifying.engine, verifying.keeper, verifying.deliverer)
+            else (
+                verifying.keeper,
+                verifying.engine,
+                verifying.keeper,
+                verifying.advisor,
+                verifying.deliverer,
+            )
         )
 
     def _key_text(self, database: Database) -> KeyText:

@@ -24,6 +24,7 @@ from indicia.domain.verification import Windows
 from indicia.health import Check, Health
 from indicia.installation import Installation, InstallationError
 from indicia.metrics import Metrics
+from indicia.publicsuffix import PublicSuffixes
 from indicia.ready import Ready
 from indicia.settings import Address as Wanted
 from indicia.settings import Perspective as PerspectiveSetting
@@ -59,13 +60,15 @@ class Variant:
     """How a process differs from `serve` alone.
 
     The sandbox has a clock that moves, eyes and calls of its own: `strict` is whether unknown access keys are
-    refused, `perspectives` replace the configured resolvers. One of several workers has `sockets` that were
+    refused, `perspectives` replace the configured resolvers, `authority_port` is where a zone's own servers
+    are asked in place of the configured port. One of several workers has `sockets` that were
     bound for it, and the one among them that is asked how all of them are has `siblings`.
     """
 
     clock: Clock
     strict: bool = True
     perspectives: tuple[Perspective, ...] = ()
+    authority_port: int | None = None
     routes: tuple[Route, ...] = ()
     mounts: tuple[tuple[str, App], ...] = ()
     playground: str = ""
@@ -204,6 +207,7 @@ class Service:
             self.clock,
             pool=self._variant.pool,
             forget=self._forget_answers,
+            registrable=PublicSuffixes().registrable,
             observe=self.metrics.checked,
         )
         verifying.start()
@@ -283,7 +287,7 @@ class Service:
         investigator = Investigator(
             eyes,
             clock=self.clock.now,
-            port=settings.authority_port,
+            port=self._variant.authority_port or settings.authority_port,
             may_ask=public_only(private.networks, everything=private.allow_all),
             issued_to_another=issued_in(database),
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -17,6 +18,10 @@ from indicia.cli.options import DEFAULT_CONFIG_FILE, NO_SETTING, Config, Json, S
 from indicia.cli.output import print_json
 from indicia.cli.serve import speaking_of_the_start
 from indicia.settings import Settings, load
+
+if TYPE_CHECKING:
+    from indicia.domain.findings import Finding
+    from indicia.sandbox.breaking import Step
 
 app = App(name="sandbox", help="Run a service with a playground DNS, or talk to a running one.")
 
@@ -86,26 +91,82 @@ def publish(
     /,
     *,
     only: Annotated[str | None, Parameter(help="Only this facet: dkim, ownership, mail_from, dmarc.")] = None,
+    break_: Annotated[
+        str | None, Parameter(name="--break", help="Publish them so that some have this finding.")
+    ] = None,
     json: Json = False,
     where: api.WhereFlags = api.HERE,
 ) -> None:
     """Publish an identity's records in the playground, and wait until they have been looked at."""
-    service = api.find(where)
-    found = service.json("GET", f"/indicia/v1/identities/{quote(domain, safe='')}/records")["records"]
-    wanted = [record for record in found if only in (None, record["facet"])]
+    from indicia.sandbox import publishing
+    from indicia.sandbox.breaking import UnbreakableError
+
+    finding = None if break_ is None else _finding(break_)
+    talk = _Talk(api.find(where))
+    found = publishing.records_of(talk, domain)
+    wanted = [record for record in found if only in (None, record.facet)]
     if not wanted:
-        raise CommandError(_nothing_to_publish(domain, only, sorted({record["facet"] for record in found})))
-    sets: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for record in wanted:
-        sets.setdefault((record["name"], record["type"]), []).append(record)
-    for (name, kind), records in sets.items():
-        values = [record["value"] for record in records]
-        api.steer(service, "PUT", "records", {"name": name, "type": kind, "values": values})
+        raise CommandError(_nothing_to_publish(domain, only, sorted({record.facet for record in found})))
+    try:
+        steps = publishing.publish(talk, domain, wanted, finding)
+    except UnbreakableError as error:
+        raise CommandError(f"{domain} cannot be published so: {error}") from error
     if json:
-        print_json({"published": wanted})
+        print_json(_listed(steps))
         return
-    for record in wanted:
-        print(f"published {record['name']} {record['type']} {record['value']}")
+    for step in steps:
+        print(_told(step))
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """Talks to the sandbox as this command line does."""
+
+    service: api.Service
+
+    def signed(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, account: str | None = None
+    ) -> Any:
+        service = self.service if account is None else replace(self.service, key_id=account, secret=account)
+        return service.json(method, path, body)
+
+    def steer(self, method: str, place: str, body: Mapping[str, Any]) -> Any:
+        return api.steer(self.service, method, place, body)
+
+
+def _finding(word: str) -> Finding:
+    from indicia.domain.findings import Finding
+
+    try:
+        return Finding(word.upper().replace("-", "_"))
+    except ValueError:
+        known = ", ".join(finding.value for finding in Finding)
+        raise CommandError(f"{word} is no finding: --break takes one of {known}", status=USAGE) from None
+
+
+def _listed(steps: Sequence[Step]) -> dict[str, Any]:
+    """Return what was published, one entry a value, and the names that were made to fail."""
+    from indicia.sandbox.breaking import Fail, Put
+
+    published = [
+        {"name": step.name, "type": step.type, "value": value, "shown_by": step.shown_by}
+        for step in steps
+        if isinstance(step, Put)
+        for value in step.values
+    ]
+    return {"published": published, "failing": [asdict(step) for step in steps if isinstance(step, Fail)]}
+
+
+def _told(step: Step) -> str:
+    """Return what was done, a line for each value."""
+    from indicia.sandbox.breaking import Fail, Withdraw
+
+    if isinstance(step, Withdraw):
+        return f"withdrew  {step.name}"
+    if isinstance(step, Fail):
+        return f"made fail {step.name} {step.rcode}"
+    seen = f" (only at {', '.join(step.shown_by)})" if step.shown_by else ""
+    return "\n".join(f"published {step.name} {step.type} {value}{seen}" for value in step.values)
 
 
 def _nothing_to_publish(domain: str, only: str | None, facets: list[str]) -> str:

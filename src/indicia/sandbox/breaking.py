@@ -31,7 +31,7 @@ _SHORT_KEY: Final = (
 
 
 class UnbreakableError(Exception):
-    """The identity has no record that could be published with that finding. The sentence says what it takes."""
+    """No record of the identity could have that finding. The sentence says what it takes."""
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -223,12 +223,13 @@ class Playground:
         What somebody published there instead counts; but the delegation is the parent zone's, and stays as
         it is whatever the zone says of itself.
         """
+        found = dict(held)
         if text != "." and text == self.zone_of(text) and (face is not Face.RESOLVER or "NS" not in held):
-            return {**held, "NS": _set("NS", [f"{server.value}.{text}." for server in DELEGATED])}
+            found["NS"] = _set("NS", [f"{server.value}.{text}." for server in DELEGATED])
         label, _, parent = text.partition(".")
-        if label in _SERVERS and "A" not in held and "CNAME" not in held and parent == self.zone_of(parent):
-            return {**held, "A": _set("A", [_SERVERS[label]])}
-        return held
+        if label in _SERVERS and not held.keys() & {"A", "CNAME"} and parent == self.zone_of(parent):
+            found["A"] = _set("A", [_SERVERS[label]])
+        return found
 
     def _exists(self, text: str) -> bool:
         """Say whether the name is there without records: an apex, an empty non-terminal, a bare token."""

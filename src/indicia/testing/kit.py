@@ -1,0 +1,193 @@
+"""What a test can do with a sandbox: publish records, pass time, read mail, use the API."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.client
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from indicia.credentials import SERVICES, AccessKey
+from indicia.credentials import environment as aws_environment
+from indicia.testing.mail import Mail
+
+ACCOUNT: Final = "000000000000"
+REGION: Final = "us-east-1"
+_WITHIN: Final = 60.0
+# A profile and a session token of another place would be tried first, or sent along.
+_REMOVED: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
+
+
+class SandboxError(Exception):
+    """The sandbox refused. `status` and `code` are those of its answer, the text is its sentence."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Sandbox:
+    """A running sandbox. `url` is where the API answers, `dns` where the DNS does (`address:port`).
+
+    Whatever changes the DNS or the time returns when every check that became due is done, so that the next
+    line of a test sees what came of it.
+    """
+
+    removed: Final = _REMOVED
+
+    def __init__(self, url: str, dns: str) -> None:
+        self.url = url
+        self.dns = dns
+        self.region = REGION
+        self._talk = _Talk(url, REGION)
+
+    def __repr__(self) -> str:
+        return f"Sandbox({self.url!r})"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which AWS SDKs and the AWS CLI use the sandbox. They are set in every test."""
+        nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+        key = AccessKey(ACCOUNT, "sandbox", ACCOUNT)
+        ignored = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
+        return {**aws_environment(key, region=self.region, url=self.url), **nowhere, **ignored}
+
+    def client(self, service: str, **given: Any) -> Any:
+        """Return a client of boto3 for `ses`, `sesv2` or `sts`. boto3 has to be installed.
+
+        Whatever boto3's `client` takes may be given; `aws_access_key_id` may be any account of 12 digits.
+        """
+        import boto3  # type: ignore[import-untyped]  # it brings none, and is not a dependency
+
+        if service not in SERVICES:
+            raise ValueError(f"there is no {service} here: it is one of {', '.join(SERVICES)}")
+        where = {
+            "endpoint_url": self.url,
+            "region_name": self.region,
+            "aws_access_key_id": ACCOUNT,
+            "aws_secret_access_key": "sandbox",
+        }
+        return boto3.session.Session().client(service, **{**where, **given})
+
+    # ---- DNS
+
+    def publish(self, identity: str, *, only: str | None = None, broken: str | None = None) -> None:
+        """Publish the records of an identity, of one facet where `only` names it.
+
+        With `broken`, one of the findings of `docs/findings/`, they are published so that some have it.
+
+        Raises: `SandboxError` when there is no such identity; ValueError when it has no such records, or the
+        finding is none, or fits none of them.
+        """
+        from indicia.domain.findings import Finding
+        from indicia.sandbox import publishing
+        from indicia.sandbox.breaking import UnbreakableError
+
+        finding = None if broken is None else Finding(broken)
+        records = publishing.records_of(self._talk, identity)
+        wanted = [record for record in records if only in (None, record.facet)]
+        if not wanted:
+            facets = ", ".join(sorted({record.facet for record in records})) or "none"
+            raise ValueError(f"{identity} has no records of {only or 'its own'} to publish; it has {facets}")
+        try:
+            publishing.publish(self._talk, identity, wanted, finding)
+        except UnbreakableError as error:
+            raise ValueError(f"{identity} cannot be published so: {error}") from None
+
+    def withdraw(self, domain: str) -> int:
+        """Withdraw everything at and below a domain; return how many names had something."""
+        return int(self._talk.steer("DELETE", "records", {"domain": domain})["removed"])
+
+    def put(self, name: str, rtype: str, values: Sequence[str]) -> None:
+        """Publish any record set."""
+        self._talk.steer("PUT", "records", {"name": name, "type": rtype, "values": list(values)})
+
+    def diagnosis(self, identity: str) -> dict[str, Any]:
+        """Return what a look at the DNS says of an identity now, as `indicia doctor --json` has it."""
+        path = f"/indicia/v1/identities/{quote(identity, safe='')}/diagnosis"
+        found: dict[str, Any] = self._talk.signed("GET", path)
+        return found
+
+    # ---- time
+
+    @property
+    def now(self) -> dt.datetime:
+        """The present of the sandbox."""
+        return dt.datetime.fromisoformat(self._talk.steer("GET", "clock", {})["now"])
+
+    def advance(self, span: str) -> dt.datetime:
+        """Move the clock forward by `90s`, `15m`, `73h` or `5d`; return the new present."""
+        return dt.datetime.fromisoformat(self._talk.steer("POST", "clock", {"advance": span})["now"])
+
+    # ---- mail
+
+    @property
+    def outbox(self) -> list[Mail]:
+        """The mail that the sandbox has sent, the oldest first."""
+        return [Mail.listed(entry) for entry in self._talk.steer("GET", "outbox", {})["mails"]]
+
+    def follow(self, link: str) -> int:
+        """Open a link of a mail and press the button of its page; return the status of the answer."""
+        parts = urlsplit(link)
+        if f"{parts.scheme}://{parts.netloc}" != self.url:
+            raise ValueError(f"{link} leads elsewhere than to {self.url}")
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        return _exchange(self.url, "POST", link.removeprefix(self.url), form, b"")[0]
+
+    def reset(self) -> None:
+        """Forget all identities, records and mail. The clock stays where it is."""
+        self._talk.steer("POST", "reset", {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """The calls of a sandbox that are no operations of SES."""
+
+    url: str
+    region: str
+
+    def signed(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, account: str | None = None
+    ) -> Any:
+        """Return the answer of a call that a key is needed for. A sandbox takes any, and checks no secret."""
+        day = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+        scope = f"{account or ACCOUNT}/{day[:8]}/{self.region}/ses/aws4_request"
+        headers = {
+            "content-type": "application/json",
+            "x-amz-date": day,
+            "authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date,"
+            f" Signature={'0' * 64}",
+        }
+        encoded = b"" if body is None else json.dumps(body).encode()
+        return _answered(*_exchange(self.url, method, path, headers, encoded))
+
+    def steer(self, method: str, place: str, body: Mapping[str, Any]) -> Any:
+        """Return the answer of a call that steers the sandbox."""
+        headers = {"content-type": "application/json"}
+        path = f"/indicia/v1/sandbox/{place}"
+        return _answered(*_exchange(self.url, method, path, headers, json.dumps(body).encode()))
+
+
+def _exchange(
+    url: str, method: str, target: str, headers: Mapping[str, str], body: bytes
+) -> tuple[int, bytes]:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_WITHIN)
+    try:
+        connection.request(method, target, body=body, headers=dict(headers))
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def _answered(status: int, body: bytes) -> Any:
+    document = json.loads(body or b"{}")
+    if status >= 400:
+        raise SandboxError(status, document.get("code", ""), document.get("message", ""))
+    return document

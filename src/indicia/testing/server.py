@@ -1,0 +1,78 @@
+"""A sandbox in a process of its own, on free ports, from `start` to `stop`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from indicia import ready
+
+_WITHIN: Final = 30.0  # seconds until it has to be ready
+_LOOK: Final = 0.005
+_GRACE: Final = 10.0
+_FREE: Final = "127.0.0.1:0"
+# In memory where there is such a place: nothing of a test has to outlive the machine.
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the folder made in it is private
+
+
+class ServerError(Exception):
+    """The sandbox did not start. The sentence says what it said."""
+
+
+class Server:
+    """A sandbox for tests. `url` is its API, `dns` its playground as `address:port`, once it has started."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.dns = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="indicia-testing-", dir=place, ignore_cleanup_errors=True
+        )
+
+    def start(self) -> None:
+        """The sandbox answers. Raises: `ServerError`."""
+        folder = Path(self._folder.name)
+        places = [f"--listen-{each}={_FREE}" for each in ("http", "admin", "dns")]
+        command = [sys.executable, "-m", "indicia", "sandbox", f"--data-dir={folder / 'data'}", *places]
+        # What the environment says of Indicia is about another installation.
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("INDICIA_")}
+        log = folder / "log"
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(  # noqa: S603 - the program is this package
+                command, env=environ, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+        self._wait(folder / "data" / "ready.json", log)
+
+    def stop(self) -> None:
+        """The process has ended, and its data are gone."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        with contextlib.suppress(OSError):
+            self._folder.cleanup()
+
+    def _wait(self, path: Path, log: Path) -> None:
+        assert self._process is not None
+        end = time.monotonic() + _WITHIN
+        while time.monotonic() < end:
+            found = ready.read(path)
+            if found is not None:
+                self.url, self.dns = found.url, found.playground
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(_LOOK)
+        said = log.read_text(encoding="utf-8", errors="replace")
+        raise ServerError(f"the sandbox did not start: {said.strip()[-2000:] or 'it said nothing'}")
