@@ -103,8 +103,11 @@ def find(s: Session, token_hash: bytes) -> StoredLink | None:
     row = s.one(_FIND, token_hash=token_hash)
     if row is None:
         return None
-    *link, success, failure = row
-    return StoredLink(*link, landing=None if success is None else Landing(success, failure))
+    digest, identity_id, generation, created_at, expires_at, used_at, superseded_at, success, failure = row
+    landing = None if success is None else Landing(success, failure)
+    return StoredLink(
+        digest, identity_id, generation, created_at, expires_at, used_at, superseded_at, landing
+    )
 
 
 def use(s: Session, token_hash: bytes, now: Instant) -> bool:
