@@ -1,4 +1,4 @@
-"""The role `verifier` put together: the engine, the key pool that it draws on, and the delivery of mail."""
+"""The role `verifier` put together: the engine, the key pool it draws on, advice, the delivery of mail."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from indicia.operations import token_sets
 from indicia.store import checks, mailings, outbox
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool
+from indicia.verifier.advisor import Advisor
 from indicia.verifier.checker import Eyes
 from indicia.verifier.engine import Engine
 
@@ -44,7 +45,8 @@ class Verifying:
     """The parts of the role, from `start` to `stop`.
 
     `forget` is told of a token set whose tokens answer otherwise from now on, `observe` of every concluded
-    check; `pool` is how many key pairs to keep of each length.
+    check; `pool` is how many key pairs to keep of each length; `registrable` returns the domain of the
+    organisation that a domain belongs to.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Verifying:
         *,
         pool: Mapping[int, int],
         forget: Callable[[TokenSet], None],
+        registrable: Callable[[str], str],
         observe: Callable[[Conclusion, float], None],
     ) -> None:
         settings, database = installation.settings, installation.database
@@ -83,6 +86,7 @@ class Verifying:
             published=forget,
             taken=self.pool.wake,
         )
+        self.advisor = Advisor(database, eyes, rules, clock, registrable=registrable, random=_random)
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
         self.deliverer = Deliverer(database, installation.keyring, carrier, clock)
         self._tasks: list[asyncio.Task[None]] = []
@@ -96,6 +100,7 @@ class Verifying:
             self._database.write(lambda s: checks.void_leases(s, now))
         self.pool.start()
         self._begin("engine", self.engine.run())
+        self._begin("advisor", self.advisor.run())
         self._begin("deliverer", self.deliverer.run())
         self._begin("keeper", self.keeper.run())
         self._begin("housekeeping", self._keep_house())
@@ -104,6 +109,7 @@ class Verifying:
         """Nothing is begun any more; what was begun is finished, or left to be done after a restart."""
         self._tasks[-1].cancel()
         await self.engine.stop()
+        self.advisor.stop()
         self.deliverer.stop()
         self.keeper.stop()
         _, late = await asyncio.wait(self._tasks, timeout=_GRACE)

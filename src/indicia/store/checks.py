@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, TokenSet
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant, Span
-from indicia.store import documents, evidence, key_lives, rows, tables
+from indicia.store import documents, evidence, key_lives, recommendations, rows, tables
 from indicia.store.prepared import POSTGRESQL, SQLITE, Cell, Prepared
 from indicia.store.session import Row, Session
 from indicia.store.upsert import insert_or_replace
@@ -327,6 +327,7 @@ def write_back(s: Session, results: Iterable[CheckResult]) -> list[int]:
             for state in sorted(result.facets, key=_facet_key)
         ],
     )
+    recommendations.make_due(s, [result.identity_id for result in sound if result.facets])
     evidence.add(s, [verdict for result in sound for verdict in result.evidence])
     for result in sound:
         key_lives.sight(s, result.sightings, result.checked_at)

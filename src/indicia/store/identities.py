@@ -23,7 +23,7 @@ from indicia.domain.identity import (
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant
 from indicia.domain.verification import own_status
-from indicia.store import documents, rows, tables
+from indicia.store import documents, recommendations, rows, tables
 from indicia.store.prepared import POSTGRESQL, SQLITE, Prepared
 from indicia.store.session import Session
 from indicia.store.upsert import insert_or_nothing
@@ -154,6 +154,8 @@ def update(s: Session, identity: Identity, expected_version: int) -> Identity:
     columns = {name: value for name, value in rows.identity_columns(changed).items() if name not in _FIXED}
     if s.run(_UPDATE, of_id=identity.id, expected=expected_version, **columns) == 0:
         raise _overtaken()
+    if identity.kind is IdentityKind.DOMAIN:
+        recommendations.settings_changed(s, identity.id)
     return changed
 
 

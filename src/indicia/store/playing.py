@@ -21,6 +21,16 @@ _CONCERNED = Prepared(
     )
     .values(due_at=sa.bindparam("now"))
 )
+_ADVICE_CONCERNED = Prepared(
+    sa.update(tables.advice)
+    .where(
+        tables.advice.c.due_at > sa.bindparam("now"),
+        tables.advice.c.identity_id.in_(
+            sa.select(_i.id).where(_i.name.in_(sa.bindparam("names", expanding=True)))
+        ),
+    )
+    .values(due_at=sa.bindparam("now"))
+)
 _now, _until = sa.bindparam("now", type_=sa.BigInteger), sa.bindparam("until", type_=sa.BigInteger)
 _DEADLINE = Prepared(sa.select(sa.func.min(_f.deadline)).where(_f.deadline > _now, _f.deadline <= _until))
 _CORROBORATED = Prepared(
@@ -52,8 +62,14 @@ _ROTATING = Prepared(
 
 
 def make_due(s: Session, names: Sequence[str], now: Instant) -> int:
-    """Make the identities of these names due, in every account and region; return how many were not."""
-    return s.run(_CONCERNED, names=names, now=now) if names else 0
+    """Make the identities of these names due, in every account and region; return how many were not.
+
+    What is recommended to their owners is looked into as well.
+    """
+    if not names:
+        return 0
+    s.run(_ADVICE_CONCERNED, names=names, now=now)
+    return s.run(_CONCERNED, names=names, now=now)
 
 
 def next_turn(s: Session, now: Instant, until: Instant, apart: Span) -> Instant | None:

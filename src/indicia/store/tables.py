@@ -345,14 +345,12 @@ identity_certificate = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# When the records that no status depends on are looked at next. Only domains that may send have a row.
+# When the records that no status depends on are looked at next.
 advice = sa.Table(
     "advice",
     metadata,
     sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
     _maybe_big("due_at"),  # NULL is never
-    _maybe_big("lease_until"),
-    _maybe_big("looked_at"),
     sa.Index(None, "due_at"),
 )
 

@@ -18,7 +18,6 @@ import dns.flags
 import dns.message
 import dns.rdatatype
 
-from indicia.domain import spf
 from indicia.domain.check import Observations, RecordVerdict
 from indicia.domain.findings import Finding
 from indicia.domain.observation import Question, RecordType, Reply, Soa
@@ -34,10 +33,10 @@ from indicia.domain.probing import (
 )
 from indicia.domain.records import Purpose
 from indicia.domain.time import Instant
+from indicia.verifier import spf
 from indicia.verifier.client import Budget, Client
 
 _MOST_SERVERS = 8
-_MOST_SPF_ROUNDS = 12
 _PATIENCE = Budget(exchange=2.0, tries=2, question=4.0)
 _DELEGATION_WITHIN = 2.0  # seconds, for one server of the parent zone
 
@@ -116,22 +115,10 @@ class Investigator:
         if not _is_spf(verdict):
             return None
         texts = [value for seen in verdict.observations[:1] for value in seen.values]
-        judged = await self.judge_spf(texts, verdict.record.value.split()[1].partition(":")[2])
-        return None if judged is None else Refined(judged.finding, Detail(lookups=judged.lookups))
-
-    async def judge_spf(self, texts: Sequence[str], include: str) -> spf.SpfJudgement | None:
-        """Return the judgement on the TXT records of a name, fetching what they include."""
-        fetched: dict[str, str | None] = {}
-        for _ in range(_MOST_SPF_ROUNDS):
-            judged = spf.judge(texts, include, fetched)
-            if isinstance(judged, spf.SpfJudgement):
-                return judged
-            questions = [Question(name, RecordType.TXT) for name in judged.names]
-            answers = await self._eyes.observe(questions)
-            for question in questions:
-                values = [value for seen in answers[question] for value in seen.values]
-                fetched[question.name] = next(filter(spf.is_spf, values), None)
-        return None
+        judged = await spf.judge(self._eyes, texts, verdict.record.value.split()[1].partition(":")[2])
+        if judged is None or judged.judgement.finding is Finding.MISSING:
+            return None  # that there is none, or that nobody knows, is the verdict's to say
+        return Refined(judged.judgement.finding, Detail(lookups=judged.judgement.lookups))
 
     # ---- the zone's own servers
 

@@ -365,8 +365,6 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         "advice",
         sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
         sa.Column("due_at", BIG, nullable=True),
-        sa.Column("lease_until", BIG, nullable=True),
-        sa.Column("looked_at", BIG, nullable=True),
         sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_advice_identity_id"),
         sa.PrimaryKeyConstraint("identity_id", name="pk_advice"),
     )

@@ -1,0 +1,197 @@
+"""Looks at records that no status depends on, and notes what is to be improved: DKIM, SPF, DMARC, BIMI.
+
+Apart from the checks and slower than them: a domain is looked at when something changed and once in a while,
+a few domains a second. The store says what is due. A look that is lost with its process is due again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from indicia.domain.identity import IdentityKind
+from indicia.domain.inheritance import may_send
+from indicia.domain.observation import Question, RecordType
+from indicia.domain.recommendations import BIMI_LABEL, DMARC_LABEL, Published, advise, agreed, merged
+from indicia.domain.time import MINUTE, SECOND, Instant, Span
+from indicia.store import identities, recommendations
+from indicia.verifier import spf
+
+if TYPE_CHECKING:
+    from indicia.clock import Clock
+    from indicia.domain.check import Observations, Rules
+    from indicia.store.database import Database
+    from indicia.store.identities import IdentityView
+    from indicia.store.recommendations import Turn
+    from indicia.store.session import Session
+    from indicia.verifier.checker import Eyes
+
+log = structlog.get_logger(__name__)
+
+# So many domains are looked at side by side, and no more a second: 700,000 a day.
+_BATCH: Final = 8
+_PAUSE: Final[Span] = SECOND
+# How long a look may take (seconds, real time), and when one that was lost is due again.
+_WITHIN: Final = 20.0
+_AGAIN: Final[Span] = 10 * MINUTE
+# Another process may have made something due: it tells nobody.
+_LOOK_EVERY: Final[Span] = 5 * SECOND
+
+
+class Advisor:
+    """Looks at what is due for as long as it runs.
+
+    `registrable` returns the domain of the organisation that a domain belongs to; `random` returns numbers in
+    [0, 1).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        eyes: Eyes,
+        rules: Rules,
+        clock: Clock,
+        *,
+        registrable: Callable[[str], str],
+        random: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._eyes = eyes
+        self._rules = rules
+        self._clock = clock
+        self._registrable = registrable
+        self._random = random
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._news = asyncio.Event()
+        self._rested = asyncio.Event()
+        self._looking = self._stopping = False
+
+    async def run(self) -> None:
+        """Look until `stop`. A database that is away is waited for."""
+        self._loop = asyncio.get_running_loop()
+        while not self._stopping:
+            self._news.clear()
+            due_at = None
+            try:
+                due_at = await self._work()
+            except Exception as trouble:  # noqa: BLE001 - the loop outlives any trouble of the database
+                log.warning("advice.put_off", trouble=type(trouble).__name__)
+            rested, self._rested = self._rested, asyncio.Event()
+            rested.set()
+            await self._rest(due_at)
+        self._rested.set()
+
+    def wake(self) -> None:
+        """Let it look at once, and go on without a pause. Callable from any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._news.set)
+
+    def stop(self) -> None:
+        """Let `run` come to its end. Callable from any thread."""
+        self._stopping = True
+        self.wake()
+
+    async def settled(self) -> None:
+        """Return when no look is due or being made. Call it on the loop that `run` runs on."""
+        while not self._stopping:
+            rested = self._rested
+            due_at = await self._database.reading(recommendations.earliest_due)
+            if not self._looking and (due_at is None or due_at > self._clock.now()):
+                return
+            self._news.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE / SECOND):
+                    await rested.wait()
+
+    async def _work(self) -> Instant | None:
+        """Look at a few of those that are due, and return when to do so again."""
+        due_at = await self._database.reading(recommendations.earliest_due)
+        now = self._clock.now()
+        if due_at is None or due_at > now:
+            return due_at
+        self._looking = True
+        try:
+            take = partial(recommendations.take, now=now, until=now + _AGAIN, limit=_BATCH)
+            turns = await self._database.writing(take)
+            await asyncio.gather(*map(self._look, turns))
+        finally:
+            self._looking = False
+        return now + _PAUSE
+
+    async def _look(self, turn: Turn) -> None:
+        view = await self._database.reading(partial(identities.view_by_id, identity_id=turn.identity_id))
+        published = Published()
+        if view is not None and _concerned(view):
+            with suppress(TimeoutError):  # then nothing is known but what the store knows
+                async with asyncio.timeout(_WITHIN):
+                    published = await self._published(view)
+        await self._database.writing(partial(self._store, turn=turn, published=published))
+
+    def _store(self, s: Session, turn: Turn, published: Published) -> None:
+        """Note what follows for the identity as it is now; one that was deleted meanwhile has no advice."""
+        if not identities.lock(s, turn.identity_id):
+            return
+        view = identities.view_by_id(s, turn.identity_id)
+        if view is None or not _concerned(view):
+            recommendations.done(s, turn, None)
+            return
+        now = self._clock.now()
+        before = recommendations.of(s, turn.identity_id)
+        recommendations.replace(s, view.identity, before, merged(before, advise(view, published), now))
+        interval = self._rules.pace.verified
+        recommendations.done(s, turn, now + interval - int(interval * 0.1 * self._random()))
+
+    # ---- what is published
+
+    async def _published(self, view: IdentityView) -> Published:
+        """Return what is to be seen of the domain's DMARC and BIMI, and of its MAIL FROM domain's SPF."""
+        domain, mail_from = view.identity.name, view.identity.mail_from_domain
+        homes = list(dict.fromkeys((domain, self._registrable(domain))))
+        dmarc = [Question(f"{DMARC_LABEL}.{home}", RecordType.TXT) for home in homes]
+        bimi = [Question(f"{BIMI_LABEL}.{home}", RecordType.TXT) for home in homes]
+        sender = [Question(mail_from, RecordType.TXT)] if mail_from else []
+        seen = await self._eyes.observe([*dmarc, *bimi, *sender])
+        texts = self._first(sender, seen, lambda _: True) if sender else None
+        judged = None if texts is None else await spf.judge(self._eyes, texts, self._rules.service_domain)
+        return Published(
+            dmarc=self._first(dmarc, seen, lambda text: text.lower().startswith("v=dmarc1")),
+            bimi=self._first(bimi, seen, lambda text: text.lower().startswith("v=bimi1")),
+            spf=texts,
+            spf_finding=judged.judgement.finding if judged and judged.certain else None,
+        )
+
+    def _first(
+        self, questions: Sequence[Question], seen: Observations, ours: Callable[[str], bool]
+    ) -> tuple[str, ...] | None:
+        """Return our texts at the first of these names that has any, None where one before is unknown."""
+        for question in questions:
+            values = agreed(seen.get(question, ()), self._rules.quorum)
+            if values is None:
+                return None
+            if texts := tuple(filter(ours, values)):
+                return texts
+        return ()
+
+    async def _rest(self, due_at: Instant | None) -> None:
+        """Return when there may be something to do: news, a due time, a moved clock, or time to look."""
+        latest = self._clock.now() + _LOOK_EVERY
+        waits = {
+            asyncio.create_task(self._news.wait()),
+            asyncio.create_task(self._clock.wait_until(latest if due_at is None else min(latest, due_at))),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+
+def _concerned(view: IdentityView) -> bool:
+    """Say whether there is advice for it: a domain that mail is sent from."""
+    return view.identity.kind is IdentityKind.DOMAIN and may_send(view)
