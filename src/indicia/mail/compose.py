@@ -154,12 +154,28 @@ def headed(
     recipient = recipient_of(request.address)
     if recipient is None:
         raise ValueError("no mail can be addressed to this identity name")
+    return addressed(
+        recipient,
+        sender=sender,
+        subject=subject,
+        at=request.asked_at,
+        message_id=f"{message_id}@{request.service}",
+    )
+
+
+def addressed(
+    recipient: Address, *, sender: str | Address, subject: str, at: Instant, message_id: str
+) -> EmailMessage:
+    """Return a mail that has its header and nothing else yet.
+
+    Raises ValueError when an argument holds a line break.
+    """
     message = EmailMessage(policy=_POLICY)  # refuses a line break in any header (RFC 5322 §2.2)
     message["From"] = sender
     message["To"] = recipient
     message["Subject"] = subject
-    message["Date"] = _moment(request.asked_at)
-    message["Message-ID"] = f"<{message_id}@{request.service}>"
+    message["Date"] = _moment(at)
+    message["Message-ID"] = f"<{message_id}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: no vacation notice answers it
     message["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
     return message

@@ -25,3 +25,8 @@ def new_id() -> int:
     with _lock:
         _last = candidate if candidate > _last else _last + 1
         return _last
+
+
+def first_at(instant: int) -> int:
+    """Return the least identifier of those made at this instant of real time, or after it."""
+    return instant << _RANDOM_BITS

@@ -91,6 +91,9 @@ def next_turn(s: Session, now: Instant, until: Instant, apart: Span) -> Instant 
 _EMPTIED = tuple(
     Prepared(sa.delete(table))
     for table in (
+        tables.webhook_delivery,
+        tables.webhook,
+        tables.event,
         tables.evidence,
         tables.outbox,
         tables.mail_sent,

@@ -19,6 +19,8 @@ class Place(Enum):
     PUBLISHED_KEY = ("published_key", "private_key")
     POOLED_KEY = ("pooled_key", "private_key")
     OUTBOX = ("outbox", "payload")
+    WEBHOOK = ("webhook", "secret")
+    WEBHOOK_BEFORE = ("webhook", "previous_secret")
 
 
 def _columns(place: Place) -> tuple[sa.Table, sa.Column[Any], sa.Column[Any]]:

@@ -459,6 +459,87 @@ audit = sa.Table(
 
 # What CREATE TABLE cannot say on both databases.
 STORAGE_PARAMETERS = {
+# What has changed, as it is told: in the history, in mails, to webhooks. Outlives the identity; pruned by age.
+event = sa.Table(
+    "event",
+    metadata,
+    _key("id"),
+    _word("account"),
+    _word("region"),
+    _big("identity_id"),  # 0: about no identity
+    _word("name"),
+    _word("type"),
+    _big("at"),
+    _flag("demotes"),
+    _text("body"),
+    sa.Index(None, "identity_id", "id"),
+)
+# Counted by the brake on mass demotion; nearly empty at all other times.
+sa.Index(
+    "ix_event_demotions",
+    event.c.at,
+    event.c.identity_id,
+    sqlite_where=event.c.demotes == sa.literal_column("1"),
+    postgresql_where=event.c.demotes == sa.literal_column("1"),
+)
+
+webhook = sa.Table(
+    "webhook",
+    metadata,
+    _word("id", primary_key=True),
+    _word("account"),
+    _word("region"),
+    _text("url"),
+    _text("types"),  # of event, separated by spaces; empty for all
+    _text("description"),
+    _flag("enabled"),
+    _octets("secret"),  # sealed by the keyring
+    sa.Column("previous_secret", Octets, nullable=True),  # sealed too; signs beside the other for a while
+    _maybe_big("previous_until"),
+    _big("created_at"),
+    _big("failures"),  # in a row
+    _maybe_big("failing_since"),
+    _maybe_big("resume_at"),  # nothing is delivered before
+    _maybe_big("disabled_at"),
+    _maybe_text("disabled_because"),
+    sa.Index(None, "account", "region"),
+)
+
+# The outbox of webhooks: one row an event and webhook, written with the event. What is sent is the event's.
+webhook_delivery = sa.Table(
+    "webhook_delivery",
+    metadata,
+    _key("id"),
+    sa.Column("webhook_id", Word, sa.ForeignKey("webhook.id"), nullable=False),
+    _big("event_id"),
+    _big("identity_id"),  # of two of one identity the earlier goes first
+    _big("created_at"),
+    _maybe_big("due_at"),  # NULL once delivered or given up
+    _big("attempts"),
+    _maybe_big("lease_until"),
+    _maybe_word("lease_owner"),
+    _maybe_big("delivered_at"),
+    _maybe_big("status"),  # of the last answer
+    _maybe_text("last_error"),
+    sa.Index(None, "webhook_id", "id"),
+)
+_WAITING = webhook_delivery.c.due_at.is_not(None)
+sa.Index(
+    "ix_webhook_delivery_order",
+    webhook_delivery.c.webhook_id,
+    webhook_delivery.c.identity_id,
+    webhook_delivery.c.id,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)
+sa.Index(
+    "ix_webhook_delivery_due",
+    webhook_delivery.c.webhook_id,
+    webhook_delivery.c.due_at,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)
+
     "verification": (
         "fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, "
         "autovacuum_vacuum_cost_delay = 0"
@@ -466,3 +547,6 @@ STORAGE_PARAMETERS = {
     "facet_state": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
     "outbox": "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
 }
+    "webhook_delivery": (
+        "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
+    ),

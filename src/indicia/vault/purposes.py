@@ -15,8 +15,15 @@ def access_key(identifier: str) -> str:
     return f"access key {identifier}"
 
 
+def webhook_secret(identifier: str) -> str:
+    """Return the purpose of one webhook's secrets, this one and the one before."""
+    return f"webhook secret {identifier}"
+
+
 def purpose_of(place: Place, row: int | str) -> str:
     """Return what the sealed value in a row was sealed for."""
     if place is Place.ACCESS_KEY:
         return access_key(str(row))
+    if place in {Place.WEBHOOK, Place.WEBHOOK_BEFORE}:
+        return webhook_secret(str(row))
     return OUTBOX_PAYLOAD if place is Place.OUTBOX else PRIVATE_KEY

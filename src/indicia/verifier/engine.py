@@ -31,6 +31,7 @@ from indicia.verifier.checker import Checker, Eyes, Found
 
 log = structlog.get_logger(__name__)
 
+from indicia.verifier.landing import Landing
 # While most slots are taken by slow checks, the few that are free are filled this often (seconds): a claim
 # costs nearly the same for one identity as for a hundred.
 _CLAIM_PAUSE: Final = 0.02
@@ -71,7 +72,8 @@ class Engine:
 
     `give_key` publishes a key for a token set that has none and returns the set with it, None when there is
     none to be had yet; `random` returns numbers in [0, 1); the names of this engine's leases begin with
-    `owner`; `observe` hears of every conclusion and how many seconds it took.
+    `owner`; `observe` hears of every conclusion and how many seconds it took. `landing` stores what was found
+    and tells of it; `news` is called when something waits to be delivered because of it.
     """
 
     def __init__(
@@ -102,7 +104,13 @@ class Engine:
         )
         self._retry_after = rules.pace.first
         self._observe = observe
+        landing: Landing | None = None,
+        news: Callable[[], None] = lambda: None,
         self._leases = 0
+        self._landing = landing or Landing(
+            now=clock.now, patience=2 * rules.pace.verified, again=rules.pace.largest
+        )
+        self._news = news
         self._checking: dict[asyncio.Task[None], _Held] = {}
         self._found: deque[Found] = deque()
         self._failed: list[_Held] = []
@@ -351,9 +359,8 @@ class Engine:
         return True
 
     async def _store(self, batch: list[Found]) -> None:
-        results = [found.result for found in batch]
         try:
-            stored = await self._database.writing(partial(checks.write_back, results=results))
+            landed = await self._database.writing(partial(self._landing.land, batch=batch))
         except Fault as fault:
             if fault.kind is FaultKind.UNAVAILABLE:
                 raise
@@ -362,10 +369,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a result that cannot be stored takes no other with it
             await self._store_each(batch, error)
             return
-        landed = set(stored)
-        for found in batch:
-            if found.result.identity_id in landed:
-                _tell(found)
+        for found in landed.found:
+            _tell(found)
+        if landed.news:
+            self._news()
 
     async def _store_each(self, batch: list[Found], error: Exception) -> None:
         if len(batch) > 1:

@@ -22,6 +22,9 @@ STORAGE_PARAMETERS = {
     ),
     "facet_state": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
     "outbox": "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
+    "webhook_delivery": (
+        "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
+    ),
 }
 
 
@@ -418,6 +421,7 @@ def _create_settings() -> None:
             ["identity_id"], ["identity.id"], name="fk_identity_notification_identity_id"
         ),
         sa.PrimaryKeyConstraint("identity_id", "type", name="pk_identity_notification"),
+    _create_events()
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -429,3 +433,82 @@ def _create_settings() -> None:
         sa.PrimaryKeyConstraint("account", "region", "address", name="pk_signing_override"),
         sqlite_with_rowid=False,
     )
+
+
+def _create_events() -> None:
+    """Create what is told of changes, and to whom."""
+    op.create_table(
+        "event",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("identity_id", BIG, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("type", WORD, nullable=False),
+        sa.Column("at", BIG, nullable=False),
+        sa.Column("demotes", sa.SmallInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_event"),
+    )
+    op.create_index("ix_event_identity_id_id", "event", ["identity_id", "id"], unique=False)
+    op.create_index(
+        "ix_event_demotions",
+        "event",
+        ["at", "identity_id"],
+        unique=False,
+        sqlite_where=sa.text("demotes = 1"),
+        postgresql_where=sa.text("demotes = 1"),
+    )
+    op.create_table(
+        "webhook",
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("types", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("enabled", sa.SmallInteger(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("previous_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", BIG, nullable=True),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("failures", BIG, nullable=False),
+        sa.Column("failing_since", BIG, nullable=True),
+        sa.Column("resume_at", BIG, nullable=True),
+        sa.Column("disabled_at", BIG, nullable=True),
+        sa.Column("disabled_because", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_webhook"),
+    )
+    op.create_index("ix_webhook_account_region", "webhook", ["account", "region"], unique=False)
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("id", BIG, autoincrement=False, nullable=False),
+        sa.Column("webhook_id", WORD, nullable=False),
+        sa.Column("event_id", BIG, nullable=False),
+        sa.Column("identity_id", BIG, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("due_at", BIG, nullable=True),
+        sa.Column("attempts", BIG, nullable=False),
+        sa.Column("lease_until", BIG, nullable=True),
+        sa.Column("lease_owner", WORD, nullable=True),
+        sa.Column("delivered_at", BIG, nullable=True),
+        sa.Column("status", BIG, nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["webhook_id"], ["webhook.id"], name="fk_webhook_delivery_webhook_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_webhook_delivery"),
+    )
+    op.create_index(
+        "ix_webhook_delivery_webhook_id_id", "webhook_delivery", ["webhook_id", "id"], unique=False
+    )
+    for name, columns in (
+        ("ix_webhook_delivery_order", ["webhook_id", "identity_id", "id"]),
+        ("ix_webhook_delivery_due", ["webhook_id", "due_at"]),
+    ):
+        op.create_index(
+            name,
+            "webhook_delivery",
+            columns,
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )

@@ -1,0 +1,180 @@
+"""One event, written with its change: its row, a delivery for each webhook that wants it, a mail.
+
+All of it belongs to the transaction of the change: what did not happen is not told, and what is told happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from indicia.domain.events import WEBHOOK_TEST, Event
+from indicia.domain.time import DAY, Span, rfc3339
+from indicia.mail.compose import KIND, Letter, Sealer, envelope_address
+from indicia.mail.notice import notice_mail, subject_of
+from indicia.store import access, events, outbox, webhooks
+from indicia.store.events import NewEvent
+from indicia.store.session import Session
+
+_MESSAGE_ID_OCTETS: Final = 16
+_OF_USE: Final[Span] = 5 * DAY  # a mail about a change that is older than that would only confuse
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeMails:
+    """What mails about changes are made with; as `VerificationMails`."""
+
+    sender: str
+    service: str
+    keyring: Sealer = field(repr=False)
+    random: Callable[[int], bytes] = field(repr=False)
+
+
+class Next(msgspec.Struct, frozen=True):
+    """Where the subject goes, and when, unless something else is seen by then."""
+
+    status: str
+    at: str
+
+
+class EventData(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed. Instants are RFC 3339 in UTC; `effective_at` is from when `effect` holds."""
+
+    event: str
+    account: str
+    region: str
+    identity: str
+    cause: str
+    before: str | None
+    after: str | None
+    seen: str
+    effect: str
+    effective_at: str
+    next: Next | None
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as it is shown and sent: the members that Standard Webhooks recommends."""
+
+    type: str
+    timestamp: str
+    data: EventData
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def public_id(event_id: int) -> str:
+    """Return the id of an event as people and receivers know it."""
+    return f"evt_{event_id:016x}"
+
+
+def parse_public_id(text: str) -> int | None:
+    """Return the id of an event that people gave, None when it can be none."""
+    digits = text.removeprefix("evt_")
+    if digits == text or len(digits) != 16 or not set(digits) <= set("0123456789abcdef"):
+        return None
+    value = int(digits, 16)
+    return value if value < 1 << 63 else None
+
+
+def body(event_id: int, event: Event) -> str:
+    """Return the event as JSON."""
+    following = None
+    if event.next_status is not None and event.next_at is not None:
+        following = Next(event.next_status.value, rfc3339(event.next_at))
+    at = rfc3339(event.at)
+    data = EventData(
+        event=public_id(event_id),
+        account=event.about.account,
+        region=event.about.region,
+        identity=event.about.name,
+        cause=event.cause,
+        before=event.before.value if event.before else None,
+        after=event.after.value if event.after else None,
+        seen=event.seen,
+        effect=event.effect,
+        effective_at=at,
+        next=following,
+    )
+    return _encoder.encode(EventBody(type=event.type, timestamp=at, data=data)).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Announcer:
+    """Writes events down, for whoever is to hear of them. Without `mails` nobody is written to."""
+
+    mails: NoticeMails | None = None
+
+    def announce(self, s: Session, told: Sequence[Event], *, only: str | None = None) -> bool:
+        """Store the events; say whether anything waits to be delivered for them.
+
+        `only` is the one webhook that hears of them, by default each that wants them.
+        """
+        if not told:
+            return False
+        ids = events.new_ids(s, [event.about.identity_id for event in told])
+        numbered = list(zip(ids, told, strict=True))
+        events.add(s, [(number, _new(event), body(number, event)) for number, event in numbered])
+        wanted = _deliveries(s, numbered, only)
+        webhooks.enqueue(s, wanted, told[0].at)
+        return self._write_mails(s, told) or bool(wanted)
+
+    def _write_mails(self, s: Session, told: Sequence[Event]) -> bool:
+        mails = self.mails
+        due = [event for event in told if subject_of(event) is not None]
+        if mails is None or not due:
+            return False
+        contacts = {account: _contact(s, account) for account in {event.about.account for event in due}}
+        written = False
+        for event in due:
+            name = mails.random(_MESSAGE_ID_OCTETS).hex()
+            made = notice_mail(
+                event,
+                contacts[event.about.account],
+                sender=mails.sender,
+                service=mails.service,
+                message_id=name,
+            )
+            if made is None:
+                continue
+            recipient, message = made
+            letter = Letter(
+                identity=f"{name}@{mails.service}",
+                sender=envelope_address(mails.sender),
+                recipient=recipient,
+                message=message,
+                until=event.at + _OF_USE,
+            )
+            key = f"identity/{event.about.identity_id}"
+            outbox.add(s, kind=KIND, subject_key=key, payload=letter.sealed(mails.keyring), now=event.at)
+            written = True
+        return written
+
+
+def _contact(s: Session, account: str) -> str:
+    found = access.get_account(s, account)
+    return "" if found is None else found.contact
+
+
+def _new(event: Event) -> NewEvent:
+    about = event.about
+    return NewEvent(
+        about.account, about.region, about.identity_id, about.name, event.type, event.at, event.demotes
+    )
+
+
+def _deliveries(
+    s: Session, numbered: Sequence[tuple[int, Event]], only: str | None
+) -> list[tuple[str, int, int]]:
+    subscribed = webhooks.subscribed(s, {event.about.account for _, event in numbered})
+    return [
+        (webhook.id, number, event.about.identity_id)
+        for number, event in numbered
+        for webhook in subscribed
+        if (webhook.account, webhook.region) == (event.about.account, event.about.region)
+        and (webhook.id == only if only is not None or event.type == WEBHOOK_TEST else webhook.wants(event.type))
+    ]
