@@ -84,6 +84,10 @@ class Playground:
             if key not in self._records:
                 self._records[key] = {}
                 self._above.update(_ancestors(key))
+            # RFC 1034 §3.6.2: nothing else stands beside a CNAME, so the later of the two counts.
+            for kind in [kind for kind in self._records[key] if "CNAME" in {kind, rtype.upper()}]:
+                del self._records[key][kind]
+                self._shown_by.pop((key, kind), None)
             self._records[key][rtype.upper()] = dns.rdataset.from_rdata_list(ttl, rdatas)
             self._shown_by.pop((key, rtype.upper()), None)
             if faces != EVERYBODY:

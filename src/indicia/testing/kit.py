@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -62,8 +63,6 @@ class Sandbox:
 
         Whatever boto3's `client` takes may be given; `aws_access_key_id` may be any account of 12 digits.
         """
-        import boto3  # type: ignore[import-untyped]  # it brings none, and is not a dependency
-
         if service not in SERVICES:
             raise ValueError(f"there is no {service} here: it is one of {', '.join(SERVICES)}")
         where = {
@@ -72,7 +71,7 @@ class Sandbox:
             "aws_access_key_id": ACCOUNT,
             "aws_secret_access_key": "sandbox",
         }
-        return boto3.session.Session().client(service, **{**where, **given})
+        return _boto3_session().client(service, **{**where, **given})
 
     # ---- DNS
 
@@ -142,6 +141,14 @@ class Sandbox:
     def reset(self) -> None:
         """Forget all identities, records and mail. The clock stays where it is."""
         self._talk.steer("POST", "reset", {})
+
+
+@cache
+def _boto3_session() -> Any:
+    """Return a session of boto3's, which keeps the service models: reading them takes longer than a test."""
+    import boto3  # type: ignore[import-untyped]  # it brings none, and is not a dependency
+
+    return boto3.session.Session()
 
 
 @dataclass(frozen=True, slots=True)
