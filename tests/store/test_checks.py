@@ -9,6 +9,7 @@ from dataclasses import replace
 import psycopg
 from values import ACCOUNT, REGION, add, state
 
+from indicia.domain.fairness import Lane
 from indicia.domain.identity import ErrorType, Facet, Status
 from indicia.domain.observation import Soa
 from indicia.store import checks, evidence, facets, identities
@@ -54,11 +55,29 @@ def write_back(database: Database, *results: checks.CheckResult) -> list[int]:
     return database.write(lambda s: checks.write_back(s, results))
 
 
+def give_back(
+    database: Database, claimed: checks.Claim, owner: str, due_at: int, lane: Lane = Lane.ROUTINE
+) -> None:
+    """Give back what was not looked at."""
+    database.write(lambda s: checks.put_off(s, [checks.PutOff(claimed, owner, due_at, lane)]))
+
+
+def queue(database: Database, lane: Lane, due: dict[str, int]) -> None:
+    """Let new identities stand in a lane."""
+    for name in due:
+        database.write(lambda s, name=name: add(s, name, due_at=1))
+    for claimed in claim(database, "queue", now=1, lease_until=2):
+        give_back(database, claimed, "queue", due[claimed.identity.name], lane)
+
+
+def names(claims: list[checks.Claim]) -> list[str]:
+    """Whom they are of."""
+    return [each.identity.name for each in claims]
+
+
 def test_what_is_due_is_claimed_the_longest_waiting_first(database: Database):
     """The order of due times, across shards; what is not due or never due stays."""
-    due = {f"d{number}.example": 9_000 - 7 * number for number in range(20)}
-    for name, at in due.items():
-        database.write(lambda s, name=name, at=at: add(s, name, due_at=at))
+    queue(database, Lane.ROUTINE, {f"d{number}.example": 9_000 - 7 * number for number in range(20)})
     database.write(lambda s: add(s, "later.example", due_at=10_001))
     database.write(lambda s: add(s, "never.example", due_at=None))
     first = claim(database, limit=5)
@@ -223,8 +242,7 @@ def test_who_asks_is_served_at_once_and_after_a_running_check(database: Database
 
 def test_a_start_voids_earlier_leases(database: Database):
     """What dead owners held is due at once; owners that do not begin so keep theirs."""
-    for number in range(4):
-        database.write(lambda s, number=number: add(s, f"d{number}.example", due_at=number))
+    queue(database, Lane.ROUTINE, {f"d{number}.example": number for number in range(4)})
     claim(database, "host-a:1", limit=2, lease_until=10**9)
     claim(database, "host-b:1", limit=2, lease_until=10**9)
     assert database.write(lambda s: checks.void_leases(s, 10_001, "host-a:")) == 2
@@ -237,10 +255,64 @@ def test_what_is_released_is_due_at_once(database: Database):
     """A verifier that stops gives back what it did not look at, and only its own."""
     database.write(lambda s: add(s, "example.com", due_at=1))
     (claimed,) = claim(database, "one")
-    database.write(lambda s: checks.release(s, "two", [claimed.identity.id], 10_100))
+    give_back(database, claimed, "two", 10_100)
     assert claim(database, "three", now=10_100) == []
-    database.write(lambda s: checks.release(s, "one", [claimed.identity.id], 10_100))
+    give_back(database, claimed, "one", 10_100)
     assert len(claim(database, "three", now=10_100)) == 1
+
+
+def test_who_just_came_is_not_behind_a_crowd(database: Database):
+    """Half of what is waited for is the newest; and a quarter of a claim stays for what nobody waits for."""
+    for number in range(20):
+        database.write(lambda s, n=number: add(s, f"new{n}.example", due_at=9_000 + n))
+    queue(database, Lane.ROUTINE, {f"old{number}.example": 100 + number for number in range(20)})
+
+    first = names(claim(database, "one", limit=8))
+    assert sorted(first) == sorted(
+        ["new19.example", "new18.example", "new17.example"]
+        + ["new0.example", "new1.example", "new2.example"]
+        + ["old0.example", "old1.example"]
+    )
+    rest = names(claim(database, "two", limit=100))
+    assert len(rest) == 32
+
+
+def test_the_slow_are_claimed_only_as_many_as_there_is_room_for(database: Database):
+    """However many are due: the others come, and whoever asks when something is due can leave them out."""
+    queue(database, Lane.SLOW, {f"slow{number}.example": 100 + number for number in range(10)})
+    assert names(claim(database, limit=4, slow=0)) == []
+    assert database.read(lambda s: checks.earliest_due(s, 10_000, slow=False)) is None
+    assert database.read(lambda s: checks.earliest_due(s, 10_000)) == 100
+    queue(database, Lane.ROUTINE, {"quick.example": 500})
+    assert names(claim(database, limit=4, slow=2)) == ["slow0.example", "slow1.example", "quick.example"]
+
+
+def test_only_the_shards_asked_for_are_claimed_in_every_lane(database: Database):
+    """A verifier leaves what stands in the shards of another alone."""
+    for lane in Lane:
+        queue(database, lane, {f"{lane.name.lower()}{number}.example": 100 for number in range(40)})
+    low, high = tuple(range(32)), tuple(range(32, 64))
+    claimed = claim(database, "one", limit=200, shards=low)
+    others = claim(database, "two", limit=200, shards=high)
+    assert {each.lane for each in claimed} == set(Lane)
+    assert all(each.shard < 32 for each in claimed)
+    assert all(each.shard >= 32 for each in others)
+    assert len(claimed) + len(others) == 120
+
+
+def test_a_look_decides_the_lane_of_the_next_unless_somebody_asked_meanwhile(database: Database):
+    """What was slow stands among the slow; whoever asks stands first again, and giving back forgets it not."""
+    database.write(lambda s: add(s, "example.com", due_at=1))
+    (claimed,) = claim(database)
+    write_back(database, result(claimed, lane=Lane.SLOW, due_at=11_000))
+    (again,) = claim(database, now=11_000)
+    assert (claimed.lane, again.lane) == (Lane.FRESH, Lane.SLOW)
+    database.write(lambda s: checks.due_now(s, again.identity.id, 11_001))
+    write_back(database, result(again, lane=Lane.SLOW, checked_at=11_002))
+    (asked,) = claim(database, now=11_002)
+    assert (asked.lane, asked.asked) == (Lane.FRESH, True)
+    give_back(database, asked, "one", 11_003)
+    assert claim(database, now=11_003)[0].asked
 
 
 def test_the_earliest_due_is_known(database: Database):

@@ -458,7 +458,7 @@ def test_no_more_are_in_hand_than_allowed(database: Database, server: NameServer
         assert len(others) == 16
         assert server.asked(rtype="SOA") == 4
 
-    run(database, story, server, limits=Limits(at_once=4, grace=0), budget=PATIENT)
+    run(database, story, server, limits=Limits(at_once=4, grace=0, patience=HOUR), budget=PATIENT)
 
 
 def test_one_slow_identity_holds_up_no_other(database: Database, server: NameServer) -> None:

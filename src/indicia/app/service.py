@@ -209,6 +209,8 @@ class Service:
             forget=self._forget_answers,
             registrable=PublicSuffixes().registrable,
             observe=self.metrics.checked,
+            # A zone hears of a question once from each perspective. The playground may be asked at any rate.
+            zone_rate=None if self._variant.perspectives else self.settings.zone_rate / len(eyes.names),
         )
         verifying.start()
         self._endings.append(("verifier", verifying.stop))

@@ -26,7 +26,7 @@ from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool
 from indicia.verifier.advisor import Advisor
 from indicia.verifier.checker import Eyes
-from indicia.verifier.engine import Engine
+from indicia.verifier.engine import Engine, Limits
 
 log = structlog.get_logger("indicia")
 
@@ -46,7 +46,8 @@ class Verifying:
 
     `forget` is told of a token set whose tokens answer otherwise from now on, `observe` of every concluded
     check; `pool` is how many key pairs to keep of each length; `registrable` returns the domain of the
-    organisation that a domain belongs to.
+    organisation that a domain belongs to; `zone_rate` is how many questions a second one zone is asked
+    through each perspective, None for as many as there are.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Verifying:
         forget: Callable[[TokenSet], None],
         registrable: Callable[[str], str],
         observe: Callable[[Conclusion, float], None],
+        zone_rate: float | None,
     ) -> None:
         settings, database = installation.settings, installation.database
         self._database = database
@@ -77,6 +79,7 @@ class Verifying:
             give_key=self._give_key,
             random=_random,
             observe=observe,
+            limits=Limits(zone_rate=zone_rate),
         )
         self.keeper = KeyKeeper(
             database,

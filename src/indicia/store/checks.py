@@ -13,11 +13,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from indicia.domain.fairness import Lane
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, TokenSet
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant, Span
@@ -37,13 +39,15 @@ _i = tables.identity.c
 class Claim:
     """An identity that is due, and everything needed to look at it.
 
-    `asked` says that a person asked. `error`, `soa` and `zone_cut` are those of the last check.
+    `asked` says that a person asked. `error`, `soa` and `zone_cut` are those of the last check, `lane` is
+    where it stood.
     """
 
     identity: Identity
     token_set: TokenSet | None
     facets: dict[Facet, FacetState]
     shard: int
+    lane: Lane
     interval: Span
     asked: bool
     last_checked_at: Instant | None
@@ -58,7 +62,7 @@ class CheckResult:
     """What a check of a claimed identity found, for the generation its expectation had.
 
     `facets` are the states that changed or were confirmed. `succeeded_at` of None keeps the last success;
-    `due_at` of None is never.
+    `due_at` of None is never. `lane` is where it stands from now on.
     """
 
     identity_id: int
@@ -74,6 +78,7 @@ class CheckResult:
     zone_cut: str | None = None
     evidence: tuple[evidence.Evidence, ...] = ()
     sightings: tuple[key_lives.Sighting, ...] = ()
+    lane: Lane = Lane.ROUTINE
 
 
 def shard_of(name: str) -> int:
@@ -82,15 +87,19 @@ def shard_of(name: str) -> int:
 
 
 _NEVER_LOOKED: Final[dict[str, Cell]] = {
-    "lease_until": None, "lease_owner": None, "asked": 0, "last_checked_at": None, "last_success_at": None,
-    "error": None, "zone_cut": None, **rows.soa_columns(None),
+    "lease_until": None, "lease_owner": None, "asked": 0, "lane": int(Lane.FRESH), "last_checked_at": None,
+    "last_success_at": None, "error": None, "zone_cut": None, **rows.soa_columns(None),
 }  # fmt: skip
-_KEPT_BY_SCHEDULE: Final = frozenset(_NEVER_LOOKED) - {"lease_until", "lease_owner", "asked"}
+_KEPT_BY_SCHEDULE: Final = frozenset(_NEVER_LOOKED) - {"lease_until", "lease_owner", "asked", "lane"}
 _SCHEDULE = insert_or_replace(tables.verification, keep=_KEPT_BY_SCHEDULE)
 _ASK = Prepared(
     sa.update(tables.verification)
     .where(_v.identity_id == sa.bindparam("of_id"), _v.due_at.is_not(None))
-    .values(asked=1, due_at=sa.case((_v.lease_owner.is_(None), sa.bindparam("now")), else_=_v.due_at))
+    .values(
+        asked=1,
+        lane=sa.literal_column(str(int(Lane.FRESH))),
+        due_at=sa.case((_v.lease_owner.is_(None), sa.bindparam("now")), else_=_v.due_at),
+    )
 )
 
 
@@ -142,6 +151,12 @@ _FREE = sa.or_(_v.lease_until.is_(None), _v.lease_until <= sa.bindparam("lease_n
 _IS_DUE = (_v.due_at <= sa.bindparam("now", type_=sa.BigInteger), _FREE)
 
 
+def _in(lane: Lane) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the condition of a lane, spelled so that both databases see which index serves it."""
+    equal = _v.lane == sa.literal_column(str(int(lane)))
+    return (equal,) if lane is Lane.ROUTINE else (equal, _v.lane != sa.literal_column(str(int(Lane.ROUTINE))))
+
+
 def _in_each_shard(first: sa.Select[tuple[object, ...]], *, locked: bool) -> Prepared:
     """Return the statement that reads the head of the due index of some shards.
 
@@ -164,12 +179,46 @@ def _in_each_shard(first: sa.Select[tuple[object, ...]], *, locked: bool) -> Pre
 
 
 _HEADS = _in_each_shard(
-    sa.select(_v.due_at, _v.identity_id).where(*_IS_DUE).order_by(_v.due_at).limit(sa.bindparam("head")),
+    sa.select(_v.due_at, _v.identity_id)
+    .where(*_in(Lane.ROUTINE), *_IS_DUE)
+    .order_by(_v.due_at)
+    .limit(sa.bindparam("head")),
     locked=True,
 )
 _EARLIEST = _in_each_shard(
-    sa.select(_v.due_at).where(_v.due_at.is_not(None), _FREE).order_by(_v.due_at).limit(1), locked=False
+    sa.select(_v.due_at)
+    .where(*_in(Lane.ROUTINE), _v.due_at.is_not(None), _FREE)
+    .order_by(_v.due_at)
+    .limit(1),
+    locked=False,
 )
+
+
+def _beside_the_routine(lane: Lane, *, newest: bool = False) -> Prepared:
+    """Return the statement that reads the head of a short queue, or its tail, for some shards."""
+    return Prepared(
+        sa.select(_v.due_at, _v.identity_id)
+        .where(*_in(lane), *_IS_DUE, _v.shard.in_(sa.bindparam("shards", expanding=True)))
+        .order_by(_v.due_at.desc() if newest else _v.due_at)
+        .limit(sa.bindparam("head"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+_NEWEST = _beside_the_routine(Lane.FRESH, newest=True)
+_OLDEST = _beside_the_routine(Lane.FRESH)
+_SLOW = _beside_the_routine(Lane.SLOW)
+_EARLIEST_IN = {
+    lane: Prepared(
+        sa.select(_v.due_at)
+        .where(
+            *_in(lane), _v.due_at.is_not(None), _FREE, _v.shard.in_(sa.bindparam("shards", expanding=True))
+        )
+        .order_by(_v.due_at)
+        .limit(1)
+    )
+    for lane in (Lane.FRESH, Lane.SLOW)
+}
 
 
 def _of_shards(s: Session, statement: Prepared, shards: Sequence[int], **given: int) -> list[Row]:
@@ -198,6 +247,7 @@ def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
             "token_set": documents.token_set(dialect),
             "facets": documents.facets(dialect),
             "shard": _v.shard,
+            "lane": _v.lane,
             "interval": _v.interval_ms,
             "asked": sa.case((_v.asked == 1, 1), else_=0),
             "last_checked_at": _v.last_checked_at,
@@ -230,14 +280,20 @@ def claim(
     lease_until: Instant,
     shards: Sequence[int] = ALL_SHARDS,
     limit: int,
+    slow: int | None = None,
     lease_now: Instant | None = None,
 ) -> list[Claim]:
-    """Take what is due in these shards, the longest waiting first, for this owner until `lease_until`.
+    """Take what is due in these shards for this owner until `lease_until`; at most `slow` of the slow ones.
 
-    Two owners never hold the same identity. A list shorter than `limit` means that nothing else is due.
+    Two owners never hold the same identity. A list shorter than `limit` means that nothing else is due, but
+    for slow ones. Where there is more, up to three quarters are what somebody waits for, half of that the
+    newest and half the oldest, so that a crowd keeps nobody waiting who comes after it; the rest, the longest
+    waiting first.
     """
     real = now if lease_now is None else lease_now
-    ids = _due_ids(s, shards, limit, now=now, lease_now=real)
+    if not shards:
+        return []
+    ids = _due_ids(s, shards, limit, limit if slow is None else slow, now=now, lease_now=real)
     if not ids:
         return []
     # Before the lease is written, so that `asked` is what it was.
@@ -247,9 +303,27 @@ def claim(
     return [found[identity_id] for identity_id in ids if identity_id in found]
 
 
-def _due_ids(s: Session, shards: Sequence[int], limit: int, *, now: Instant, lease_now: Instant) -> list[int]:
-    if not shards:
-        return []
+def _due_ids(
+    s: Session, shards: Sequence[int], limit: int, slow: int, *, now: Instant, lease_now: Instant
+) -> list[int]:
+    def head(statement: Prepared, count: int) -> list[int]:
+        if count <= 0:
+            return []
+        return [row[1] for row in s.all(statement, shards=shards, head=count, now=now, lease_now=lease_now)]
+
+    oldest = head(_OLDEST, limit)
+    newest = head(_NEWEST, limit // 2) if len(oldest) == limit else []
+    fresh = list(dict.fromkeys(each for both in zip_longest(newest, oldest) for each in both if each))
+    routine = _routine_ids(s, shards, limit, now=now, lease_now=lease_now)
+    chosen = fresh[: limit - limit // 4]
+    chosen += head(_SLOW, min(slow, limit - len(chosen)))
+    chosen += routine[: limit - len(chosen)]
+    return chosen + fresh[limit - limit // 4 :][: limit - len(chosen)]
+
+
+def _routine_ids(
+    s: Session, shards: Sequence[int], limit: int, *, now: Instant, lease_now: Instant
+) -> list[int]:
     # Names spread evenly over the shards: twice the even share of each is nearly always enough.
     head = min(limit, 2 * limit // len(shards) + 4)
     due = _of_shards(s, _HEADS, shards, now=now, lease_now=lease_now, head=head)
@@ -280,6 +354,7 @@ _FINISH = Prepared(
         lease_until=None,
         # Somebody asked while the check ran: what they asked for comes next.
         due_at=sa.case((_v.asked > 0, sa.bindparam("checked_at")), else_=sa.bindparam("due_at")),
+        lane=sa.case((_v.asked == 1, sa.literal_column(str(int(Lane.FRESH)))), else_=sa.bindparam("lane")),
         interval_ms=sa.bindparam("interval_ms"),
         last_checked_at=sa.bindparam("checked_at"),
         last_success_at=sa.func.coalesce(
@@ -294,6 +369,17 @@ _GIVE_BACK = Prepared(
     sa.update(tables.verification)
     .where(_v.identity_id == sa.bindparam("of_id"), _v.lease_owner == sa.bindparam("owner"))
     .values(lease_owner=None, lease_until=None, due_at=sa.bindparam("now"))
+)
+_PUT_OFF = Prepared(
+    sa.update(tables.verification)
+    .where(_v.identity_id == sa.bindparam("of_id"), _v.lease_owner == sa.bindparam("owner"))
+    .values(
+        lease_owner=None,
+        lease_until=None,
+        due_at=sa.bindparam("due_at"),
+        lane=sa.bindparam("lane"),
+        asked=sa.case((_v.asked == 0, sa.bindparam("asked")), else_=_v.asked),
+    )
 )
 
 
@@ -342,6 +428,7 @@ def _finished(result: CheckResult) -> dict[str, Cell]:
     return {
         "of_id": result.identity_id,
         "due_at": result.due_at,
+        "lane": int(result.lane),
         "interval_ms": result.interval,
         "checked_at": result.checked_at,
         "succeeded_at": result.succeeded_at,
@@ -351,9 +438,32 @@ def _finished(result: CheckResult) -> dict[str, Cell]:
     }
 
 
-def release(s: Session, owner: str, identity_ids: Sequence[int], now: Instant) -> None:
-    """Give back what was claimed and not looked at: it is due at once, for whoever comes."""
-    s.many(_GIVE_BACK, [{"of_id": each, "owner": owner, "now": now} for each in sorted(identity_ids)])
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A claim that is given back without a result, for whoever comes at `due_at`, in this lane."""
+
+    claim: Claim
+    owner: str
+    due_at: Instant
+    lane: Lane
+
+
+def put_off(s: Session, given_back: Iterable[PutOff]) -> None:
+    """Give back what was claimed and not looked at. Who asked for it is remembered."""
+    ordered = sorted(given_back, key=lambda each: each.claim.identity.id)
+    s.many(
+        _PUT_OFF,
+        [
+            {
+                "of_id": each.claim.identity.id,
+                "owner": each.owner,
+                "due_at": each.due_at,
+                "lane": int(each.lane),
+                "asked": int(each.claim.asked),
+            }
+            for each in ordered
+        ],
+    )
 
 
 _MINE = sa.func.substr(
@@ -383,12 +493,18 @@ def void_leases(s: Session, now: Instant, owner_prefix: str = "") -> int:
     return s.run(_VOID, now=now, prefix=owner_prefix)
 
 
-def earliest_due(s: Session, lease_now: Instant, shards: Sequence[int] = ALL_SHARDS) -> Instant | None:
-    """Return when the next identity that nobody holds is due, None when there is none.
+def earliest_due(
+    s: Session, lease_now: Instant, shards: Sequence[int] = ALL_SHARDS, *, slow: bool = True
+) -> Instant | None:
+    """Return when the next identity that nobody holds is due, None when there is none. `slow` counts these too.
 
     Work under a running lease does not count: who waits for long looks again when a lease may have ended.
     """
-    return min((row[0] for row in _of_shards(s, _EARLIEST, shards, lease_now=lease_now)), default=None)
+    due = _of_shards(s, _EARLIEST, shards, lease_now=lease_now)
+    if shards:
+        for lane in (Lane.FRESH, Lane.SLOW) if slow else (Lane.FRESH,):
+            due += s.all(_EARLIEST_IN[lane], shards=shards, lease_now=lease_now)
+    return min((row[0] for row in due), default=None)
 
 
 def unsettled(s: Session, now: Instant) -> int:

@@ -240,6 +240,7 @@ verification = sa.Table(
     _maybe_word("lease_owner"),
     _big("interval_ms"),
     _flag("asked"),
+    _big("lane"),  # domain.fairness.Lane
     _maybe_big("last_checked_at"),
     _maybe_big("last_success_at"),
     _maybe_word("error"),
@@ -249,7 +250,24 @@ verification = sa.Table(
     _maybe_big("soa_serial"),
     _maybe_big("soa_minimum"),
     _maybe_text("zone_cut"),
-    sa.Index(None, "shard", "due_at"),
+    sa.Index(None, "shard", "lane", "due_at"),
+)
+# The queues beside the routine: short, so that one index serves them for all shards.
+sa.Index(
+    "ix_verification_lane_due_at",
+    verification.c.lane,
+    verification.c.due_at,
+    sqlite_where=verification.c.lane != sa.literal_column("1"),
+    postgresql_where=verification.c.lane != sa.literal_column("1"),
+)
+
+# The verifiers that are alive, on a database that has room for several: each looks at a range of the shards.
+verifier = sa.Table(
+    "verifier",
+    metadata,
+    _word("owner", primary_key=True),
+    _big("seen_at"),  # in real time, as leases are
+    sqlite_with_rowid=False,
 )
 
 tag = sa.Table(
@@ -441,24 +459,6 @@ evidence = sa.Table(
     sa.Index(None, "identity_id", "facet", "id"),
 )
 
-audit = sa.Table(
-    "audit",
-    metadata,
-    _key("id"),
-    _big("at"),
-    _word("account"),
-    _text("principal"),
-    _word("access_key"),
-    _text("address"),
-    _word("operation"),
-    _text("resource"),
-    _word("outcome"),
-    _word("request_id"),
-    sa.Index(None, "account", "id"),
-)
-
-# What CREATE TABLE cannot say on both databases.
-STORAGE_PARAMETERS = {
 # What has changed, as it is told: in the history, in mails, to webhooks. Outlives the identity; pruned by age.
 event = sa.Table(
     "event",
@@ -540,13 +540,31 @@ sa.Index(
     postgresql_where=_WAITING,
 )
 
+audit = sa.Table(
+    "audit",
+    metadata,
+    _key("id"),
+    _big("at"),
+    _word("account"),
+    _text("principal"),
+    _word("access_key"),
+    _text("address"),
+    _word("operation"),
+    _text("resource"),
+    _word("outcome"),
+    _word("request_id"),
+    sa.Index(None, "account", "id"),
+)
+
+# What CREATE TABLE cannot say on both databases.
+STORAGE_PARAMETERS = {
     "verification": (
         "fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, "
         "autovacuum_vacuum_cost_delay = 0"
     ),
     "facet_state": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
     "outbox": "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
-}
     "webhook_delivery": (
         "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
     ),
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -20,6 +21,7 @@ from indicia.domain.check import (
     records_to_check,
     sees_whole_key_path,
 )
+from indicia.domain.fairness import lane_after
 from indicia.domain.faults import Fault
 from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
 from indicia.domain.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
@@ -54,8 +56,8 @@ class Found:
 class Checker:
     """Looks at claimed identities. Keeps nothing and stores nothing, but for the keys that `give_key` gives.
 
-    `keys_of` returns the live keys of a token set. `budget` is how long one look may take, in real time. The
-    rest is as `Engine` has it.
+    `keys_of` returns the live keys of a token set. `budget` is how long one look may take, in real time, and
+    `patience` from when on it was slow. The rest is as `Engine` has it.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Checker:
         keys_of: Callable[[TokenSet], Awaitable[Sequence[LiveKey]]],
         random: Callable[[], float],
         budget: Span,
+        patience: Span,
     ) -> None:
         self._eyes = eyes
         self._rules = rules
@@ -76,12 +79,14 @@ class Checker:
         self._keys_of = keys_of
         self._random = random
         self._budget = budget / SECOND
+        self._patience = patience / SECOND
 
     async def check(self, claim: Claim, lease: str) -> Found:
         """Return what the DNS says about the identity now, to be stored under the lease of its claim."""
         # SES stamps "checked" at the start of a look and "success" at its end (spec 5). An absence seen in a
         # look that began before the end of a window was not seen at its end.
         checked_at = self._clock.now()
+        began = time.monotonic()
         rules, identity = self._rules, claim.identity
         records = records_to_check(identity, claim.token_set, claim.facets, rules.service_domain)
         questions = questions_of(records, identity)
@@ -105,7 +110,8 @@ class Checker:
             conclusion = await self._see_keys(identity, token_set, conclusion)
         if conclusion.soa is None and _is_alias(identity, observations):
             conclusion = replace(conclusion, soa=await self._zone_around(identity.name))
-        return Found(claim, conclusion, self._result(claim, lease, conclusion))
+        slow = time.monotonic() - began > self._patience
+        return Found(claim, conclusion, self._result(claim, lease, conclusion, slow=slow))
 
     async def _look(self, questions: Sequence[Question]) -> Observations:
         """Return what is seen within the budget. What takes longer is unknown, and that is our trouble."""
@@ -143,8 +149,9 @@ class Checker:
             return None
         return next((soa for soa in seen if soa is not None), None)
 
-    def _result(self, claim: Claim, lease: str, conclusion: Conclusion) -> CheckResult:
+    def _result(self, claim: Claim, lease: str, conclusion: Conclusion, *, slow: bool) -> CheckResult:
         asked_by = "person" if claim.asked else "schedule"
+        statuses = [verdict.after.status for verdict in conclusion.facets]
         soa = conclusion.soa
         return CheckResult(
             identity_id=conclusion.identity_id,
@@ -162,6 +169,7 @@ class Checker:
                 [evidence.of(conclusion, verdict, asked_by) for verdict in evidence.worth_keeping(conclusion)]
             ),
             sightings=tuple([_sighting(claim, key) for key in conclusion.keys if key.after != key.before]),
+            lane=lane_after(statuses, conclusion.interval, self._rules.pace, slow=slow),
         )
 
 

@@ -42,7 +42,7 @@ class Budget:
     tries: int = 3
     question: float = 10.0
     control: float = 5.0
-    at_once: int = 4096
+    at_once: int = 8192
 
 
 @dataclass(frozen=True, slots=True)

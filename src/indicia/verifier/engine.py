@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,22 +20,27 @@ import structlog
 
 from indicia.clock import Clock, real_now
 from indicia.domain.check import Conclusion, Rules
+from indicia.domain.fairness import Lane
 from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.findings import Finding
 from indicia.domain.identity import TokenSet
 from indicia.domain.key_sight import LiveKey
 from indicia.domain.time import HOUR, SECOND, Instant, Span
 from indicia.store import checks, key_lives
 from indicia.store.checks import Claim
 from indicia.store.database import Database
-from indicia.store.session import Session
+from indicia.verifier.admission import Admission, Later
 from indicia.verifier.checker import Checker, Eyes, Found
+from indicia.verifier.landing import Landing
 
 log = structlog.get_logger(__name__)
 
-from indicia.verifier.landing import Landing
 # While most slots are taken by slow checks, the few that are free are filled this often (seconds): a claim
 # costs nearly the same for one identity as for a hundred.
 _CLAIM_PAUSE: Final = 0.02
+# How far apart looks for due work are (seconds), however often somebody says that there is some: each costs
+# half a millisecond, and what was created together is claimed together.
+_LOOK_PAUSE: Final = 0.005
 # How long results wait for company while checks are running (seconds), and how many need no more of it.
 _COMMIT_PAUSE: Final = 0.004
 _COMPANY: Final = 64
@@ -46,13 +52,18 @@ _BREATH: Final = 0.01
 class Limits:
     """How much the engine takes on.
 
-    `at_once`: identities in hand, being checked or waiting for their commit. `batch`: how many are claimed or
-    committed in one transaction. `budget`: how long one identity may take; a lease is twice that
+    `at_once`: identities in hand, being checked or waiting for their commit, but for those whose check takes
+    longer than `patience`: of these there are at most `slow`, beside the others. `zone_rate`: questions a
+    second to one zone, each through every perspective, None for as many as there are. `batch`: how many are
+    claimed or committed in one transaction. `budget`: how long one identity may take; a lease is twice that
     (verification.md, Schedule). `poll`: how often to look for work that another process made due. `grace`:
     how long checks that run may go on when the engine is stopped. All spans are of real time.
     """
 
     at_once: int = 512
+    slow: int = 256
+    patience: Span = SECOND
+    zone_rate: float | None = None
     batch: int = 256
     budget: Span = 30 * SECOND
     poll: Span = SECOND
@@ -65,6 +76,14 @@ class _Held:
 
     claim: Claim
     lease: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """An identity that is given back without a result, and when it is to come again."""
+
+    held: _Held
+    later: Later
 
 
 class Engine:
@@ -88,7 +107,13 @@ class Engine:
         random: Callable[[], float],
         limits: Limits | None = None,
         observe: Callable[[Conclusion, float], None] | None = None,
+        landing: Landing | None = None,
+        news: Callable[[], None] = lambda: None,
     ) -> None:
+        self._landing = landing or Landing(
+            now=clock.now, patience=2 * rules.pace.verified, again=rules.pace.largest
+        )
+        self._news = news
         self._database = database
         self._clock = clock
         self._owner = owner
@@ -101,21 +126,28 @@ class Engine:
             keys_of=self._keys_of,
             random=random,
             budget=self._limits.budget,
+            patience=self._limits.patience,
+        )
+        self._admission = Admission(
+            slots=self._limits.at_once,
+            slow=self._limits.slow,
+            zone_rate=self._limits.zone_rate,
+            first=rules.pace.first,
+            random=random,
+            now=time.monotonic,
         )
         self._retry_after = rules.pace.first
         self._observe = observe
-        landing: Landing | None = None,
-        news: Callable[[], None] = lambda: None,
         self._leases = 0
-        self._landing = landing or Landing(
-            now=clock.now, patience=2 * rules.pace.verified, again=rules.pace.largest
-        )
-        self._news = news
         self._checking: dict[asyncio.Task[None], _Held] = {}
         self._found: deque[Found] = deque()
-        self._failed: list[_Held] = []
+        self._backs: list[_Back] = []
+        self._young: deque[tuple[float, asyncio.Task[None]]] = deque()  # those that may turn out to be slow
+        self._slow: set[asyncio.Task[None]] = set()
+        self._ended_early: dict[asyncio.Task[None], Later] = {}
         self._worthwhile = max(1, min(self._limits.batch, self._limits.at_once // 4))
         self._claiming = self._committing = False
+        self._looked = float("-inf")  # when the store was asked what is due, in the event loop's time
         self._more = False  # the last claim took all it could: the store was not asked for more
         self._stirred = asyncio.Event()  # there may be something to claim
         self._roomy = asyncio.Event()  # there is room for a batch worth a transaction
@@ -145,11 +177,12 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.TaskGroup() as loops:
-                watching = loops.create_task(self._watch_clock())
+                watching = [loops.create_task(self._watch_clock()), loops.create_task(self._watch_slow())]
                 loops.create_task(self._commit_what_is_found())
                 await self._claim_what_is_due()
                 await self._drain()
-                watching.cancel()
+                for task in watching:
+                    task.cancel()
         finally:
             for task in self._checking:
                 task.cancel()
@@ -184,16 +217,16 @@ class Engine:
 
     @property
     def _busy(self) -> bool:
-        return bool(self._claiming or self._checking or self._found or self._failed or self._committing)
+        return bool(self._claiming or self._checking or self._found or self._backs or self._committing)
 
     async def _anything_due(self) -> bool:
-        due = await self._next_due()
+        due = await self._next_due(slow=True)
         return due is not None and due <= self._clock.now()
 
-    async def _next_due(self) -> Instant | None:
+    async def _next_due(self, *, slow: bool) -> Instant | None:
         # Leases keep real time: a moved clock takes nobody's work away.
         lease_now = real_now()
-        return await self._database.reading(lambda s: checks.earliest_due(s, lease_now))
+        return await self._database.reading(lambda s: checks.earliest_due(s, lease_now, slow=slow))
 
     async def _be_quiet(self) -> None:
         async with self._quiet:
@@ -220,7 +253,9 @@ class Engine:
         if room == 0 or self._leaving.is_set():
             return 0.0
         if not self._more:
-            due, now = await self._next_due(), self._clock.now()
+            await self._await_turn()
+            due = await self._next_due(slow=self._admission.room_for_slow > 0)
+            now = self._clock.now()
             if due is None or due > now:
                 return self._until(due, now)
         claims = await self._take(room)
@@ -228,12 +263,19 @@ class Engine:
         # What was due and could not be had, another engine is taking at this moment.
         return 0.0 if claims else _BREATH
 
+    async def _await_turn(self) -> None:
+        """Wait until the last look is long enough ago."""
+        loop = asyncio.get_running_loop()
+        await _wait(self._leaving, self._looked + _LOOK_PAUSE - loop.time())
+        self._looked = loop.time()
+
     async def _take(self, room: int) -> list[Claim]:
         now, lease_now = self._clock.now(), real_now()
         # Each claim has a lease of its own name: a result held up by a database that was away never lands
         # under a later lease, over what others found meanwhile.
         self._leases += 1
         lease = f"{self._owner}-{self._leases}"
+        slow = self._admission.room_for_slow
         self._claiming = True
         try:
             claims = await self._database.writing(
@@ -244,17 +286,30 @@ class Engine:
                     lease_until=lease_now + 2 * self._limits.budget,
                     lease_now=lease_now,
                     limit=room,
+                    slow=slow,
                 )
             )
             self._database_is_back()
             for claim in claims:
-                held = _Held(claim, lease)
-                task = asyncio.create_task(self._check(held))
-                self._checking[task] = held
-                task.add_done_callback(self._checked)
+                self._admit(_Held(claim, lease))
             return claims
         finally:
             self._claiming = False
+
+    def _admit(self, held: _Held) -> None:
+        """Begin the check, or give the identity back until it is its turn."""
+        later = self._admission.enter(held.claim)
+        if later is not None:
+            self._backs.append(_Back(held, later))
+            self._full.set()
+            return
+        task = asyncio.create_task(self._check(held))
+        self._checking[task] = held
+        if held.claim.lane is Lane.SLOW:
+            self._slow.add(task)
+        else:
+            self._young.append((time.monotonic(), task))
+        task.add_done_callback(self._checked)
 
     async def _room(self) -> int:
         """Return how many identities may be claimed, once there are enough to be worth a transaction."""
@@ -265,7 +320,7 @@ class Engine:
 
     @property
     def _free(self) -> int:
-        return self._limits.at_once - len(self._checking) - len(self._found)
+        return self._admission.slots - len(self._checking) + len(self._slow) - len(self._found)
 
     def _made_room(self) -> None:
         if self._free >= self._worthwhile:
@@ -281,16 +336,41 @@ class Engine:
             await self._clock.wait_until(self._clock.now() + HOUR)
             self._stirred.set()
 
+    async def _watch_slow(self) -> None:
+        """Let checks that last too long for a slot of the quick go over to the slow ones, or end."""
+        patience = self._limits.patience / SECOND
+        while True:
+            await asyncio.sleep(patience / 4)
+            now = time.monotonic()
+            while self._young and (self._young[0][1].done() or self._young[0][0] + patience <= now):
+                _, task = self._young.popleft()
+                if not task.done():
+                    self._is_slow(task)
+            self._made_room()
+
+    def _is_slow(self, task: asyncio.Task[None]) -> None:
+        later = self._admission.linger(self._checking[task].claim)
+        if later is None:
+            self._slow.add(task)
+        else:
+            self._ended_early[task] = later
+            task.cancel()
+
     # -- checking ----------------------------------------------------------------------------------------
 
     def _checked(self, task: asyncio.Task[None]) -> None:
         held = self._checking.pop(task)
+        later = self._ended_early.pop(task, None) or Later(self._retry_after, held.claim.lane)
+        if task in self._slow:
+            self._slow.remove(task)
+            self._admission.left_slow_room(held.claim)
         if task.cancelled():
-            self._failed.append(held)
+            # When the engine is stopped others go on at once.
+            self._backs.append(_Back(held, Later(0, held.claim.lane) if self._leaving.is_set() else later))
         elif (error := task.exception()) is not None:
             # Evidence of nothing. The identity is given back and looked at again a little later.
             log.error("engine.check_failed", identity=held.claim.identity.name, exc_info=error)
-            self._failed.append(held)
+            self._backs.append(_Back(held, later))
         self._full.set()
         if not self._checking or len(self._found) >= _COMPANY:
             self._pressing.set()
@@ -301,6 +381,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         began = loop.time()
         found = await self._checker.check(held.claim, held.lease)
+        self._admission.ended(our_trouble=_is_our_trouble(found.conclusion))
         if self._observe is not None:
             self._observe(found.conclusion, loop.time() - began)
         self._found.append(found)
@@ -315,7 +396,7 @@ class Engine:
         while True:
             await self._full.wait()
             self._full.clear()
-            while self._found or self._failed:
+            while self._found or self._backs:
                 await self._await_company()
                 if not await self._commit():
                     if self._closing.is_set():
@@ -337,22 +418,22 @@ class Engine:
     async def _commit(self) -> bool:
         """Commit a batch of what is there; say whether the database took it. What it did not take stays."""
         batch = [self._found.popleft() for _ in range(min(len(self._found), self._limits.batch))]
-        failed, self._failed = self._failed, []
+        backs, self._backs = self._backs, []
         self._committing = True
         try:
             if batch:
                 await self._store(batch)
                 batch = []
-            if failed:
-                await self._give_back(failed)
-                failed = []
+            if backs:
+                await self._give_back(backs)
+                backs = []
         except Exception as error:  # noqa: BLE001 - whatever the database has, the engine outlives it
             self._database_is_away(error)
             return False
         finally:
             # The results stay good: they land only under the leases that still stand.
             self._found.extendleft(reversed(batch))
-            self._failed.extend(failed)
+            self._backs.extend(backs)
             self._committing = False
             self._made_room()
         self._database_is_back()
@@ -382,15 +463,13 @@ class Engine:
         # A mistake of ours. The lease runs out and the identity is looked at again.
         log.error("engine.result_not_stored", identity=batch[0].claim.identity.name, exc_info=error)
 
-    async def _give_back(self, failed: list[_Held]) -> None:
-        # When the engine is stopped others go on at once; after a mistake of ours nobody is in a hurry.
-        due = self._clock.now() + (0 if self._leaving.is_set() else self._retry_after)
-
-        def release(s: Session) -> None:
-            for held in failed:
-                checks.release(s, held.lease, [held.claim.identity.id], due)
-
-        await self._database.writing(release)
+    async def _give_back(self, backs: list[_Back]) -> None:
+        now = self._clock.now()
+        given = [
+            checks.PutOff(back.held.claim, back.held.lease, now + back.later.wait, back.later.lane)
+            for back in backs
+        ]
+        await self._database.writing(partial(checks.put_off, given_back=given))
 
     async def _drain(self) -> None:
         """Let running checks end, within the grace, and give the others back: the other loop commits both."""
@@ -420,10 +499,14 @@ class Engine:
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
     """Return when the event is set, or after so many seconds."""
-    if not event.is_set():
+    if seconds > 0 and not event.is_set():
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await event.wait()
+
+
+def _is_our_trouble(conclusion: Conclusion) -> bool:
+    return any(verdict.finding is Finding.OUR_RESOLVER for verdict in conclusion.facets)
 
 
 def _tell(found: Found) -> None:

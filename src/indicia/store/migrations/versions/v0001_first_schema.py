@@ -314,6 +314,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         sa.Column("lease_owner", WORD, nullable=True),
         sa.Column("interval_ms", BIG, nullable=False),
         sa.Column("asked", sa.SmallInteger(), nullable=False),
+        sa.Column("lane", BIG, nullable=False),
         sa.Column("last_checked_at", BIG, nullable=True),
         sa.Column("last_success_at", BIG, nullable=True),
         sa.Column("error", WORD, nullable=True),
@@ -326,7 +327,24 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_verification_identity_id"),
         sa.PrimaryKeyConstraint("identity_id", name="pk_verification"),
     )
-    op.create_index("ix_verification_shard_due_at", "verification", ["shard", "due_at"], unique=False)
+    op.create_index(
+        "ix_verification_shard_lane_due_at", "verification", ["shard", "lane", "due_at"], unique=False
+    )
+    op.create_index(
+        "ix_verification_lane_due_at",
+        "verification",
+        ["lane", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("lane != 1"),
+        postgresql_where=sa.text("lane != 1"),
+    )
+    op.create_table(
+        "verifier",
+        sa.Column("owner", WORD, nullable=False),
+        sa.Column("seen_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("owner", name="pk_verifier"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "verification_template",
         sa.Column("account", WORD, nullable=False),
@@ -403,6 +421,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
     )
     op.create_index("ix_verification_link_identity_id", "verification_link", ["identity_id"], unique=False)
     _create_settings()
+    _create_events()
 
     if op.get_context().dialect.name == "postgresql":
         for table, parameters in STORAGE_PARAMETERS.items():
@@ -421,7 +440,6 @@ def _create_settings() -> None:
             ["identity_id"], ["identity.id"], name="fk_identity_notification_identity_id"
         ),
         sa.PrimaryKeyConstraint("identity_id", "type", name="pk_identity_notification"),
-    _create_events()
         sqlite_with_rowid=False,
     )
     op.create_table(
