@@ -304,7 +304,7 @@ def _plain(name: str, now: int) -> Identity:
 def _store(s: Session, identity: Identity, token_set: TokenSet | None, now: int) -> None:
     if token_set is not None:
         zones.add(s, ZONE, now)
-        keys.insert_token_set(s, token_set, now)
+        keys.insert_token_set(s, token_set, now, domain=identity.name)
     identities.insert(s, identity)
 
 

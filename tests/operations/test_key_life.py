@@ -251,8 +251,8 @@ def test_the_keys_of_a_deleted_identity_go_after_the_grace(desk: Desk) -> None:
 
     anew = desk.ask("CreateEmailIdentity", EmailIdentity=NAME).DkimAttributes.Tokens
     assert set(anew).isdisjoint(tokens)
-    earlier = desk.read(lambda s: key_lives.issued_for(s, NAME, limit=10))
-    assert [list(each.tokens) for each in earlier] == [anew, tokens]
+    left = desk.read(lambda s: key_lives.left_by(s, NAME, limit=10))
+    assert [list(each.tokens) for each in left] == [tokens]
 
 
 def test_v1_deletion_leaves_no_key_behind_either(desk: Desk) -> None:

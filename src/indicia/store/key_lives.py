@@ -286,15 +286,19 @@ def sight(s: Session, sightings: Sequence[Sighting], now: Instant) -> None:
     s.many(_TOUCH, [{"of_id": each, "now": now} for each in sets])
 
 
-_EARLIER = Prepared(
+_LEFT = Prepared(
     sa.select(*rows.TOKEN_SET)
-    .where(_t.domain == sa.bindparam("domain"), _t.kind == TokenSetKind.EASY.value)
+    .where(
+        _t.domain == sa.bindparam("domain"),
+        _t.kind == TokenSetKind.EASY.value,
+        _t.abandoned_at.is_not(None),
+    )
     .order_by(_t.id.desc())
     .limit(sa.bindparam("limit"))
 )
 
 
-def issued_for(s: Session, domain: str, *, limit: int) -> list[TokenSet]:
-    """Return the Easy DKIM token sets that were ever issued for a domain, to anybody, the newest first."""
-    found = [rows.token_set(row, 0) for row in s.all(_EARLIER, domain=domain, limit=limit)]
+def left_by(s: Session, domain: str, *, limit: int) -> list[TokenSet]:
+    """Return the Easy DKIM token sets that identities of this name left, anybody's, the newest first."""
+    found = [rows.token_set(row, 0) for row in s.all(_LEFT, domain=domain, limit=limit)]
     return [token_set for token_set in found if token_set is not None]

@@ -14,20 +14,22 @@ import msgspec
 
 from indicia.clock import Clock
 from indicia.domain.check import RecordVerdict, Rules, judge_record
-from indicia.domain.explanation import explain, found_values
+from indicia.domain.explanation import Explanation, explain, found_values
 from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.findings import Finding
 from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
 from indicia.domain.names import IdentityName, fold, shown
 from indicia.domain.probing import Refined
-from indicia.domain.records import expected_records
+from indicia.domain.records import Purpose, expected_records
 from indicia.domain.time import Instant, rfc3339
-from indicia.domain.verification import own_status
+from indicia.domain.verification import Sight, own_status
 from indicia.store import identities
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
 from indicia.verifier.checker import Eyes
 from indicia.verifier.evidence import SeenObservation, seen
 from indicia.verifier.investigation import Investigator
+from indicia.verifier.key_diagnosis import remarks
 
 
 class Verdict(Enum):
@@ -114,6 +116,7 @@ class Doctor:
         refined: dict[RecordVerdict, Refined] = {}
         if self.investigator is not None:
             refined = await self.investigator.investigate(_domain_of(view.identity), verdicts, siblings)
+        further = await remarks(self.database, self.eyes, self.rules, view, verdicts)
         return Diagnosis(
             identity=view.identity.name,
             checked_at=rfc3339(now),
@@ -121,7 +124,10 @@ class Doctor:
             next_check_at=_maybe(view.due_at),
             deadline=_maybe(_deadline(view.facets)),
             perspectives=PerspectivesAsked(self.perspectives, self.rules.quorum),
-            records=tuple(_diagnosed(verdict, refined.get(verdict)) for verdict in verdicts),
+            records=(
+                *(_diagnosed(verdict, refined.get(verdict)) for verdict in verdicts),
+                *(_shown(remark.verdict, remark.finding, remark.words) for remark in further),
+            ),
         )
 
 
@@ -142,14 +148,20 @@ def _deadline(facets: Mapping[Facet, FacetState]) -> Instant | None:
 def _diagnosed(verdict: RecordVerdict, refined: Refined | None) -> DiagnosedRecord:
     refined = refined or Refined(verdict.finding)
     words = explain(verdict.record, refined.finding, verdict.observations, refined.detail)
+    return _shown(verdict, refined.finding, words)
+
+
+def _shown(verdict: RecordVerdict, finding: Finding, words: Explanation) -> DiagnosedRecord:
+    left_over = finding is Finding.OTHER_IDENTITY and verdict.sight is Sight.PRESENT
+    purpose = Purpose.DKIM if verdict.record.purpose is Purpose.KEY else verdict.record.purpose
     return DiagnosedRecord(
-        facet=verdict.record.purpose.value,
+        facet=purpose.value,
         name=verdict.record.name,
         type=verdict.record.rtype.name,
-        expected=verdict.record.value,
-        required=verdict.record.required,
+        expected="" if left_over else verdict.record.value,
+        required=verdict.record.required and not left_over,
         found=found_values(verdict.observations),
-        finding=refined.finding.value,
+        finding=finding.value,
         explanation=words.explanation,
         fix=words.fix,
         observations=tuple(map(seen, verdict.observations)),
