@@ -66,10 +66,11 @@ class ZoneRates:
         """
         rested, tail = self._zones.get(zone, (now, now))
         span = questions / self.rate
-        if rested <= now or rested + span <= now + _BURST:
+        burst = max(_BURST, span)
+        if rested + span <= now + burst:
             self._keep(zone, max(rested, now) + span, tail, now)
             return 0.0
-        place = max(tail, rested - _BURST) + span
+        place = max(tail, rested - burst) + span
         self._keep(zone, rested, place, now)
         return max(place - now, span)
 

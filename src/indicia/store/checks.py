@@ -496,7 +496,7 @@ def void_leases(s: Session, now: Instant, owner_prefix: str = "") -> int:
 def earliest_due(
     s: Session, lease_now: Instant, shards: Sequence[int] = ALL_SHARDS, *, slow: bool = True
 ) -> Instant | None:
-    """Return when the next identity that nobody holds is due, None when there is none. `slow` counts these too.
+    """Return when the next identity that nobody holds is due, None when there is none. `slow`: these as well.
 
     Work under a running lease does not count: who waits for long looks again when a lease may have ended.
     """

@@ -1,0 +1,144 @@
+"""Nobody's trouble delays anybody else: rates of zones, shares of the slow, how much our resolvers bear."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indicia.domain.fairness import Lane, Party, Pressure, Shares, ZoneRates, lane_after
+from indicia.domain.identity import Status
+from indicia.domain.schedule import Pace
+from indicia.domain.time import DAY, MINUTE, SECOND
+
+PACE = Pace(first=10 * SECOND, largest=15 * MINUTE, verified=DAY)
+
+visits = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 14)), min_size=1, max_size=80)
+
+
+@given(visits, st.sampled_from([0.5, 3, 20, 400]))
+def test_a_zone_is_asked_its_rate_and_twice_that_after_a_rest(
+    arrivals: list[tuple[float, int]], rate: float
+) -> None:
+    """In any stretch of time: no more questions than the rate gives, two seconds' worth, and one check."""
+    rates = ZoneRates(rate)
+    now = 0.0
+    asked: list[tuple[float, int]] = []
+    for pause, questions in arrivals:
+        now += pause
+        if rates.wait("example.com", questions, now) == 0:
+            asked.append((now, questions))
+
+    for first in range(len(asked)):
+        total = 0
+        for at, questions in asked[first:]:
+            total += questions
+            oversize = max(0, questions - 2 * rate)  # a check that is more than the burst is made whole
+            assert total <= rate * (at - asked[first][0]) + 2 * rate + max(oversize, 14 - 2 * rate, 0) + 1e-6
+
+
+@given(st.integers(1, 300), st.integers(1, 7), st.sampled_from([2, 20, 100]))
+def test_who_is_told_to_come_back_is_let_in_then(crowd: int, questions: int, rate: int) -> None:
+    """A crowd that is due at once goes through at the rate: nobody comes back in vain."""
+    rates = ZoneRates(rate)
+    later = sorted(wait for _ in range(crowd) if (wait := rates.wait("example.com", questions, 0.0)))
+
+    # Each a little later than the one before was: what is late holds up the next by as much.
+    back = [at + 1e-6 * place for place, at in enumerate(later, 1)]
+    assert [rates.wait("example.com", questions, at) for at in back] == [0.0] * len(back)
+    assert crowd == 1 or later == [] or later[-1] <= crowd * questions / rate
+
+
+@given(visits)
+def test_zones_do_not_hold_up_each_other(arrivals: list[tuple[float, int]]) -> None:
+    """What one zone is asked changes nothing for another."""
+    alone, beside = ZoneRates(20), ZoneRates(20)
+    now = 0.0
+    for pause, questions in arrivals:
+        now += pause
+        beside.wait("busy.example", 14, now)
+        assert alone.wait("example.com", questions, now) == beside.wait("example.com", questions, now)
+
+
+def test_zones_that_have_rested_are_forgotten() -> None:
+    """A million zones a day do not fill the memory."""
+    rates = ZoneRates(20)
+    for number in range(10_000):
+        rates.wait(f"d{number}.example", 4, float(number))
+
+    assert len(rates) <= 1025
+
+
+parties = st.builds(
+    Party, st.sampled_from("ab"), st.sampled_from(["", "ns1", "ns2"]), st.sampled_from(["x", "y", "z"])
+)
+
+
+@given(st.lists(st.tuples(st.booleans(), parties), max_size=400), st.integers(1, 64))
+def test_nobody_has_more_than_a_share_of_the_slow_ones(moves: list[tuple[bool, Party]], room: int) -> None:
+    """However they come and go: the room holds, and so does each zone's, servers' and account's share."""
+    shares = Shares(room)
+    inside: list[Party] = []
+    for enters, party in moves:
+        if enters and shares.take(party):
+            inside.append(party)
+        elif not enters and inside:
+            shares.give(inside.pop())
+        assert shares.taken == len(inside) <= room
+        for name, part, of in (("zone", 16, "xyz"), ("servers", 8, ["ns1", "ns2"]), ("account", 4, "ab")):
+            for each in of:
+                assert sum(getattr(one, name) == each for one in inside) <= max(1, room // part)
+
+
+def test_who_has_its_share_is_not_trusted_and_others_are() -> None:
+    """A zone, or a set of servers, that is slow now is slow for the next one too; an account is not."""
+    shares = Shares(64)
+    for _ in range(4):
+        assert shares.take(Party("a", "ns1", "x"))
+
+    assert not shares.trusts(Party("b", "ns9", "x"))
+    assert shares.trusts(Party("a", "ns1", "y"))
+    for _ in range(4):
+        assert shares.take(Party("a", "ns1", "y"))
+    assert not shares.trusts(Party("b", "ns1", "z"))
+    assert shares.trusts(Party("a", "ns2", "z"))
+    assert shares.trusts(Party("a", "", "new"))
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=300))
+def test_pressure_stays_between_its_bounds(ends: list[tuple[float, bool]]) -> None:
+    """Never nothing, never more than there is."""
+    pressure, now = Pressure(512), 0.0
+    for pause, trouble in ends:
+        now += pause
+        pressure.ended(now, our_trouble=trouble)
+        assert 16 <= pressure.slots <= 512
+
+
+def test_trouble_halves_and_success_restores() -> None:
+    """A crowd that fails together counts once; when it is over there is soon as much as before."""
+    pressure = Pressure(512)
+    for _ in range(100):
+        pressure.ended(0.0, our_trouble=True)
+    assert pressure.slots == 256
+    for second in range(1, 20):
+        pressure.ended(float(second), our_trouble=True)
+    assert pressure.slots == 16
+    for _ in range(600):
+        pressure.ended(20.0, our_trouble=False)
+    assert pressure.slots == 512
+
+
+@pytest.mark.parametrize(
+    ("statuses", "interval", "slow", "lane"),
+    [
+        ([Status.PENDING], 10 * SECOND, False, Lane.FRESH),
+        ([Status.SUCCESS, Status.PENDING], MINUTE, False, Lane.FRESH),
+        ([Status.PENDING], PACE.largest, False, Lane.ROUTINE),
+        ([Status.SUCCESS], 10 * SECOND, False, Lane.ROUTINE),
+        ([Status.PENDING], 10 * SECOND, True, Lane.SLOW),
+    ],
+)
+def test_where_an_identity_queues(statuses: list[Status], interval: int, slow: bool, lane: Lane) -> None:
+    """Before others while somebody waits for it, apart when it was slow."""
+    assert lane_after(statuses, interval, PACE, slow=slow) is lane
