@@ -306,7 +306,11 @@ sys.exit(int(sys.argv[1]))
 
 
 # Makes standard input the terminal that controls the session, and becomes the command.
-ON_OUR_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+ON_OUR_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def test_a_command_runs_in_it_and_ends_it(tmp_path: Path) -> None:

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 
 import pytest
+from cyclopts import App
 from invocation import Run
 
 from indicia.cli import COMMANDS, application
 
-LEAVES = [
-    ("serve",),
-    ("env",),
-    ("key", "create"),
-    ("key", "list"),
-    ("key", "revoke"),
-    ("account", "create"),
-    ("account", "list"),
-    ("config", "check"),
-    ("config", "show"),
-    ("migrate",),
-    ("master-key", "create"),
-    ("master-key", "rotate"),
-]
+# Every command, and what its help has to name: where it finds its settings, or the service that it speaks to.
+SETTINGS, SERVICE = "--config", "--endpoint-url"
+LEAVES = {
+    ("serve",): SETTINGS,
+    ("sandbox",): SETTINGS,
+    ("sandbox", "publish"): SERVICE,
+    ("sandbox", "withdraw"): SERVICE,
+    ("sandbox", "clock"): SERVICE,
+    ("sandbox", "clock", "advance"): SERVICE,
+    ("sandbox", "outbox"): SERVICE,
+    ("sandbox", "reset"): SERVICE,
+    ("doctor",): SERVICE,
+    ("records",): SERVICE,
+    ("env",): SETTINGS,
+    ("key", "create"): SETTINGS,
+    ("key", "list"): SETTINGS,
+    ("key", "revoke"): SETTINGS,
+    ("account", "create"): SETTINGS,
+    ("account", "list"): SETTINGS,
+    ("account", "approve"): SETTINGS,
+    ("account", "deny"): SETTINGS,
+    ("config", "check"): SETTINGS,
+    ("config", "show"): SETTINGS,
+    ("migrate",): SETTINGS,
+    ("master-key", "create"): SETTINGS,
+    ("master-key", "rotate"): SETTINGS,
+}
+# These go on running, and print log lines.
+RUNNING = {("serve",), ("sandbox",)}
 
 
 def test_the_version_is_the_one_that_is_installed(indicia: Run) -> None:
@@ -45,25 +63,32 @@ def test_help_names_every_command(indicia: Run) -> None:
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=" ".join)
 def test_every_command_has_help(indicia: Run, leaf: tuple[str, ...]) -> None:
-    """`--help` explains the command, and names `--json` where it prints anything."""
+    """`--help` says what it does and what it works on, and names `--json` where it prints anything."""
     done = indicia(*leaf, "--help")
 
-    assert done.status == 0
+    assert (done.status, done.err) == (0, "")
     assert done.out.startswith(f"Usage: indicia {' '.join(leaf)}")
-    assert "--config" in done.out
-    assert ("--json" in done.out) is (leaf != ("serve",))  # which prints log lines
+    assert re.match(r"Usage: .*\n\n[A-Z]", done.out)
+    assert LEAVES[leaf] in done.out
+    if LEAVES[leaf] is SERVICE:
+        assert "--region" in done.out
+        assert "--profile" in done.out
+    assert ("--json" in done.out) is (leaf not in RUNNING)
+
+
+def leaves(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield every command that does something."""
+    names = [name for name in app if not name.startswith("-")]
+    if path and (app.default_command is not None or not names):
+        yield path
+    for name in names:
+        yield from leaves(app[name], (*path, name))
 
 
 def test_the_list_above_is_complete() -> None:
     """No command escapes the test before this one."""
-    own = {name for name, place, _ in COMMANDS if place.startswith("indicia.cli.")}
-    listed = {leaf[0] for leaf in LEAVES}
-    app = application()
-
-    for name in own & listed:
-        subcommands = {leaf[1] for leaf in LEAVES if leaf[0] == name and len(leaf) > 1}
-        found = {found for found in app[name] if not found.startswith("-")}
-        assert found == subcommands, name
+    assert set(leaves(application())) == LEAVES.keys()
+    assert {leaf[0] for leaf in LEAVES} == {name for name, *_ in COMMANDS}
 
 
 @pytest.mark.parametrize(
@@ -87,6 +112,11 @@ def test_the_list_above_is_complete() -> None:
         (("serve", "--config", "no.toml"), 2, "no.toml: cannot be read: No such file or directory"),
         (("config", "check", "--quorum", "0"), 2, '--quorum: "0" is not a whole number from 1 to 1000000000'),
         (("env",), 1, "there is no access key in "),
+        (("doctor",), 2, "name the identity to look at: indicia doctor example.com"),
+        (("doctor", "example.com", "--endpoint-url", "http://127.0.0.1:1"), 2, "nothing answers at "),
+        (("records", "x.example", "--endpoint-url", "ftp://x"), 2, "the endpoint ftp://x is not http://"),
+        (("records", "x.example", "--profile", "nobody"), 2, "there is no profile nobody in the AWS shared"),
+        (("sandbox", "reset", "--endpoint-url", "http://127.0.0.1:1"), 2, "nothing answers at "),
         (("key", "create", "--account", "1"), 2, '--account: "1" is not an account number of 12 digits'),
         (("key", "create", "--user", "a b"), 2, '--user: "a b" is not 1 to 64 letters, digits and +=,.@_-'),
         (("key", "create"), 2, "there is no operator's account yet: name one with --account"),
@@ -136,6 +166,7 @@ def test_a_command_loads_only_what_it_needs() -> None:
     assert loaded_by("--version") & {"cyclopts", "indicia.settings", *database} == set()
     assert loaded_by("--help") & {"indicia.cli.serve", "indicia.cli.options", *database} == set()
     assert loaded_by("config", "check") & database == set()
+    assert loaded_by("sandbox", "reset", "--endpoint-url", "http://127.0.0.1:1") & database == set()
 
 
 def test_the_module_is_the_command() -> None:

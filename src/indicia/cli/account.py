@@ -17,6 +17,7 @@ from indicia.credentials import new_account
 from indicia.domain.account import ReviewStatus
 from indicia.domain.time import Instant
 from indicia.installation import ensure_account
+from indicia.settings import Settings
 from indicia.settings.words import parse_account, parse_mailbox
 from indicia.store import access, account_regions
 from indicia.store.account_regions import AccountRegion, Review
@@ -59,13 +60,14 @@ def approve(
     *,
     region: Region = None,
     config: Config = None,
+    json: Json = False,
     place: PlaceFlags = NO_PLACE,
 ) -> None:
     """Give an account production access: it may write to anybody, not to verified recipients alone.
 
     Answers what the account asked for with PutAccountDetails. With --region it need not have asked.
     """
-    _decide(account, region, ReviewStatus.GRANTED, config, place)
+    _decide(account, region, ReviewStatus.GRANTED, settings_of(config, place), json=json)
 
 
 @app.command
@@ -74,19 +76,17 @@ def deny(
     *,
     region: Region = None,
     config: Config = None,
+    json: Json = False,
     place: PlaceFlags = NO_PLACE,
 ) -> None:
     """Deny an account production access, or take it away again.
 
     Answers what the account asked for with PutAccountDetails. With --region it need not have asked.
     """
-    _decide(account, region, ReviewStatus.DENIED, config, place)
+    _decide(account, region, ReviewStatus.DENIED, settings_of(config, place), json=json)
 
 
-def _decide(
-    account: str, region: str | None, status: ReviewStatus, config: Config, place: PlaceFlags
-) -> None:
-    tree = settings_of(config, place)
+def _decide(account: str, region: str | None, status: ReviewStatus, tree: Settings, *, json: bool) -> None:
     try:
         number = parse_account(account)
     except ValueError as refused:
@@ -99,6 +99,9 @@ def _decide(
         raise CommandError(f"there is no account {number}")
     if not decided:
         raise CommandError(f"account {number} has asked for nothing; name a region to decide all the same")
+    if json:
+        print_json({"Account": number, "Regions": decided, "Status": status.value})
+        return
     for each in decided:
         print(f"{number} {each} {status.value}")
 

@@ -168,7 +168,7 @@ def find(where: Where) -> Service:
     region = where.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     region = region or shared.get("region") or (running.region if running else "us-east-1")
     if not url:
-        if not is_sandbox(_SANDBOX_URL):
+        if not _runs_by_itself():
             raise CommandError(
                 f"there is no service to ask: nothing is running on {data_dir}; start `indicia serve` there,"
                 " set INDICIA_DATA_DIR, or give --endpoint-url",
@@ -193,20 +193,32 @@ def steer(service: Service, method: str, place: str, body: Mapping[str, Any] | N
     encoded = json.dumps(body or {}).encode()
     status, answer = send(service.url, method, _SANDBOX_PLACE + place, headers, encoded)
     if status == 404:
-        raise CommandError(
+        raise NoSandboxError(
             f"what answers at {service.url} is not a sandbox: start one with `indicia sandbox`", status=USAGE
         )
     document: dict[str, Any] = answered(status, answer)
     return document
 
 
+class NoSandboxError(CommandError):
+    """What answers is something else."""
+
+
 def is_sandbox(url: str) -> bool:
-    """Say whether a sandbox answers there."""
+    """Say whether it is a sandbox that answers there. Raises `CommandError` when nothing does."""
     try:
         steer(Service(url, "", "", ""), "GET", "clock")
-    except CommandError:
+    except NoSandboxError:
         return False
     return True
+
+
+def _runs_by_itself() -> bool:
+    """Say whether there is a sandbox that was started without a word."""
+    try:
+        return is_sandbox(_SANDBOX_URL)
+    except CommandError:
+        return False
 
 
 def _key(environ: Mapping[str, str], shared: Mapping[str, str], data_dir: Path) -> tuple[str, str] | None:
