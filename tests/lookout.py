@@ -61,7 +61,9 @@ WINDOW = 72 * HOUR
 NEGATIVE_TTL = 5 * SECOND
 PACE = Pace(first=10 * SECOND, largest=15 * MINUTE, verified=DAY)
 # Silence is noticed soon; a loaded machine still answers in time.
-QUICK = Budget(exchange=0.25, tries=2, question=2.0, control=0.3)
+QUICK = Budget(exchange=0.4, tries=2, question=2.0, control=0.5)
+# For what is held up on purpose, and for crowds: nothing is asked twice.
+PATIENT = Budget(exchange=20.0, tries=1, question=20.0)
 LIMITS = Limits(poll=50)
 
 _numbers = itertools.count()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from lookout import ACCOUNT, NEGATIVE_TTL, PACE, REGION, WINDOW, Lookout, run
+from lookout import ACCOUNT, NEGATIVE_TTL, PACE, PATIENT, REGION, WINDOW, Lookout, run
 from nameserver import NameServer, Trick, Zone
 
 from indicia.domain.faults import Fault, FaultKind
@@ -226,4 +226,4 @@ def test_many_look_at_once(database: Database, server: NameServer) -> None:
         assert lookout.status(NAME) is Status.SUCCESS
         assert msgspec.json.encode(seen[0])
 
-    run(database, story, server)
+    run(database, story, server, budget=PATIENT)

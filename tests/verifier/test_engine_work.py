@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lookout import LIMITS, PACE, WINDOW, Lookout, easy_dkim, run, until
+from lookout import LIMITS, PACE, PATIENT, WINDOW, Lookout, easy_dkim, run, until
 from nameserver import NameServer, Trick
 from postgres import PostgresServer
 
@@ -19,12 +19,10 @@ from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.store import checks, schema
 from indicia.store.database import Database
 from indicia.store.sqlite import connect
-from indicia.verifier.client import Budget
 from indicia.verifier.engine import Limits
 
 NAME = "example.com"
 NEVER = Limits(poll=HOUR)  # an engine that is not told looks again when the test is long over
-PATIENT = Budget(exchange=20.0, tries=1, question=20.0)
 
 
 @pytest.fixture
