@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench import api, report
+from bench import api, report, steps
 from bench.load import NoLoadToolError
 from bench.plan import Plan
 from bench.report import Aim, Section
@@ -16,6 +16,7 @@ from bench.report import Aim, Section
 # What can be measured, by the name that --only takes.
 GROUPS: Final[dict[str, Callable[[Plan], tuple[list[Section], list[Aim]]]]] = {
     "api": api.measure,
+    "steps": steps.measure,
 }
 
 

@@ -20,7 +20,7 @@ from indicia import ready
 
 _START_WITHIN: Final = 120.0  # seconds; moto with 100,000 identities takes some
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_OWN = ("HOME", "PATH", "LANG", "TMPDIR", "VIRTUAL_ENV")
+_OWN: Final = ("HOME", "PATH", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 
 # Everything on ports of its own; no limits, since one account asks for everything.
 SETTINGS: Final = {

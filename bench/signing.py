@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3  # type: ignore[import-untyped]
+from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
+from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.credentials import Credentials  # type: ignore[import-untyped]
 
 REGION = "us-east-1"
 # Signed, so the same for every server: whom a request is for is not what is measured.
@@ -70,6 +73,16 @@ def _octets(request: Any) -> bytes:
     body = body.encode() if isinstance(body, str) else bytes(body)
     lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def sign_alone(key: Key) -> Callable[[], None]:
+    """Return a call of botocore's signer on a small request, which is signed anew each time."""
+    signer = SigV4Auth(Credentials(key.id, key.secret), "ses", REGION)
+
+    def sign() -> None:
+        signer.add_auth(AWSRequest("GET", f"{_ENDPOINT}/v2/email/identities/example.com"))
+
+    return sign
 
 
 def write(path: Path, requests: Iterable[bytes]) -> None:
