@@ -7,7 +7,7 @@ whatever the order of arrival. What the operation does not know is ignored.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
@@ -68,20 +68,25 @@ def _tree(form: bytes) -> dict[str, _Node]:
     if form.count(b"&") >= MOST_PARAMETERS:
         raise Fault(FaultKind.MALFORMED_QUERY, f"A request has at most {MOST_PARAMETERS} parameters.")
     tree: dict[str, _Node] = {}
-    for pair in form.split(b"&"):
-        if not pair:
-            continue
-        key, _, value = pair.partition(b"=")
-        name = _text(key)
+    for name, value in _pairs(form):
         if "." not in name:
-            held = tree.setdefault(name, _text(value))
+            held = tree.setdefault(name, value)
             if isinstance(held, dict):
-                held.setdefault("", _text(value))
+                held.setdefault("", value)
             continue
         parts = name.split(".", DEEPEST)
         if len(parts) <= DEEPEST:
-            _place(tree, parts, _text(value))
+            _place(tree, parts, value)
     return tree
+
+
+def _pairs(form: bytes) -> Iterator[tuple[str, str]]:
+    """Names and values, decoded. Where nothing is encoded, as in most forms, all are decoded at once."""
+    encoded = b"%" in form or b"+" in form
+    for pair in form.decode("latin-1").split("&") if encoded else _utf8(form).split("&"):
+        if pair:
+            name, _, value = pair.partition("=")
+            yield (_text(name), _text(value)) if encoded else (name, value)
 
 
 def _place(tree: dict[str, _Node], parts: list[str], value: str) -> None:
@@ -95,11 +100,15 @@ def _place(tree: dict[str, _Node], parts: list[str], value: str) -> None:
         held.setdefault("", value)
 
 
-def _text(value: bytes) -> str:
+def _text(encoded: str) -> str:
+    """A name or a value of a form whose octets were taken for characters of Latin-1."""
+    octets = encoded.replace("+", " ").encode("latin-1")
+    return _utf8(unquote_to_bytes(octets) if b"%" in octets else octets)
+
+
+def _utf8(octets: bytes) -> str:
     try:
-        if b"+" in value:
-            value = value.replace(b"+", b" ")
-        return (unquote_to_bytes(value) if b"%" in value else value).decode()
+        return octets.decode()
     except UnicodeDecodeError:
         raise Fault(FaultKind.MALFORMED_QUERY, "The query string is not UTF-8.") from None
 
@@ -202,6 +211,8 @@ def _ordered(node: _Node, word: str) -> list[_Node]:
     inner = node.get(word) if isinstance(node, dict) else None
     if not isinstance(inner, dict):
         return []
+    if len(inner) == 1 and "1" in inner:
+        return [inner["1"]]  # what most lists are
     indexes = [
         (int(index), below)
         for index, below in inner.items()
