@@ -86,12 +86,12 @@ def get_identity_verification_attributes(
     Raises: `Fault` INVALID_PARAMETER for more than a hundred identities.
     """
     names = folded(request.Identities)
-    found = identities.view_many(s, call.account, call.region, list(set(names.values())))
+    found = identities.standing_many(s, call.account, call.region, list(set(names.values())))
     return ses.GetIdentityVerificationAttributesResponse(
         VerificationAttributes={
             asked: ses.IdentityVerificationAttributes(
                 VerificationStatus=V1_STATUS[own_status(found[name].facets)],
-                VerificationToken=found[name].identity.legacy_token or None,
+                VerificationToken=found[name].legacy_token or None,
             )
             for asked, name in names.items()
             if name in found

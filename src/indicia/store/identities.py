@@ -278,6 +278,32 @@ def view_many(s: Session, account: str, region: str, names: Sequence[str]) -> di
     return {view.identity.name: view for view in (_read_view(row[0]) for row in found)}
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an identity has proved itself, and its token."""
+
+    name: str
+    legacy_token: str
+    facets: dict[Facet, FacetState]
+
+
+def _standing_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
+    members = {"name": _i.name, "legacy_token": _i.legacy_token, "facets": documents.facets(dialect)}
+    return sa.select(documents.fetched(dialect, documents.document(dialect, members))).where(*_BY_NAMES)
+
+
+_STANDING = Prepared(_standing_statement(SQLITE), postgresql=_standing_statement(POSTGRESQL))
+_read_standing = documents.reader(Standing)
+
+
+def standing_many(s: Session, account: str, region: str, names: Sequence[str]) -> dict[str, Standing]:
+    """Return how those of the named identities that exist stand, by name, in one statement."""
+    if not names:
+        return {}
+    found = [_read_standing(row[0]) for row in s.all(_STANDING, account=account, region=region, names=names)]
+    return {standing.name: standing for standing in found}
+
+
 @cache
 def _page_statement(*, kind: bool, contains: bool, status: bool) -> Prepared:
     def on(dialect: str) -> sa.Select[tuple[object, ...]]:
