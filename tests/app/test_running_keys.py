@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from serving import Running, client, run, serve, until
+from serving import Running, client, run, serve
 
 from indicia.credentials import AccessKey
 
@@ -61,8 +61,12 @@ def test_a_revoked_key_is_refused_within_five_seconds(house: Running) -> None:
     assert indicia(house, "key", "revoke", key.id).returncode == 0
     revoked = time.monotonic()
 
-    until(lambda: all(refused(house, key) == "InvalidClientTokenId" for _ in range(8)), "the refusal")
-    assert time.monotonic() - revoked < 5.0 + 1.0  # and the second that eight calls may take
+    in_a_row = 0
+    while in_a_row < 8:
+        begun = time.monotonic()
+        refusal = refused(house, key)
+        in_a_row = in_a_row + 1 if refusal == "InvalidClientTokenId" else 0
+        assert refusal or begun < revoked + 5.0  # it is honoured for five seconds at most
     assert refused(house, house.key) == ""
 
 

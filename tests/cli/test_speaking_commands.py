@@ -278,7 +278,7 @@ def test_a_profile_is_read_as_the_aws_cli_reads_it(
 def test_the_files_of_the_data_dir_are_enough(
     house: Running, indicia: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`DATA_DIR/credentials` and `DATA_DIR/config`, named as the AWS shared files, have all that is needed."""
+    """`DATA_DIR/credentials` and `DATA_DIR/config`, named as the AWS shared files, are all it takes."""
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(house.data_dir / "credentials"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(house.data_dir / "config"))
 
