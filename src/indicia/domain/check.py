@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indicia.domain.findings import Finding
 from indicia.domain.identity import (
@@ -29,6 +29,7 @@ from indicia.domain.verification import (
     Sight,
     Windows,
     absence_apart,
+    enter,
     expire_link,
     own_status,
     step,
@@ -188,14 +189,20 @@ def conclude(
     now: Instant,
     interval: Span,
     jitter: float,
+    replication: Evidence | None = None,
 ) -> Conclusion:
-    """Return what follows from the observations of one check made at `now` of these `records_to_check`."""
+    """Return what follows from the observations of one check made at `now` of these `records_to_check`.
+
+    `replication` is how a replica stands to its parent, None for any other identity.
+    """
     verdicts = [
         _judge_facet(facets[facet], expected, observations, token_set, rules=rules, now=now)
         for facet, expected in records.items()
     ]
     if Facet.LINK in facets:
         verdicts.append(_judge_link(facets[Facet.LINK], now))
+    if replication is not None:
+        verdicts += _judge_replication(facets, replication, now, rules)
     after = dict(facets) | {verdict.facet: verdict.after for verdict in verdicts}
     proofs = [verdict for verdict in verdicts if verdict.facet in (Facet.DKIM, Facet.OWNERSHIP)]
     succeeded = any(
@@ -213,7 +220,7 @@ def conclude(
         checked_at=now,
         facets=tuple(verdicts),
         succeeded=succeeded,
-        error=None if succeeded else worst([verdict.after.error for verdict in proofs]),
+        error=_shown_error(verdicts, None if succeeded else worst([each.after.error for each in proofs])),
         soa=_enclosing_soa(identity, observations),
         due_at=next_due(after, look, rules.pace),
         interval=following,
@@ -245,6 +252,34 @@ def _judge_facet(
 def _judge_link(state: FacetState, now: Instant) -> FacetVerdict:
     change = expire_link(state, now)
     return FacetVerdict(Facet.LINK, state, change.state, change.cause, Sight.UNKNOWN, Finding.MISSING, ())
+
+
+def _judge_replication(
+    facets: Mapping[Facet, FacetState], evidence: Evidence, now: Instant, rules: Rules
+) -> list[FacetVerdict]:
+    """Return how the replica stands to its parent; where it has given up, so has its DKIM."""
+    state = facets[Facet.REPLICATION]
+    change = step(state, evidence, now, rules.windows)
+    after = change.state
+    if after.status is Status.SUCCESS:
+        after = replace(
+            after, absent_since=None
+        )  # it leads nowhere, and waits to be corroborated for nothing
+    finding = Finding.OK if evidence.sight is Sight.PRESENT else Finding.MISSING
+    verdicts = [FacetVerdict(state.facet, state, after, change.cause, evidence.sight, finding, ())]
+    dkim = facets.get(Facet.DKIM)
+    if after.status is Status.FAILED and dkim is not None and dkim.status is Status.PENDING:
+        failed = enter(dkim, Status.FAILED, now, rules.windows)
+        verdicts.append(
+            FacetVerdict(Facet.DKIM, dkim, failed, Cause.WINDOW_ENDED, Sight.UNKNOWN, Finding.MISSING, ())
+        )
+    return verdicts
+
+
+def _shown_error(verdicts: Sequence[FacetVerdict], otherwise: ErrorType | None) -> ErrorType | None:
+    """Return what keeps a replica from its parent, or what is wrong with the records."""
+    replications = (verdict for verdict in verdicts if verdict.facet is Facet.REPLICATION)
+    return next((verdict.after.error for verdict in replications), None) or otherwise
 
 
 def _enclosing_soa(identity: Identity, observations: Observations) -> Soa | None:

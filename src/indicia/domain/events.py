@@ -16,6 +16,7 @@ from indicia.domain.check import Conclusion, FacetVerdict
 from indicia.domain.explanation import explain
 from indicia.domain.findings import Finding
 from indicia.domain.identity import Facet, FacetState, Identity, Status
+from indicia.domain.replication import sentence
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification import MAY_SEND, Cause, Sight, own_status
 
@@ -48,6 +49,7 @@ _OF: Final[Mapping[str, Sequence[What]]] = {
     Facet.OWNERSHIP.value: _OF_RECORDS,
     Facet.MAIL_FROM.value: (*_OF_RECORDS, What.REMOVED),
     Facet.LINK.value: (What.STARTED, What.VERIFIED, What.FAILED),
+    Facet.REPLICATION.value: (What.STARTED, What.VERIFIED, What.FAILED),
 }
 WEBHOOK_TEST: Final = "webhook.test"
 WEBHOOK_DISABLED: Final = "webhook.disabled"
@@ -260,6 +262,8 @@ def _seen(verdict: FacetVerdict) -> str:
     """Return in sentences what was seen of the records that a verdict rests on."""
     if verdict.facet is Facet.LINK:
         return "The link in the mail was not used in time."
+    if verdict.facet is Facet.REPLICATION:
+        return sentence(verdict.after.error)
     wrong = [record for record in verdict.records if record.finding is not Finding.OK]
     if not wrong:
         return "Every record is as expected."
@@ -321,6 +325,9 @@ _EFFECTS: Final[Mapping[tuple[str, What], str]] = {
     ("mail_from", What.LOST): "What was chosen for a failing MX applies: the default, or refusal.",
     ("mail_from", What.RESTORED): "Mail from {name} leaves with its custom MAIL FROM domain again.",
     ("mail_from", What.FAILED): "The custom MAIL FROM domain is not used. It must be set again.",
+    ("replication", What.STARTED): "The parent of {name} is looked for.",
+    ("replication", What.VERIFIED): "{name} has the tokens and keys of its parent.",
+    ("replication", What.FAILED): "{name} has no keys. Its replication must be set up anew.",
     ("link", What.STARTED): "The link in the mail to {name} is awaited.",
     ("link", What.VERIFIED): "{name} may be sent from.",
     ("link", What.FAILED): "The link works no more. VerifyEmailIdentity sends another.",

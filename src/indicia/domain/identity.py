@@ -53,6 +53,7 @@ class Facet(Enum):
     OWNERSHIP = "ownership"  # a domain: the legacy `_amazonses` TXT record
     DKIM = "dkim"  # a domain: three CNAMEs, or the BYODKIM TXT record
     MAIL_FROM = "mail_from"  # the MX of the custom MAIL FROM domain
+    REPLICATION = "replication"  # a replica: its parent's tokens and keys were found and are shared
 
     __hash__ = object.__hash__  # as RecordType
 

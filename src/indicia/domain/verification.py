@@ -66,6 +66,13 @@ TRANSITIONS: dict[tuple[Status, Sight], Transition] = {
     ),
 }
 
+# A replica stands to its parent by a table of its own (spec 3.8): what it once shares it keeps. Whatever
+# keeps it from its parent after that is told, and takes nothing away.
+REPLICATION: dict[tuple[Status, Sight], Transition] = {
+    (Status.PENDING, Sight.PRESENT): Transition(Status.SUCCESS, Condition.ALWAYS, Cause.PROVED),
+    (Status.PENDING, Sight.ABSENT): Transition(Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED),
+}
+
 # The states in which looking can change something. FAILED and NOT_STARTED need a new start by a person.
 CHECKED = frozenset({Status.PENDING, Status.SUCCESS, Status.TEMPORARY_FAILURE})
 
@@ -161,12 +168,13 @@ def _holds(
 def step(state: FacetState, evidence: Evidence, now: Instant, windows: Windows) -> Change:
     """Return the facet after one check made at `now`.
 
-    The status moves by `TRANSITIONS` alone. An absence is remembered until the right record is seen again;
-    the unknown neither starts that memory nor clears it.
+    The status moves by `TRANSITIONS` alone, of a replication by `REPLICATION`. An absence is remembered until
+    the right record is seen again; the unknown neither starts that memory nor clears it.
     """
     if state.status not in CHECKED:
         return Change(state, None)
-    transition = TRANSITIONS.get((state.status, evidence.sight))
+    table = REPLICATION if state.facet is Facet.REPLICATION else TRANSITIONS
+    transition = table.get((state.status, evidence.sight))
     absent_since = _absent_since(state, evidence, now)
     error = None if evidence.sight is Sight.PRESENT else evidence.error
     seen = state

@@ -171,6 +171,7 @@ _DELETE_PARTS = tuple(
         tables.identity_certificate,
         tables.advice,
         tables.recommendation,
+        tables.replication,
     )
 )
 _DELETE_TAGS = Prepared(

@@ -109,6 +109,7 @@ _EMPTIED = tuple(
         tables.advice,
         tables.recommendation,
         tables.account_region,
+        tables.replication,
         tables.facet_state,
         tables.verification,
         tables.identity,

@@ -228,6 +228,20 @@ facet_state = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Which identities have, or wait for, the keys of one of the same name in another region, and for whom.
+replication = sa.Table(
+    "replication",
+    metadata,
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
+    _word("account"),
+    _word("name"),
+    _word("region"),  # the replica's own
+    _word("parent_region"),
+    _text("principal"),
+    _word("access_key"),
+    sa.Index(None, "account", "name", "parent_region"),
+)
+
 # Only the verifier writes it, at every check: room on the page keeps the updates off the indexes it can keep
 # off, and vacuum comes early, because dead entries pile up at the head of the due index.
 verification = sa.Table(

@@ -281,6 +281,24 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
     )
     op.create_index("ix_token_token_set_id", "token", ["token_set_id"], unique=False)
     op.create_table(
+        "replication",
+        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("parent_region", WORD, nullable=False),
+        sa.Column("principal", sa.Text(), nullable=False),
+        sa.Column("access_key", WORD, nullable=False),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_replication_identity_id"),
+        sa.PrimaryKeyConstraint("identity_id", name="pk_replication"),
+    )
+    op.create_index(
+        "ix_replication_account_name_parent_region",
+        "replication",
+        ["account", "name", "parent_region"],
+        unique=False,
+    )
+    op.create_table(
         "facet_state",
         sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
         sa.Column("facet", WORD, nullable=False),

@@ -1,0 +1,74 @@
+"""Which identities are replicas: whose keys they have or wait for, and who asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from indicia.store import tables
+from indicia.store.prepared import Prepared
+from indicia.store.session import Session
+from indicia.store.upsert import insert_or_replace
+
+_r = tables.replication.c
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """One replica. `principal` and `access_key` are its maker's, whose permission counts (spec 3.8)."""
+
+    identity_id: int
+    account: str
+    name: str
+    region: str
+    parent_region: str
+    principal: str
+    access_key: str
+
+
+_COLUMNS = (
+    _r.identity_id, _r.account, _r.name, _r.region, _r.parent_region, _r.principal, _r.access_key,
+)  # fmt: skip
+_PUT = insert_or_replace(tables.replication)
+_GET = Prepared(sa.select(*_COLUMNS).where(_r.identity_id == sa.bindparam("identity_id")))
+_OF_PARENT = Prepared(
+    sa.select(*_COLUMNS)
+    .where(
+        _r.account == sa.bindparam("account"),
+        _r.name == sa.bindparam("name"),
+        _r.parent_region == sa.bindparam("parent_region"),
+    )
+    .order_by(_r.region)
+)
+_REMOVE = Prepared(sa.delete(tables.replication).where(_r.identity_id == sa.bindparam("identity_id")))
+
+
+def put(s: Session, replication: Replication) -> None:
+    """Store that the identity is a replica of that parent, whatever it was before."""
+    s.run(
+        _PUT,
+        identity_id=replication.identity_id,
+        account=replication.account,
+        name=replication.name,
+        region=replication.region,
+        parent_region=replication.parent_region,
+        principal=replication.principal,
+        access_key=replication.access_key,
+    )
+
+
+def get(s: Session, identity_id: int) -> Replication | None:
+    """Return whose replica the identity is, None when it is none."""
+    row = s.one(_GET, identity_id=identity_id)
+    return None if row is None else Replication(*row)
+
+
+def of_parent(s: Session, account: str, region: str, name: str) -> list[Replication]:
+    """Return the replicas that name this parent, whether they have its keys yet or not, by region."""
+    return [Replication(*row) for row in s.all(_OF_PARENT, account=account, name=name, parent_region=region)]
+
+
+def remove(s: Session, identity_id: int) -> None:
+    """Store that the identity is no replica."""
+    s.run(_REMOVE, identity_id=identity_id)
