@@ -7,10 +7,13 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOCKED := $(VENV)/.locked
 
+STRICT := tests/clients/strict
+SCRIPTS := tests/clients/js $(STRICT) examples/node_signup
+
 SOURCES := src tests tools $(wildcard examples bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fmt docs lock clean
+.PHONY: help demo test clients check bench fmt docs lock clean
 
 help: ## Print these verbs
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +23,8 @@ demo: $(READY) ## Watch a domain go from pending to verified, on a playground DN
 
 test: $(READY) ## Run the whole test suite (T=tests/wire narrows it)
 	@$(BIN)/python -m pytest -n 2 $(T)
+
+clients: $(STRICT)/.venv/.ready $(SCRIPTS:%=%/node_modules) ## Install the clients that some tests use and skip without (needs npm)
 
 check: $(READY) ## Formatting, every lint rule, strict types, import arrows, generated files
 	@$(BIN)/ruff format --check $(SOURCES)
@@ -44,7 +49,7 @@ lock: $(READY) ## Write the lock files anew from pyproject.toml (UPGRADE=1 takes
 	@$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove everything that the other verbs have made
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/clients/js/node_modules
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis $(STRICT)/.venv $(SCRIPTS:%=%/node_modules)
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -58,4 +63,13 @@ $(LOCKED): requirements-dev.lock | $(BIN)/python
 
 $(READY): pyproject.toml $(LOCKED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STRICT)/.venv/.ready: $(STRICT)/requirements.lock | $(BIN)/python
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+%/node_modules: %/package.json
+	npm install --prefix $* --no-package-lock --no-audit --no-fund --silent
 	@touch $@

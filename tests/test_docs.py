@@ -18,7 +18,12 @@ from indicia.domain.findings import Finding
 from indicia.settings.table import BY_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+_FOLDERS = (ROOT / "docs", ROOT / "examples")
+PAGES = sorted(
+    page
+    for page in (*ROOT.glob("*.md"), *(page for folder in _FOLDERS for page in folder.rglob("*.md")))
+    if "node_modules" not in page.parts
+)
 FINDINGS = ROOT / "docs" / "findings"
 SECTIONS = ("## What it means", "## What was seen", "## How to fix it", "## See it in a sandbox")
 

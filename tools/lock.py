@@ -1,8 +1,9 @@
 """Write the lock files anew from pyproject.toml.
 
-`requirements.lock` is what Indicia needs to run, `requirements-dev.lock` what it takes to work on it: every
-package of either, pinned, with the hashes of all of its files, for every Python and machine that
-pyproject.toml allows. No index address, host or path of a machine gets into them: whoever installs chooses
+`requirements.lock` is what Indicia needs to run, `requirements-dev.lock` what it takes to work on it, and
+`tests/clients/strict/requirements.lock` the Python programs that the tests use it with: every package of
+each, pinned, with the hashes of all of its files, for every Python and machine that pyproject.toml
+allows. No index address, host or path of a machine gets into them: whoever installs chooses
 where from, and the hashes say whether it is the right thing.
 """
 
@@ -13,15 +14,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LOCKS: dict[str, list[str]] = {
-    "requirements.lock": [],
-    "requirements-dev.lock": ["--group", "dev"],
+    "requirements.lock": ["pyproject.toml"],
+    "requirements-dev.lock": ["pyproject.toml", "--group", "dev"],
+    "tests/clients/strict/requirements.lock": ["tests/clients/strict/requirements.in"],
 }
 
 
 def write(name: str, selection: list[str], *, upgrade: bool) -> None:
     """Write one lock file. Versions already in it stay unless `upgrade`."""
     command = [
-        *(sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", *selection),
+        *(sys.executable, "-m", "uv", "pip", "compile", *selection),
         *("--universal", "--python-version", "3.11", "--generate-hashes"),
         *("--no-emit-index-url", "--no-emit-find-links", "--no-header", "--quiet"),
         *("--output-file", name),
@@ -32,7 +34,7 @@ def write(name: str, selection: list[str], *, upgrade: bool) -> None:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all of them."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--upgrade", action="store_true", help="take newer versions where allowed")
     upgrade = arguments.parse_args().upgrade

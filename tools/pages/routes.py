@@ -26,7 +26,12 @@ _SANDBOX = {
     ),
     "ListSandboxRecords": ("", '`{"records": [{"name", "type", "ttl", "values"}]}`'),
     "PutSandboxRecords": (
-        '`{"name", "type", "values": [], "ttl"}`, or `{"name", "rcode": "SERVFAIL"}`: the name fails so',
+        (
+            '`{"name", "type", "values": [], "ttl", "shown_by": []}`: for everybody, or for those of'
+            " `resolver`, `ns1`, `ns2`, `ns3` that `shown_by` names;"
+            ' or `{"name", "rcode"}`: the name fails so, with a response code,'
+            " or as `BOGUS`, `UNREACHABLE` or `BLOCKED`"
+        ),
         "`{}`, when everyone it concerns has been looked at",
     ),
     "DeleteSandboxRecords": (

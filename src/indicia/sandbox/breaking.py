@@ -17,7 +17,7 @@ from indicia.domain.findings import Finding
 from indicia.domain.probing import doubled, without_underscore
 from indicia.sandbox.faces import DELEGATED, NOBODY, Face
 
-_WEB: Final = "192.0.2.7"  # an address for documentation (RFC 5737 §3), as a web page would have it
+_WEB: Final = "192.0.2.7"  # TEST-NET-1: an address for examples, as a web page would have it
 # The public halves of two keys that nobody has: one sound, and one too short (RFC 8301 §3.2).
 _FOREIGN_KEY: Final = (
     "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC+IM7kFl0S7M6luK/n6MI8ZGbgDwpCysveCRRhliHkFCgTventa5"

@@ -24,7 +24,7 @@ class Face(Enum):
 DELEGATED: Final = (Face.NS1, Face.NS2)
 EVERYBODY: Final = frozenset(Face)
 
-# RFC 1122 §3.2.1.3: all of 127/8 is this machine. Linux answers there; other systems may have to be told to.
+# All of 127/8 is this machine. Linux answers there; other systems may have to be told to.
 ADDRESSES: Final = MappingProxyType(
     {
         Face.RESOLVER: "127.0.0.1",
