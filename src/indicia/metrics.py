@@ -86,6 +86,19 @@ class Metrics:
             ["refusal"],
             registry=self.registry,
         )
+        self._held_back = Counter(
+            "indicia_demotions_held_back_total",
+            "Identities that kept their status because too many would have lost it within an hour.",
+            registry=self.registry,
+        )
+        self._posts = Counter(
+            "indicia_webhook_posts_total",
+            "Posts to webhooks, by how they went: delivered, failed, given_up.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._paused: Gauge | None = None
+        self._waiting: Gauge | None = None
         self._pool: Gauge | None = None
         self._oldest_due: Gauge | None = None
 
@@ -106,6 +119,20 @@ class Metrics:
         """Show that a refusal of the start is waived."""
         self._waived.labels(refusal).set(1)
 
+    def held_back(self, identities: int) -> None:
+        """Count identities that the brake on mass demotion has kept from falling."""
+        self._held_back.inc(identities)
+
+    def posted(self, outcome: str) -> None:
+        """Count one post to a webhook."""
+        self._posts.labels(outcome).inc()
+
+    def telling(self, paused: bool, waiting: int) -> None:
+        """Note what the store says now: whether demotions are paused, how many deliveries wait."""
+        if self._paused is not None and self._waiting is not None:
+            self._paused.set(int(paused))
+            self._waiting.set(waiting)
+
     def watch_engine(self, checking: Callable[[], int]) -> None:
         """Show how many identities the engine has in hand, and from now on what `stored` says."""
         Gauge(
@@ -116,6 +143,16 @@ class Metrics:
         self._oldest_due = Gauge(
             "indicia_oldest_due_check_seconds",
             "For how long the longest waiting identity has been due, 0 when none is.",
+            registry=self.registry,
+        )
+        self._paused = Gauge(
+            "indicia_demotions_paused",
+            "1 while nothing is demoted because too much would have been within an hour.",
+            registry=self.registry,
+        )
+        self._waiting = Gauge(
+            "indicia_webhook_deliveries_waiting",
+            "Events that wait to be delivered to a webhook.",
             registry=self.registry,
         )
         self._pool = Gauge(

@@ -16,7 +16,8 @@ from indicia.domain.observation import RecordType
 from indicia.domain.probing import Refined
 from indicia.domain.records import ExpectedRecord, Purpose
 from indicia.verifier.client import Budget
-from indicia.verifier.investigation import Investigator, public_only
+from indicia.settings.places import public_only
+from indicia.verifier.investigation import Investigator
 from indicia.verifier.perspectives import Perspective, Perspectives
 
 DOMAIN = "example.com"

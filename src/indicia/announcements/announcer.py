@@ -176,5 +176,9 @@ def _deliveries(
         for number, event in numbered
         for webhook in subscribed
         if (webhook.account, webhook.region) == (event.about.account, event.about.region)
-        and (webhook.id == only if only is not None or event.type == WEBHOOK_TEST else webhook.wants(event.type))
+        and (
+            webhook.id == only
+            if only is not None or event.type == WEBHOOK_TEST
+            else webhook.wants(event.type)
+        )
     ]

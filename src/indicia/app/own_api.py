@@ -18,6 +18,21 @@ from indicia.operations.history import HistoryRequest, HistoryResponse
 from indicia.operations.policy_explanation import ExplainRequest, ExplainResponse
 from indicia.operations.records import RecordsRequest, RecordsResponse
 from indicia.operations.rotating import RotateRequest, RotateResponse
+from indicia.operations.webhooks import (
+    CreateWebhookRequest,
+    DeletedResponse,
+    ListWebhooksRequest,
+    QueuedResponse,
+    RedeliverRequest,
+    Redelivery,
+    UpdateWebhookRequest,
+    WebhookChanges,
+    WebhookDetailResponse,
+    WebhookListResponse,
+    WebhookRequest,
+    WebhookResponse,
+    WebhookSecretResponse,
+)
 from indicia.verifier.diagnosis import Diagnosis
 from indicia.wire.own import Access, Asked, Reply, Route
 
@@ -27,6 +42,8 @@ _TEXT = b"text/plain; charset=utf-8"
 
 IDENTITY = "/indicia/v1/identities/{name}"
 POLICY = "/indicia/v1/policy"
+WEBHOOKS = "/indicia/v1/webhooks"
+WEBHOOK = f"{WEBHOOKS}/{{id}}"
 DESCRIPTION = "/indicia/v1/openapi.json"
 
 
@@ -49,6 +66,14 @@ class OwnApi:
             Route("POST", f"{IDENTITY}/rotate", "RotateIdentityKey", self._rotate),
             Route("GET", f"{IDENTITY}/history", "GetIdentityHistory", self._history),
             Route("POST", f"{POLICY}/explain", "ExplainPolicy", self._explain),
+            Route("POST", WEBHOOKS, "CreateWebhook", self._create_webhook),
+            Route("GET", WEBHOOKS, "ListWebhooks", self._list_webhooks),
+            Route("GET", WEBHOOK, "GetWebhook", self._webhook),
+            Route("PATCH", WEBHOOK, "UpdateWebhook", self._update_webhook),
+            Route("DELETE", WEBHOOK, "DeleteWebhook", self._webhook),
+            Route("POST", f"{WEBHOOK}/secret", "RotateWebhookSecret", self._webhook),
+            Route("POST", f"{WEBHOOK}/test", "TestWebhook", self._webhook_later),
+            Route("POST", f"{WEBHOOK}/redeliver", "RedeliverWebhook", self._redeliver),
             Route("GET", DESCRIPTION, "DescribeApi", self._describe, Access.OPEN),
             *more,
         )
@@ -80,6 +105,27 @@ class OwnApi:
     async def _explain(self, call: Call, asked: Asked) -> Reply:
         return Reply(_encoder.encode(await self._dispatch(call, _body(asked, ExplainRequest))))
 
+    async def _create_webhook(self, call: Call, asked: Asked) -> Reply:
+        answer = await self._dispatch(call, _body(asked, CreateWebhookRequest))
+        return Reply(_encoder.encode(answer), 201)
+
+    async def _list_webhooks(self, call: Call, _: Asked) -> Reply:
+        return Reply(_encoder.encode(await self._dispatch(call, ListWebhooksRequest())))
+
+    async def _webhook(self, call: Call, asked: Asked) -> Reply:
+        return Reply(_encoder.encode(await self._dispatch(call, WebhookRequest(id=asked.labels["id"]))))
+
+    async def _webhook_later(self, call: Call, asked: Asked) -> Reply:
+        return (await self._webhook(call, asked))._replace(status=202)
+
+    async def _update_webhook(self, call: Call, asked: Asked) -> Reply:
+        request = UpdateWebhookRequest(id=asked.labels["id"], changes=_body(asked, WebhookChanges))
+        return Reply(_encoder.encode(await self._dispatch(call, request)))
+
+    async def _redeliver(self, call: Call, asked: Asked) -> Reply:
+        request = RedeliverRequest(id=asked.labels["id"], wanted=_body(asked, Redelivery))
+        return Reply(_encoder.encode(await self._dispatch(call, request)), 202)
+
     async def _describe(self, _call: Call, _asked: Asked) -> Reply:
         return Reply(_encoder.encode(describe(self.routes)))
 
@@ -95,7 +141,12 @@ def _body(asked: Asked, shape: type[T]) -> T:
 
 
 # What the calls with a body take, and what each call answers with 200 or 202, for the description.
-_BODIES: dict[str, type[Any]] = {"ExplainPolicy": ExplainRequest}
+_BODIES: dict[str, type[Any]] = {
+    "ExplainPolicy": ExplainRequest,
+    "CreateWebhook": CreateWebhookRequest,
+    "UpdateWebhook": WebhookChanges,
+    "RedeliverWebhook": Redelivery,
+}
 _ANSWERS: dict[str, tuple[int, type[Any]]] = {
     "GetIdentityRecords": (200, RecordsResponse),
     "DiagnoseIdentity": (200, Diagnosis),
@@ -103,6 +154,14 @@ _ANSWERS: dict[str, tuple[int, type[Any]]] = {
     "RotateIdentityKey": (202, RotateResponse),
     "GetIdentityHistory": (200, HistoryResponse),
     "ExplainPolicy": (200, ExplainResponse),
+    "CreateWebhook": (201, WebhookSecretResponse),
+    "ListWebhooks": (200, WebhookListResponse),
+    "GetWebhook": (200, WebhookDetailResponse),
+    "UpdateWebhook": (200, WebhookResponse),
+    "DeleteWebhook": (200, DeletedResponse),
+    "RotateWebhookSecret": (200, WebhookSecretResponse),
+    "TestWebhook": (202, QueuedResponse),
+    "RedeliverWebhook": (202, QueuedResponse),
 }
 _MEANINGS = {
     "GetIdentityRecords": "The records to publish, and how the last check saw each.",
@@ -111,6 +170,14 @@ _MEANINGS = {
     "RotateIdentityKey": "Publishes the next key of Easy DKIM, which signs once it was seen.",
     "GetIdentityHistory": "The stored verdicts, newest first, with their evidence.",
     "ExplainPolicy": "Whether a principal may do something with an identity, and what decides it.",
+    "CreateWebhook": "Sends the events of the account in the region to a URL. Shows the secret, once.",
+    "ListWebhooks": "The webhooks of the account in the region.",
+    "GetWebhook": "A webhook, and how its last deliveries went.",
+    "UpdateWebhook": "Changes what is given; what waits is tried at once.",
+    "DeleteWebhook": "Removes a webhook, and what waits for it.",
+    "RotateWebhookSecret": "Makes a new secret, shown once. The one before signs as well for a day.",
+    "TestWebhook": "Sends an event that tells of nothing.",
+    "RedeliverWebhook": "Sends an event, or all since an instant, once more.",
     "DescribeApi": "This description.",
 }
 

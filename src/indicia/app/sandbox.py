@@ -147,6 +147,7 @@ class Sandbox:
                 verifying.engine,
                 verifying.keeper,
                 verifying.advisor,
+                verifying.webhooks,
                 verifying.deliverer,
             )
         )

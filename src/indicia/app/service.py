@@ -29,12 +29,13 @@ from indicia.ready import Ready
 from indicia.settings import Address as Wanted
 from indicia.settings import Perspective as PerspectiveSetting
 from indicia.settings import Role, Settings, Tls, system_perspective
-from indicia.store import checks, keys, zones
+from indicia.settings.places import public_only
+from indicia.store import brakes, checks, keys, webhooks, zones
 from indicia.store.prepared import POSTGRESQL
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
 from indicia.verifier.diagnosis import Doctor
-from indicia.verifier.investigation import Investigator, public_only
+from indicia.verifier.investigation import Investigator
 from indicia.verifier.issuance import issued_in
 from indicia.verifier.perspectives import Perspective, Perspectives
 from indicia.wire.own import Route
@@ -90,7 +91,7 @@ class _Wakes:
 
     def outbox(self) -> None:
         if self.verifying is not None:
-            self.verifying.deliverer.wake()
+            self.verifying.deliver()
 
     def pool(self) -> None:
         if self.verifying is not None:
@@ -211,6 +212,8 @@ class Service:
             observe=self.metrics.checked,
             # A zone hears of a question once from each perspective. The playground may be asked at any rate.
             zone_rate=None if self._variant.perspectives else self.settings.zone_rate / len(eyes.names),
+            posted=self.metrics.posted,
+            held_back=self.metrics.held_back,
         )
         verifying.start()
         self._endings.append(("verifier", verifying.stop))
@@ -316,6 +319,8 @@ class Service:
             try:
                 found = await self.installation.database.reading(self._measure)
                 self.metrics.stored(self.clock.now(), *found)
+                told = await self.installation.database.reading(_telling)
+                self.metrics.telling(*told)
             except Exception as error:  # noqa: BLE001 - the other metrics tell why
                 log.warning("metrics.not_measured", error=type(error).__name__)
         page = self.metrics.text()
@@ -324,6 +329,10 @@ class Service:
     def _measure(self, s: Session) -> tuple[int | None, dict[int, int]]:
         pooled = {bits: keys.count_pooled(s, bits) for bits in self._variant.pool}
         return checks.earliest_due(s, real_now()), pooled
+
+
+def _telling(s: Session) -> tuple[bool, int]:
+    return brakes.read(s).paused_at is not None, webhooks.waiting(s)
 
 
 async def _close(sockets: Sequence[socket.socket]) -> None:

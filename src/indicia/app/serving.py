@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from indicia import logs
+from indicia.app import telling
 from indicia.app.own_api import OwnApi
 from indicia.clock import Clock
 from indicia.domain.call import Call
@@ -71,7 +72,8 @@ def gateway(
         # Templates and a router: nothing for a process without pages.
         from indicia.links.pages import application
 
-        mounts = (*mounts, (PAGES, application(Ledger(database, clock), service=settings.service_domain)))
+        ledger = Ledger(database, clock, announcer=telling.announcer(installation), news=wakes.outbox)
+        mounts = (*mounts, (PAGES, application(ledger, service=settings.service_domain)))
     return Gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict),
         dispatch=dispatch,
@@ -119,6 +121,8 @@ def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wak
         random=secrets.token_bytes,
         mails=_mails(installation, settings, public_url),
         wakes=wakes,
+        announcer=telling.announcer(installation),
+        may_reach_private=telling.may_reach_private(settings),
         instant=settings.verification is VerificationMode.INSTANT,
         key_pace=settings.key_pace,
         production_access=settings.production_access,

@@ -13,20 +13,24 @@ from typing import Any, Final
 
 import structlog
 
-from indicia.clock import Clock
+from indicia.app import telling
+from indicia.clock import Clock, real_now
 from indicia.domain.check import Conclusion, Rules
 from indicia.domain.identity import TokenSet
-from indicia.domain.time import DAY, HOUR, Span
+from indicia.domain.time import DAY, HOUR, Instant, Span
 from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import carrier_for
 from indicia.operations import token_sets
-from indicia.store import checks, mailings, outbox
+from indicia.store import checks, events, mailings, outbox, webhooks
+from indicia.store.ids import first_at
+from indicia.store.session import Session
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool
 from indicia.verifier.advisor import Advisor
 from indicia.verifier.checker import Eyes
 from indicia.verifier.engine import Engine, Limits
+from indicia.verifier.landing import Landing
 
 log = structlog.get_logger("indicia")
 
@@ -39,6 +43,7 @@ _GRACE: Final = 2.0
 # me" works that long).
 _LETTERS_KEPT: Final[Span] = 30 * DAY
 _MAILINGS_KEPT: Final[Span] = 90 * DAY
+_EVENTS_KEPT: Final[Span] = 90 * DAY
 
 
 class Verifying:
@@ -47,7 +52,8 @@ class Verifying:
     `forget` is told of a token set whose tokens answer otherwise from now on, `observe` of every concluded
     check; `pool` is how many key pairs to keep of each length; `registrable` returns the domain of the
     organisation that a domain belongs to; `zone_rate` is how many questions a second one zone is asked
-    through each perspective, None for as many as there are.
+    through each perspective, None for as many as there are. `posted` hears how each post to a webhook went,
+    `held_back` how many identities the brake on mass demotion has kept from falling.
     """
 
     def __init__(
@@ -62,6 +68,8 @@ class Verifying:
         registrable: Callable[[str], str],
         observe: Callable[[Conclusion, float], None],
         zone_rate: float | None,
+        posted: Callable[[str], None],
+        held_back: Callable[[int], None],
     ) -> None:
         settings, database = installation.settings, installation.database
         self._database = database
@@ -80,6 +88,15 @@ class Verifying:
             random=_random,
             observe=observe,
             limits=Limits(zone_rate=zone_rate),
+            landing=Landing(
+                now=clock.now,
+                patience=2 * rules.pace.verified,
+                again=rules.pace.largest,
+                announce=telling.announcer(installation).announce,
+                operator=telling.operator(installation),
+                observe=held_back,
+            ),
+            news=self.deliver,
         )
         self.keeper = KeyKeeper(
             database,
@@ -92,6 +109,9 @@ class Verifying:
         self.advisor = Advisor(database, eyes, rules, clock, registrable=registrable, random=_random)
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
         self.deliverer = Deliverer(database, installation.keyring, carrier, clock)
+        self.webhooks = telling.webhook_deliverer(
+            installation, clock, observe=posted, news=self.deliverer.wake
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -105,6 +125,7 @@ class Verifying:
         self._begin("engine", self.engine.run())
         self._begin("advisor", self.advisor.run())
         self._begin("deliverer", self.deliverer.run())
+        self._begin("webhooks", self.webhooks.run())
         self._begin("keeper", self.keeper.run())
         self._begin("housekeeping", self._keep_house())
 
@@ -114,6 +135,7 @@ class Verifying:
         await self.engine.stop()
         self.advisor.stop()
         self.deliverer.stop()
+        self.webhooks.stop()
         self.keeper.stop()
         _, late = await asyncio.wait(self._tasks, timeout=_GRACE)
         for task in late:
@@ -122,6 +144,11 @@ class Verifying:
         await asyncio.to_thread(self.pool.stop)
         if self._lock is not None:
             os.close(self._lock)
+
+    def deliver(self) -> None:
+        """Let mails and events that wait be delivered now. Callable from any thread."""
+        self.webhooks.wake()
+        self.deliverer.wake()
 
     async def trouble(self) -> str | None:
         """Return which part has ended, None while all of them work."""
@@ -161,9 +188,15 @@ class Verifying:
             try:
                 await self._database.writing(partial(outbox.prune, before=now - _LETTERS_KEPT))
                 await self._database.writing(partial(mailings.prune, before=now - _MAILINGS_KEPT))
+                await self._database.writing(partial(_forget_events, before=real_now() - _EVENTS_KEPT))
             except Exception as error:  # noqa: BLE001 - there is time to do it in an hour
                 log.warning("housekeeping.put_off", error=type(error).__name__)
             await asyncio.sleep(HOUR / 1000)
+
+
+def _forget_events(s: Session, before: Instant) -> None:
+    webhooks.prune(s, first_at(before))
+    events.prune(s, before)
 
 
 def _locked(path: Path) -> int:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from indicia.announcements.announcer import Announcer
+from indicia.domain.events import Reason, of_change
 from indicia.domain.findings import Finding
 from indicia.domain.identity import Facet
 from indicia.domain.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
@@ -15,6 +17,8 @@ from indicia.links.visits import Act, Request, Sight
 from indicia.store import checks, evidence, facets, identities, links, mailings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from indicia.clock import Clock
     from indicia.domain.identity import Identity
     from indicia.domain.time import Instant
@@ -23,11 +27,23 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """The links of a database, as of the clock. Implements `visits.Links`."""
+    """The links of a database, as of the clock. Implements `visits.Links`.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    `announcer` writes down what a visit changed; `news` is called when that may be delivered.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        announcer: Announcer | None = None,
+        news: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._announcer = announcer or Announcer()
+        self._news = news
 
     async def look(self, token_hash: bytes) -> Sight:
         """Return what is there. Nothing is different afterwards."""
@@ -35,8 +51,16 @@ class Ledger:
 
     async def act(self, token_hash: bytes, act: Act) -> Sight:
         """Return what is there after the act, which has been done where the link allows it, durably."""
-        work = {Act.CONFIRM: use_link, Act.STOP: stop_mails, Act.ALLOW: allow_mails}[act]
-        return await self._database.writing(partial(work, token_hash=token_hash, now=self._clock.now()))
+        now = self._clock.now()
+        work = {
+            Act.CONFIRM: lambda s: use_link(s, token_hash, now, self._announcer),
+            Act.STOP: lambda s: stop_mails(s, token_hash, now),
+            Act.ALLOW: lambda s: allow_mails(s, token_hash, now),
+        }
+        seen = await self._database.writing(work[act])
+        if seen.changed:
+            self._news()
+        return seen
 
 
 def look(session: Session, token_hash: bytes, now: Instant) -> Sight:
@@ -55,7 +79,9 @@ def look(session: Session, token_hash: bytes, now: Instant) -> Sight:
     return Sight(state, request, mailbox, stopped, landing=link.landing)
 
 
-def use_link(session: Session, token_hash: bytes, now: Instant) -> Sight:
+def use_link(
+    session: Session, token_hash: bytes, now: Instant, announcer: Announcer | None = None
+) -> Sight:
     """Prove the address, if the link is one that still does, and return what is there then.
 
     `changed` says whether this call did it. Of two at the same moment one does: the link is used up first.
@@ -67,14 +93,15 @@ def use_link(session: Session, token_hash: bytes, now: Instant) -> Sight:
     identity = None if link is None else identities.by_id(session, link.identity_id)
     if identity is None or not links.use(session, token_hash, now):
         return look(session, token_hash, now)
-    _prove(session, identity, now)
+    _prove(session, identity, now, announcer or Announcer())
     return replace(seen, state=LinkState.USED, changed=True)
 
 
-def _prove(session: Session, identity: Identity, now: Instant) -> None:
+def _prove(session: Session, identity: Identity, now: Instant, announcer: Announcer) -> None:
     # A check that runs now has read the facet as it was and would put it back: its lease ends here.
     checks.schedule(session, identity.id, checks.shard_of(identity.name), now)
-    state = facets.get_all(session, identity.id).get(Facet.LINK)
+    known = facets.get_all(session, identity.id)
+    state = known.get(Facet.LINK)
     if state is None:
         return
     change = proved_by_link(state, now)
@@ -94,6 +121,8 @@ def _prove(session: Session, identity: Identity, now: Instant) -> None:
         body=json.dumps({"cause": change.cause.value}),
     )
     evidence.add(session, [verdict])
+    reason = Reason(change.cause, "The link in the mail was used.", now)
+    announcer.announce(session, of_change(identity, known, change.state, reason))
 
 
 def stop_mails(session: Session, token_hash: bytes, now: Instant) -> Sight:

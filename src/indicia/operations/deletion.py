@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from indicia.domain.events import deleted
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identity import IdentityKind
 from indicia.domain.names import fold, shown
@@ -74,5 +75,6 @@ def _delete(house: House, call: Call, s: Session, identity: Identity) -> None:
     identities.lock(s, identity.id)  # before looking: nobody associates a certificate after that
     refuse_with_certificates(call, identity, s)
     identities.delete(s, identity)
+    house.tell(s, [deleted(identity, call.now)])
     if identity.token_set_id is not None:
         abandon(s, identity.token_set_id, call.now, house.key_pace)

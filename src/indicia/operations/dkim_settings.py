@@ -176,7 +176,8 @@ def _restart(house: House, call: Call, s: Session, view: IdentityView, token_set
         next_key_length=token_set.wanted_length or identity.next_key_length,
     )
     stored = identities.update(s, changed, identity.version)
-    state = begin(house, call, s, stored, Facet.DKIM, previous=view.facets.get(Facet.DKIM))
+    previous = view.facets.get(Facet.DKIM)
+    state = begin(house, call, s, stored, Facet.DKIM, previous=previous, known=view.facets)
     look_now(house, call, s, stored)
     return state.status
 

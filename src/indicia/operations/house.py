@@ -6,16 +6,19 @@ keyring. Time comes with each call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from indicia.announcements.announcer import Announcer
 from indicia.domain.account import UNLIMITED, Quota
 from indicia.domain.dkim import RandomBytes
+from indicia.domain.events import Event
 from indicia.domain.rotation import KeyPace
 from indicia.domain.time import Span
 from indicia.domain.verification import Windows
 from indicia.operations.verification_mail import VerificationMails
+from indicia.store.session import Session
 from indicia.vault.keyring import Keyring
 
 
@@ -29,7 +32,7 @@ class Wakes(Protocol):
         """An identity became due."""
 
     def outbox(self) -> None:
-        """A mail waits to be handed over."""
+        """A mail or an event waits to be delivered."""
 
     def pool(self) -> None:
         """A key was taken from the pool."""
@@ -45,7 +48,8 @@ class House:
     domain in its ASCII form, None where it has none. `mails` is how addresses are written to. `instant` says
     that nothing is asked for its proof: whatever is begun is verified at once (INDICIA_VERIFICATION).
     `key_pace` is how long keys take from stage to stage. `production_access` is what an account begins with,
-    and `quota` what one that has it may send.
+    and `quota` what one that has it may send. `announcer` writes down what changes. `may_reach_private` says
+    that webhooks may lead to private places, some of them at least, where nobody needs TLS.
     """
 
     service_domain: str
@@ -63,12 +67,19 @@ class House:
     quota: Quota = UNLIMITED
 
     @property
+    announcer: Announcer = field(default_factory=Announcer)
+    may_reach_private: bool = False
     def signing_zone(self) -> str:
         """The SigningHostedZone of identities created from now on (contract, HTTP)."""
         return f"dkim.{self.service_domain}"
 
 
 class RememberedWakes:
+    def tell(self, s: Session, events: Sequence[Event], *, only: str | None = None) -> None:
+        """Write the events down with what they tell of; `only` is the one webhook that hears of them."""
+        if self.announcer.announce(s, events, only=only):
+            self.wakes.outbox()
+
     """The wakes of one writing call, until it is known whether it succeeded."""
 
     __slots__ = ("_wanted",)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from indicia.domain.events import removed
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import Facet, Identity, MxFailureBehavior
+from indicia.domain.identity import Facet, FacetState, Identity, MxFailureBehavior
 from indicia.domain.mail_from import Step, next_step, parse_mail_from
 from indicia.domain.names import IdentityName, fold, shown
 from indicia.operations.batches import folded
@@ -16,6 +17,8 @@ from indicia.store import facets, identities
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.identities import IdentityView
@@ -80,15 +83,25 @@ def _set(house: House, call: Call, s: Session, asked: str, wish: _Wish) -> None:
         # What is looked for changes: evidence gathered for what it was lands nowhere.
         changed = replace(changed, generation=identity.generation + 1)
     if changed != identity:
-        _take(house, call, s, step, identities.update(s, changed, identity.version))
+        stored = identities.update(s, changed, identity.version)
+        _take(house, call, s, step, stored, known=view.facets)
 
 
-def _take(house: House, call: Call, s: Session, step: Step, identity: Identity) -> None:
+def _take(
+    house: House,
+    call: Call,
+    s: Session,
+    step: Step,
+    identity: Identity,
+    *,
+    known: Mapping[Facet, FacetState],
+) -> None:
     if step is Step.FORGET:
         facets.remove(s, identity.id, Facet.MAIL_FROM)
+        house.tell(s, [removed(identity, known.get(Facet.MAIL_FROM), call.now)])
     elif step is Step.BEGIN:
         # No `previous`: what was proved of another domain says nothing about this one.
-        begin(house, call, s, identity, Facet.MAIL_FROM)
+        begin(house, call, s, identity, Facet.MAIL_FROM, known=known)
         look_now(house, call, s, identity)
 
 

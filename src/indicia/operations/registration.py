@@ -6,9 +6,13 @@ a mock) nothing is asked for: what is begun is proved, no mail is sent, and noth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from indicia.domain.dkim import new_verification_token
+from indicia.domain.events import Reason, of_change
+from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import (
     Facet,
     FacetState,
@@ -20,7 +24,7 @@ from indicia.domain.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.verification import start, start_anew
+from indicia.domain.verification import Cause, start, start_anew
 from indicia.operations.token_sets import issue
 from indicia.operations.verification_mail import CustomMail, issue_link
 from indicia.store import checks, facets, identities
@@ -37,6 +41,21 @@ DEFAULT_LENGTH = {
     IdentityKind.DOMAIN: KeyLength.RSA_2048_BIT,
     IdentityKind.EMAIL_ADDRESS: KeyLength.RSA_1024_BIT,
 }
+
+
+def _insert(house: House, s: Session, identity: Identity) -> None:
+    """Store a new identity, if the account may have one more in the region.
+
+    Raises: `Fault` ALREADY_EXISTS, LIMIT_EXCEEDED (spec 6.7; the vendor's text is unknown).
+    """
+    identities.insert(s, identity)
+    most = house.most_identities
+    # Counted after the insert, which has locked the counter: two at once cannot both be the last one.
+    if most is not None and identities.count(s, identity.account, identity.region) > most:
+        refuse(
+            FaultKind.LIMIT_EXCEEDED,
+            f"You have reached the limit of {most} identities for this account in {identity.region}.",
+        )
 
 
 def register_domain(
@@ -138,11 +157,12 @@ def begin(
     facet: Facet,
     *,
     previous: FacetState | None = None,
+    known: Mapping[Facet, FacetState] = MappingProxyType({}),
 ) -> FacetState:
     """Return the facet as it is stored now: PENDING, its window ahead, for the identity's present generation.
 
     It is SUCCESS where verification is instant. `previous` is given where the owner changed what should be
-    published: what was proved counts on.
+    published: what was proved counts on. `known` are the facets as they were, none of a new identity.
     """
     window = house.windows.link if facet is Facet.LINK else house.windows.records
     if house.instant:
@@ -152,6 +172,10 @@ def begin(
     else:
         state = start_anew(previous, facet, identity.generation, call.now, window)
     facets.put(s, identity.id, state)
+    seen = (
+        "Verification is instant here: nothing was looked at." if house.instant else "A caller asked for it."
+    )
+    house.tell(s, of_change(identity, known, state, Reason(Cause.STARTED, seen, call.now)))
     return state
 
 

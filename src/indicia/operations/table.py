@@ -41,6 +41,7 @@ from indicia.operations import (
     tagging,
     verification_templates,
     verifying,
+    webhooks,
 )
 from indicia.operations.resources import resources_of
 
@@ -357,6 +358,19 @@ _ENTRIES: Final = (
     _own("RotateIdentityKey", rotating.rotate_identity, writes=True),
     _own("GetIdentityHistory", history.get_history, writes=False),
     _own("ExplainPolicy", policy_explanation.explain_policy, writes=False, subject="resource"),
+    *(
+        _own(operation, handler, writes=writes, subject="")
+        for operation, handler, writes in (
+            ("CreateWebhook", webhooks.create_webhook, True),
+            ("ListWebhooks", webhooks.list_webhooks, False),
+            ("GetWebhook", webhooks.get_webhook, False),
+            ("UpdateWebhook", webhooks.update_webhook, True),
+            ("DeleteWebhook", webhooks.delete_webhook, True),
+            ("RotateWebhookSecret", webhooks.rotate_webhook_secret, True),
+            ("TestWebhook", webhooks.check_webhook, True),
+            ("RedeliverWebhook", webhooks.redeliver, True),
+        )
+    ),
 )
 
 TABLE: Final[Mapping[tuple[str, str], Entry]] = MappingProxyType(

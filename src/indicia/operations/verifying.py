@@ -146,6 +146,6 @@ def _restart(
     identity = view.identity
     changed = replace(identity, generation=identity.generation + 1, **changes)
     stored = identities.update(s, changed, identity.version)
-    begin(house, call, s, stored, facet, previous=view.facets.get(facet))
+    begin(house, call, s, stored, facet, previous=view.facets.get(facet), known=view.facets)
     look_now(house, call, s, stored)
     return stored

@@ -124,9 +124,7 @@ _TRY_NOW = Prepared(
     .where(_d.webhook_id == sa.bindparam("of_id"), _d.due_at > sa.bindparam("now"))
     .values(due_at=sa.bindparam("now"))
 )
-_DROP_DELIVERIES = Prepared(
-    sa.delete(tables.webhook_delivery).where(_d.webhook_id == sa.bindparam("of_id"))
-)
+_DROP_DELIVERIES = Prepared(sa.delete(tables.webhook_delivery).where(_d.webhook_id == sa.bindparam("of_id")))
 _DELETE = Prepared(sa.delete(tables.webhook).where(_w.id == sa.bindparam("of_id")))
 
 

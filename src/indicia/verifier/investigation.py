@@ -7,9 +7,8 @@ verdict; it never makes one: the perspectives' resolvers do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 
 import dns.asyncquery
@@ -217,20 +216,3 @@ async def _referral(zone: str, address: str, port: int) -> frozenset[str]:
         if rrset.rdtype == dns.rdatatype.NS and rrset.name.to_text(omit_final_dot=True).lower() == zone
         for rdata in rrset
     )
-
-
-def public_only(allowed: Iterable[IPv4Network | IPv6Network], *, everything: bool) -> Callable[[str], bool]:
-    """Return what says of an address whether a place that a tenant named may lead there.
-
-    Public addresses, and the networks that the operator allows (contract, INDICIA_PRIVATE_ADDRESSES).
-    """
-    networks = tuple(allowed)
-
-    def may_ask(text: str) -> bool:
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return False
-        return everything or address.is_global or any(address in network for network in networks)
-
-    return may_ask

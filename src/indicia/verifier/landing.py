@@ -110,9 +110,7 @@ class Landing:
         """Return what was found with every status as it was, and the error of the service beside it."""
         verdicts = tuple(_kept(verdict) for verdict in found.conclusion.facets)
         due_at = found.conclusion.checked_at + self._again
-        conclusion = replace(
-            found.conclusion, facets=verdicts, error=ErrorType.SERVICE_ERROR, due_at=due_at
-        )
+        conclusion = replace(found.conclusion, facets=verdicts, error=ErrorType.SERVICE_ERROR, due_at=due_at)
         asked_by = "person" if found.claim.asked else "schedule"
         result = replace(
             found.result,

@@ -1,0 +1,195 @@
+"""An HTTP client for one thing: to post a message to a place that a tenant named, and to read a status.
+
+A name is resolved once, every address is judged, and the connection goes to an address that was judged: a
+name that answers otherwise a moment later gains nothing (DNS rebinding). Redirects are not followed: they
+would lead to places that nobody judged. Time and size are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final, Protocol
+
+import h11
+
+from indicia.outbound.names import NotResolvedError, permitted
+
+_HEAD_AT_MOST: Final = 16 * 1024
+_BODY_AT_MOST: Final = 64 * 1024
+_READ: Final = 16 * 1024
+
+
+class Place(Protocol):
+    """Where to post to."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether over TLS."""
+
+    @property
+    def host(self) -> str:
+        """A name or an address, without brackets."""
+
+    @property
+    def port(self) -> int:
+        """The port."""
+
+    @property
+    def path(self) -> str:
+        """Path and query."""
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header."""
+
+
+class Resolves(Protocol):
+    """What makes addresses of a name."""
+
+    async def addresses(self, host: str) -> tuple[str, ...]:
+        """Return every address of the host. Raises: `NotResolvedError`."""
+
+
+class PostError(Exception):
+    """A message that was not answered. The sentence is for whoever set the webhook: it holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a connection, and the whole of a post, may take (seconds of real time)."""
+
+    connect: float = 5.0
+    whole: float = 15.0
+
+
+class Client:
+    """Posts messages. `may_reach` says of an address whether a tenant may lead us there.
+
+    What is sent without TLS goes to private places only, which the operator has allowed by name.
+    """
+
+    def __init__(
+        self,
+        names: Resolves,
+        may_reach: Callable[[str], bool],
+        *,
+        user_agent: str,
+        context: ssl.SSLContext | None = None,
+        patience: Patience = Patience(),
+    ) -> None:
+        self._names = names
+        self._may_reach = may_reach
+        self._user_agent = user_agent
+        self._context = context
+        self._patience = patience
+
+    async def post(self, place: Place, headers: Mapping[str, str], body: bytes) -> int:
+        """Return the status of the answer, whatever it is.
+
+        Raises: `PostError` where there is none.
+        """
+        try:
+            async with asyncio.timeout(self._patience.whole):
+                return await self._post(place, headers, body)
+        except TimeoutError:
+            raise PostError(f"no answer within {self._patience.whole:g} s") from None
+        except NotResolvedError as error:
+            raise PostError(str(error)) from None
+        except ssl.SSLCertVerificationError as error:
+            raise PostError(f"the certificate is refused: {error.verify_message}") from None
+        except (h11.RemoteProtocolError, ssl.SSLError, asyncio.IncompleteReadError) as error:
+            raise PostError(f"the answer cannot be read: {type(error).__name__}") from None
+        except OSError as error:
+            raise PostError(f"no connection: {error.strerror or type(error).__name__}") from None
+
+    async def _post(self, place: Place, headers: Mapping[str, str], body: bytes) -> int:
+        reader, writer = await self._connect(place)
+        try:
+            return await _exchange(reader, writer, self._head(place, headers, body), body)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(1):
+                    await writer.wait_closed()
+
+    async def _connect(self, place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        addresses = await self._reachable(place)
+        failure: OSError | None = None
+        for address in addresses:
+            # By address: nothing is resolved a second time. The certificate is checked against the name.
+            connecting = asyncio.open_connection(
+                address,
+                place.port,
+                limit=_HEAD_AT_MOST,
+                ssl=self._tls() if place.secure else None,
+                server_hostname=place.host if place.secure else None,
+            )
+            try:
+                async with asyncio.timeout(self._patience.connect):
+                    return await connecting
+            except ssl.SSLError:
+                raise
+            except TimeoutError:
+                failure = OSError(None, f"none within {self._patience.connect:g} s")
+            except OSError as error:
+                failure = error
+        assert failure is not None
+        raise failure
+
+    async def _reachable(self, place: Place) -> tuple[str, ...]:
+        found = await self._names.addresses(place.host)
+        addresses = permitted(found, self._may_reach)
+        if not place.secure:
+            addresses = tuple(each for each in addresses if not ip_address(each).is_global)
+        if not addresses:
+            raise PostError(f"{place.host} leads to no place that webhooks may reach")
+        return addresses
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = ssl.create_default_context()
+        return self._context
+
+    def _head(self, place: Place, headers: Mapping[str, str], body: bytes) -> h11.Request:
+        return h11.Request(
+            method="POST",
+            target=place.path,
+            headers=[
+                ("Host", place.authority),
+                ("User-Agent", self._user_agent),
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+                *headers.items(),
+            ],
+        )
+
+
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: h11.Request, body: bytes
+) -> int:
+    """Send the request and return the status of its answer, whose body is read as far as it is bounded."""
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_AT_MOST)
+    parts = (head, h11.Data(data=body), h11.EndOfMessage())
+    writer.write(b"".join(connection.send(part) or b"" for part in parts))
+    # A server may answer, and close, before it has read everything.
+    with contextlib.suppress(ConnectionError):
+        await writer.drain()
+    status, left = 0, _BODY_AT_MOST
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_READ))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+        elif isinstance(event, h11.Data):
+            left -= len(event.data)
+            if left < 0:
+                raise PostError("the answer is too long")
+        elif not isinstance(event, h11.InformationalResponse):
+            return status
