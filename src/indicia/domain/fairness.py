@@ -32,7 +32,7 @@ class Lane(IntEnum):
 
     FRESH = 0  # somebody waits for it: new, asked for, or pending since not long
     ROUTINE = 1  # nobody waits
-    SLOW = 2  # its last check took long, or was not let end
+    SLOW = 2  # its last check took long and found out nothing, or was not let end
 
 
 def lane_after(statuses: Iterable[Status], interval: Span, pace: Pace, *, slow: bool) -> Lane:

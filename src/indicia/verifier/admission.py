@@ -2,7 +2,8 @@
 
 The rules are `domain.fairness`; this applies them to claims. A check begins in one of the slots for quick
 ones. When it has lasted longer than `patience` it goes over into the room for slow ones, where a slot costs
-nobody anything; if it may not, it ends there and comes back later, behind those who are quick.
+nobody anything. If it may not, it stays as long as there are slots enough; else it ends and comes back later,
+behind those who are quick.
 """
 
 from __future__ import annotations

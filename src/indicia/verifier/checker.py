@@ -27,6 +27,7 @@ from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
 from indicia.domain.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.domain.observation import Observation, Question, RecordType, Soa
 from indicia.domain.time import SECOND, Span
+from indicia.domain.verification import Sight
 from indicia.store.checks import CheckResult, Claim
 from indicia.store.key_lives import Sighting
 from indicia.verifier import evidence
@@ -110,7 +111,9 @@ class Checker:
             conclusion = await self._see_keys(identity, token_set, conclusion)
         if conclusion.soa is None and _is_alias(identity, observations):
             conclusion = replace(conclusion, soa=await self._zone_around(identity.name))
-        slow = time.monotonic() - began > self._patience
+        # What took long and is known all the same is no tarpit.
+        long = time.monotonic() - began > self._patience
+        slow = long and any(verdict.sight is Sight.UNKNOWN for verdict in conclusion.facets)
         return Found(claim, conclusion, self._result(claim, lease, conclusion, slow=slow))
 
     async def _look(self, questions: Sequence[Question]) -> Observations:

@@ -167,6 +167,11 @@ class Engine:
         """How many identities are being checked at this moment."""
         return len(self._checking)
 
+    @property
+    def slots(self) -> int:
+        """How many identities may be in hand at this moment; fewer while our own resolvers fail."""
+        return self._admission.slots
+
     def wake(self) -> None:
         """Make the engine look for due work now. May be called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
@@ -341,20 +346,24 @@ class Engine:
         patience = self._limits.patience / SECOND
         while True:
             await asyncio.sleep(patience / 4)
-            now = time.monotonic()
-            while self._young and (self._young[0][1].done() or self._young[0][0] + patience <= now):
-                _, task = self._young.popleft()
-                if not task.done():
-                    self._is_slow(task)
+            began_before = time.monotonic() - patience
+            late: list[tuple[float, asyncio.Task[None]]] = []
+            while self._young and (self._young[0][1].done() or self._young[0][0] <= began_before):
+                late.append(self._young.popleft())
+            staying = [each for each in late if not each[1].done() and not self._let_go(each[1])]
+            self._young.extendleft(reversed(staying))
             self._made_room()
 
-    def _is_slow(self, task: asyncio.Task[None]) -> None:
+    def _let_go(self, task: asyncio.Task[None]) -> bool:
+        """Say whether the check has left the slots of the quick, which it need not while there are enough."""
         later = self._admission.linger(self._checking[task].claim)
         if later is None:
             self._slow.add(task)
-        else:
-            self._ended_early[task] = later
-            task.cancel()
+            return True
+        if self._free + len(self._ended_early) >= self._worthwhile:
+            return False
+        self._ended_early[task] = later
+        return task.cancel()
 
     # -- checking ----------------------------------------------------------------------------------------
 
