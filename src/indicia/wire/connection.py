@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 from urllib.parse import unquote
 
 import httptools
@@ -111,8 +111,10 @@ class Connection(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target has come."""
-        super().on_url(url)
-        self._count(len(url))
+        self.url += url
+        self._head_read += len(url)
+        if self._head_read > self._head_octets:
+            self._refuse_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field has come."""
@@ -120,7 +122,9 @@ class Connection(HttpToolsProtocol):
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
-        self._count(len(name) + len(value) + 4)  # the colon, the blank, the end of the line
+        self._head_read += len(name) + len(value) + 4  # the colon, the blank, the end of the line
+        if self._head_read > self._head_octets:
+            self._refuse_head()
 
     def on_headers_complete(self) -> None:
         """The head is whole: the application begins, or is next. As uvicorn's, with cycles of our own."""
@@ -166,11 +170,9 @@ class Connection(HttpToolsProtocol):
             self.cycle.more_body = False
             self.cycle.message_event.set()
 
-    def _count(self, octets: int) -> None:
-        self._head_read += octets
-        if self._head_read > self._head_octets:
-            self.refuse(FaultKind.HEADERS_TOO_LARGE)
-            raise _RefusedError  # the only way to stop the parser
+    def _refuse_head(self) -> NoReturn:
+        self.refuse(FaultKind.HEADERS_TOO_LARGE)
+        raise _RefusedError  # the only way to stop the parser
 
     def _wait(self) -> None:
         self._deadline = self.loop.call_later(self._head_seconds, self._too_slow)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from ipaddress import ip_address
-from os import urandom
+from random import getrandbits
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indicia.domain.faults import Fault, FaultKind
@@ -37,7 +37,7 @@ class Disconnected(Exception):
 
 def new_request_id() -> str:
     """A fresh id in the form of a UUID of version 4. Not unguessable: it is no right to anything."""
-    digits = urandom(16).hex()
+    digits = f"{getrandbits(128):032x}"  # no system call; seeded anew in a forked process
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
