@@ -100,6 +100,7 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
         "GetCustomVerificationEmailTemplate": {"TemplateName": "brand"},
         "ListCustomVerificationEmailTemplates": {},
         "ListEmailIdentityCertificates": {"EmailIdentity": "example.com"},
+        "ListRecommendations": {},
         "GetAccount": {},
         "GetSendQuota": {},
         "GetAccountSendingEnabled": {},

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,9 @@ from urllib.parse import quote
 from desk import Desk
 
 from indicia.domain.identity import Facet, Status
-from indicia.store import access
+from indicia.domain.recommendations import Code, Progress, Recommendation
+from indicia.store import access, recommendations
+from indicia.store.session import Session
 from indicia.wire.authentication import Authenticator
 from indicia.wire.gateway import Gateway
 
@@ -117,11 +119,28 @@ class Stage:
             "ask": self.desk.ask,
             "sandboxed": self._sandbox,
             "region": lambda name: setattr(self.desk, "region", name),
+            "advised": self._advise,
             "later": lambda milliseconds: setattr(self.desk, "now", self.desk.now + int(milliseconds)),
         }
         plain = [word for word in words if "=" not in word]
         named = dict(word.split("=", 1) for word in words if "=" in word)
         change[verb](*plain, **named)
+
+    def _advise(self, name: str, *codes: str) -> None:
+        view = self.desk.view(name)
+        assert view is not None
+        after = [Recommendation(Code(code), Progress.OPEN, self.desk.now, self.desk.now) for code in codes]
+
+        def note(s: Session) -> None:
+            before = recommendations.of(s, view.identity.id)
+            fixed = [
+                replace(each, progress=Progress.FIXED, updated_at=self.desk.now)
+                for each in before
+                if each.code.value not in codes
+            ]
+            recommendations.replace(s, view.identity, before, [*after, *fixed])
+
+        self.desk.database.write(note)
 
     def _sandbox(self) -> None:
         account = access.Account(self.desk.account, "", self.desk.now, False, True)

@@ -35,6 +35,7 @@ from indicia.operations import (
     policies,
     policy_explanation,
     reading,
+    recommendations,
     records,
     rotating,
     sts,
@@ -340,6 +341,7 @@ _ENTRIES: Final = (
     _v2("DisassociateEmailIdentityCertificate", certificates.disassociate_certificate, writes=True),
     _v2("ListEmailIdentityCertificates", certificates.list_certificates, writes=False),
     # The account.
+    _v2("ListRecommendations", recommendations.list_recommendations, writes=False, subject=""),
     _v2("GetAccount", account.get_account, writes=False, subject=""),
     _v2("PutAccountDetails", account.put_account_details, writes=True, subject=""),
     _v2("PutAccountSendingAttributes", account.put_account_sending_attributes, writes=True, subject=""),
