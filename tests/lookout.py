@@ -24,9 +24,11 @@ from typing import Any, Self
 
 from nameserver import NameServer
 
+from indicia.announcements.announcer import Announcer
 from indicia.clock import Clock
 from indicia.domain.check import Rules
 from indicia.domain.dkim import new_tokens
+from indicia.domain.events import About
 from indicia.domain.identity import (
     ErrorType,
     Facet,
@@ -51,6 +53,7 @@ from indicia.store.ids import new_id
 from indicia.store.session import Session
 from indicia.verifier.client import Budget
 from indicia.verifier.engine import Engine, Limits
+from indicia.verifier.landing import Landing
 from indicia.verifier.perspectives import Perspective, Perspectives
 
 ACCOUNT = "111122223333"
@@ -87,6 +90,7 @@ class Lookout:
         budget: Budget = QUICK,
         random: Callable[[], float] = lambda: 0.5,
         give_key: Callable[[TokenSet], Awaitable[TokenSet | None]] | None = None,
+        announcer: Announcer | None = None,
     ) -> None:
         self.database = database
         self.servers = servers
@@ -97,15 +101,23 @@ class Lookout:
             budget=budget,
         )
         self.rules = rules(len(servers))
+        self.owner = f"lookout{next(_numbers)}"
         self.engine = Engine(
             database,
             self.eyes,
             self.rules,
             self.clock,
-            owner=f"lookout{next(_numbers)}",
+            owner=self.owner,
             give_key=give_key or self.give_key,
             random=random,
             limits=limits,
+            landing=Landing(
+                now=self.clock.now,
+                patience=2 * PACE.verified,
+                again=PACE.largest,
+                announce=(announcer or Announcer()).announce,
+                operator=About(ACCOUNT, REGION),
+            ),
         )
         self.running: asyncio.Task[None] | None = None
 

@@ -22,6 +22,7 @@ from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import carrier_for
 from indicia.operations import token_sets
+from indicia.operations.replicating import Replicator
 from indicia.store import checks, events, mailings, outbox, webhooks
 from indicia.store.ids import first_at
 from indicia.store.session import Session
@@ -31,6 +32,7 @@ from indicia.verifier.advisor import Advisor
 from indicia.verifier.checker import Eyes
 from indicia.verifier.engine import Engine, Limits
 from indicia.verifier.landing import Landing
+from indicia.verifier.roster import Roster
 
 log = structlog.get_logger("indicia")
 
@@ -75,6 +77,7 @@ class Verifying:
         self._database = database
         self._clock = clock
         self._forget = forget
+        owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._lock_file = settings.data_dir / "verifier.lock"
         self._lock: int | None = None
         self.pool = KeyPool(database, installation.keyring, clock.now, pool)
@@ -83,7 +86,7 @@ class Verifying:
             eyes,
             rules,
             clock,
-            owner=f"{os.getpid()}-{secrets.token_hex(4)}",
+            owner=owner,
             give_key=self._give_key,
             random=_random,
             observe=observe,
@@ -97,7 +100,17 @@ class Verifying:
                 observe=held_back,
             ),
             news=self.deliver,
+            replicate=Replicator(
+                database,
+                frozenset(settings.regions),
+                rules.windows,
+                settings.key_pace,
+                rules.pace.first,
+                clock.now,
+            ),
         )
+        # On the embedded default there is one verifier, which a lock makes sure of.
+        self.roster = Roster(database, clock, owner, self.engine.share)
         self.keeper = KeyKeeper(
             database,
             clock,
@@ -121,6 +134,8 @@ class Verifying:
             self._lock = _locked(self._lock_file)
             now = self._clock.now()
             self._database.write(lambda s: checks.void_leases(s, now))
+        else:
+            self._begin("roster", self.roster.run())
         self.pool.start()
         self._begin("engine", self.engine.run())
         self._begin("advisor", self.advisor.run())
@@ -131,8 +146,12 @@ class Verifying:
 
     async def stop(self) -> None:
         """Nothing is begun any more; what was begun is finished, or left to be done after a restart."""
-        self._tasks[-1].cancel()
+        for task in self._tasks:
+            if task.get_name() in ("roster", "housekeeping"):
+                task.cancel()
         await self.engine.stop()
+        if self._lock is None:
+            await self.roster.leave()
         self.advisor.stop()
         self.deliverer.stop()
         self.webhooks.stop()

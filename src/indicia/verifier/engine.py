@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -26,6 +26,7 @@ from indicia.domain.findings import Finding
 from indicia.domain.identity import TokenSet
 from indicia.domain.key_sight import LiveKey
 from indicia.domain.time import HOUR, SECOND, Instant, Span
+from indicia.domain.verification import Evidence
 from indicia.store import checks, key_lives
 from indicia.store.checks import Claim
 from indicia.store.database import Database
@@ -92,7 +93,8 @@ class Engine:
     `give_key` publishes a key for a token set that has none and returns the set with it, None when there is
     none to be had yet; `random` returns numbers in [0, 1); the names of this engine's leases begin with
     `owner`; `observe` hears of every conclusion and how many seconds it took. `landing` stores what was found
-    and tells of it; `news` is called when something waits to be delivered because of it.
+    and tells of it; `news` is called when something waits to be delivered because of it. `replicate` says how
+    a claimed replica stands to its parent.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Engine:
         observe: Callable[[Conclusion, float], None] | None = None,
         landing: Landing | None = None,
         news: Callable[[], None] = lambda: None,
+        replicate: Callable[[Claim], Awaitable[Evidence]] | None = None,
     ) -> None:
         self._landing = landing or Landing(
             now=clock.now, patience=2 * rules.pace.verified, again=rules.pace.largest
@@ -127,6 +130,7 @@ class Engine:
             random=random,
             budget=self._limits.budget,
             patience=self._limits.patience,
+            replicate=replicate,
         )
         self._admission = Admission(
             slots=self._limits.at_once,
@@ -137,6 +141,7 @@ class Engine:
             now=time.monotonic,
         )
         self._retry_after = rules.pace.first
+        self._shards: Sequence[int] = checks.ALL_SHARDS
         self._observe = observe
         self._leases = 0
         self._checking: dict[asyncio.Task[None], _Held] = {}
@@ -171,6 +176,12 @@ class Engine:
     def slots(self) -> int:
         """How many identities may be in hand at this moment; fewer while our own resolvers fail."""
         return self._admission.slots
+
+    def share(self, shards: Sequence[int], verifiers: int) -> None:
+        """Look at these shards only from now on: there are so many verifiers. All and one, until told."""
+        self._shards = shards
+        self._admission.share_zones_among(verifiers)
+        self._stirred.set()
 
     def wake(self) -> None:
         """Make the engine look for due work now. May be called from any thread."""
@@ -231,7 +242,8 @@ class Engine:
     async def _next_due(self, *, slow: bool) -> Instant | None:
         # Leases keep real time: a moved clock takes nobody's work away.
         lease_now = real_now()
-        return await self._database.reading(lambda s: checks.earliest_due(s, lease_now, slow=slow))
+        shards = self._shards
+        return await self._database.reading(lambda s: checks.earliest_due(s, lease_now, shards, slow=slow))
 
     async def _be_quiet(self) -> None:
         async with self._quiet:
@@ -280,7 +292,7 @@ class Engine:
         # under a later lease, over what others found meanwhile.
         self._leases += 1
         lease = f"{self._owner}-{self._leases}"
-        slow = self._admission.room_for_slow
+        shards, slow = self._shards, self._admission.room_for_slow
         self._claiming = True
         try:
             claims = await self._database.writing(
@@ -290,6 +302,7 @@ class Engine:
                     owner=lease,
                     lease_until=lease_now + 2 * self._limits.budget,
                     lease_now=lease_now,
+                    shards=shards,
                     limit=room,
                     slow=slow,
                 )
