@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw, Struct
+from msgspec.json import Decoder
 
+from indicia.announcements.announcer import EventBody
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import fold, shown
 from indicia.domain.time import rfc3339
-from indicia.store import evidence, identities
+from indicia.store import events, evidence, identities
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
+    from indicia.store.events import StoredEvent
     from indicia.store.evidence import Evidence
     from indicia.store.session import Session
 
 # Four facets, and what the store keeps of each.
 MOST: Final = 4 * evidence.KEPT
+_decoder: Final = Decoder(EventBody)
 
 
 class HistoryRequest(Struct, kw_only=True, frozen=True):
@@ -41,14 +45,15 @@ class Verdict(Struct, kw_only=True, frozen=True):
 
 
 class HistoryResponse(Struct, kw_only=True, frozen=True):
-    """The verdicts, newest first."""
+    """The verdicts and the events, each newest first. An event is as webhooks are sent it."""
 
     identity: str
     verdicts: list[Verdict]
+    events: list[EventBody]
 
 
 def get_history(house: House, call: Call, request: HistoryRequest, s: Session) -> HistoryResponse:
-    """Return every stored verdict on the identity.
+    """Return every stored verdict on the identity, and its last events: what moved, and what moved it.
 
     Raises: `Fault` NOT_FOUND.
     """
@@ -56,7 +61,16 @@ def get_history(house: House, call: Call, request: HistoryRequest, s: Session) -
     if identity is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.name)}> does not exist.")
     stored = evidence.history(s, identity.id, limit=MOST)
-    return HistoryResponse(identity=identity.name, verdicts=[_verdict(each) for each in stored])
+    told = events.of_identity(s, identity.id, limit=MOST)
+    return HistoryResponse(
+        identity=identity.name,
+        verdicts=[_verdict(each) for each in stored],
+        events=[_event(each) for each in told],
+    )
+
+
+def _event(stored: StoredEvent) -> EventBody:
+    return _decoder.decode(stored.body)
 
 
 def _verdict(stored: Evidence) -> Verdict:

@@ -22,7 +22,7 @@ _HOLD = Prepared(
 )
 _VERIFIED = Prepared(
     sa.select(sa.func.count(_f.identity_id.distinct())).where(
-        _f.status.in_([Status.SUCCESS.value, Status.TEMPORARY_FAILURE.value])
+        sa.or_(_f.status == Status.SUCCESS.value, _f.status == Status.TEMPORARY_FAILURE.value)
     )
 )
 

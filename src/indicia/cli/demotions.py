@@ -1,0 +1,87 @@
+"""`indicia demotions`: the brake on mass demotion, and the word of a person that lets demotions through."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from indicia.announcements.announcer import Announcer
+from indicia.cli.errors import USAGE, CommandError
+from indicia.cli.opened import opened_database
+from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
+from indicia.cli.output import print_json
+from indicia.clock import real_now
+from indicia.domain.brake import WITHIN
+from indicia.domain.events import DEMOTIONS_RESUMED, About, Event
+from indicia.domain.time import Instant, rfc3339
+from indicia.installation import ROOT_ACCOUNT
+from indicia.settings.words import parse_span
+from indicia.store import brakes, events, meta
+from indicia.store.session import Session
+
+app = App(name="demotions", help="See whether demotions are paused, and let them through.")
+
+
+@app.command
+def status(*, config: Config = None, json: Json = False, place: PlaceFlags = NO_PLACE) -> None:
+    """Say whether demotions are paused, and how many there were within the last hour.
+
+    They pause by themselves when more than fifty, and more than one in a hundred, verified identities would
+    be demoted within an hour: that is trouble of the installation's own until a person says otherwise.
+    """
+    now = real_now()
+    with opened_database(settings_of(config, place)) as database:
+        brake = database.read(brakes.read)
+        demoted = database.read(lambda s: events.demoted_after(s, now - WITHIN))
+    paused = None if brake.paused_at is None else rfc3339(brake.paused_at)
+    released = rfc3339(brake.released_until or 0) if brake.released(now) else None
+    if json:
+        print_json({"PausedSince": paused, "ReleasedUntil": released, "DemotedWithinAnHour": demoted})
+        return
+    if paused:
+        print(f"Demotions are paused since {paused}. `indicia demotions resume` lets them through.")
+    elif released:
+        print(f"Demotions are let through, uncounted, until {released}.")
+    else:
+        print("Demotions are not paused.")
+    print(f"Identities demoted within the last hour: {demoted}")
+
+
+@app.command
+def resume(
+    *,
+    span: Annotated[str, Parameter(name="--for", help="How long none is counted, such as 1h or 2d.")] = "1d",
+    config: Config = None,
+    json: Json = False,
+    place: PlaceFlags = NO_PLACE,
+) -> None:
+    """Let demotions through: what was seen is right, and the resolvers are.
+
+    A day by default, in which every verified identity is looked at once. After that they are counted again.
+    """
+    try:
+        length = parse_span(span)
+    except ValueError as refused:
+        raise CommandError(str(refused), status=USAGE) from refused
+    tree, now = settings_of(config, place), real_now()
+    with opened_database(tree) as database:
+        database.write(lambda s: _resume(s, now, now + length, tree.default_region))
+    if json:
+        print_json({"ReleasedUntil": rfc3339(now + length)})
+    else:
+        print(f"Demotions are let through until {rfc3339(now + length)}.")
+
+
+def _resume(s: Session, now: Instant, until: Instant, region: str) -> None:
+    brakes.hold(s)
+    brakes.resume(s, until)
+    event = Event(
+        type=DEMOTIONS_RESUMED,
+        at=now,
+        about=About(meta.get(s, ROOT_ACCOUNT) or "", region),
+        cause="asked",
+        seen="The operator let them through.",
+        effect=f"What is absent is demoted, uncounted, until {rfc3339(until)}.",
+    )
+    Announcer().announce(s, [event])
