@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
-_NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
+_NAT64: Final = IPv6Network("64:ff9b::/96")  # the well-known prefix of NAT64
 
 
 def public_only(allowed: Iterable[IPv4Network | IPv6Network], *, everything: bool) -> Callable[[str], bool]:

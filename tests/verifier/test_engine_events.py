@@ -1,0 +1,198 @@
+"""What the engine tells of, and what it does not let fall: real checks, on both databases."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from lookout import ACCOUNT, LIMITS, NEGATIVE_TTL, PACE, REGION, WINDOW, Lookout, run
+from nameserver import NameServer, Trick
+
+from indicia.announcements.announcer import Announcer, NoticeMails
+from indicia.domain.brake import AT_LEAST
+from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status
+from indicia.domain.time import DAY, HOUR, SECOND
+from indicia.mail.compose import KIND, Letter
+from indicia.store import access, brakes, events, facets, outbox
+from indicia.store.access import Account
+from indicia.store.database import Database
+from indicia.vault.keyring import Keyring
+
+NAME = "example.com"
+KEYRING = Keyring((bytes(range(32)),))
+
+
+@pytest.fixture
+def server() -> Iterator[NameServer]:
+    """A name server with one zone."""
+    with NameServer() as running:
+        running.zone(NAME, minimum=NEGATIVE_TTL // SECOND)
+        yield running
+
+
+def told(lookout: Lookout, identity: Identity) -> list[dict[str, Any]]:
+    """The events of an identity, the oldest first."""
+    stored = lookout.database.read(lambda s: events.of_identity(s, identity.id, limit=99))
+    return [json.loads(each.body) for each in reversed(stored)]
+
+
+def types(lookout: Lookout, identity: Identity) -> list[str]:
+    """Their types."""
+    return [each["type"] for each in told(lookout, identity)]
+
+
+def test_each_transition_is_told_once_with_what_was_seen(database: Database, server: NameServer) -> None:
+    """Proved, lost, restored, lost, revoked: one event for the facet and one for the identity each."""
+
+    async def story(lookout: Lookout) -> None:
+        identity = lookout.add(NAME)
+        lookout.publish(identity)
+        await lookout.settled()
+        lookout.withdraw(identity)
+        await lookout.advance(DAY)
+        await lookout.advance(PACE.largest)
+        lookout.publish(identity)
+        await lookout.advance(PACE.largest)
+        lookout.withdraw(identity)
+        await lookout.advance(DAY)
+        await lookout.advance(PACE.largest)
+        lost = told(lookout, identity)[-2]["data"]
+        await lookout.advance(WINDOW)
+        await lookout.advance(PACE.largest)
+
+        expected = [
+            f"{subject}.{what}"
+            for what in ("verified", "lost", "restored", "lost", "failed")
+            for subject in ("dkim", "identity")
+        ]
+        assert types(lookout, identity) == expected
+        assert (lost["before"], lost["after"], lost["cause"]) == ("SUCCESS", "TEMPORARY_FAILURE", "lost")
+        assert "does not exist in the DNS" in lost["seen"]
+        assert lost["next"]["status"] == "FAILED"
+
+    run(database, story, server)
+
+
+def test_long_unknown_is_told_once_and_takes_nothing_away(database: Database, server: NameServer) -> None:
+    """After twice the interval in which nothing could be learnt there is one event, and SUCCESS stands."""
+
+    async def story(lookout: Lookout) -> None:
+        identity = lookout.add_verified(NAME)
+        await lookout.settled()
+        server.misbehave(Trick.SERVFAIL)
+        for _ in range(12):
+            await lookout.advance(DAY // 2)
+
+        assert types(lookout, identity) == ["identity.unknown_for_long"]
+        assert lookout.status(NAME) is Status.SUCCESS
+
+    run(database, story, server)
+
+
+def test_the_contact_is_written_to_about_what_ses_writes_about(
+    database: Database, server: NameServer
+) -> None:
+    """Setup, warning and cancellation are mailed under the subjects of SES; without a contact nothing is."""
+    mails = NoticeMails(
+        sender="no-reply@mail.example.org",
+        service="mail.example.org",
+        keyring=KEYRING,
+        random=secrets.token_bytes,
+    )
+
+    async def story(lookout: Lookout) -> None:
+        quiet = lookout.add("quiet.example.com")
+        lookout.publish(quiet)
+        await lookout.settled()
+        account = Account(ACCOUNT, "team@example.net", lookout.clock.now(), True, True)
+        lookout.database.write(lambda s: access.create_account(s, account))
+        identity = lookout.add(NAME)
+        lookout.publish(identity)
+        await lookout.settled()
+        lookout.withdraw(identity)
+        await lookout.advance(DAY)
+        await lookout.advance(PACE.largest)
+        lookout.publish(identity)
+        await lookout.advance(PACE.largest)
+        now = lookout.clock.now()
+        parcels = lookout.database.write(
+            lambda s: outbox.claim(s, now=now, lease_now=now, lease_until=now + 1, owner="t", limit=99)
+        )
+        letters = [Letter.opened(KEYRING, parcel.payload) for parcel in parcels]
+        subjects = [
+            line.removeprefix("Subject: ")
+            for letter in letters
+            for line in letter.message.decode().split("\r\n")
+            if line.startswith("Subject: ")
+        ]
+
+        assert {parcel.kind for parcel in parcels} == {KIND}
+        assert {letter.recipient for letter in letters} == {"team@example.net"}
+        assert subjects == [
+            f"{what} for {NAME} ({REGION})"
+            for what in ("DKIM Setup Successful", "DKIM REVOCATION WARNING", "DKIM REVOCATION CANCELLATION")
+        ]
+
+    run(database, story, server, announcer=Announcer(mails))
+
+
+def many_verified(lookout: Lookout, count: int) -> list[Identity]:
+    """Store verified identities with nothing published for them, whose absence was seen once already."""
+    made = [lookout.add(f"d{number}.{NAME}") for number in range(count)]
+    now = lookout.clock.now()
+    seen = now - HOUR
+
+    def verify(s: Any) -> None:
+        for identity in made:
+            state = FacetState(Facet.DKIM, Status.SUCCESS, identity.generation, seen, absent_since=seen)
+            facets.put(s, identity.id, state)
+
+    lookout.database.write(verify)
+    return made
+
+
+def test_too_many_demotions_within_an_hour_pause_until_a_person_says_otherwise(
+    database: Database, server: NameServer
+) -> None:
+    """Every status stays, with an error of the service; once resumed what is absent falls."""
+
+    async def story(lookout: Lookout) -> None:
+        made = many_verified(lookout, AT_LEAST + 10)
+        await lookout.settled()
+        held = [lookout.state(identity.name) for identity in made]
+        standing = [state for state in held if state.status is Status.SUCCESS]
+        paused = lookout.database.read(brakes.read)
+        installation = lookout.database.read(lambda s: events.of_type(s, "demotions.paused"))
+
+        # What was let through before it was known to be too many is less than the limit.
+        assert len(held) - len(standing) <= AT_LEAST
+        assert {state.error for state in standing} == {ErrorType.SERVICE_ERROR}
+        assert paused.paused_at is not None
+        assert [each.account for each in installation] == [ACCOUNT]
+
+        await lookout.advance(PACE.largest)
+        assert lookout.database.read(brakes.read) == paused
+
+        lookout.database.write(lambda s: brakes.resume(s, lookout.clock.now() + DAY))
+        await lookout.advance(2 * PACE.largest)
+        statuses = {lookout.status(identity.name) for identity in made}
+        assert statuses == {Status.TEMPORARY_FAILURE}
+
+    run(database, story, server, limits=LIMITS)
+
+
+def test_fifty_demotions_are_no_trouble_of_ours(database: Database, server: NameServer) -> None:
+    """As many as fifty fall within an hour, however few are verified."""
+
+    async def story(lookout: Lookout) -> None:
+        made = many_verified(lookout, AT_LEAST)
+        await lookout.settled()
+
+        assert {lookout.status(each.name) for each in made} == {Status.TEMPORARY_FAILURE}
+        assert lookout.database.read(brakes.read).paused_at is None
+        assert lookout.database.read(lambda s: events.demoted_after(s, 0)) == AT_LEAST
+
+    run(database, story, server)
