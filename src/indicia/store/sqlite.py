@@ -8,6 +8,7 @@ connection the thread holds; in WAL mode they wait for nobody. Other processes m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import threading
@@ -129,8 +130,7 @@ def connect(path: str) -> sqlite3.Connection:
     Raises Fault UNAVAILABLE when the file cannot be opened or is no database.
     """
     try:
-        # The keys in it are encrypted; the names and tags are nobody's business either.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _make_private(path)
         connection = sqlite3.connect(
             path,
             timeout=_BUSY_SECONDS,
@@ -146,6 +146,17 @@ def connect(path: str) -> sqlite3.Connection:
         message = f"The database file {Path(path).absolute()} cannot be opened: {reason}."
         raise Fault(FaultKind.UNAVAILABLE, message) from error
     return connection
+
+
+def _make_private(path: str) -> None:
+    """Make the file for its owner only: the keys in it are encrypted, names and tags are nobody's business.
+
+    A file that is there is not touched. Closing any descriptor of it would end every lock that this process
+    has on it (fcntl(2), "Record locking"), and the next process that leaves would take itself for the last
+    and remove the log that this one writes to (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 class _Reader:
