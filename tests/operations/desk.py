@@ -23,6 +23,13 @@ from indicia.operations.policy_explanation import ExplainRequest
 from indicia.operations.records import RecordsRequest
 from indicia.operations.rotating import RotateRequest
 from indicia.operations.verification_mail import VerificationMails
+from indicia.operations.webhooks import (
+    CreateWebhookRequest,
+    ListWebhooksRequest,
+    RedeliverRequest,
+    UpdateWebhookRequest,
+    WebhookRequest,
+)
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.store import audit, checks, facets, identities, keys
 from indicia.store.database import Database
@@ -43,6 +50,14 @@ OWN_REQUESTS = {
     "ExplainPolicy": ExplainRequest,
     "GetIdentityHistory": HistoryRequest,
     "RotateIdentityKey": RotateRequest,
+    "CreateWebhook": CreateWebhookRequest,
+    "ListWebhooks": ListWebhooksRequest,
+    "GetWebhook": WebhookRequest,
+    "UpdateWebhook": UpdateWebhookRequest,
+    "DeleteWebhook": WebhookRequest,
+    "RotateWebhookSecret": WebhookRequest,
+    "TestWebhook": WebhookRequest,
+    "RedeliverWebhook": RedeliverRequest,
 }
 
 
