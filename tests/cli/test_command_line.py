@@ -40,6 +40,8 @@ LEAVES = {
     ("migrate",): SETTINGS,
     ("master-key", "create"): SETTINGS,
     ("master-key", "rotate"): SETTINGS,
+    ("demotions", "status"): SETTINGS,
+    ("demotions", "resume"): SETTINGS,
 }
 # These go on running, and print log lines.
 RUNNING = {("serve",), ("sandbox",)}
