@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from receiver import Post, Receiver, receiving
+from structlog.testing import capture_logs
 
 from indicia.announcements.announcer import Announcer
 from indicia.clock import Clock
@@ -73,15 +74,18 @@ def causes(posts: list[Post], identity: int | None = None) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def delivering(database: Database, clock: Clock) -> AsyncIterator[WebhookDeliverer]:
-    """Run a deliverer inside the block."""
+    """Run a deliverer inside the block, without a mistake of its own."""
     client = Client(Names(), public_only((), everything=True), user_agent="test", patience=QUICK)
     deliverer = WebhookDeliverer(database, KEYRING, client, clock)
-    running = asyncio.create_task(deliverer.run())
-    try:
-        yield deliverer
-    finally:
-        deliverer.stop()
-        await running
+    with capture_logs() as lines:
+        running = asyncio.create_task(deliverer.run())
+        try:
+            yield deliverer
+        finally:
+            deliverer.stop()
+            await running
+    told = {line["event"] for line in lines}
+    assert told <= {"webhook_delivered", "webhook_failed", "webhook_disabled"}
 
 
 async def settled(deliverer: WebhookDeliverer) -> None:

@@ -206,7 +206,9 @@ class WebhookDeliverer:
 
         kept = await self._database.writing(note)
         self._observe("delivered")
-        _log.info("webhook_delivered", webhook=webhook.id, event=public_id(errand.event_id), lease_kept=kept)
+        _log.info(
+            "webhook_delivered", webhook=webhook.id, message=public_id(errand.event_id), lease_kept=kept
+        )
 
     async def _note_failed(self, webhook: Webhook, errand: Errand, status: int | None, reason: str) -> None:
         now = self._clock.now()
@@ -231,7 +233,7 @@ class WebhookDeliverer:
         _log.warning(
             "webhook_failed",
             webhook=webhook.id,
-            event=public_id(errand.event_id),
+            message=public_id(errand.event_id),
             failures=errand.attempts + 1,
             reason=reason,
             given_up=hopeless,
