@@ -110,6 +110,7 @@ class Desk:
                 random=secrets.token_bytes,
             ),
             wakes=self.wakes,
+            regions=frozenset({"eu-west-1", "us-east-1", "us-west-2"}),
         )
         self.dispatch = Dispatch(database, self.house)
 

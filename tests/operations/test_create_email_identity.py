@@ -234,9 +234,14 @@ REFUSALS: list[tuple[str, dict[str, Any], FaultKind, str]] = [
     ),
     (
         "example.com",
-        {"DkimSigningAttributes": DkimSigningAttributes(DomainSigningAttributesOrigin="AWS_SES_EU_WEST_1")},
-        FaultKind.NOT_IMPLEMENTED,
-        "Deterministic Easy DKIM (the origin AWS_SES_EU_WEST_1) is not implemented by this service yet.",
+        {
+            "DkimSigningAttributes": DkimSigningAttributes(
+                DomainSigningAttributesOrigin="AWS_SES_US_EAST_1", NextSigningKeyLength="RSA_1024_BIT"
+            )
+        },
+        FaultKind.INVALID_PARAMETER,
+        "A replica has the tokens, the keys and the key length of its parent; give neither a selector, nor a"
+        " private key, nor NextSigningKeyLength.",
     ),
     (
         "example.com",

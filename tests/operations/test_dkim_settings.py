@@ -420,9 +420,14 @@ def test_the_same_method_again_changes_nothing(desk: Desk, status: Status) -> No
             ONE_WAY,
         ),
         (
-            {"EmailIdentity": "example.com", "SigningAttributesOrigin": "AWS_SES_US_EAST_1"},
-            FaultKind.NOT_IMPLEMENTED,
-            "Deterministic Easy DKIM (the origin AWS_SES_US_EAST_1) is not implemented by this service yet.",
+            {
+                "EmailIdentity": "example.com",
+                "SigningAttributesOrigin": "AWS_SES_US_EAST_1",
+                "SigningAttributes": OWN,
+            },
+            FaultKind.INVALID_PARAMETER,
+            "A replica has the tokens, the keys and the key length of its parent; give neither a selector, nor"
+            " a private key, nor NextSigningKeyLength.",
         ),
         (
             {

@@ -124,7 +124,9 @@ def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wak
         announcer=telling.announcer(installation),
         may_reach_private=telling.may_reach_private(settings),
         instant=settings.verification is VerificationMode.INSTANT,
+        most_identities=settings.limits.identities,
         key_pace=settings.key_pace,
+        regions=frozenset(settings.regions),
         production_access=settings.production_access,
     )
 

@@ -9,11 +9,18 @@ from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import IdentityKind, Status, TokenSet, TokenSetKind
 from indicia.domain.inheritance import covered
 from indicia.domain.names import IdentityName, parse_identity, refuse_reserved, shown
+from indicia.domain.replication import is_replica
 from indicia.domain.tags import check_tags
 from indicia.operations.default_configuration_set import require_configuration_set
 from indicia.operations.inheritance import above
 from indicia.operations.registration import register_address, register_domain
-from indicia.operations.signing_choice import EasyDkim, SigningChoice, carries_key, parse_choice
+from indicia.operations.signing_choice import (
+    EasyDkim,
+    Replica,
+    SigningChoice,
+    carries_key,
+    parse_choice,
+)
 from indicia.store import identities, tags
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.rules import timestamp
@@ -54,9 +61,12 @@ def prepare_create(house: House, call: Call, request: sesv2.CreateEmailIdentityR
     if name.kind is IdentityKind.EMAIL_ADDRESS and attributes and _brings_own(attributes):
         refuse(FaultKind.INVALID_PARAMETER, "For BYODKIM, the EmailIdentity value must be a domain.")
     origin = attributes.DomainSigningAttributesOrigin if attributes else None
+    choice = parse_choice(attributes, origin)
+    if name.kind is IdentityKind.EMAIL_ADDRESS and isinstance(choice, Replica):
+        refuse(FaultKind.INVALID_PARAMETER, "For a replica, the EmailIdentity value must be a domain.")
     return NewIdentity(
         name=name,
-        choice=parse_choice(attributes, origin),
+        choice=choice,
         tags=tuple((tag.Key, tag.Value) for tag in request.Tags or ()),
         configuration_set=request.ConfigurationSetName or "",
     )
@@ -88,7 +98,22 @@ def create_email_identity(
     return sesv2.CreateEmailIdentityResponse(
         IdentityType=name.kind.value,
         VerifiedForSendingStatus=house.instant or covered(above(s, identity)),
-        DkimAttributes=None if token_set is None else _answer(house, identity, token_set),
+        DkimAttributes=_dkim(house, identity, token_set),
+    )
+
+
+def _dkim(house: House, identity: Identity, token_set: TokenSet | None) -> sesv2.DkimAttributes | None:
+    """Return the DKIM side of what was created; an address has none."""
+    if token_set is not None:
+        return _answer(house, identity, token_set)
+    if not is_replica(identity):
+        return None
+    return sesv2.DkimAttributes(
+        SigningEnabled=identity.signing_enabled,
+        Status=Status.NOT_STARTED.value,
+        Tokens=[],
+        SigningAttributesOrigin=identity.origin,
+        NextSigningKeyLength=identity.next_key_length.value,
     )
 
 

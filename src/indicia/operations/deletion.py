@@ -9,6 +9,7 @@ from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identity import IdentityKind
 from indicia.domain.names import fold, shown
 from indicia.operations.certificates import refuse_with_certificates
+from indicia.operations.replication import replicas_of
 from indicia.operations.token_sets import abandon
 from indicia.store import identities
 from indicia.wire.shapes import ses, sesv2
@@ -70,11 +71,25 @@ def _delete_if_there(house: House, call: Call, s: Session, identity: Identity | 
 def _delete(house: House, call: Call, s: Session, identity: Identity) -> None:
     """Remove the identity. Its keys sign no more, and are withdrawn when mail they signed has arrived.
 
-    Raises: `Fault` INVALID_PARAMETER where it has certificates, CONCURRENT_MODIFICATION where it is gone.
+    Raises: `Fault` INVALID_PARAMETER where it has certificates or replicas, CONCURRENT_MODIFICATION where it
+    is gone.
     """
     identities.lock(s, identity.id)  # before looking: nobody associates a certificate after that
     refuse_with_certificates(call, identity, s)
+    _refuse_with_replicas(identity, s)
     identities.delete(s, identity)
     house.tell(s, [deleted(identity, call.now)])
     if identity.token_set_id is not None:
         abandon(s, identity.token_set_id, call.now, house.key_pace)
+
+
+def _refuse_with_replicas(identity: Identity, s: Session) -> None:
+    """A parent stays for as long as replicas have its keys (spec 3.8; the vendor's text is unknown)."""
+    regions = replicas_of(s, identity)
+    if regions:
+        where = ", ".join(regions)
+        refuse(
+            FaultKind.INVALID_PARAMETER,
+            f"Email identity {shown(identity.name)} is the parent of replicas in {where}, which sign with its"
+            " keys. Delete those first, or give them another origin.",
+        )

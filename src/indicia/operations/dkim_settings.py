@@ -10,13 +10,21 @@ from indicia.domain.identity import Facet, IdentityKind, Status, TokenSet, Token
 from indicia.domain.inheritance import keys_of
 from indicia.domain.key_length import check_change, earliest_change
 from indicia.domain.names import fold, parse_address, parse_domain, shown
+from indicia.domain.replication import origin_of
 from indicia.domain.time import rfc3339
 from indicia.operations.dkim_standing import dkim_status
 from indicia.operations.inheritance import views_above
-from indicia.operations.registration import begin, look_now
-from indicia.operations.signing_choice import EasyDkim, SigningChoice, carries_key, parse_choice
+from indicia.operations.registration import begin, begin_replica, look_now
+from indicia.operations.replication import asked_by, look, wake_replicas
+from indicia.operations.signing_choice import (
+    EasyDkim,
+    Replica,
+    SigningChoice,
+    carries_key,
+    parse_choice,
+)
 from indicia.operations.token_sets import abandon, change_length, issue
-from indicia.store import identities, key_lives, signing_overrides
+from indicia.store import facets, identities, key_lives, replications, signing_overrides
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
@@ -127,16 +135,43 @@ def put_dkim_signing_attributes(
     view = identities.view(s, call.account, call.region, request.name)
     if view is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.asked)}> does not exist.")
-    token_set = view.token_set
-    if isinstance(request.choice, EasyDkim) and token_set and token_set.kind is TokenSetKind.EASY:
-        return _stay_easy(house, call, s, view, request.choice)
-    issued = issue(
-        house, call, s, request.choice, domain=request.name, default_length=view.identity.next_key_length
-    )
-    status = _restart(house, call, s, view, issued)
+    choice, token_set = request.choice, view.token_set
+    if isinstance(choice, Replica):
+        return _become_replica(house, call, s, view, choice)
+    easy = view.identity.origin == TokenSetKind.EASY.value and token_set is not None
+    if isinstance(choice, EasyDkim) and easy:
+        return _stay_easy(house, call, s, view, choice)
+    length = view.identity.next_key_length
+    issued = issue(house, call, s, choice, domain=request.name, default_length=length)
+    status = _restart(house, call, s, view, issued, origin=issued.kind.value)
+    _leave(house, call, s, token_set)
+    return _answer(issued, status)
+
+
+def _become_replica(
+    house: House, call: Call, s: Session, view: IdentityView, choice: Replica
+) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
+    """The keys are to be the parent's; nothing is to do where they are, or are waited for."""
+    identity = view.identity
+    origin = origin_of(choice.region)
+    waiting = view.facets.get(Facet.REPLICATION)
+    standing = waiting is not None and waiting.status is not Status.FAILED
+    if identity.origin == origin and standing and dkim_status(view) is not Status.FAILED:
+        return _answer(view.token_set, dkim_status(view))
+    wish = asked_by(call, identity.id, identity.name, choice.region)
+    found = look(s, wish, call, house.regions)
+    shared = found if isinstance(found, TokenSet) else None
+    status = _restart(house, call, s, view, shared, origin=origin)
+    changed = identities.by_id(s, identity.id)
+    assert changed is not None
+    begin_replica(house, call, s, changed, wish)
+    _leave(house, call, s, view.token_set)
+    return _answer(shared, status)
+
+
+def _leave(house: House, call: Call, s: Session, token_set: TokenSet | None) -> None:
     if token_set is not None:
         abandon(s, token_set.id, call.now, house.key_pace)
-    return _answer(issued, status)
 
 
 def _stay_easy(
@@ -150,7 +185,7 @@ def _stay_easy(
     failed = dkim_status(view) in (Status.FAILED, Status.NOT_STARTED)
     if wanted is None or (failed and wanted is configured):
         if failed:
-            return _answer(token_set, _restart(house, call, s, view, token_set))
+            return _answer(token_set, _restart(house, call, s, view, token_set, origin=view.identity.origin))
         return _answer(token_set, dkim_status(view))
     stored = key_lives.read(s, token_set.id)
     assert stored is not None
@@ -161,30 +196,43 @@ def _stay_easy(
         now=call.now,
         shown_as=rfc3339(earliest_change(wanted, stored.length_chosen_at)),
     )
-    status = _restart(house, call, s, view, replace(token_set, wanted_length=wanted))
+    changed = replace(token_set, wanted_length=wanted)
+    status = _restart(house, call, s, view, changed, origin=view.identity.origin)
     return _answer(change_length(house, call, s, token_set, wanted), status)
 
 
-def _restart(house: House, call: Call, s: Session, view: IdentityView, token_set: TokenSet) -> Status:
-    """Store what is to be published now and begin to look for it. Return the status of that."""
+def _restart(
+    house: House, call: Call, s: Session, view: IdentityView, token_set: TokenSet | None, *, origin: str
+) -> Status:
+    """Store what is to be published now and begin to look for it. Return the status of that.
+
+    There is nothing to be published while a replica waits for its parent.
+    """
     identity = view.identity
+    length = token_set.wanted_length if token_set else None
     changed = replace(
         identity,
         generation=identity.generation + 1,
-        token_set_id=token_set.id,
-        origin=token_set.kind.value,
-        next_key_length=token_set.wanted_length or identity.next_key_length,
+        token_set_id=token_set.id if token_set else None,
+        origin=origin,
+        next_key_length=length or identity.next_key_length,
     )
     stored = identities.update(s, changed, identity.version)
+    if Facet.REPLICATION in view.facets:
+        replications.remove(s, identity.id)
+        facets.remove(s, identity.id, Facet.REPLICATION)
     previous = view.facets.get(Facet.DKIM)
     state = begin(house, call, s, stored, Facet.DKIM, previous=previous, known=view.facets)
     look_now(house, call, s, stored)
+    wake_replicas(house, s, stored, call.now)
     return state.status
 
 
-def _answer(token_set: TokenSet, status: Status) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
+def _answer(
+    token_set: TokenSet | None, status: Status
+) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     return sesv2.PutEmailIdentityDkimSigningAttributesResponse(
         DkimStatus=status.value,
-        DkimTokens=list(token_set.tokens),
-        SigningHostedZone=token_set.zone or None,
+        DkimTokens=list(token_set.tokens) if token_set else [],
+        SigningHostedZone=(token_set.zone or None) if token_set else None,
     )

@@ -46,7 +46,7 @@ def v2_attributes(
     if source is None or source.token_set is None:
         return sesv2.DkimAttributes(
             SigningEnabled=False,
-            Status=Status.NOT_STARTED.value,
+            Status=dkim_status(view).value,  # PENDING for a replica that waits for its parent's tokens
             SigningAttributesOrigin=view.identity.origin,
             NextSigningKeyLength=view.identity.next_key_length.value,
         )

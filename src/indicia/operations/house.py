@@ -47,9 +47,11 @@ class House:
     says of a domain in lower case whether others register below it; `to_ascii` returns an internationalised
     domain in its ASCII form, None where it has none. `mails` is how addresses are written to. `instant` says
     that nothing is asked for its proof: whatever is begun is verified at once (INDICIA_VERIFICATION).
-    `key_pace` is how long keys take from stage to stage. `production_access` is what an account begins with,
-    and `quota` what one that has it may send. `announcer` writes down what changes. `may_reach_private` says
-    that webhooks may lead to private places, some of them at least, where nobody needs TLS.
+    `most_identities` is how many an account may have in a region, None for any number.
+    `key_pace` is how long keys take from stage to stage, `regions` those in which a replica's parent can be.
+    `production_access` is what an account begins with, and `quota` what one that has it may send. `announcer`
+    writes down what changes. `may_reach_private` says that webhooks may lead to private places, some of them
+    at least, where nobody needs TLS.
     """
 
     service_domain: str
@@ -62,24 +64,26 @@ class House:
     mails: VerificationMails
     wakes: Wakes
     instant: bool = False
+    most_identities: int | None = None
     key_pace: KeyPace = field(default_factory=KeyPace)
+    regions: frozenset[str] = frozenset()
     production_access: bool = True
     quota: Quota = UNLIMITED
-
-    @property
     announcer: Announcer = field(default_factory=Announcer)
     may_reach_private: bool = False
+
+    @property
     def signing_zone(self) -> str:
         """The SigningHostedZone of identities created from now on (contract, HTTP)."""
         return f"dkim.{self.service_domain}"
 
-
-class RememberedWakes:
     def tell(self, s: Session, events: Sequence[Event], *, only: str | None = None) -> None:
         """Write the events down with what they tell of; `only` is the one webhook that hears of them."""
         if self.announcer.announce(s, events, only=only):
             self.wakes.outbox()
 
+
+class RememberedWakes:
     """The wakes of one writing call, until it is known whether it succeeded."""
 
     __slots__ = ("_wanted",)

@@ -24,11 +24,15 @@ from indicia.domain.identity import (
     TokenSet,
     TokenSetKind,
 )
+from indicia.domain.replication import origin_of
 from indicia.domain.verification import Cause, start, start_anew
+from indicia.operations.replication import asked_by, look, wake_replicas
+from indicia.operations.signing_choice import Replica
 from indicia.operations.token_sets import issue
 from indicia.operations.verification_mail import CustomMail, issue_link
-from indicia.store import checks, facets, identities
+from indicia.store import checks, facets, identities, replications
 from indicia.store.ids import new_id
+from indicia.store.replications import Replication
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
@@ -75,12 +79,18 @@ def register_domain(
     Raises: `Fault` ALREADY_EXISTS.
     """
     length = DEFAULT_LENGTH[IdentityKind.DOMAIN]
+    identity_id = new_id()
+    wish = asked_by(call, identity_id, name, choice.region) if isinstance(choice, Replica) else None
     token_set = None
-    if choice is not None:
+    if wish is not None:
+        found = look(s, wish, call, house.regions)
+        token_set = found if isinstance(found, TokenSet) else None
+    elif choice is not None and not isinstance(choice, Replica):
         token_set = issue(house, call, s, choice, domain=name, default_length=length)
-        length = token_set.key_length or length
+    if token_set is not None:
+        length = token_set.wanted_length or token_set.key_length or length
     identity = Identity(
-        id=new_id(),
+        id=identity_id,
         account=call.account,
         region=call.region,
         kind=IdentityKind.DOMAIN,
@@ -88,7 +98,7 @@ def register_domain(
         created_at=call.now,
         version=1,
         generation=1,
-        origin=(token_set.kind if token_set else TokenSetKind.EASY).value,
+        origin=_origin(token_set, wish),
         signing_enabled=True,
         next_key_length=length,
         token_set_id=token_set.id if token_set else None,
@@ -99,13 +109,32 @@ def register_domain(
         feedback_forwarding=True,
         configuration_set=configuration_set,
     )
-    identities.insert(s, identity)
-    if token_set is not None:
+    _insert(house, s, identity)
+    if choice is not None:
         begin(house, call, s, identity, Facet.DKIM)
     if legacy_requested:
         begin(house, call, s, identity, Facet.OWNERSHIP)
+    if wish is not None:
+        begin_replica(house, call, s, identity, wish)
     look_now(house, call, s, identity)
+    wake_replicas(house, s, identity, call.now)
     return identity, token_set
+
+
+def _origin(token_set: TokenSet | None, wish: Replication | None) -> str:
+    if wish is not None:
+        return origin_of(wish.parent_region)
+    return (token_set.kind if token_set else TokenSetKind.EASY).value
+
+
+def begin_replica(house: House, call: Call, s: Session, identity: Identity, wish: Replication) -> None:
+    """Store whose replica the identity is, and how that stands: shared already, or to be tried again."""
+    replications.put(s, wish)
+    if identity.token_set_id is None:
+        begin(house, call, s, identity, Facet.REPLICATION, known=facets.get_all(s, identity.id))
+    else:
+        shared = FacetState(Facet.REPLICATION, Status.SUCCESS, identity.generation, since=call.now)
+        facets.put(s, identity.id, shared)
 
 
 def register_address(
@@ -142,7 +171,7 @@ def register_address(
         feedback_forwarding=True,
         configuration_set=configuration_set,
     )
-    identities.insert(s, identity)
+    _insert(house, s, identity)
     begin(house, call, s, identity, Facet.LINK)
     look_now(house, call, s, identity)
     send_link(house, call, s, identity, custom)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import KeyLength, TokenSetKind
+from indicia.domain.replication import parent_region
 from indicia.vault.rsa import KeyPair, parse_private
 from indicia.wire.shapes import sesv2
 
@@ -19,6 +20,10 @@ _NEEDS_BOTH = (
 )
 _NOT_BOTH_WAYS = (
     "You cannot configure the identity to use Easy DKIM and Bring Your Own DKIM properties at the same time."
+)
+_PARENTS = (
+    "A replica has the tokens, the keys and the key length of its parent; give neither a selector, nor a"
+    " private key, nor NextSigningKeyLength."
 )
 
 
@@ -37,7 +42,14 @@ class OwnDkim:
     pair: KeyPair = field(repr=False)
 
 
-SigningChoice: TypeAlias = EasyDkim | OwnDkim
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Keys are those of the identity of the same name in another region (Deterministic Easy DKIM)."""
+
+    region: str
+
+
+SigningChoice: TypeAlias = EasyDkim | OwnDkim | Replica
 
 
 def parse_choice(attributes: sesv2.DkimSigningAttributes | None, origin: str | None) -> SigningChoice:
@@ -45,17 +57,17 @@ def parse_choice(attributes: sesv2.DkimSigningAttributes | None, origin: str | N
 
     Checks an uploaded key, which takes tens of milliseconds: never call it inside a transaction.
 
-    Raises: `Fault` INVALID_PARAMETER with the vendor's texts; NOT_IMPLEMENTED for a replica's origin.
+    Raises: `Fault` INVALID_PARAMETER with the vendor's texts.
     """
-    if origin is not None and origin not in (TokenSetKind.EASY.value, TokenSetKind.EXTERNAL.value):
-        refuse(
-            FaultKind.NOT_IMPLEMENTED,
-            f"Deterministic Easy DKIM (the origin {origin}) is not implemented by this service yet.",
-        )
     selector = attributes.DomainSigningSelector if attributes else None
     key = attributes.DomainSigningPrivateKey if attributes else None
     length = attributes.NextSigningKeyLength if attributes else None
     own = selector is not None or key is not None
+    region = None if origin is None else parent_region(origin)
+    if region is not None:
+        if own or length is not None:
+            refuse(FaultKind.INVALID_PARAMETER, _PARENTS)
+        return Replica(region)
     if own and (length is not None or origin == TokenSetKind.EASY.value):
         refuse(FaultKind.INVALID_PARAMETER, _NOT_BOTH_WAYS)
     if own or origin == TokenSetKind.EXTERNAL.value:

@@ -23,12 +23,18 @@ if TYPE_CHECKING:
     from indicia.domain.time import Instant
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.operations.signing_choice import OwnDkim, SigningChoice
+    from indicia.operations.signing_choice import OwnDkim
     from indicia.store.session import Session
 
 
 def issue(
-    house: House, call: Call, s: Session, choice: SigningChoice, *, domain: str, default_length: KeyLength
+    house: House,
+    call: Call,
+    s: Session,
+    choice: EasyDkim | OwnDkim,
+    *,
+    domain: str,
+    default_length: KeyLength,
 ) -> TokenSet:
     """Return a new token set for the domain, with its key where there is one already."""
     if isinstance(choice, EasyDkim):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import Facet, Status, TokenSetKind
 from indicia.domain.names import parse_address, parse_domain, refuse_reserved
+from indicia.domain.replication import is_replica
 from indicia.operations.registration import (
     begin,
     look_now,
@@ -67,6 +68,12 @@ def verify_domain_dkim(
         assert token_set is not None
         return ses.VerifyDomainDkimResponse(DkimTokens=list(token_set.tokens))
     token_set = view.token_set
+    if is_replica(view.identity) and token_set is None:
+        refuse(
+            FaultKind.INVALID_PARAMETER,
+            f"Domain {name} waits for the tokens of its parent, by the origin {view.identity.origin}. Use"
+            " PutEmailIdentityDkimSigningAttributes (API v2) with the origin AWS_SES for tokens of its own.",
+        )
     if token_set is None:
         token_set = issue(
             house, call, s, EasyDkim(), domain=name, default_length=view.identity.next_key_length

@@ -228,7 +228,7 @@ facet_state = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Which identities have, or wait for, the keys of one of the same name in another region, and for whom.
+# Which identities have, or wait for, the keys of one of the same name in another region.
 replication = sa.Table(
     "replication",
     metadata,

@@ -27,7 +27,7 @@ from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
 from indicia.domain.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.domain.observation import Observation, Question, RecordType, Soa
 from indicia.domain.time import SECOND, Span
-from indicia.domain.verification import Sight
+from indicia.domain.verification import CHECKED, Evidence, Sight
 from indicia.store.checks import CheckResult, Claim
 from indicia.store.key_lives import Sighting
 from indicia.verifier import evidence
@@ -57,8 +57,9 @@ class Found:
 class Checker:
     """Looks at claimed identities. Keeps nothing and stores nothing, but for the keys that `give_key` gives.
 
-    `keys_of` returns the live keys of a token set. `budget` is how long one look may take, in real time, and
-    `patience` from when on it was slow. The rest is as `Engine` has it.
+    `keys_of` returns the live keys of a token set, `replicate` how a replica stands to its parent. `budget` is
+    how long one look may take, in real time, and `patience` from when on it was slow. The rest is as `Engine`
+    has it.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class Checker:
         random: Callable[[], float],
         budget: Span,
         patience: Span,
+        replicate: Callable[[Claim], Awaitable[Evidence]] | None = None,
     ) -> None:
         self._eyes = eyes
         self._rules = rules
         self._clock = clock
         self._give_key = give_key
         self._keys_of = keys_of
+        self._replicate = replicate
         self._random = random
         self._budget = budget / SECOND
         self._patience = patience / SECOND
@@ -91,6 +94,7 @@ class Checker:
         rules, identity = self._rules, claim.identity
         records = records_to_check(identity, claim.token_set, claim.facets, rules.service_domain)
         questions = questions_of(records, identity)
+        replication = await self._replicate(claim) if self._replicate and _is_replica(claim) else None
         observations: Observations = await self._look(questions) if questions else {}
         token_set = claim.token_set
         keyless = _keyless(token_set) if Facet.DKIM in records else None
@@ -106,6 +110,7 @@ class Checker:
             now=checked_at,
             interval=claim.interval,
             jitter=self._random(),
+            replication=replication,
         )
         if token_set is not None and keys_matter(conclusion, token_set):
             conclusion = await self._see_keys(identity, token_set, conclusion)
@@ -180,6 +185,12 @@ def _sighting(claim: Claim, key: KeyVerdict) -> Sighting:
     assert claim.token_set is not None
     after = key.after
     return Sighting(claim.token_set.id, after.id, after.seen_at, after.absent_since, after.lost_at)
+
+
+def _is_replica(claim: Claim) -> bool:
+    """Say whether the identity's parent is to be looked at."""
+    state = claim.facets.get(Facet.REPLICATION)
+    return state is not None and state.status in CHECKED
 
 
 def _keyless(token_set: TokenSet | None) -> TokenSet | None:

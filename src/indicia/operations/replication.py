@@ -1,0 +1,126 @@
+"""Deterministic Easy DKIM: finding a replica's parent, sharing its token set, telling replicas of changes.
+
+A key belongs to a token set, not to an identity: a replica that shares its parent's set follows every
+rotation and every change of the length by itself (verification.md, Keys).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from indicia.domain.call import Call
+from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
+from indicia.domain.replication import is_replica, obstacle
+from indicia.domain.verification import Windows, start_anew
+from indicia.operations.authorization import may_replicate
+from indicia.operations.token_sets import abandon
+from indicia.store import access, checks, facets, identities, keys, replications
+from indicia.store.replications import Replication
+
+if TYPE_CHECKING:
+    from indicia.domain.rotation import KeyPace
+    from indicia.domain.time import Instant, Span
+    from indicia.operations.house import House
+    from indicia.store.session import Session
+
+
+def asked_by(call: Call, identity_id: int, name: str, region: str) -> Replication:
+    """Return the wish of the caller that the identity be a replica of the one of its name in a region."""
+    return Replication(identity_id, call.account, name, call.region, region, call.principal, call.access_key)
+
+
+def look(s: Session, asked: Replication, call: Call, served: Collection[str]) -> TokenSet | ErrorType:
+    """Return the parent's token set, or what keeps the replica from it.
+
+    `call` is the one that asked for the replica, or as it would be made now.
+    """
+    parent = identities.get(s, asked.account, asked.parent_region, asked.name)
+    arn = f"arn:aws:ses:{asked.parent_region}:{asked.account}:identity/{asked.name}"
+    found = obstacle(
+        parent,
+        region=asked.parent_region,
+        replica_region=asked.region,
+        served=served,
+        allowed=may_replicate(call, arn).allowed,
+    )
+    if found is not None or parent is None or parent.token_set_id is None:
+        return found or ErrorType.REPLICATION_PRIMARY_NOT_FOUND
+    return keys.get_token_set(s, parent.token_set_id) or ErrorType.REPLICATION_PRIMARY_NOT_FOUND
+
+
+def look_again(s: Session, asked: Replication, served: Collection[str], now: Instant) -> TokenSet | ErrorType:
+    """As `look`, with the permission that the maker of the replica has at this moment.
+
+    A revoked key may do nothing any more. One that was never stored is a sandbox's, and may do everything.
+    """
+    key = access.get_key(s, asked.access_key)
+    if key is not None and key.revoked_at is not None:
+        return ErrorType.REPLICATION_ACCESS_DENIED
+    call = Call(
+        "sesv2",
+        "CreateEmailIdentity",
+        asked.account,
+        asked.region,
+        asked.principal,
+        asked.access_key,
+        address="",
+        request_id="",
+        now=now,
+        policy=None if key is None else key.policy,
+    )
+    return look(s, asked, call, served)
+
+
+def adopt(
+    s: Session,
+    identity_id: int,
+    token_set: TokenSet,
+    *,
+    now: Instant,
+    first: Span,
+    windows: Windows,
+    pace: KeyPace,
+) -> None:
+    """Share the token set with the replica and look for its records, unless it shares it already.
+
+    `first` is the interval with which looking begins. What the replica had proved before counts on (spec
+    3.4). A set that nobody uses any more is withdrawn.
+    """
+    identity = identities.by_id(s, identity_id)
+    if identity is None or not is_replica(identity):
+        return
+    known = facets.get_all(s, identity.id)
+    replicated = known.get(Facet.REPLICATION)
+    if identity.token_set_id == token_set.id and replicated and replicated.status is Status.SUCCESS:
+        return
+    changed = replace(
+        identity,
+        generation=identity.generation + 1,
+        token_set_id=token_set.id,
+        next_key_length=token_set.wanted_length or identity.next_key_length,
+    )
+    stored = identities.update(s, changed, identity.version)
+    facets.put(s, stored.id, FacetState(Facet.REPLICATION, Status.SUCCESS, stored.generation, since=now))
+    before = known.get(Facet.DKIM)
+    facets.put(s, stored.id, start_anew(before, Facet.DKIM, stored.generation, now, windows.records))
+    checks.schedule(s, stored.id, checks.shard_of(stored.name), now, interval=first)
+    if identity.token_set_id is not None and identity.token_set_id != token_set.id:
+        abandon(s, identity.token_set_id, now, pace)
+
+
+def wake_replicas(house: House, s: Session, parent: Identity, now: Instant) -> None:
+    """Let every replica that names this parent be looked at: there is a parent now, or another one."""
+    waiting = replications.of_parent(s, parent.account, parent.region, parent.name)
+    if waiting:
+        checks.bring_forward(s, [each.identity_id for each in waiting], now)
+        house.wakes.engine()
+
+
+def replicas_of(s: Session, parent: Identity) -> list[str]:
+    """Return the regions of the replicas that have the parent's keys."""
+    if parent.token_set_id is None or is_replica(parent):
+        return []
+    sharing = identities.sharing(s, parent.token_set_id)
+    return sorted(each.region for each in sharing if each.id != parent.id)
