@@ -95,6 +95,13 @@ def test_nothing_is_said_about_what_nobody_knows() -> None:
         (Domain(facets=states(ownership="SUCCESS"), token_set=None), {"DKIM1"}),
         (Domain(identity=replace(IDENTITY, signing_enabled=False)), {"DKIM1"}),
         (Domain(token_set=replace(TOKENS, key_length=KeyLength.RSA_1024_BIT)), {"DKIM2"}),
+        (
+            Domain(
+                identity=replace(IDENTITY, signing_enabled=False),
+                token_set=replace(TOKENS, key_length=KeyLength.RSA_1024_BIT),
+            ),
+            {"DKIM1", "DKIM2"},
+        ),
         (Domain(token_set=replace(TOKENS, kind=TokenSetKind.EXTERNAL, key_length=None)), set()),
     ],
 )

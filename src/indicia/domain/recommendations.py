@@ -158,9 +158,11 @@ def _code(recommendation: Recommendation) -> str:
 
 def _dkim(standing: Standing) -> Iterable[Code]:
     state = standing.facets.get(Facet.DKIM)
-    if standing.token_set is None or state is None or not standing.identity.signing_enabled:
+    if standing.token_set is None or state is None:
         yield Code.NO_DKIM
         return
+    if not standing.identity.signing_enabled:
+        yield Code.NO_DKIM
     if standing.token_set.key_length is KeyLength.RSA_1024_BIT:
         yield Code.SHORT_KEY
     if state.status in (Status.FAILED, Status.TEMPORARY_FAILURE):
