@@ -79,9 +79,7 @@ def look(session: Session, token_hash: bytes, now: Instant) -> Sight:
     return Sight(state, request, mailbox, stopped, landing=link.landing)
 
 
-def use_link(
-    session: Session, token_hash: bytes, now: Instant, announcer: Announcer | None = None
-) -> Sight:
+def use_link(session: Session, token_hash: bytes, now: Instant, announcer: Announcer | None = None) -> Sight:
     """Prove the address, if the link is one that still does, and return what is there then.
 
     `changed` says whether this call did it. Of two at the same moment one does: the link is used up first.
