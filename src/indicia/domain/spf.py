@@ -99,33 +99,27 @@ def judge(records: Sequence[str], include: str, fetched: Mapping[str, str | None
 
 
 def _follow(record: str, include: str, fetched: Mapping[str, str | None]) -> SpfJudgement | Needed:
-    queue, lookups, included = [record], 0, False
+    queue, lookups = [record], 0
     through: list[str] = []
-    needed: list[str] = []
     while queue and len(through) < _MOST_RECORDS:
         terms = parse(queue.pop(0))
         if terms is None:
             return SpfJudgement(Finding.SPF_INVALID, lookups, tuple(through))
-        for name in _leading_on(terms):
-            if name == include:
-                included = True
-            if name in through:
-                continue
-            through.append(name)
-            if "%" in name:  # RFC 7208 §7: a macro depends on the mail; it is counted and not followed
-                continue
-            if name not in fetched:
-                needed.append(name)
-            elif (text := fetched[name]) is not None:
-                queue.append(text)
-        lookups += sum(_costs(term) for term in terms)
+        lookups += sum(map(_costs, terms))
+        # RFC 7208 §7: a name with a macro depends on the mail; it is counted and not followed.
+        fresh = [name for name in _leading_on(terms) if name not in through and "%" not in name]
+        through += dict.fromkeys(fresh)
+        queue += [text for text in map(fetched.get, fresh) if text is not None]
+    needed = tuple(name for name in through if name not in fetched)
     if needed:
-        return Needed(tuple(needed))
+        return Needed(needed)
+    return SpfJudgement(_finding(lookups, included=include in through), lookups, tuple(through))
+
+
+def _finding(lookups: int, *, included: bool) -> Finding:
     if lookups > MOST_LOOKUPS:
-        return SpfJudgement(Finding.SPF_TOO_MANY_LOOKUPS, lookups, tuple(through))
-    if not included:
-        return SpfJudgement(Finding.SPF_MISSING_INCLUDE, lookups, tuple(through))
-    return SpfJudgement(Finding.OK, lookups, tuple(through))
+        return Finding.SPF_TOO_MANY_LOOKUPS
+    return Finding.OK if included else Finding.SPF_MISSING_INCLUDE
 
 
 def _costs(term: Term) -> bool:
