@@ -1,6 +1,6 @@
 """One event, written with its change: its row, a delivery for each webhook that wants it, a mail.
 
-All of it belongs to the transaction of the change: what did not happen is not told, and what is told happened.
+All of it belongs to the transaction of the change: what did not happen is not told, what is told happened.
 """
 
 from __future__ import annotations

@@ -359,7 +359,6 @@ _ENTRIES: Final = (
     _own("CheckIdentity", checking.check_identity, writes=True, rate=Rate.CHECK),
     _own("RotateIdentityKey", rotating.rotate_identity, writes=True),
     _own("GetIdentityHistory", history.get_history, writes=False),
-    _own("ExplainPolicy", policy_explanation.explain_policy, writes=False, subject="resource"),
     *(
         _own(operation, handler, writes=writes, subject="")
         for operation, handler, writes in (
@@ -373,6 +372,7 @@ _ENTRIES: Final = (
             ("RedeliverWebhook", webhooks.redeliver, True),
         )
     ),
+    _own("ExplainPolicy", policy_explanation.explain_policy, writes=False, subject="resource"),
 )
 
 TABLE: Final[Mapping[tuple[str, str], Entry]] = MappingProxyType(
