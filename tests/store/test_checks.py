@@ -269,9 +269,11 @@ def test_who_just_came_is_not_behind_a_crowd(database: Database):
 
     first = names(claim(database, "one", limit=8))
     assert sorted(first) == sorted(
-        ["new19.example", "new18.example", "new17.example"]
-        + ["new0.example", "new1.example", "new2.example"]
-        + ["old0.example", "old1.example"]
+        [
+            *("new19.example", "new18.example", "new17.example"),
+            *("new0.example", "new1.example", "new2.example"),
+            *("old0.example", "old1.example"),
+        ]
     )
     rest = names(claim(database, "two", limit=100))
     assert len(rest) == 32

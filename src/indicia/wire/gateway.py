@@ -17,7 +17,7 @@ import structlog
 from msgspec import Struct
 
 from indicia.domain.call import Call
-from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.wire import faults, own, query, rest, sigv4, xml
 from indicia.wire.authentication import Caller
 from indicia.wire.exchange import Exchange, through
@@ -122,7 +122,7 @@ class Gateway:
         """What the API answers, be it a refusal."""
         try:
             if not self._serves_api:
-                raise Fault(FaultKind.UNKNOWN_OPERATION, "This server has pages only. The API is elsewhere.")
+                refuse(FaultKind.UNKNOWN_OPERATION, "This server has pages only. The API is elsewhere.")
             if exchange.protocol is Protocol.SES_V2:
                 return await self._rest(exchange, receive)
             if exchange.protocol is Protocol.SES_V1:
