@@ -7,9 +7,11 @@ import pytest
 from indicia.settings import Role, Settings, listeners, load, refusals, warnings
 
 PUBLIC = {"INDICIA_LISTEN_HTTP": "0.0.0.0:443"}
-# A server that others may reach: a real name, a proxy in front, a relay, two points of view.
+# A server that others may reach: a real name, a proxy in front, a relay, two points of view, links that lead
+# to where it is reached.
 SOUND = {
     **PUBLIC,
+    "INDICIA_PUBLIC_URL": "https://ses.operator.org",
     "INDICIA_SERVICE_DOMAIN": "mail.operator.org",
     "INDICIA_TRUSTED_PROXIES": "10.0.0.1",
     "INDICIA_RELAY": "smtp://127.0.0.1",
@@ -123,3 +125,12 @@ def test_what_starts_with_a_warning(changes: dict[str, str], begins: str) -> Non
 
     assert warning.startswith(begins)
     assert warnings(settings_with(**changes, listen_http="127.0.0.1:1")) == []
+
+
+def test_links_that_lead_nowhere_are_warned_of() -> None:
+    """Without a public URL a link begins with what the machine listens on, which others may not reach."""
+    without = load(environment={name: text for name, text in SOUND.items() if "PUBLIC_URL" not in name})
+
+    (warning,) = warnings(without)
+    assert warning.startswith("INDICIA_PUBLIC_URL is not set: links in mails begin with")
+    assert warnings(without, frozenset({Role.DNS})) == []
