@@ -43,10 +43,12 @@ from indicia.domain.identity import (
 )
 from indicia.domain.quorum import default_quorum
 from indicia.domain.records import ExpectedRecord, required_records
+from indicia.domain.rotation import KeyPace
 from indicia.domain.schedule import Pace
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
 from indicia.domain.verification import Windows, start
 from indicia.operations import token_sets
+from indicia.operations.replicating import Replicator
 from indicia.store import checks, evidence, facets, identities, keys, zones
 from indicia.store.database import Database
 from indicia.store.ids import new_id
@@ -68,6 +70,7 @@ QUICK = Budget(exchange=0.4, tries=2, question=2.0, control=0.5)
 # For what is held up on purpose, and for crowds: nothing is asked twice.
 PATIENT = Budget(exchange=20.0, tries=1, question=20.0)
 LIMITS = Limits(poll=50)
+REGIONS = frozenset({REGION, "us-east-1"})
 
 _numbers = itertools.count()
 
@@ -118,6 +121,9 @@ class Lookout:
                 announce=(announcer or Announcer()).announce,
                 operator=About(ACCOUNT, REGION),
             ),
+            replicate=Replicator(
+                database, REGIONS, self.rules.windows, KeyPace(), PACE.first, self.clock.now
+            ),
         )
         self.running: asyncio.Task[None] | None = None
 
@@ -161,12 +167,16 @@ class Lookout:
         dkim: TokenSet | None = None,
         starts: Sequence[Facet] = (Facet.DKIM,),
         due: bool = True,
+        bare: bool = False,
         **given: Any,
     ) -> Identity:
-        """Store an identity as the API does, with its facets asked for just now, due at once."""
+        """Store an identity as the API does, with its facets asked for just now, due at once.
+
+        A `bare` one has no tokens.
+        """
         now = self.clock.now()
         email = "@" in name
-        token_set = dkim if dkim is not None or email else easy_dkim(now)
+        token_set = dkim if dkim is not None or email or bare else easy_dkim(now)
         identity = replace(_plain(name, now), token_set_id=token_set.id if token_set else None, **given)
         self.database.write(partial(_store, identity=identity, token_set=token_set, now=now))
 
