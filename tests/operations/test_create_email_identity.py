@@ -240,8 +240,10 @@ REFUSALS: list[tuple[str, dict[str, Any], FaultKind, str]] = [
             )
         },
         FaultKind.INVALID_PARAMETER,
-        "A replica has the tokens, the keys and the key length of its parent; give neither a selector, nor a"
-        " private key, nor NextSigningKeyLength.",
+        (
+            "A replica has the tokens, the keys and the key length of its parent; give neither a"
+            " selector, nor a private key, nor NextSigningKeyLength."
+        ),
     ),
     (
         "example.com",

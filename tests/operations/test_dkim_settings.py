@@ -426,8 +426,10 @@ def test_the_same_method_again_changes_nothing(desk: Desk, status: Status) -> No
                 "SigningAttributes": OWN,
             },
             FaultKind.INVALID_PARAMETER,
-            "A replica has the tokens, the keys and the key length of its parent; give neither a selector, nor"
-            " a private key, nor NextSigningKeyLength.",
+            (
+                "A replica has the tokens, the keys and the key length of its parent; give neither a"
+                " selector, nor a private key, nor NextSigningKeyLength."
+            ),
         ),
         (
             {

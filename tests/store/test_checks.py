@@ -303,7 +303,7 @@ def test_only_the_shards_asked_for_are_claimed_in_every_lane(database: Database)
 
 
 def test_a_look_decides_the_lane_of_the_next_unless_somebody_asked_meanwhile(database: Database):
-    """What was slow stands among the slow; whoever asks stands first again, and giving back forgets it not."""
+    """What was slow stands among the slow; whoever asks stands first again, also after giving back."""
     database.write(lambda s: add(s, "example.com", due_at=1))
     (claimed,) = claim(database)
     write_back(database, result(claimed, lane=Lane.SLOW, due_at=11_000))

@@ -15,8 +15,8 @@ from indicia.domain.findings import Finding
 from indicia.domain.observation import RecordType
 from indicia.domain.probing import Refined
 from indicia.domain.records import ExpectedRecord, Purpose
-from indicia.verifier.client import Budget
 from indicia.settings.places import public_only
+from indicia.verifier.client import Budget
 from indicia.verifier.investigation import Investigator
 from indicia.verifier.perspectives import Perspective, Perspectives
 

@@ -473,7 +473,7 @@ evidence = sa.Table(
     sa.Index(None, "identity_id", "facet", "id"),
 )
 
-# What has changed, as it is told: in the history, in mails, to webhooks. Outlives the identity; pruned by age.
+# What has changed, as it is told: in the history, in mails, to webhooks. Outlives the identity.
 event = sa.Table(
     "event",
     metadata,

@@ -57,9 +57,9 @@ class Found:
 class Checker:
     """Looks at claimed identities. Keeps nothing and stores nothing, but for the keys that `give_key` gives.
 
-    `keys_of` returns the live keys of a token set, `replicate` how a replica stands to its parent. `budget` is
-    how long one look may take, in real time, and `patience` from when on it was slow. The rest is as `Engine`
-    has it.
+    `keys_of` returns the live keys of a token set, `replicate` how a replica stands to its parent. `budget`
+    is how long one look may take, in real time, and `patience` from when on it was slow. The rest is as
+    `Engine` has it.
     """
 
     def __init__(
