@@ -79,6 +79,7 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
         SuccessRedirectionURL="https://example.com/",
         FailureRedirectionURL="https://example.com/",
     )
+    webhook = desk.ask("CreateWebhook", url="https://receiver.example/").webhook
     before = desk.view("example.com")
     trail = desk.trail()
     desk.wakes.woken.clear()
@@ -94,6 +95,8 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
         "GetCallerIdentity": {},
         "GetIdentityRecords": {"name": "example.com"},
         "GetIdentityHistory": {"name": "example.com"},
+        "ListWebhooks": {},
+        "GetWebhook": {"id": webhook.id},
         "GetConfigurationSet": {"ConfigurationSetName": "main"},
         "DescribeConfigurationSet": {"ConfigurationSetName": "main"},
         "ListConfigurationSets": {},
