@@ -16,7 +16,7 @@ from indicia.cli import api
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import DEFAULT_CONFIG_FILE, NO_SETTING, Config, Json, SettingFlags
 from indicia.cli.output import print_json
-from indicia.cli.serve import speaking_of_the_start
+from indicia.cli.serve import starting
 from indicia.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def sandbox(
             config = DEFAULT_CONFIG_FILE
         tree = load(config, os.environ, settings.given(), terminal=sys.stderr.isatty(), defaults=defaults)
         _refuse_listening_away(tree)
-        from indicia.app import sandbox as running
-
         keep = tree.data_dir != Path(temporary)
-        with speaking_of_the_start():
+        with starting():
+            from indicia.app import sandbox as running
+
             return running.play(tree, running.Wish(strict_auth, command, ready_file, keep))
 
 
