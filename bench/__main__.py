@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench import api, report, steps
+from bench import api, checking, dkim, report, steps
 from bench.load import NoLoadToolError
+from bench.nameserver import NoNameServerError
 from bench.plan import Plan
 from bench.report import Aim, Section
 
@@ -17,6 +18,8 @@ from bench.report import Aim, Section
 GROUPS: Final[dict[str, Callable[[Plan], tuple[list[Section], list[Aim]]]]] = {
     "api": api.measure,
     "steps": steps.measure,
+    "checking": checking.measure,
+    "dkim": dkim.measure,
 }
 
 
@@ -41,7 +44,7 @@ def main() -> int:
     for name in given.only.split(","):
         try:
             found, wanted = GROUPS[name](plan)
-        except NoLoadToolError as missing:
+        except (NoLoadToolError, NoNameServerError) as missing:
             print(missing, file=sys.stderr)
             return 1
         sections += found

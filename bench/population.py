@@ -48,8 +48,13 @@ def name_of(place: int) -> str:
     return f"customer-{place:06}.example.com"
 
 
-def populate(data_dir: Path, environment: dict[str, str], identity_count: int) -> Key:
-    """Make an installation with that many identities and return its operator's key."""
+def populate(
+    data_dir: Path, environment: dict[str, str], identity_count: int, *, pending: bool = False
+) -> Key:
+    """Make an installation with that many identities and return its operator's key.
+
+    When they are `pending` they have no key yet, nobody is to look at them, and the pool has one for each.
+    """
     settings = configuration.load(None, environment, {"data_dir": str(data_dir)}, terminal=False)
     clock = Clock()
     installation = Installation(settings, clock)
@@ -57,7 +62,8 @@ def populate(data_dir: Path, environment: dict[str, str], identity_count: int) -
         root = installation.root
         assert root is not None
         now = clock.now()
-        add = partial(_add, account=root.account, key=_key(installation, now), zone=settings.signing_zone)
+        key = _key(installation, now, identity_count if pending else 0)
+        add = partial(_add, account=root.account, key=key, zone=settings.signing_zone, pending=pending)
         places = iter(range(identity_count))
         while batch := list(islice(places, _BATCH)):
             installation.database.write(partial(add, places=batch, now=now))
@@ -66,13 +72,13 @@ def populate(data_dir: Path, environment: dict[str, str], identity_count: int) -
         installation.close()
 
 
-def _key(installation: Installation, now: Instant) -> keys.PooledKey:
+def _key(installation: Installation, now: Instant, more: int) -> keys.PooledKey:
     """Return a sealed key pair, with the pool filled already: nothing but requests is to be measured."""
     made = {bits: _sealed(installation, bits, now) for bits in TARGETS}
 
     def fill(s: Session) -> None:
         for bits, target in TARGETS.items():
-            for _ in range(target):
+            for _ in range(target + (more if bits == 2048 else 0)):
                 keys.add_pooled(s, _copy(made[bits]))
 
     installation.database.write(fill)
@@ -90,20 +96,32 @@ def _copy(key: keys.PooledKey) -> keys.PooledKey:
 
 
 def _add(
-    s: Session, *, account: str, key: keys.PooledKey, zone: str, places: Sequence[int], now: Instant
+    s: Session,
+    *,
+    account: str,
+    key: keys.PooledKey,
+    zone: str,
+    pending: bool,
+    places: Sequence[int],
+    now: Instant,
 ) -> None:
     for place in places:
-        _create(s, account, name_of(place), key, zone, now)
+        _create(s, account, name_of(place), None if pending else key, zone, now)
+    if pending:
+        return
     claimed = checks.claim(s, now=now, owner=_OWNER, lease_until=now + HOUR, limit=len(places))
     checks.write_back(s, [_verified(claim, now) for claim in claimed])
 
 
-def _create(s: Session, account: str, name: str, key: keys.PooledKey, zone: str, now: Instant) -> None:  # noqa: PLR0917
+def _create(  # noqa: PLR0917
+    s: Session, account: str, name: str, key: keys.PooledKey | None, zone: str, now: Instant
+) -> None:
     token_set = TokenSet(
         new_id(), TokenSetKind.EASY, new_tokens(_random), zone, KeyLength.RSA_2048_BIT, now, has_key=False
     )
     keys.insert_token_set(s, token_set, now)
-    keys.publish(s, token_set.id, zone, token_set.tokens[0], key, now)
+    if key is not None:
+        keys.publish(s, token_set.id, zone, token_set.tokens[0], key, now)
     identity = Identity(
         id=new_id(),
         account=account,
@@ -127,7 +145,7 @@ def _create(s: Session, account: str, name: str, key: keys.PooledKey, zone: str,
     identities.insert(s, identity)
     tags.put(s, account, REGION, f"identity/{name}", dict([TAG]))
     facets.put(s, identity.id, FacetState(Facet.DKIM, Status.PENDING, 1, now, now + 3 * DAY))
-    checks.schedule(s, identity.id, checks.shard_of(name), now)
+    checks.schedule(s, identity.id, checks.shard_of(name), None if key is None else now)
 
 
 def _verified(claim: checks.Claim, now: Instant) -> checks.CheckResult:

@@ -32,6 +32,10 @@ SETTINGS: Final = {
 }
 
 
+# For a server that is not asked anything.
+NOBODY: Final = Key("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running server: how the table calls it, where it listens, whom it knows."""
@@ -61,44 +65,44 @@ def indicia(folder: Path, identity_count: int) -> Iterator[Server]:
     key = populate(folder / "data", SETTINGS, identity_count)
     told = folder / "ready.json"
     command = ["serve", "--data-dir", str(folder / "data"), "--ready-file", str(told)]
-    with _process([sys.executable, "-m", "indicia", *command], folder / "log", SETTINGS) as process:
-        _wait(process, folder / "log", told.exists)
+    with process([sys.executable, "-m", "indicia", *command], folder / "log", SETTINGS) as running:
+        wait_for(running, folder / "log", told.exists)
         where = ready.read(told)
         assert where is not None
         port = int(where.http[0].rpartition(":")[2])
-        yield Server(f"indicia, {identity_count:,}", port, process.pid, key)
+        yield Server(f"indicia, {identity_count:,}", port, running.pid, key)
 
 
 @contextmanager
 def moto(folder: Path, identity_count: int) -> Iterator[Server]:
     """Run moto's server with that many identities. Its log goes nowhere, which is the least it can cost."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "bench.moto_peer", str(identity_count), str(port)]
-    with _process(command, Path(os.devnull)) as process:
-        _wait(process, folder / "log", lambda: _listens(port))
-        yield Server(f"moto, {identity_count:,}", port, process.pid, Key("AKIAIOSFODNN7EXAMPLE", "bench"))
+    with process(command, Path(os.devnull)) as running:
+        wait_for(running, folder / "log", lambda: _listens(port))
+        yield Server(f"moto, {identity_count:,}", port, running.pid, Key("AKIAIOSFODNN7EXAMPLE", "bench"))
 
 
 @contextmanager
 def bare(folder: Path, answer: Reply) -> Iterator[Server]:
     """Run the bare HTTP server, which always gives this answer."""
-    port = _free_port()
+    port = free_port()
     body = folder / "answer"
     body.write_bytes(answer.body)
     command = [sys.executable, "-m", "bench.bare", str(body), answer.content_type, str(port)]
-    with _process(command, folder / "log") as process:
-        _wait(process, folder / "log", lambda: _listens(port))
-        yield Server("bare uvicorn", port, process.pid, Key("AKIAIOSFODNN7EXAMPLE", "bench"))
+    with process(command, folder / "log") as running:
+        wait_for(running, folder / "log", lambda: _listens(port))
+        yield Server("bare uvicorn", port, running.pid, Key("AKIAIOSFODNN7EXAMPLE", "bench"))
 
 
 @contextmanager
-def _process(
+def process(
     command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program in an environment of its own, and end it."""
     environment = {name: value for name, value in os.environ.items() if name in _OWN}
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        started = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -106,17 +110,17 @@ def _process(
             env={**environment, **(settings or {})},
         )
     try:
-        yield process
+        yield started
     finally:
-        process.terminate()
+        started.terminate()
         try:
-            process.wait(15)
+            started.wait(15)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            started.kill()
+            started.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:
+def wait_for(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:
     """Wait until the server is ready."""
     give_up = time.monotonic() + _START_WITHIN
     while not ready():
@@ -126,7 +130,8 @@ def _wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]
         time.sleep(0.02)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that is free at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
