@@ -104,6 +104,7 @@ class Steering:
     async def reset(self) -> None:
         """Forget identities, records and mail. Keys, accounts and the clock stay as they are."""
         async with self._turn:
+            await self._settle()  # a mail that is being handed over would arrive afterwards
             self.playground.clear()
             self._keep()
             await self._database.writing(playing.reset)
