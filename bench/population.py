@@ -13,6 +13,8 @@ from os import urandom as _random
 from pathlib import Path
 from typing import Final
 
+import sqlalchemy as sa
+
 from bench.signing import REGION, Key
 from indicia import settings as configuration
 from indicia.clock import Clock
@@ -31,8 +33,9 @@ from indicia.domain.identity import (
 from indicia.domain.observation import Soa
 from indicia.domain.time import DAY, HOUR, Instant
 from indicia.installation import Installation
-from indicia.store import checks, facets, identities, keys, tags
+from indicia.store import checks, facets, identities, keys, tables, tags
 from indicia.store.ids import new_id
+from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.vault import rsa
 from indicia.vault.pool import TARGETS
@@ -67,9 +70,22 @@ def populate(
         places = iter(range(identity_count))
         while batch := list(islice(places, _BATCH)):
             installation.database.write(partial(add, places=batch, now=now))
+        installation.database.write(partial(_let_sign, now=now))
         return Key(root.id, root.secret)
     finally:
         installation.close()
+
+
+_SEEN: Final = Prepared(
+    sa.update(tables.published_key).values(seen_at=sa.bindparam("at"), signing_at=sa.bindparam("at"))
+)
+_NOT_AWAITED: Final = Prepared(sa.update(tables.token_set).values(awaited=0, due_at=None))
+
+
+def _let_sign(s: Session, now: Instant) -> None:
+    """Let every key be seen since long, so that its records are all that a check looks at."""
+    s.run(_SEEN, at=now)
+    s.run(_NOT_AWAITED)
 
 
 def _key(installation: Installation, now: Instant, more: int) -> keys.PooledKey:
