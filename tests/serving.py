@@ -31,7 +31,7 @@ FREE = {
     "INDICIA_LISTEN_ADMIN": "127.0.0.1:0",
     "INDICIA_LISTEN_DNS": "127.0.0.1:0",
 }
-WITHIN = 20.0
+WITHIN = 30.0
 
 
 def environment(**given: str) -> dict[str, str]:
