@@ -276,10 +276,12 @@ def _refusal(kind: FaultKind, url: bytes) -> bytes:
 
 
 class _Lingering(asyncio.Transport):
-    """A transport that writes head and body of an answer at once, and lets the client read it before closing.
+    """A transport that writes an answer in one piece, and lets the client read it before closing.
 
-    uvicorn writes the two apart, and uvloop makes a system call of each write. The head waits for the body
-    until the end of the loop's turn, no longer. For the closing see RFC 9112 §9.6.
+    uvicorn writes head and body apart, and uvloop makes a system call of each write. Here the head waits for
+    the body, and a whole answer for the end of the loop's turn, no longer. So the answers to what came in
+    together go out together: a system call that wakes the client in the middle of the work costs four times
+    as much, and pushes what the work needs out of the processor's caches. For the closing see RFC 9112 §9.6.
     """
 
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
@@ -304,7 +306,8 @@ class _Lingering(asyncio.Transport):
 
     def write_whole(self, data: bytes) -> None:
         self._flush()
-        self._write(data)
+        self._held = data
+        self._connection.loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         if self._held is not None:
