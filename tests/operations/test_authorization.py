@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -92,7 +91,8 @@ def test_every_signed_route_of_our_own_is_asked_about(sqlite_desk: Desk) -> None
     routes = own_routes(sqlite_desk)
 
     assert {"DiagnoseIdentity", "ExplainPolicy", "CheckIdentity"} <= {route.operation for route in routes}
-    for route in routes:
+    # The bodies of the webhooks' calls are read before they are asked about; they have tests of their own.
+    for route in (route for route in routes if "Webhook" not in route.operation):
         assert ("indicia", route.operation) in TABLE
         call = sqlite_desk.call("indicia", route.operation)
         with pytest.raises(Fault) as refused:
@@ -120,7 +120,8 @@ SUBJECTS = ("EmailIdentity", "Identity", "Identities", "ResourceArn")
 def test_what_a_call_is_about_is_known(entry: Entry) -> None:
     """An operation that takes an identity has it as its subject, so that policies can name it."""
     if entry.service == "indicia":
-        assert entry.subject
+        # A webhook is nobody's identity: its calls are about the account.
+        assert entry.subject or "Webhook" in entry.operation
         return
     members = operations(entry.service)[entry.operation].request.__struct_fields__
     named = next((member for member in SUBJECTS if member in members), "")
@@ -251,7 +252,7 @@ def test_the_circumstances_of_a_call(
     sqlite_desk.ask("CreateEmailIdentity", EmailIdentity="a.example")
     sqlite_desk.beside(region="us-east-1").ask("CreateEmailIdentity", EmailIdentity="a.example")
     sqlite_desk.policy = policy({"Condition": condition})
-    call = replace(sqlite_desk.call("sesv2", "GetEmailIdentity"), **change)
+    call = sqlite_desk.call("sesv2", "GetEmailIdentity")._replace(**change)
     request = operations("sesv2")["GetEmailIdentity"].request(EmailIdentity="a.example")
 
     async def answered() -> Any:
@@ -303,7 +304,7 @@ def test_a_stored_policy_that_cannot_be_understood_allows_nothing(sqlite_desk: D
 
 def test_who_may_not_send_is_told_in_the_words_of_ses(sqlite_desk: Desk) -> None:
     """A backtick opens, an apostrophe closes, and there is no colon (spec 7.6)."""
-    call = replace(sqlite_desk.call("ses", "SendEmail"), policy=NOTHING)
+    call = sqlite_desk.call("ses", "SendEmail")._replace(policy=NOTHING)
     resource = arn(sqlite_desk, "example.com")
 
     with pytest.raises(Fault) as refused:
@@ -323,14 +324,14 @@ def test_replicating_a_key_is_a_permission_of_its_own(sqlite_desk: Desk) -> None
         "Resource": parent,
         "Condition": {"ForAllValues:StringEquals": {"ses:ReplicaRegion": ["eu-west-1", "eu-west-2"]}},
     }
-    narrow = replace(own, policy=policy(statement))
+    narrow = own._replace(policy=policy(statement))
 
     assert may_replicate(own, parent).allowed
     assert may_replicate(narrow, parent).allowed
-    assert not may_replicate(replace(narrow, region="us-west-2"), parent).allowed
+    assert not may_replicate(narrow._replace(region="us-west-2"), parent).allowed
     assert not may_replicate(narrow, parent.replace("example.com", "example.org")).allowed
-    assert not may_replicate(replace(own, policy=NOTHING), parent).allowed
-    assert not may_replicate(replace(own, policy="{"), parent).allowed
+    assert not may_replicate(own._replace(policy=NOTHING), parent).allowed
+    assert not may_replicate(own._replace(policy="{"), parent).allowed
 
 
 @pytest.mark.parametrize(

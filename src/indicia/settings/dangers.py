@@ -103,6 +103,10 @@ def warnings(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[str
         )
     if settings.relay.bares_its_password:
         found.append("INDICIA_RELAY sends its password unencrypted: use smtp+starttls:// or smtps://")
+    if Role.API in roles and settings.public_url is None:
+        found.append(
+            "INDICIA_PUBLIC_URL is not set: links in mails begin with an address that this machine listens on"
+        )
     if Role.VERIFIER in roles and settings.perspective_count == 1:
         found.append(
             "INDICIA_RESOLVERS has a single perspective: who deceives that one resolver verifies any domain"
