@@ -64,8 +64,8 @@ class Mortal:
 
     def _takes(self, work: object, result: object) -> bool:
         if self._stage is Stage.SEEN:
-            results = getattr(work, "keywords", {}).get("results", ())
-            return any(each.sightings for each in results)
+            batch = getattr(work, "keywords", {}).get("batch", ())
+            return any(found.result.sightings for found in batch)
         done = [each for each in result if isinstance(each, Advanced)] if isinstance(result, list) else []
         if self._stage is Stage.PUBLISHED:
             return any(each.published for each in done)

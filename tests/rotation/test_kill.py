@@ -238,18 +238,9 @@ def mail_all_the_while(stage: Scene) -> Iterator[None]:
     assert troubles == []
 
 
-# Since looks of verified identities are spread anew, the keeper does not always come by the step SEEN in the
-# time the story gives it, and then nobody is killed there. The story has to wait for the step itself.
-_SEEN_IS_NOT_REACHED = pytest.mark.xfail(reason="the story does not wait for the step SEEN", strict=False)
-
-
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(
-    "dies_at",
-    [pytest.param(stage, marks=_SEEN_IS_NOT_REACHED if stage is Stage.SEEN else ()) for stage, _ in STORY],
-    ids=lambda stage: stage.value,
-)
+@pytest.mark.parametrize("dies_at", [stage for stage, _ in STORY], ids=lambda stage: stage.value)
 def test_a_rotation_survives_a_kill_at_every_step(url: str, dies_at: Stage, when: str) -> None:
     """Killed at the commit of a step, before it or after: every mail verifies, and the rotation goes on."""
     with world(url) as stage:

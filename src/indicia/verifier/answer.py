@@ -88,7 +88,7 @@ def conclude(name: str, rtype: int, message: Message, *, recursive: bool = True)
     chain: list[str] = []
     ttls: list[int] = []
     if rtype != _CNAME and message.answer:
-        end = _follow(name, message.answer, chain, ttls)
+        end = _follow(name, rtype, message.answer, chain, ttls)
         if end is None:
             return Answer(Reply.GARBAGE, extended=message.extended)
         name = end
@@ -136,14 +136,21 @@ def _refusal(message: Message, *, recursive: bool) -> Reply | None:
     return None
 
 
-def _follow(name: str, answer: Sequence[Record], chain: list[str], ttls: list[int]) -> str | None:
-    """The end of the CNAME chain from `name`, or None when it is too long, loops, or forks."""
+def _follow(name: str, rtype: int, answer: Sequence[Record], chain: list[str], ttls: list[int]) -> str | None:
+    """The end of the CNAME chain from `name`, or None when it is too long, loops, or forks.
+
+    It forks, too, at a name that has records of the type beside its alias: what is read there depends on
+    who reads.
+    """
     targets: dict[str, Record] = {}
     for each in answer:
         if each.rtype == _CNAME and targets.setdefault(each.owner, each).value != each.value:
             return None  # RFC 2181 §10.1: one CNAME at a name
+    if not targets:
+        return name
+    ends = {each.owner for each in answer if each.rtype == rtype}
     while name in targets:
-        if len(chain) == MAX_CHAIN:
+        if len(chain) == MAX_CHAIN or name in ends:  # RFC 1034 §3.6.2: no other data beside a CNAME
             return None
         ttls.append(targets[name].ttl)
         name = targets[name].value
