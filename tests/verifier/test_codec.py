@@ -188,7 +188,7 @@ def test_two_cnames_at_a_name_are_shown_but_not_followed() -> None:
 
 
 def test_an_alias_beside_the_records_that_were_asked_for_is_garbage() -> None:
-    """RFC 1034 §3.6.2: who reads the records and who follows the alias would see two things. At its end, too."""
+    """RFC 1034 §3.6.2: who reads the records and who follows the alias would see two things."""
     asked = Question("a.example.com", RecordType.A)
     alias, address = "a.example.com 60 CNAME b.example.", "{} 60 A 192.0.2.1"
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from indicia.domain.fairness import Lane, Party, Pressure, Shares, ZoneRates
 from indicia.domain.identity import Facet
+from indicia.domain.schedule import Pace
 from indicia.domain.time import SECOND, Span
 from indicia.store.checks import Claim
 
@@ -33,7 +34,7 @@ class Later:
 class Admission:
     """Lets claims in. `zone_rate` of None asks as fast as it goes.
 
-    `first` is the shortest wait of those who may not come in for their slowness; `random` returns numbers in
+    `pace` bounds the wait of those who may not come in for their slowness; `random` returns numbers in
     [0, 1), `now` seconds of a clock of its own.
     """
 
@@ -43,7 +44,7 @@ class Admission:
         slots: int,
         slow: int,
         zone_rate: float | None,
-        first: Span,
+        pace: Pace,
         random: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
@@ -51,7 +52,7 @@ class Admission:
         self._shares = Shares(slow)
         self._zone_rate = zone_rate
         self._rates = None if zone_rate is None else ZoneRates(zone_rate)
-        self._first = first
+        self._pace = pace
         self._random = random
         self._now = now
 
@@ -75,13 +76,16 @@ class Admission:
         if self._rates is not None and self._zone_rate is not None:
             self._rates.rate = self._zone_rate / max(1, verifiers)
 
-    def enter(self, claim: Claim) -> Later | None:
-        """Let the claim in, or say when it may come back. One of the slow lane is among the slow from now."""
+    def enter(self, claim: Claim, *, short: bool) -> Later | None:
+        """Let the claim in, or say when it may come back. One of the slow lane is among the slow from now.
+
+        `short` is whether slots for quick ones are: else those who may turn out to be slow take them too.
+        """
         party = party_of(claim)
         if claim.lane is Lane.SLOW:
             if not self._shares.take(party):
                 return self._later(claim)
-        elif not self._shares.trusts(party):
+        elif short and not self._shares.trusts(party):
             return self._later(claim)
         if self._rates is not None and (wait := self._rates.wait(party.zone, self._cost(claim), self._now())):
             if claim.lane is Lane.SLOW:
@@ -103,7 +107,8 @@ class Admission:
 
     def _later(self, claim: Claim) -> Later:
         # The longer it has been pending, the longer it can wait; those turned away together come apart.
-        return Later(int(max(self._first, claim.interval) * (1 + self._random())), Lane.SLOW)
+        wait = max(self._pace.first, min(claim.interval, self._pace.largest))
+        return Later(int(wait * (1 + self._random())), Lane.SLOW)
 
     def _cost(self, claim: Claim) -> int:
         return sum([_QUESTIONS.get(facet, 0) for facet in claim.facets]) + _SOA_QUESTION
