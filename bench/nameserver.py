@@ -57,11 +57,12 @@ def nsd(folder: Path, zone: str, lines: Iterable[str]) -> Iterator[int]:
     )
     command = [program("nsd", "nsd"), "-d", "-c", str(folder / "nsd.conf")]
     with servers.process(command, folder / "nsd.log") as running:
-        servers.wait_for(running, folder / "nsd.log", lambda: _answers(port, zone))
+        servers.wait_for(running, folder / "nsd.log", lambda: answers(port, zone))
         yield port
 
 
-def _answers(port: int, zone: str) -> bool:
+def answers(port: int, zone: str) -> bool:
+    """Say whether somebody serves the zone there."""
     try:
         answer = dns.query.udp(dns.message.make_query(zone, "SOA"), HOST, port=port, timeout=0.5)
     except (OSError, dns.exception.DNSException):

@@ -1,0 +1,30 @@
+"""The key zone by itself, without the limit on what one network is answered: `URL ZONE PORT`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import uvloop
+
+from bench.nameserver import HOST
+from indicia.keyzone.server import KeyZone
+from indicia.store import keys
+from indicia.store.database import Database
+from indicia.store.keys import NoKeyYet
+
+
+async def _serve(url: str, zone: str, port: int) -> None:
+    database = Database.open(url)
+
+    def lookup(of_zone: str, token: str) -> str | NoKeyYet | None:
+        return database.read(lambda s: keys.lookup(s, of_zone, token))
+
+    server = KeyZone(lookup=lookup, zones=lambda: [zone], nameservers=["ns1.example.net"], rate_limit=None)
+    await server.start([(HOST, port)])
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    _, given_url, given_zone, given_port = sys.argv
+    uvloop.run(_serve(given_url, given_zone, int(given_port)))
