@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from serving import Running, client, run, serve
+from serving import Running, client, run, serve, until
 
 from indicia.credentials import AccessKey
 
@@ -87,6 +89,26 @@ def test_the_master_key_is_rotated_under_a_running_server(house: Running) -> Non
     )
     listed = house.client().list_email_identities()["EmailIdentities"]
     assert len(listed) == 3
+
+
+def test_a_keyring_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
+    """SIGHUP tells of it in the log without a word of the file's, and calls go on under the ring in use."""
+    with serve(tmp_path) as house:
+        key = house.key
+        ring = house.data_dir / "master.key"
+        kept = ring.read_text()
+        ring.write_text("not a key of anybody's\n")
+        house.process.send_signal(signal.SIGHUP)
+        until(lambda: house.log.count('"reloaded"') == 1, "the line in the log")
+        assert "keyring.not_reloaded" in house.log
+        assert refused(house, key) == ""
+
+        ring.write_text(kept)
+        house.process.send_signal(signal.SIGHUP)
+        until(lambda: house.log.count('"reloaded"') == 2, "the next line")
+        assert house.log.count("keyring.not_reloaded") == 1
+        assert "not a key of" not in house.log
+        assert house.stop() == 0
 
 
 def _private_key() -> str:

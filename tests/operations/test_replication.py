@@ -14,6 +14,7 @@ from test_key_life import PACE, SIGNING, keep, key_of, see, set_id, signing, sta
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identity import ErrorType, Facet, Status
+from indicia.domain.replication import ParentSeen
 from indicia.domain.time import DAY, HOUR, MINUTE
 from indicia.domain.verification import Evidence, Sight
 from indicia.operations.replicating import Replicator
@@ -23,6 +24,7 @@ from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 NAME = "example.com"
+SHARED = ParentSeen(Evidence(Sight.PRESENT, None))
 REPLICA = DkimSigningAttributes(DomainSigningAttributesOrigin="AWS_SES_EU_WEST_1")
 DENIED = json.dumps(
     {
@@ -45,7 +47,7 @@ def away(desk: Desk) -> Desk:
     return desk.beside(region="us-east-1")
 
 
-def look(desk: Desk, name: str = NAME) -> Evidence:
+def look(desk: Desk, name: str = NAME) -> ParentSeen:
     """What the verifier's part finds of a replica."""
     identity = desk.view(name).identity
     desk.database.write(lambda s: checks.schedule(s, identity.id, checks.shard_of(name), desk.now))
@@ -88,7 +90,7 @@ def test_a_replica_has_its_parents_tokens_from_its_creation(desk: Desk, away: De
     assert shown.NextSigningKeyLength == "RSA_2048_BIT"
     assert dkim(desk).SigningAttributesOrigin == "AWS_SES"
     assert away.view(NAME).facets[Facet.REPLICATION].status is Status.SUCCESS
-    assert look(away) == Evidence(Sight.PRESENT, None)
+    assert look(away) == SHARED
 
 
 def test_a_replica_follows_its_parents_rotation_and_length(desk: Desk, away: Desk) -> None:
@@ -181,7 +183,7 @@ def test_what_keeps_a_replica_from_its_parent_is_told_and_refuses_nothing(
     ).DkimAttributes
 
     assert (made.Tokens, made.SigningHostedZone, made.SigningAttributesOrigin) == ([], None, origin)
-    assert look(away) == Evidence(Sight.ABSENT, error)
+    assert look(away) == ParentSeen(Evidence(Sight.ABSENT, error))
     shown = dkim(away)
     assert (shown.Status, shown.SigningAttributesOrigin) == ("PENDING", origin)
     assert away.view(NAME).facets[Facet.REPLICATION].status is Status.PENDING
@@ -203,10 +205,10 @@ def test_whoever_may_not_replicate_is_told_so(desk: Desk, away: Desk) -> None:
         return await away.dispatch(denied, request)
 
     assert asyncio.run(asked()).DkimAttributes.Tokens == []
-    assert look(away) == Evidence(Sight.ABSENT, ErrorType.REPLICATION_ACCESS_DENIED)
+    assert look(away) == ParentSeen(Evidence(Sight.ABSENT, ErrorType.REPLICATION_ACCESS_DENIED))
 
     desk.database.write(lambda s: access.revoke(s, "AKIATESTTESTTESTTEST", desk.now))
-    assert look(away) == Evidence(Sight.ABSENT, ErrorType.REPLICATION_ACCESS_DENIED)
+    assert look(away) == ParentSeen(Evidence(Sight.ABSENT, ErrorType.REPLICATION_ACCESS_DENIED))
 
 
 def test_a_parent_that_appears_makes_its_replica_go_on(desk: Desk, away: Desk) -> None:
@@ -220,7 +222,7 @@ def test_a_parent_that_appears_makes_its_replica_go_on(desk: Desk, away: Desk) -
     assert away.view(NAME).due_at == desk.now
     away.now = desk.now = desk.now + MINUTE
 
-    assert look(away) == Evidence(Sight.PRESENT, None)
+    assert look(away) == SHARED
 
     view = away.view(NAME)
     assert dkim(away).Tokens == dkim(desk).Tokens
@@ -240,12 +242,14 @@ def test_a_parent_that_moves_to_another_method_keeps_its_replica_as_it_was(desk:
     shared_set = set_id(away)
     desk.ask(SIGNING, EmailIdentity=NAME, SigningAttributesOrigin="EXTERNAL", SigningAttributes=OWN)
 
-    assert look(away) == Evidence(Sight.ABSENT, ErrorType.REPLICATION_PRIMARY_BYO_DKIM_NOT_SUPPORTED)
+    assert look(away) == ParentSeen(
+        Evidence(Sight.ABSENT, ErrorType.REPLICATION_PRIMARY_BYO_DKIM_NOT_SUPPORTED)
+    )
     assert dkim(away).Tokens == shared
     assert stages(desk, shared_set) == ["signing"]
 
     desk.ask(SIGNING, EmailIdentity=NAME, SigningAttributesOrigin="AWS_SES")
-    assert look(away) == Evidence(Sight.PRESENT, None)
+    assert look(away) == SHARED
     assert dkim(away).Tokens == dkim(desk).Tokens != shared
     assert stages(desk, shared_set) == ["retired"]  # nobody uses it any more
 
@@ -345,7 +349,7 @@ def test_a_replica_that_waits_keeps_nobody(desk: Desk, away: Desk) -> None:
     parent_in(desk, DkimSigningAttributes=OWN)
     replicate(away)
     desk.ask("DeleteEmailIdentity", EmailIdentity=NAME)
-    assert look(away) == Evidence(Sight.ABSENT, ErrorType.REPLICATION_PRIMARY_NOT_FOUND)
+    assert look(away) == ParentSeen(Evidence(Sight.ABSENT, ErrorType.REPLICATION_PRIMARY_NOT_FOUND))
 
 
 def test_an_account_replicates_its_own_identities_only(desk: Desk) -> None:
@@ -353,4 +357,4 @@ def test_an_account_replicates_its_own_identities_only(desk: Desk) -> None:
     parent_in(desk)
     other = desk.beside(account="999900000000", region="us-east-1")
     replicate(other)
-    assert look(other) == Evidence(Sight.ABSENT, ErrorType.REPLICATION_PRIMARY_NOT_FOUND)
+    assert look(other) == ParentSeen(Evidence(Sight.ABSENT, ErrorType.REPLICATION_PRIMARY_NOT_FOUND))

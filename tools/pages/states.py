@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from indicia.domain.identity import Status
-from indicia.domain.links import LIFE, LinkState
-from indicia.domain.verification import CHECKED, MAY_SEND, TRANSITIONS, Cause, Condition
+from indicia.domain.links import LIFE as LINK_LIFE
+from indicia.domain.links import LinkState
+from indicia.domain.rotation import LIFE, Stage
+from indicia.domain.verification import (
+    CHECKED,
+    MAY_SEND,
+    REPLICATION,
+    TRANSITIONS,
+    Cause,
+    Condition,
+    Sight,
+    Transition,
+)
 from pages.markdown import Blocks, code, table
 
 PATH = "docs/explain/states.md"
@@ -12,19 +23,38 @@ PATH = "docs/explain/states.md"
 
 def blocks() -> Blocks:
     """Return the diagrams, and the transitions as a table."""
-    rows = [
-        (code(start.value), sight.value, code(way.to.value), way.condition.value, code(way.cause.value))
-        for (start, sight), way in TRANSITIONS.items()
-    ]
     return {
         PATH: {
             "facet": _diagram(_facet_arrows()),
-            "transitions": table(("from", "seen", "to", "on condition", "shown in the history as"), rows),
+            "transitions": _transitions(TRANSITIONS),
+            "replication": _transitions(REPLICATION),
+            "keys": _diagram(_key_arrows()),
             "sets": f"Looked at: {_statuses(CHECKED)}.\nMay send: {_statuses(MAY_SEND)}.",
             "address": _diagram(_link_facet_arrows()),
             "link": _diagram(_link_arrows()),
         }
     }
+
+
+def _transitions(ways: dict[tuple[Status, Sight], Transition]) -> str:
+    return table(
+        ("from", "seen", "to", "on condition", "shown in the history as"),
+        [
+            (code(start.value), sight.value, code(way.to.value), way.condition.value, code(way.cause.value))
+            for (start, sight), way in ways.items()
+        ],
+    )
+
+
+def _key_arrows() -> list[str]:
+    return [
+        f"[*] --> {Stage.POOLED.value}",
+        *(
+            f"{stage.value} --> {passage.to.value}: {passage.condition.value}"
+            for stage, passages in LIFE.items()
+            for passage in passages
+        ),
+    ]
 
 
 def _statuses(statuses: frozenset[Status]) -> str:
@@ -59,5 +89,5 @@ def _link_facet_arrows() -> list[str]:
 def _link_arrows() -> list[str]:
     return [
         f"[*] --> {LinkState.ISSUED.value}",
-        *(f"{start.value} --> {to.value}: {event.value}" for (start, event), to in LIFE.items()),
+        *(f"{start.value} --> {to.value}: {event.value}" for (start, event), to in LINK_LIFE.items()),
     ]

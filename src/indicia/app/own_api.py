@@ -17,6 +17,7 @@ from indicia.operations.dispatch import Dispatch
 from indicia.operations.history import HistoryRequest, HistoryResponse
 from indicia.operations.policy_explanation import ExplainRequest, ExplainResponse
 from indicia.operations.records import RecordsRequest, RecordsResponse
+from indicia.operations.replication_offer import ReplicationRequest, ReplicationResponse
 from indicia.operations.rotating import RotateRequest, RotateResponse
 from indicia.operations.webhooks import (
     CreateWebhookRequest,
@@ -41,6 +42,7 @@ _encoder = msgspec.json.Encoder()
 _TEXT = b"text/plain; charset=utf-8"
 
 IDENTITY = "/indicia/v1/identities/{name}"
+REPLICATION = "/indicia/v1/replication/{name}"
 POLICY = "/indicia/v1/policy"
 WEBHOOKS = "/indicia/v1/webhooks"
 WEBHOOK = f"{WEBHOOKS}/{{id}}"
@@ -64,6 +66,7 @@ class OwnApi:
             Route("GET", f"{IDENTITY}/diagnosis", "DiagnoseIdentity", self._diagnosis),
             Route("POST", f"{IDENTITY}/check", "CheckIdentity", self._check),
             Route("POST", f"{IDENTITY}/rotate", "RotateIdentityKey", self._rotate),
+            Route("GET", REPLICATION, "ReplicateIdentity", self._replicate),
             Route("GET", f"{IDENTITY}/history", "GetIdentityHistory", self._history),
             Route("POST", f"{POLICY}/explain", "ExplainPolicy", self._explain),
             Route("POST", WEBHOOKS, "CreateWebhook", self._create_webhook),
@@ -98,6 +101,11 @@ class OwnApi:
         return Reply(
             _encoder.encode(await self._dispatch(call, RotateRequest(name=asked.labels["name"]))), 202
         )
+
+    async def _replicate(self, call: Call, asked: Asked) -> Reply:
+        region = asked.query.get("replica-region", "")
+        request = ReplicationRequest(name=asked.labels["name"], replica_region=region)
+        return Reply(_encoder.encode(await self._dispatch(call, request)))
 
     async def _history(self, call: Call, asked: Asked) -> Reply:
         return Reply(_encoder.encode(await self._dispatch(call, HistoryRequest(name=asked.labels["name"]))))
@@ -152,6 +160,7 @@ _ANSWERS: dict[str, tuple[int, type[Any]]] = {
     "DiagnoseIdentity": (200, Diagnosis),
     "CheckIdentity": (202, CheckResponse),
     "RotateIdentityKey": (202, RotateResponse),
+    "ReplicateIdentity": (200, ReplicationResponse),
     "GetIdentityHistory": (200, HistoryResponse),
     "ExplainPolicy": (200, ExplainResponse),
     "CreateWebhook": (201, WebhookSecretResponse),
@@ -168,6 +177,7 @@ _MEANINGS = {
     "DiagnoseIdentity": "Looks at the DNS now and explains, record by record. Moves no state.",
     "CheckIdentity": "Makes the identity due at once.",
     "RotateIdentityKey": "Publishes the next key of Easy DKIM, which signs once it was seen.",
+    "ReplicateIdentity": "The tokens and keys of a parent, for a replica in another installation.",
     "GetIdentityHistory": "The stored verdicts, newest first, with their evidence.",
     "ExplainPolicy": "Whether a principal may do something with an identity, and what decides it.",
     "CreateWebhook": "Sends the events of the account in the region to a URL. Shows the secret, once.",

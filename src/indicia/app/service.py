@@ -176,17 +176,20 @@ class Service:
                 log.error("part.not_ended", part=name, error=type(error).__qualname__)  # noqa: TRY400 - no text
 
     def reload(self) -> None:
-        """Read again what an operator may have replaced: the certificate and the keyring."""
+        """Read again what an operator may have replaced: the certificate and the keyring.
+
+        What cannot be used is told in the log, and what was in use stays.
+        """
         try:
             if self._server is not None:
                 self._server.reload_certificate()
-            self.installation.keyring.reload()
         except OSError as error:
             log.error("certificate.not_reloaded", reason=_reason(error))  # noqa: TRY400 - it says all
+        try:
+            self.installation.keyring.reload()
         except KeyringError as error:
             log.error("keyring.not_reloaded", reason=str(error))  # noqa: TRY400 - it says all
-        else:
-            log.info("reloaded")
+        log.info("reloaded")
 
     # ---- the parts
 

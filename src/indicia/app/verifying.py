@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from indicia.app import telling
+from indicia.app import abroad, telling
 from indicia.clock import Clock, real_now
 from indicia.domain.check import Conclusion, Rules
 from indicia.domain.identity import TokenSet
@@ -107,6 +107,7 @@ class Verifying:
                 settings.key_pace,
                 rules.pace.first,
                 clock.now,
+                abroad.installations(settings, installation.keyring),
             ),
         )
         # On the embedded default there is one verifier, which a lock makes sure of.

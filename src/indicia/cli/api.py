@@ -7,7 +7,6 @@ of that is set, in the data dir of an installation on this machine.
 from __future__ import annotations
 
 import configparser
-import hmac
 import http.client
 import json
 import os
@@ -15,7 +14,6 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
@@ -26,6 +24,7 @@ from indicia import ready
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import DEFAULT_CONFIG_FILE
 from indicia.credentials import read_credentials
+from indicia.wire.signer import signed_headers
 
 _GROUP = Group(
     "Service",
@@ -80,31 +79,16 @@ class Service:
 
     def _signed(self, method: str, path: str, query: str, body: bytes) -> dict[str, str]:
         """Return the headers of an AWS Signature Version 4 over host, date and body."""
-        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        digest = sha256(body).hexdigest()
-        headers = {"host": urlsplit(self.url).netloc, "x-amz-content-sha256": digest, "x-amz-date": now}
-        names = ";".join(headers)
-        canonical = "\n".join(
-            [
-                method,
-                quote(path, safe="/~"),  # every service but S3 signs the encoding of the encoded path
-                query,
-                *(f"{name}:{value}" for name, value in headers.items()),
-                "",
-                names,
-                digest,
-            ]
+        return signed_headers(
+            method,
+            urlsplit(self.url).netloc,
+            path,
+            query,
+            body,
+            at=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
+            scope=f"{self.region}/ses",
+            key=(self.key_id, self.secret),
         )
-        scope = f"{now[:8]}/{self.region}/ses/aws4_request"
-        text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-        key = f"AWS4{self.secret}".encode()
-        for part in scope.split("/"):
-            key = hmac.digest(key, part.encode(), "sha256")
-        signature = hmac.digest(key, text.encode(), "sha256").hex()
-        headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={self.key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
-        )
-        return headers
 
 
 def send(url: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:

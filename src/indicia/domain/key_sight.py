@@ -63,14 +63,20 @@ def keys_to_see(
     sights = {record.record.name: record.sight for record in verdict.records}
     grace = Status.TEMPORARY_FAILURE in {verdict.before.status, verdict.after.status}
     wanted = []
+    # A set that is awaited, and no key of it: its keys are another installation's, and looked at always.
+    always = token_set.awaited and not any(key.life.awaited for key in keys)
     for key in keys:
         record = key_record(identity.name, key.selector, key.public_key)
         sight = sights.get(record.name, Sight.UNKNOWN)
-        due = key.life.awaited if sight is Sight.PRESENT else sight is Sight.ABSENT and _proved(verdict)
+        due = (always or key.life.awaited) if sight is Sight.PRESENT else _missed(sight, verdict)
         fresh = len(keys) > 1 and key.life.published_at > conclusion.checked_at - FRESH
         if key.life.retired_at is None and (due or grace) and not fresh:
             wanted.append((key, record))
     return tuple(wanted)
+
+
+def _missed(sight: Sight, verdict: FacetVerdict) -> bool:
+    return sight is Sight.ABSENT and _proved(verdict)
 
 
 def with_keys(

@@ -7,9 +7,12 @@ keeps a replica from its parent is never a failed creation: it is told in Verifi
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 from indicia.domain.identity import ErrorType, Identity, TokenSetKind
+from indicia.domain.time import Span
+from indicia.domain.verification import Evidence
 
 _PREFIX: Final = f"{TokenSetKind.EASY.value}_"
 
@@ -63,6 +66,17 @@ _SENTENCES: Final = {
     ErrorType.REPLICATION_REPLICA_AS_PRIMARY_NOT_SUPPORTED: "The identity in the parent's region is a replica"
     " itself; name the region of its parent.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ParentSeen:
+    """How a replica stands to its parent, as the verifier found it.
+
+    `again` is in how long that has to be asked again at the latest, None where the next check is soon enough.
+    """
+
+    evidence: Evidence
+    again: Span | None = None
 
 
 def sentence(error: ErrorType | None) -> str:

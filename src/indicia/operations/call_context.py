@@ -41,6 +41,9 @@ def context_of(call: Call, request: object, resource: str = "*") -> dict[str, tu
         context["aws:username"] = (user,)
     if resource != "*":
         context["aws:ResourceAccount"] = (resource.split(":", 5)[4],)
+    replica_region = getattr(request, "replica_region", None)
+    if isinstance(replica_region, str):
+        context["ses:ReplicaRegion"] = (replica_region,)
     if call.service in _API_VERSIONS:
         context["ses:ApiVersion"] = (_API_VERSIONS[call.service],)
         context.update(_sending(request))

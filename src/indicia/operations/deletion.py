@@ -76,16 +76,19 @@ def _delete(house: House, call: Call, s: Session, identity: Identity) -> None:
     """
     identities.lock(s, identity.id)  # before looking: nobody associates a certificate after that
     refuse_with_certificates(call, identity, s)
-    _refuse_with_replicas(identity, s)
+    _refuse_with_replicas(house, call, identity, s)
     identities.delete(s, identity)
     house.tell(s, [deleted(identity, call.now)])
     if identity.token_set_id is not None:
         abandon(s, identity.token_set_id, call.now, house.key_pace)
 
 
-def _refuse_with_replicas(identity: Identity, s: Session) -> None:
-    """A parent stays for as long as replicas have its keys (spec 3.8; the vendor's text is unknown)."""
-    regions = replicas_of(s, identity)
+def _refuse_with_replicas(house: House, call: Call, identity: Identity, s: Session) -> None:
+    """A parent stays for as long as replicas have its keys (spec 3.8; the vendor's text is unknown).
+
+    One elsewhere that has not asked for them within the window in which records may be missing is gone.
+    """
+    regions = replicas_of(s, identity, call.now - house.windows.records)
     if regions:
         where = ", ".join(regions)
         refuse(

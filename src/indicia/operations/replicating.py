@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
+
+import structlog
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import ErrorType, Facet, Status, TokenSet
+from indicia.domain.replication import ParentSeen
 from indicia.domain.rotation import KeyPace
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification import Evidence, Sight, Windows
-from indicia.operations.replication import adopt, look_again
+from indicia.operations.replication import adopt, look_again, may_replicate_now
+from indicia.operations.replication_offer import Abroad, Offer, UnacceptableOfferError, accept
 from indicia.store import replications
 from indicia.store.checks import Claim
 from indicia.store.database import Database
+from indicia.store.replications import Replication
 from indicia.store.session import Session
 
-_NOTHING_LEARNT = Evidence(Sight.UNKNOWN, ErrorType.SERVICE_ERROR)
+log = structlog.get_logger(__name__)
+
+_NOTHING_LEARNT = ParentSeen(Evidence(Sight.UNKNOWN, ErrorType.SERVICE_ERROR))
+
+Fetch: TypeAlias = Callable[[Replication], Awaitable[Offer | ErrorType | None]]
+"""Asks another installation for a parent: what it offers, what is in the way, None where nobody answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installations:
+    """Regions that other installations serve: how their keys are taken in, and what asks for them."""
+
+    abroad: Mapping[str, Abroad]
+    fetch: Fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +52,55 @@ class Replicator:
     pace: KeyPace
     first: Span
     now: Callable[[], Instant]
+    elsewhere: Installations | None = field(default=None)
 
-    async def __call__(self, claim: Claim) -> Evidence:
+    async def __call__(self, claim: Claim) -> ParentSeen:
         """Return what was found. Where the replica shares another set than before, it is due again."""
-        found = await self.database.reading(partial(self._look, claim=claim))
+        asked = await self.database.reading(partial(replications.get, identity_id=claim.identity.id))
+        if asked is None:
+            return _NOTHING_LEARNT
+        try:
+            if self.elsewhere is not None and asked.parent_region in self.elsewhere.abroad:
+                return await self._abroad(claim, asked, self.elsewhere)
+            found = await self.database.reading(partial(self._look, asked=asked))
+            return await self._share(claim, found)
+        except Fault as fault:
+            # Somebody changed the replica at this moment: it is looked at again.
+            if fault.kind is not FaultKind.CONCURRENT_MODIFICATION:
+                raise
+            return _NOTHING_LEARNT
+
+    async def _abroad(self, claim: Claim, asked: Replication, elsewhere: Installations) -> ParentSeen:
+        """Return how it stands to a parent in another installation, whose keys are taken in."""
+        now = self.now()
+        if not await self.database.reading(partial(may_replicate_now, asked=asked, now=now)):
+            return ParentSeen(Evidence(Sight.ABSENT, ErrorType.REPLICATION_ACCESS_DENIED))
+        offer = await elsewhere.fetch(asked)
+        if offer is None:
+            return _NOTHING_LEARNT
+        if isinstance(offer, ErrorType):
+            return ParentSeen(Evidence(Sight.ABSENT, offer))
+        abroad = elsewhere.abroad[asked.parent_region]
+        try:
+            found = await self.database.writing(
+                partial(accept, asked=asked, offer=offer, abroad=abroad, now=now)
+            )
+        except UnacceptableOfferError as error:
+            log.warning("replication.refused", name=asked.name, region=abroad.region, reason=str(error))
+            return _NOTHING_LEARNT
+        seen = await self._share(claim, found)
+        return ParentSeen(seen.evidence, again=offer.fresh_for)
+
+    async def _share(self, claim: Claim, found: TokenSet | ErrorType) -> ParentSeen:
         if not isinstance(found, TokenSet):
-            return _NOTHING_LEARNT if found is None else Evidence(Sight.ABSENT, found)
+            return ParentSeen(Evidence(Sight.ABSENT, found))
         standing = claim.facets[Facet.REPLICATION].status is Status.SUCCESS
         if not standing or claim.token_set is None or claim.token_set.id != found.id:
-            try:
-                await self.database.writing(partial(self._adopt, claim=claim, found=found))
-            except Fault as fault:
-                # Somebody changed the replica at this moment: it is looked at again.
-                if fault.kind is not FaultKind.CONCURRENT_MODIFICATION:
-                    raise
-                return _NOTHING_LEARNT
-        return Evidence(Sight.PRESENT, None)
+            await self.database.writing(partial(self._adopt, claim=claim, found=found))
+        return ParentSeen(Evidence(Sight.PRESENT, None))
 
-    def _look(self, s: Session, claim: Claim) -> TokenSet | ErrorType | None:
-        asked = replications.get(s, claim.identity.id)
-        return None if asked is None else look_again(s, asked, self.regions, self.now())
+    def _look(self, s: Session, asked: Replication) -> TokenSet | ErrorType:
+        return look_again(s, asked, self.regions, self.now())
 
     def _adopt(self, s: Session, claim: Claim, found: TokenSet) -> None:
         adopt(

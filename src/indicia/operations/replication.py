@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.call import Call
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
+from indicia.domain.policy.arns import identity_arn
 from indicia.domain.replication import is_replica, obstacle
 from indicia.domain.verification import Windows, start_anew
 from indicia.operations.authorization import may_replicate
@@ -37,13 +38,12 @@ def look(s: Session, asked: Replication, call: Call, served: Collection[str]) ->
     `call` is the one that asked for the replica, or as it would be made now.
     """
     parent = identities.get(s, asked.account, asked.parent_region, asked.name)
-    arn = f"arn:aws:ses:{asked.parent_region}:{asked.account}:identity/{asked.name}"
     found = obstacle(
         parent,
         region=asked.parent_region,
         replica_region=asked.region,
         served=served,
-        allowed=may_replicate(call, arn).allowed,
+        allowed=may_replicate(call, _parent(asked)).allowed,
     )
     if found is not None or parent is None or parent.token_set_id is None:
         return found or ErrorType.REPLICATION_PRIMARY_NOT_FOUND
@@ -51,14 +51,30 @@ def look(s: Session, asked: Replication, call: Call, served: Collection[str]) ->
 
 
 def look_again(s: Session, asked: Replication, served: Collection[str], now: Instant) -> TokenSet | ErrorType:
-    """As `look`, with the permission that the maker of the replica has at this moment.
+    """As `look`, with the permission that the maker of the replica has at this moment."""
+    call = _as_now(s, asked, now)
+    return ErrorType.REPLICATION_ACCESS_DENIED if call is None else look(s, asked, call, served)
 
-    A revoked key may do nothing any more. One that was never stored is a sandbox's, and may do everything.
+
+def may_replicate_now(s: Session, asked: Replication, now: Instant) -> bool:
+    """Say whether the maker of the replica may replicate the parent's key at this moment."""
+    call = _as_now(s, asked, now)
+    return call is not None and may_replicate(call, _parent(asked)).allowed
+
+
+def _parent(asked: Replication) -> str:
+    return identity_arn(asked.parent_region, asked.account, asked.name)
+
+
+def _as_now(s: Session, asked: Replication, now: Instant) -> Call | None:
+    """Return the call that asked for the replica as it would be made now, None by a key that was revoked.
+
+    A key that was never stored is a sandbox's, and may do everything.
     """
     key = access.get_key(s, asked.access_key)
     if key is not None and key.revoked_at is not None:
-        return ErrorType.REPLICATION_ACCESS_DENIED
-    call = Call(
+        return None
+    return Call(
         "sesv2",
         "CreateEmailIdentity",
         asked.account,
@@ -70,7 +86,6 @@ def look_again(s: Session, asked: Replication, served: Collection[str], now: Ins
         now=now,
         policy=None if key is None else key.policy,
     )
-    return look(s, asked, call, served)
 
 
 def adopt(
@@ -118,9 +133,13 @@ def wake_replicas(house: House, s: Session, parent: Identity, now: Instant) -> N
         house.wakes.engine()
 
 
-def replicas_of(s: Session, parent: Identity) -> list[str]:
-    """Return the regions of the replicas that have the parent's keys."""
+def replicas_of(s: Session, parent: Identity, since: Instant) -> list[str]:
+    """Return the regions of the replicas that have the parent's keys.
+
+    One in another installation has them for as long as it has asked for them since then.
+    """
     if parent.token_set_id is None or is_replica(parent):
         return []
     sharing = identities.sharing(s, parent.token_set_id)
-    return sorted(each.region for each in sharing if each.id != parent.id)
+    here = [each.region for each in sharing if each.id != parent.id]
+    return sorted({*here, *replications.elsewhere(s, parent.id, since)})

@@ -37,6 +37,7 @@ from indicia.operations import (
     reading,
     recommendations,
     records,
+    replication_offer,
     rotating,
     sts,
     tagging,
@@ -44,6 +45,7 @@ from indicia.operations import (
     verifying,
     webhooks,
 )
+from indicia.operations.authorization import REPLICATE
 from indicia.operations.resources import resources_of
 
 if TYPE_CHECKING:
@@ -358,6 +360,15 @@ _ENTRIES: Final = (
     _own("DiagnoseIdentity", None, writes=False, rate=Rate.CHECK),
     _own("CheckIdentity", checking.check_identity, writes=True, rate=Rate.CHECK),
     _own("RotateIdentityKey", rotating.rotate_identity, writes=True),
+    Entry(
+        "indicia",
+        "ReplicateIdentity",
+        replication_offer.offer_keys,
+        True,
+        REPLICATE,
+        Rate.CONTROL,
+        "name",
+    ),
     _own("GetIdentityHistory", history.get_history, writes=False),
     *(
         _own(operation, handler, writes=writes, subject="")

@@ -83,11 +83,11 @@ def give_key(s: Session, token_set: TokenSet, now: Instant) -> TokenSet | None:
     """Return the Easy DKIM set with its first key published; None when the pool has none of its length.
 
     What counts is the set as it is stored now: where its length was changed meanwhile it gets a key of that,
-    and where it was given a key meanwhile it gets no second one.
+    and where it was given a key meanwhile it gets no second one. A set of another installation gets none.
     """
     held = key_lives.hold(s, token_set.id)
     stored = token_set if held is None else held.token_set
-    if held is None or stored.has_key or stored.key_length is None:
+    if held is None or stored.has_key or stored.key_length is None or held.home:
         return None if held is None else stored
     pooled = keys.take_pooled(s, stored.key_length.bits)
     if pooled is None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from indicia.settings.addresses import Perspective
+    from indicia.settings.elsewhere import Elsewhere
     from indicia.settings.table import Setting
 
 T = TypeVar("T")
@@ -145,6 +146,7 @@ def _build(reading: _Reading, *, terminal: bool) -> Settings:
         unsafe=frozenset(waived),
         log_format=value(table.LOG_FORMAT, LogFormat.CONSOLE if terminal else LogFormat.JSON),
         key_pace=_key_pace(reading),
+        elsewhere=_elsewhere(reading),
         # Arguments are evaluated in order: by now everything is read.
         sources=reading.sources(),
         shown=reading.shown(),
@@ -229,3 +231,16 @@ def _key_pace(reading: _Reading) -> KeyPace:
     return KeyPace(
         linger=reading.value(table.KEYS_WITHDRAW_AFTER), every=reading.optional(table.KEYS_ROTATE_EVERY)
     )
+
+
+def _elsewhere(reading: _Reading) -> tuple[Elsewhere, ...]:
+    """Another installation serves none of the regions that are served here."""
+    found = reading.value(table.REPLICATION)
+    served: tuple[str, ...] = reading.value(table.REGIONS)
+    for each in found:
+        if each.region in served:
+            reading.refuse(
+                table.REPLICATION,
+                f"{each.region} is served here; leave it out of {table.REGIONS.variable} or of [replication]",
+            )
+    return found

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from indicia.settings.elsewhere import notation
 from indicia.settings.table import BY_NAME, TABLE, Setting
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def from_toml(path: Path) -> Layer:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), f"is not TOML: {error}") from error
     layer: Layer = {}
+    _take_replication(document, path)
     for keys, value in _leaves(document, ()):
         spelling = f"{'.'.join(keys)} in {path}"
         name = "_".join(keys).lower()
@@ -102,6 +104,16 @@ def from_toml(path: Path) -> Layer:
             text = str(path.parent / Path(text).expanduser())
         _add(layer, setting, text, spelling, str(path), is_file=is_file)
     return layer
+
+
+def _take_replication(document: dict[str, Any], path: Path) -> None:
+    """Put the tables of other installations into one text, as which they are one setting."""
+    given = document.get("replication")
+    if isinstance(given, dict):
+        try:
+            document["replication"] = notation(given, path.parent)
+        except ValueError as refused:
+            raise SettingsError(f"replication in {path}", str(refused)) from None
 
 
 def _leaves(table: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -20,6 +20,7 @@ from indicia.settings.addresses import (
     parse_resolvers,
 )
 from indicia.settings.dangers import Danger, VerificationMode
+from indicia.settings.elsewhere import parse_elsewhere
 from indicia.settings.tree import LogFormat
 from indicia.settings.urls import parse_database_url, parse_public_url, parse_relay
 
@@ -263,6 +264,14 @@ KEYS_WITHDRAW_AFTER = Setting(
     show=words.shown_span,
     toml_only=True,
 )
+REPLICATION = Setting(
+    "replication",
+    parse_elsewhere,
+    "regions that another installation serves, each a table with url, access_key_id, secret_access_key",
+    "",
+    show=_comma,
+    toml_only=True,
+)
 SINGLE_LIMITS: dict[str, Setting[int | None]] = {
     name: Setting(
         f"limits_{name}",
@@ -313,6 +322,7 @@ TABLE: tuple[Setting[Any], ...] = (
     LOG_FORMAT,
     KEYS_ROTATE_EVERY,
     KEYS_WITHDRAW_AFTER,
+    REPLICATION,
     *SINGLE_LIMITS.values(),
 )
 BY_NAME: dict[str, Setting[Any]] = {setting.name: setting for setting in TABLE}

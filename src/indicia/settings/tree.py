@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from indicia.domain.time import Span
     from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses
     from indicia.settings.dangers import Danger, VerificationMode
+    from indicia.settings.elsewhere import Elsewhere
     from indicia.settings.limits import Limits
     from indicia.settings.urls import DatabaseUrl, Relay
 
@@ -103,6 +104,7 @@ class Settings:
     unsafe: frozenset[Danger]
     log_format: LogFormat
     key_pace: KeyPace
+    elsewhere: tuple[Elsewhere, ...]  # regions that another installation serves
     sources: Mapping[str, str] = field(repr=False)
     shown: tuple[Shown, ...] = field(repr=False)
 

@@ -172,6 +172,7 @@ _DELETE_PARTS = tuple(
         tables.advice,
         tables.recommendation,
         tables.replication,
+        tables.replica_elsewhere,
     )
 )
 _DELETE_TAGS = Prepared(

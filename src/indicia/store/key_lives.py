@@ -249,6 +249,7 @@ _TOUCH = Prepared(
     .values(
         due_at=sa.bindparam("now"),
         awaited=sa.case(
+            (_t.home != sa.literal_column("''"), 1),
             (
                 sa.exists().where(
                     _unseen.token_set_id == _t.id,
@@ -302,3 +303,26 @@ def left_by(s: Session, domain: str, *, limit: int) -> list[TokenSet]:
     """Return the Easy DKIM token sets that identities of this name left, anybody's, the newest first."""
     found = [rows.token_set(row, 0) for row in s.all(_LEFT, domain=domain, limit=limit)]
     return [token_set for token_set in found if token_set is not None]
+
+
+_ISSUED_TO = Prepared(
+    sa.select(tables.token.c.token_set_id).where(
+        tables.token.c.zone == sa.bindparam("zone"), tables.token.c.token == sa.bindparam("token")
+    )
+)
+_OFFERED = Prepared(
+    sa.update(tables.token_set)
+    .where(_t.id == sa.bindparam("of_id"))
+    .values(has_key=sa.bindparam("has_key"), wanted_length=sa.bindparam("length"))
+)
+
+
+def issued_to(s: Session, zone: str, token: str) -> int | None:
+    """Return the token set that a token was ever issued to, None for none."""
+    row = s.one(_ISSUED_TO, zone=zone, token=token)
+    return None if row is None else int(row[0])
+
+
+def follow(s: Session, token_set_id: int, length: KeyLength, *, has_key: bool) -> None:
+    """Store what another installation says of a set of its own."""
+    s.run(_OFFERED, of_id=token_set_id, has_key=int(has_key), length=length.value)

@@ -110,6 +110,7 @@ _EMPTIED = tuple(
         tables.recommendation,
         tables.account_region,
         tables.replication,
+        tables.replica_elsewhere,
         tables.facet_state,
         tables.verification,
         tables.identity,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
@@ -72,3 +73,22 @@ def of_parent(s: Session, account: str, region: str, name: str) -> list[Replicat
 def remove(s: Session, identity_id: int) -> None:
     """Store that the identity is no replica."""
     s.run(_REMOVE, identity_id=identity_id)
+
+
+_e = tables.replica_elsewhere.c
+_HEAR = insert_or_replace(tables.replica_elsewhere)
+_ELSEWHERE = Prepared(
+    sa.select(_e.region)
+    .where(_e.identity_id == sa.bindparam("identity_id"), _e.heard_at > sa.bindparam("since"))
+    .order_by(_e.region)
+)
+
+
+def hear(s: Session, parent_id: int, region: str, at: Instant) -> None:
+    """Store that a replica in another installation's region asked for the parent's keys."""
+    s.run(_HEAR, identity_id=parent_id, region=region, heard_at=at)
+
+
+def elsewhere(s: Session, parent_id: int, since: Instant) -> list[str]:
+    """Return the regions of other installations from which a replica was heard since then."""
+    return [row[0] for row in s.all(_ELSEWHERE, identity_id=parent_id, since=since)]

@@ -242,6 +242,16 @@ replication = sa.Table(
     sa.Index(None, "account", "name", "parent_region"),
 )
 
+# Replicas in other installations: when each was last heard of.
+replica_elsewhere = sa.Table(
+    "replica_elsewhere",
+    metadata,
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
+    _word("region", primary_key=True),
+    _big("heard_at"),
+    sqlite_with_rowid=False,
+)
+
 # Only the verifier writes it, at every check: room on the page keeps the updates off the indexes it can keep
 # off, and vacuum comes early, because dead entries pile up at the head of the due index.
 verification = sa.Table(

@@ -69,7 +69,9 @@ def advance(
             steps += planned.steps
             _look(s, token_set_id, now + FRESH)
     _take(s, stored, steps, now)
-    key_lives.schedule(s, token_set_id, planned.due_at, awaited=planned.after.awaited)
+    # What another installation does with its keys shows in the DNS alone: they are always looked at.
+    awaited = planned.after.awaited or bool(stored.home)
+    key_lives.schedule(s, token_set_id, planned.due_at, awaited=awaited)
     return Advanced(stored.token_set, tuple(steps), published)
 
 

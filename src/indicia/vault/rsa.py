@@ -55,6 +55,14 @@ def load_trusted(private_key: bytes) -> rsa.RSAPrivateKey:
     return key
 
 
+def public_half(private_key: bytes) -> str:
+    """Return the base64 SubjectPublicKeyInfo of a PKCS#8 DER, whose numbers are not checked.
+
+    Raises: ValueError, TypeError for octets that are no RSA key.
+    """
+    return _public(load_trusted(private_key))
+
+
 def parse_private(text: str) -> KeyPair:
     """Return the key pair of an uploaded private key that is sound in every respect.
 
@@ -76,14 +84,18 @@ def _refuse(reason: str) -> NoReturn:
     refuse(FaultKind.INVALID_PARAMETER, f"The DomainSigningPrivateKey cannot be used. {reason}")
 
 
-def _pair(key: rsa.RSAPrivateKey) -> KeyPair:
+def _public(key: rsa.RSAPrivateKey) -> str:
     public = key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
+    return base64.b64encode(public).decode("ascii")
+
+
+def _pair(key: rsa.RSAPrivateKey) -> KeyPair:
     private = key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return KeyPair(key.key_size, base64.b64encode(public).decode("ascii"), private)
+    return KeyPair(key.key_size, _public(key), private)
 
 
 def _decoded(text: str) -> bytes:

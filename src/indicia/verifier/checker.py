@@ -26,8 +26,9 @@ from indicia.domain.faults import Fault
 from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
 from indicia.domain.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.domain.observation import Observation, Question, RecordType, Soa
+from indicia.domain.replication import ParentSeen
 from indicia.domain.time import SECOND, Span
-from indicia.domain.verification import CHECKED, Evidence, Sight
+from indicia.domain.verification import CHECKED, Sight
 from indicia.store.checks import CheckResult, Claim
 from indicia.store.key_lives import Sighting
 from indicia.verifier import evidence
@@ -73,7 +74,7 @@ class Checker:
         random: Callable[[], float],
         budget: Span,
         patience: Span,
-        replicate: Callable[[Claim], Awaitable[Evidence]] | None = None,
+        replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
     ) -> None:
         self._eyes = eyes
         self._rules = rules
@@ -94,7 +95,7 @@ class Checker:
         rules, identity = self._rules, claim.identity
         records = records_to_check(identity, claim.token_set, claim.facets, rules.service_domain)
         questions = questions_of(records, identity)
-        replication = await self._replicate(claim) if self._replicate and _is_replica(claim) else None
+        parent = await self._replicate(claim) if self._replicate and _is_replica(claim) else None
         observations: Observations = await self._look(questions) if questions else {}
         token_set = claim.token_set
         keyless = _keyless(token_set) if Facet.DKIM in records else None
@@ -110,8 +111,11 @@ class Checker:
             now=checked_at,
             interval=claim.interval,
             jitter=self._random(),
-            replication=replication,
+            replication=None if parent is None else parent.evidence,
         )
+        if parent is not None and parent.again is not None and conclusion.due_at is not None:
+            due_at = min(conclusion.due_at, checked_at + parent.again)
+            conclusion = replace(conclusion, due_at=due_at)
         if token_set is not None and keys_matter(conclusion, token_set):
             conclusion = await self._see_keys(identity, token_set, conclusion)
         if conclusion.soa is None and _is_alias(identity, observations):

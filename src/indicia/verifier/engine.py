@@ -25,8 +25,8 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.findings import Finding
 from indicia.domain.identity import TokenSet
 from indicia.domain.key_sight import LiveKey
+from indicia.domain.replication import ParentSeen
 from indicia.domain.time import HOUR, SECOND, Instant, Span
-from indicia.domain.verification import Evidence
 from indicia.store import checks, key_lives
 from indicia.store.checks import Claim
 from indicia.store.database import Database
@@ -45,6 +45,8 @@ _LOOK_PAUSE: Final = 0.005
 # How long results wait for company while checks are running (seconds), and how many need no more of it.
 _COMMIT_PAUSE: Final = 0.004
 _COMPANY: Final = 64
+# How often it is looked which checks are slow, while one is becoming so.
+_TURNS: Final = 4
 # After a look at work that another engine was taking at that moment (seconds).
 _BREATH: Final = 0.01
 
@@ -111,7 +113,7 @@ class Engine:
         observe: Callable[[Conclusion, float], None] | None = None,
         landing: Landing | None = None,
         news: Callable[[], None] = lambda: None,
-        replicate: Callable[[Claim], Awaitable[Evidence]] | None = None,
+        replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
     ) -> None:
         self._landing = landing or Landing(
             now=clock.now, patience=2 * rules.pace.verified, again=rules.pace.largest
@@ -136,7 +138,7 @@ class Engine:
             slots=self._limits.at_once,
             slow=self._limits.slow,
             zone_rate=self._limits.zone_rate,
-            first=rules.pace.first,
+            pace=rules.pace,
             random=random,
             now=time.monotonic,
         )
@@ -147,7 +149,8 @@ class Engine:
         self._checking: dict[asyncio.Task[None], _Held] = {}
         self._found: deque[Found] = deque()
         self._backs: list[_Back] = []
-        self._young: deque[tuple[float, asyncio.Task[None]]] = deque()  # those that may turn out to be slow
+        self._turn = 0
+        self._young: deque[tuple[int, asyncio.Task[None]]] = deque()  # those that may turn out to be slow
         self._slow: set[asyncio.Task[None]] = set()
         self._ended_early: dict[asyncio.Task[None], Later] = {}
         self._worthwhile = max(1, min(self._limits.batch, self._limits.at_once // 4))
@@ -316,7 +319,7 @@ class Engine:
 
     def _admit(self, held: _Held) -> None:
         """Begin the check, or give the identity back until it is its turn."""
-        later = self._admission.enter(held.claim)
+        later = self._admission.enter(held.claim, short=self._free < self._worthwhile)
         if later is not None:
             self._backs.append(_Back(held, later))
             self._full.set()
@@ -326,7 +329,7 @@ class Engine:
         if held.claim.lane is Lane.SLOW:
             self._slow.add(task)
         else:
-            self._young.append((time.monotonic(), task))
+            self._young.append((self._turn, task))
         task.add_done_callback(self._checked)
 
     async def _room(self) -> int:
@@ -356,12 +359,12 @@ class Engine:
 
     async def _watch_slow(self) -> None:
         """Let checks that last too long for a slot of the quick go over to the slow ones, or end."""
-        patience = self._limits.patience / SECOND
         while True:
-            await asyncio.sleep(patience / 4)
-            began_before = time.monotonic() - patience
-            late: list[tuple[float, asyncio.Task[None]]] = []
-            while self._young and (self._young[0][1].done() or self._young[0][0] <= began_before):
+            # In turns, not in time: while this process itself does not come round, no check is slow.
+            await asyncio.sleep(self._limits.patience / SECOND / _TURNS)
+            self._turn += 1
+            late: list[tuple[int, asyncio.Task[None]]] = []
+            while self._young and (self._young[0][1].done() or self._young[0][0] < self._turn - _TURNS):
                 late.append(self._young.popleft())
             staying = [each for each in late if not each[1].done() and not self._let_go(each[1])]
             self._young.extendleft(reversed(staying))

@@ -299,6 +299,15 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         unique=False,
     )
     op.create_table(
+        "replica_elsewhere",
+        sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("heard_at", BIG, nullable=False),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_replica_elsewhere_identity_id"),
+        sa.PrimaryKeyConstraint("identity_id", "region", name="pk_replica_elsewhere"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "facet_state",
         sa.Column("identity_id", BIG, autoincrement=False, nullable=False),
         sa.Column("facet", WORD, nullable=False),

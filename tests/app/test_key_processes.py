@@ -1,0 +1,138 @@
+"""Keys through whole processes: a rotation in a sandbox, a replica of a parent in another installation."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from nameserver import NameServer
+from serving import Running, client, serve, started, until
+
+from indicia.credentials import AccessKey
+from indicia.wire.signer import signed_headers
+
+NAME = "shop.example"
+ROOT = {
+    "INDICIA_ROOT_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
+    "INDICIA_ROOT_SECRET_ACCESS_KEY": "a-secret-that-opens-nothing-else-000000",
+    "INDICIA_ROOT_ACCOUNT": "111122223333",
+}
+KEY = AccessKey(
+    ROOT["INDICIA_ROOT_ACCESS_KEY_ID"], ROOT["INDICIA_ROOT_SECRET_ACCESS_KEY"], ROOT["INDICIA_ROOT_ACCOUNT"]
+)
+
+
+def call(house: Running, method: str, path: str, body: Any = None, key: AccessKey = KEY) -> tuple[int, Any]:
+    """Make a signed call under /indicia/v1/."""
+    url = urlsplit(house.ready.url)
+    octets = b"" if body is None else json.dumps(body).encode()
+    headers = signed_headers(
+        method,
+        url.netloc,
+        path,
+        "",
+        octets,
+        at=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
+        scope="us-east-1/ses",
+        key=(key.id, key.secret),
+    )
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)
+    try:
+        connection.request(method, path, octets, {"content-type": "application/json", **headers})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read() or b"null")
+    finally:
+        connection.close()
+
+
+def test_a_rotation_in_a_sandbox(tmp_path: Path) -> None:
+    """Verified, signing, rotated on request: each step when the clock says so; Get follows the new key."""
+    anyone = AccessKey("000000000000", "sandbox", "000000000000")
+    with started(tmp_path, "sandbox") as house:
+        ses = client("sesv2", house.ready.url, anyone)
+
+        def dkim() -> dict[str, Any]:
+            return dict(ses.get_email_identity(EmailIdentity=NAME)["DkimAttributes"])
+
+        def advance(span: str) -> None:
+            assert call(house, "POST", "/indicia/v1/sandbox/clock", {"advance": span}, anyone)[0] == 200
+
+        created = ses.create_email_identity(EmailIdentity=NAME)["DkimAttributes"]
+        for token in created["Tokens"]:
+            record = {
+                "name": f"{token}._domainkey.{NAME}",
+                "type": "CNAME",
+                "values": [f"{token}.{created['SigningHostedZone']}"],
+                "ttl": 60,
+            }
+            assert call(house, "PUT", "/indicia/v1/sandbox/records", record, anyone)[0] == 200
+        assert dkim()["Status"] == "SUCCESS"
+        rotate = f"/indicia/v1/identities/{NAME}/rotate"
+        status, refused = call(house, "POST", rotate, None, anyone)
+        assert (status, "nothing to rotate" in refused["message"]) == (409, True)
+
+        advance("2m")
+        made = dkim()["LastKeyGenerationTimestamp"]
+        status, answer = call(house, "POST", rotate, None, anyone)
+        assert (status, answer["began"]) == (202, True)
+        assert [key["stage"] for key in answer["keys"]] == ["signing", "published"]
+        assert dkim()["LastKeyGenerationTimestamp"] == made
+
+        advance("5m")
+        status, answer = call(house, "POST", rotate, None, anyone)
+        assert [key["stage"] for key in answer["keys"]][:2] == ["retired", "signing"]
+        assert dkim()["LastKeyGenerationTimestamp"] > made
+        assert (dkim()["Status"], dkim()["Tokens"]) == ("SUCCESS", created["Tokens"])
+
+
+def test_a_replica_of_a_parent_in_another_installation(tmp_path: Path, dns: NameServer) -> None:
+    """Two services, two databases: the replica has the parent's tokens, and the same records prove both."""
+    dns.zone(NAME)
+    resolvers = {"INDICIA_RESOLVERS": "{}:{}".format(*dns.address), "INDICIA_LIMITS": "off", **ROOT}
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    with serve(first, INDICIA_REGIONS="eu-west-1", **resolvers) as parents:
+        config = second / "indicia.toml"
+        config.write_text(
+            f"""
+            regions = ["us-east-1"]
+            [replication.eu-west-1]
+            url = "{parents.ready.url}"
+            access_key_id = "{KEY.id}"
+            secret_access_key = "{KEY.secret}"
+            """
+        )
+        domain = {"INDICIA_SERVICE_DOMAIN": "replicas.localhost", "INDICIA_CHECK_MIN": "1s"}
+        with serve(second, "--config", str(config), **domain, **resolvers) as replicas:
+            here = client("sesv2", parents.ready.url, KEY, region="eu-west-1")
+            there = client("sesv2", replicas.ready.url, KEY)
+            made = there.create_email_identity(
+                EmailIdentity=NAME,
+                DkimSigningAttributes={"DomainSigningAttributesOrigin": "AWS_SES_EU_WEST_1"},
+            )
+            assert made["DkimAttributes"]["Tokens"] == []
+
+            def shown(service: Any) -> dict[str, Any]:
+                return dict(service.get_email_identity(EmailIdentity=NAME))
+
+            until(
+                lambda: shown(there)["VerificationInfo"].get("ErrorType") == "REPLICATION_PRIMARY_NOT_FOUND",
+                "the missing parent",
+            )
+            created = here.create_email_identity(EmailIdentity=NAME)["DkimAttributes"]
+            until(lambda: shown(there)["DkimAttributes"].get("Tokens") == created["Tokens"], "the tokens")
+            for token in created["Tokens"]:
+                dns.put(f"{token}._domainkey.{NAME}", "CNAME", f"{token}.{created['SigningHostedZone']}")
+            for service in (here, there):
+                until(
+                    lambda service=service: shown(service)["VerificationStatus"] == "SUCCESS", "SUCCESS", 60
+                )
+            assert shown(there)["DkimAttributes"]["SigningAttributesOrigin"] == "AWS_SES_EU_WEST_1"
+    for house in (parents, replicas):
+        assert KEY.secret not in house.log
+        assert "Traceback" not in house.log
