@@ -21,6 +21,7 @@ from indicia.operations.history import HistoryRequest
 from indicia.operations.house import House
 from indicia.operations.policy_explanation import ExplainRequest
 from indicia.operations.records import RecordsRequest
+from indicia.operations.replication_offer import ReplicationRequest
 from indicia.operations.rotating import RotateRequest
 from indicia.operations.verification_mail import VerificationMails
 from indicia.operations.webhooks import (
@@ -50,6 +51,7 @@ OWN_REQUESTS = {
     "ExplainPolicy": ExplainRequest,
     "GetIdentityHistory": HistoryRequest,
     "RotateIdentityKey": RotateRequest,
+    "ReplicateIdentity": ReplicationRequest,
     "CreateWebhook": CreateWebhookRequest,
     "ListWebhooks": ListWebhooksRequest,
     "GetWebhook": WebhookRequest,
