@@ -19,6 +19,7 @@ from indicia.operations.policy_explanation import ExplainRequest, ExplainRespons
 from indicia.operations.records import RecordsRequest, RecordsResponse
 from indicia.operations.replication_offer import ReplicationRequest, ReplicationResponse
 from indicia.operations.rotating import RotateRequest, RotateResponse
+from indicia.operations.unread import Unread
 from indicia.operations.webhooks import (
     CreateWebhookRequest,
     DeletedResponse,
@@ -114,7 +115,7 @@ class OwnApi:
         return Reply(_encoder.encode(await self._dispatch(call, _body(asked, ExplainRequest))))
 
     async def _create_webhook(self, call: Call, asked: Asked) -> Reply:
-        answer = await self._dispatch(call, _body(asked, CreateWebhookRequest))
+        answer = await self._dispatch(call, Unread(lambda: _body(asked, CreateWebhookRequest)))
         return Reply(_encoder.encode(answer), 201)
 
     async def _list_webhooks(self, call: Call, _: Asked) -> Reply:
@@ -127,11 +128,13 @@ class OwnApi:
         return (await self._webhook(call, asked))._replace(status=202)
 
     async def _update_webhook(self, call: Call, asked: Asked) -> Reply:
-        request = UpdateWebhookRequest(id=asked.labels["id"], changes=_body(asked, WebhookChanges))
+        request = Unread(
+            lambda: UpdateWebhookRequest(id=asked.labels["id"], changes=_body(asked, WebhookChanges))
+        )
         return Reply(_encoder.encode(await self._dispatch(call, request)))
 
     async def _redeliver(self, call: Call, asked: Asked) -> Reply:
-        request = RedeliverRequest(id=asked.labels["id"], wanted=_body(asked, Redelivery))
+        request = Unread(lambda: RedeliverRequest(id=asked.labels["id"], wanted=_body(asked, Redelivery)))
         return Reply(_encoder.encode(await self._dispatch(call, request)), 202)
 
     async def _describe(self, _call: Call, _asked: Asked) -> Reply:

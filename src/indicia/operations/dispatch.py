@@ -17,6 +17,7 @@ from indicia.operations.authorization import authorize
 from indicia.operations.house import RememberedWakes
 from indicia.operations.metering import Meter
 from indicia.operations.table import TABLE, Entry, Handler
+from indicia.operations.unread import Unread
 from indicia.store import audit
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Dispatch:
         self._elsewhere = elsewhere or {}
 
     async def __call__(self, call: Call, request: Any) -> Any:
-        """Return the typed answer of the operation, None where it has none.
+        """Return the typed answer, None where there is none. The request of a write may be `Unread`.
 
         Raises: `Fault`; whatever else leaves is a mistake of ours.
         """
@@ -110,6 +111,8 @@ class Dispatch:
         return await self._database.writing(work)
 
     async def _prepared(self, entry: Entry, call: Call, request: Any) -> Any:
+        if isinstance(request, Unread):
+            request = request.read()
         if entry.prepare is None:
             return request
         if entry.slow is not None and entry.slow(request):
