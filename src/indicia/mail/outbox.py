@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,7 @@ from indicia.clock import Clock, real_now
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
 from indicia.mail.carrier import PermanentDeliveryError, TemporaryDeliveryError
 from indicia.mail.compose import KIND, Letter
+from indicia.rounds import Rounds
 from indicia.store import outbox
 from indicia.store.prepared import SQLITE
 
@@ -34,8 +34,6 @@ LEASE: Final[Span] = 5 * MINUTE  # longer than any handover may take (relay.HAND
 FIRST_PAUSE: Final[Span] = 15 * SECOND
 LONGEST_PAUSE: Final[Span] = 30 * MINUTE
 _AT_ONCE: Final = 8
-# Letters that another process put into a shared database are found by looking.
-_LOOK_EVERY: Final[Span] = 5 * SECOND
 
 
 def pause_after(failures: int) -> Span:
@@ -43,7 +41,7 @@ def pause_after(failures: int) -> Span:
     return min(LONGEST_PAUSE, FIRST_PAUSE << min(failures - 1, 16))
 
 
-class Deliverer:
+class Deliverer(Rounds):
     """Empties the outbox. `run` is its life; the other methods may be called at any time in it.
 
     The clock decides what is due, and whether a link is still worth sending; leases keep real time.
@@ -52,62 +50,33 @@ class Deliverer:
     def __init__(
         self, database: Database, keyring: Opener, carrier: Carrier, clock: Clock, *, at_once: int = _AT_ONCE
     ) -> None:
+        super().__init__(clock)
         self._database = database
         self._keyring = keyring
         self._carrier = carrier
-        self._clock = clock
         self._at_once = at_once
         self._owner = f"mail-{secrets.token_hex(8)}"
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._news = asyncio.Event()
-        self._progress = asyncio.Event()
-        self._stopping = False
+        self._voided = database.dialect != SQLITE
         self._handing_over: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Deliver until `stop`; what was begun by then is finished. A database that is away is waited for."""
-        self._loop = asyncio.get_running_loop()
-        voided = self._database.dialect != SQLITE
         try:
-            while not self._stopping:
-                self._news.clear()
-                try:
-                    if not voided:  # SQLite has one process, and it is this one: no one else holds a letter
-                        await self._database.writing(outbox.void_leases)
-                        voided = True
-                    due_at = await self._begin()
-                except Exception as trouble:  # noqa: BLE001 - the loop outlives any trouble of the database
-                    _log.error("outbox_unavailable", trouble=type(trouble).__name__)
-                    due_at = None
-                await self._rest(due_at)
+            await super().run()
         finally:
             await self._finish()
 
-    def wake(self) -> None:
-        """Let it look at once: something was added. Callable from any thread, before and after `run` too."""
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._news.set)
+    async def _idle(self) -> bool:
+        return not await self._database.reading(partial(outbox.anything_due, now=self._clock.now()))
 
-    def stop(self) -> None:
-        """Let `run` come to its end. Callable from any thread."""
-        self._stopping = True
-        self.wake()
+    async def _round(self) -> Instant | None:
+        if not self._voided:  # SQLite has one process, and it is this one: no one else holds a letter
+            await self._database.writing(outbox.void_leases)
+            self._voided = True
+        return await self._begin()
 
-    async def settled(self) -> None:
-        """Return once nothing that is due is undelivered. What failed and is tried again later is not due.
-
-        Call it on the loop that `run` runs on.
-        """
-        while not self._stopping:
-            progress = self._progress
-            now = self._clock.now()
-            if not await self._database.reading(partial(outbox.anything_due, now=now)):
-                return
-            self._news.set()
-            with suppress(TimeoutError):  # what another process holds is seen by looking only
-                async with asyncio.timeout(_LOOK_EVERY / SECOND):
-                    await progress.wait()
+    def _put_off(self, trouble: Exception) -> None:
+        _log.error("outbox_unavailable", trouble=type(trouble).__name__)
 
     async def _begin(self) -> Instant | None:
         """Start handing over what is due, as far as there is room. Return when the next letter is due."""
@@ -127,19 +96,6 @@ class Deliverer:
                 self._handing_over.add(task)
                 task.add_done_callback(self._handed_over)
         return None  # full: a letter that has been handed over is news
-
-    async def _rest(self, due_at: Instant | None) -> None:
-        """Return when there may be something to do: news, a due time, a moved clock, or time to look."""
-        latest = self._clock.now() + _LOOK_EVERY
-        waits = {
-            asyncio.create_task(self._news.wait()),
-            asyncio.create_task(self._clock.wait_until(latest if due_at is None else min(latest, due_at))),
-        }
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     async def _settle(self, parcel: Parcel) -> None:
         """Hand one letter over and note how it went. Whatever goes wrong with it stays its own trouble."""
@@ -181,8 +137,7 @@ class Deliverer:
         # The relay had it, but the database failed: when the lease ends the letter goes out again.
         if not task.cancelled() and (trouble := task.exception()) is not None:
             _log.error("mail_not_noted", task=task.get_name(), trouble=type(trouble).__name__)
-        progress, self._progress = self._progress, asyncio.Event()
-        progress.set()
+        self._progressed()
         self._news.set()
 
     async def _finish(self) -> None:
@@ -193,5 +148,4 @@ class Deliverer:
         finally:
             for task in self._handing_over:
                 task.cancel()
-            self._progress.set()
             await self._carrier.close()

@@ -6,9 +6,7 @@ several keepers on one database do nothing twice: the lock on a token set is the
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -18,6 +16,7 @@ from indicia.clock import Clock
 from indicia.domain.identity import TokenSet
 from indicia.domain.rotation import KeyPace
 from indicia.domain.time import SECOND, Instant, Span
+from indicia.rounds import Rounds
 from indicia.store import key_lives
 from indicia.store.database import Database
 from indicia.store.session import Session
@@ -31,7 +30,7 @@ _BATCH: Final = 64
 _LOOK_EVERY: Final[Span] = SECOND
 
 
-class KeyKeeper:
+class KeyKeeper(Rounds):
     """Takes due steps for as long as it runs.
 
     `reserve` is, for each length, how many keys of the pool are left for new identities. `published` hears of
@@ -48,56 +47,18 @@ class KeyKeeper:
         published: Callable[[TokenSet], None],
         taken: Callable[[], None],
     ) -> None:
+        super().__init__(clock, look_every=_LOOK_EVERY)
         self._database = database
-        self._clock = clock
         self._pace = pace
         self._reserve = dict(reserve)
         self._published = published
         self._taken = taken
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._news = asyncio.Event()
-        self._rested = asyncio.Event()
-        self._stopping = False
 
-    async def run(self) -> None:
-        """Keep the keys until `stop`. A database that is away is waited for."""
-        self._loop = asyncio.get_running_loop()
-        while not self._stopping:
-            self._news.clear()
-            try:
-                due_at = await self._work()
-            except Exception as trouble:  # noqa: BLE001 - the loop outlives any trouble of the database
-                log.warning("keys.put_off", trouble=type(trouble).__name__)
-                due_at = None
-            rested, self._rested = self._rested, asyncio.Event()
-            rested.set()
-            await self._rest(due_at)
-        self._rested.set()
+    async def _idle(self) -> bool:
+        due_at = await self._database.reading(key_lives.earliest_due)
+        return due_at is None or due_at > self._clock.now()
 
-    def wake(self) -> None:
-        """Let it look at once. Callable from any thread."""
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._news.set)
-
-    def stop(self) -> None:
-        """Let `run` come to its end. Callable from any thread."""
-        self._stopping = True
-        self.wake()
-
-    async def settled(self) -> None:
-        """Return when no step is due. Call it on the loop that `run` runs on."""
-        while not self._stopping:
-            rested = self._rested
-            due_at = await self._database.reading(key_lives.earliest_due)
-            if due_at is None or due_at > self._clock.now():
-                return
-            self._news.set()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY / SECOND):
-                    await rested.wait()
-
-    async def _work(self) -> Instant | None:
+    async def _round(self) -> Instant | None:
         """Take every step that is due, and return when the next one is."""
         while not self._stopping:
             due_at = await self._database.reading(key_lives.earliest_due)
@@ -107,6 +68,7 @@ class KeyKeeper:
             done = await self._database.writing(partial(self._take, now=now))
             for advanced in done:
                 self._tell(advanced)
+            self._progressed()
             if not done:  # another keeper has them in hand
                 return None
         return None
@@ -136,15 +98,5 @@ class KeyKeeper:
                 after=step.to.value,
             )
 
-    async def _rest(self, due_at: Instant | None) -> None:
-        """Return when there may be something to do: news, a due time, a moved clock, or time to look."""
-        latest = self._clock.now() + _LOOK_EVERY
-        waits = {
-            asyncio.create_task(self._news.wait()),
-            asyncio.create_task(self._clock.wait_until(latest if due_at is None else min(latest, due_at))),
-        }
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+    def _put_off(self, trouble: Exception) -> None:
+        log.warning("keys.put_off", trouble=type(trouble).__name__)

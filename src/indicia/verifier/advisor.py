@@ -19,6 +19,7 @@ from indicia.domain.inheritance import may_send
 from indicia.domain.observation import Question, RecordType
 from indicia.domain.recommendations import BIMI_LABEL, DMARC_LABEL, Published, advise, agreed, merged
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
+from indicia.rounds import Rounds
 from indicia.store import identities, recommendations
 from indicia.verifier import spf
 
@@ -39,11 +40,9 @@ _PAUSE: Final[Span] = SECOND
 # How long a look may take (seconds, real time), and when one that was lost is due again.
 _WITHIN: Final = 20.0
 _AGAIN: Final[Span] = 10 * MINUTE
-# Another process may have made something due: it tells nobody.
-_LOOK_EVERY: Final[Span] = 5 * SECOND
 
 
-class Advisor:
+class Advisor(Rounds):
     """Looks at what is due for as long as it runs.
 
     `registrable` returns the domain of the organisation that a domain belongs to; `random` returns numbers in
@@ -60,56 +59,19 @@ class Advisor:
         registrable: Callable[[str], str],
         random: Callable[[], float],
     ) -> None:
+        super().__init__(clock)
         self._database = database
         self._eyes = eyes
         self._rules = rules
-        self._clock = clock
         self._registrable = registrable
         self._random = random
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._news = asyncio.Event()
-        self._rested = asyncio.Event()
-        self._looking = self._stopping = False
+        self._looking = False
 
-    async def run(self) -> None:
-        """Look until `stop`. A database that is away is waited for."""
-        self._loop = asyncio.get_running_loop()
-        while not self._stopping:
-            self._news.clear()
-            due_at = None
-            try:
-                due_at = await self._work()
-            except Exception as trouble:  # noqa: BLE001 - the loop outlives any trouble of the database
-                log.warning("advice.put_off", trouble=type(trouble).__name__)
-            rested, self._rested = self._rested, asyncio.Event()
-            rested.set()
-            await self._rest(due_at)
-        self._rested.set()
+    async def _idle(self) -> bool:
+        due_at = await self._database.reading(recommendations.earliest_due)
+        return not self._looking and (due_at is None or due_at > self._clock.now())
 
-    def wake(self) -> None:
-        """Let it look at once, and go on without a pause. Callable from any thread."""
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._news.set)
-
-    def stop(self) -> None:
-        """Let `run` come to its end. Callable from any thread."""
-        self._stopping = True
-        self.wake()
-
-    async def settled(self) -> None:
-        """Return when no look is due or being made. Call it on the loop that `run` runs on."""
-        while not self._stopping:
-            rested = self._rested
-            due_at = await self._database.reading(recommendations.earliest_due)
-            if not self._looking and (due_at is None or due_at > self._clock.now()):
-                return
-            self._news.set()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_PAUSE / SECOND):
-                    await rested.wait()
-
-    async def _work(self) -> Instant | None:
+    async def _round(self) -> Instant | None:
         """Look at a few of those that are due, and return when to do so again."""
         due_at = await self._database.reading(recommendations.earliest_due)
         now = self._clock.now()
@@ -122,6 +84,7 @@ class Advisor:
             await asyncio.gather(*map(self._look, turns))
         finally:
             self._looking = False
+            self._progressed()
         return now + _PAUSE
 
     async def _look(self, turn: Turn) -> None:
@@ -178,18 +141,8 @@ class Advisor:
                 return texts
         return ()
 
-    async def _rest(self, due_at: Instant | None) -> None:
-        """Return when there may be something to do: news, a due time, a moved clock, or time to look."""
-        latest = self._clock.now() + _LOOK_EVERY
-        waits = {
-            asyncio.create_task(self._news.wait()),
-            asyncio.create_task(self._clock.wait_until(latest if due_at is None else min(latest, due_at))),
-        }
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+    def _put_off(self, trouble: Exception) -> None:
+        log.warning("advice.put_off", trouble=type(trouble).__name__)
 
 
 def _concerned(view: IdentityView) -> bool:

@@ -11,7 +11,6 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +22,7 @@ from indicia.domain.events import WEBHOOK_DISABLED, About, Event
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
 from indicia.domain.webhooks import given_up, headers, parse_url, pause_after
 from indicia.outbound.client import PostError
+from indicia.rounds import Rounds
 from indicia.store import webhooks
 from indicia.store.prepared import SQLITE
 from indicia.vault.purposes import webhook_secret
@@ -39,12 +39,10 @@ _log = structlog.get_logger("indicia.webhooks")
 LEASE: Final[Span] = 2 * MINUTE  # longer than any post may take (outbound.client.Patience)
 _AT_ONCE: Final = 64
 _AT_ONCE_EACH: Final = 4
-# Deliveries that another process put into a shared database are found by looking.
-_LOOK_EVERY: Final[Span] = 5 * SECOND
 _GONE: Final = 410  # Standard Webhooks: the receiver wants no more, ever
 
 
-class WebhookDeliverer:
+class WebhookDeliverer(Rounds):
     """Delivers what waits. `run` is its life; the other methods may be called at any time in it.
 
     The clock decides what is due and signs; leases keep real time. `observe` hears how each attempt went:
@@ -62,63 +60,35 @@ class WebhookDeliverer:
         observe: Callable[[str], None] = lambda _: None,
         news: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__(clock)
         self._database = database
         self._keyring = keyring
         self._client = client
-        self._clock = clock
         self._announcer = announcer or Announcer()
         self._observe = observe
         self._mail_waits = news
         self._owner = f"webhooks-{secrets.token_hex(8)}"
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._news = asyncio.Event()
-        self._progress = asyncio.Event()
-        self._stopping = False
+        self._voided = database.dialect != SQLITE
         self._under_way: dict[asyncio.Task[None], str] = {}
 
     async def run(self) -> None:
         """Deliver until `stop`; what was begun by then is finished. A database that is away is waited for."""
-        self._loop = asyncio.get_running_loop()
-        voided = self._database.dialect != SQLITE
         try:
-            while not self._stopping:
-                self._news.clear()
-                try:
-                    if not voided:  # SQLite has one process, and it is this one: no one else holds anything
-                        await self._database.writing(webhooks.void_leases)
-                        voided = True
-                    next_at = await self._begin()
-                except Exception as trouble:  # noqa: BLE001 - the loop outlives any trouble of the database
-                    _log.error("webhooks_unavailable", trouble=type(trouble).__name__)
-                    next_at = None
-                await self._rest(next_at)
+            await super().run()
         finally:
             await self._finish()
 
-    def wake(self) -> None:
-        """Let it look at once: something was added. Callable from any thread, before and after `run` too."""
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._news.set)
+    async def _idle(self) -> bool:
+        return not await self._database.reading(partial(webhooks.unsettled, now=self._clock.now()))
 
-    def stop(self) -> None:
-        """Let `run` come to its end. Callable from any thread."""
-        self._stopping = True
-        self.wake()
+    async def _round(self) -> Instant | None:
+        if not self._voided:  # SQLite has one process, and it is this one: no one else holds anything
+            await self._database.writing(webhooks.void_leases)
+            self._voided = True
+        return await self._begin()
 
-    async def settled(self) -> None:
-        """Return once nothing could be delivered now. What failed and is tried again later is not due.
-
-        Call it on the loop that `run` runs on.
-        """
-        while not self._stopping:
-            progress, now = self._progress, self._clock.now()
-            if not await self._database.reading(partial(webhooks.unsettled, now=now)):
-                return
-            self._news.set()
-            with suppress(TimeoutError):  # what another process holds is seen by looking only
-                async with asyncio.timeout(_LOOK_EVERY / SECOND):
-                    await progress.wait()
+    def _put_off(self, trouble: Exception) -> None:
+        _log.error("webhooks_unavailable", trouble=type(trouble).__name__)
 
     # ---- taking
 
@@ -151,19 +121,6 @@ class WebhookDeliverer:
         # One that failed is tried with one message: if it works, the next round takes more.
         most = 1 if webhook.failures else _AT_ONCE_EACH
         return max(0, min(most - under_way, _AT_ONCE - len(self._under_way)))
-
-    async def _rest(self, next_at: Instant | None) -> None:
-        """Return when there may be something to do: news, a due time, a moved clock, or time to look."""
-        latest = self._clock.now() + _LOOK_EVERY
-        waits = {
-            asyncio.create_task(self._news.wait()),
-            asyncio.create_task(self._clock.wait_until(latest if next_at is None else min(latest, next_at))),
-        }
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     # ---- delivering
 
@@ -250,8 +207,7 @@ class WebhookDeliverer:
         # The receiver had it, but the database failed: when the lease ends it goes out again.
         if not task.cancelled() and (trouble := task.exception()) is not None:
             _log.error("webhook_not_noted", task=task.get_name(), trouble=type(trouble).__name__)
-        progress, self._progress = self._progress, asyncio.Event()
-        progress.set()
+        self._progressed()
         self._news.set()
 
     async def _finish(self) -> None:
@@ -262,7 +218,6 @@ class WebhookDeliverer:
         finally:
             for task in self._under_way:
                 task.cancel()
-            self._progress.set()
 
 
 def _disabled(webhook: Webhook, reason: str, now: Instant) -> Event:
