@@ -151,7 +151,7 @@ def _create(  # noqa: PLR0917
         signing_enabled=True,
         next_key_length=KeyLength.RSA_2048_BIT,
         token_set_id=token_set.id,
-        legacy_token=new_verification_token(_random),
+        legacy_token=new_verification_token(_random, zone.removeprefix("dkim.")),
         legacy_requested=False,
         mail_from_domain="",
         mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,

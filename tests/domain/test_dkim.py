@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from indicia.domain.dkim import (
     KeyFlaw,
     is_token,
+    is_verification_token,
     key_record,
     new_tokens,
     new_verification_token,
@@ -62,11 +63,26 @@ def test_new_tokens() -> None:
 
 
 def test_new_verification_token() -> None:
-    """44 characters of base64 that hold 256 bits of the given randomness."""
-    token = new_verification_token(random.Random(1).randbytes)
+    """44 characters of base64 that hold 192 bits of the given randomness, and the mark of the service."""
+    token = new_verification_token(random.Random(1).randbytes, "mail.example")
 
     assert len(token) == 44
-    assert base64.b64decode(token, validate=True) == random.Random(1).randbytes(32)
+    assert base64.b64decode(token, validate=True)[:24] == random.Random(1).randbytes(24)
+
+
+@pytest.mark.parametrize("form", ["{}", '"{}"', "amazonses:{}", " {} "])
+def test_a_token_is_known_again_by_its_service_alone(form: str) -> None:
+    """Whoever it was made for: by its mark, in every form in which a token is accepted."""
+    text = form.format(new_verification_token(random.Random(2).randbytes, "mail.example"))
+
+    assert is_verification_token(text, "mail.example")
+    assert not is_verification_token(text, "mail.example.org")
+
+
+@pytest.mark.parametrize("text", ["", "v=spf1 -all", "é" * 44, "A" * 44, "A" * 43 + "=", "AAAA"])
+def test_what_no_service_made_is_no_token(text: str) -> None:
+    """Another text, the token of an SES account among them, has no mark of ours."""
+    assert not is_verification_token(text, "mail.example")
 
 
 @pytest.mark.parametrize(

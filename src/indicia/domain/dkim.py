@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ TOKENS_OF_A_SET: Final = 3
 TOKEN_LENGTH: Final = 32
 MINIMUM_BITS: Final = 1024  # RFC 8301 §3.2: verifiers must not consider shorter RSA keys valid
 MAX_STRING: Final = 255  # RFC 1035 §3.3: a character-string has one length octet
+
+_DRAWN: Final = 24  # octets of a verification token that are random
+_MARK: Final = 8  # and those that say whose it is
 
 _TOKEN: Final = re.compile(r"[a-z2-7]{32}\Z")
 _TAG_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")  # RFC 6376 §3.2 tag-name
@@ -43,9 +47,34 @@ def is_token(label: str) -> bool:
     return _TOKEN.match(label) is not None
 
 
-def new_verification_token(random: RandomBytes) -> str:
-    """Return a new value for the `_amazonses` TXT record: 256 random bits as 44 characters of base64."""
-    return base64.b64encode(random(32)).decode("ascii")
+def new_verification_token(random: RandomBytes, service_domain: str) -> str:
+    """Return a new value for the `_amazonses` TXT record, as 44 characters of base64.
+
+    192 of its bits are random and the rest are the mark of the service, by which `is_verification_token`
+    knows it again: no list of tokens has to be kept for as long as somebody's DNS may hold one.
+    """
+    drawn = random(_DRAWN)
+    return base64.b64encode(drawn + _mark(drawn, service_domain)).decode("ascii")
+
+
+def is_verification_token(text: str, service_domain: str) -> bool:
+    """Say whether a TXT value is a token that the service under this domain made, for whomever and whenever.
+
+    The forms that are accepted of a token are accepted here too (spec 4.4).
+    """
+    bare = text.strip().strip('"').removeprefix("amazonses:")
+    try:
+        octets = base64.b64decode(bare, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return len(octets) == _DRAWN + _MARK and octets[_DRAWN:] == _mark(octets[:_DRAWN], service_domain)
+
+
+def _mark(drawn: bytes, service_domain: str) -> bytes:
+    # No secret: whoever forges a mark is told OTHER_IDENTITY in place of WRONG_VALUE, and gains nothing.
+    return hashlib.sha256(b"indicia verification token\0" + service_domain.encode() + b"\0" + drawn).digest()[
+        :_MARK
+    ]
 
 
 def key_record(public_key: str) -> str:

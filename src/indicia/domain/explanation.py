@@ -176,6 +176,20 @@ def _unknown_value(record: ExpectedRecord, observations: Sequence[Observation]) 
     )
 
 
+def _another_identitys(record: ExpectedRecord, observations: Sequence[Observation]) -> Explanation:
+    told = Explanation(
+        f"{record.name} holds {_quoted(observations)}, which this service gave to another identity: another"
+        " account, another region, or an earlier identity of the same name.",
+        f"{_replace(record)}.",
+    )
+    if record.purpose is not Purpose.OWNERSHIP:
+        return told
+    # Several TXT records may stand side by side, and the other identity may still need its own.
+    return replace(
+        told, fix=f"{_publish(record)}, beside the other as long as another account or region needs that."
+    )
+
+
 _TEXTS: dict[Finding, Callable[[ExpectedRecord, Sequence[Observation]], Explanation]] = {
     Finding.OK: _ok,
     Finding.MISSING: _missing,
@@ -190,11 +204,7 @@ _TEXTS: dict[Finding, Callable[[ExpectedRecord, Sequence[Observation]], Explanat
     ),
     Finding.WRONG_TARGET: _simple("{name} points to {found}, not to {value}.", "{replace}."),
     Finding.WRONG_VALUE: _unknown_value,
-    Finding.OTHER_IDENTITY: _simple(
-        "{name} holds {found}, which this service gave to another identity: another account, another region,"
-        " or an earlier identity of the same name.",
-        "{replace}.",
-    ),
+    Finding.OTHER_IDENTITY: _another_identitys,
     Finding.TOKENS_SWAPPED: _simple(
         "{name} points to {found}, which belongs to another of this identity's names.",
         "Give each name the target that begins with the same token: {name} to {value}.",

@@ -102,7 +102,7 @@ def register_domain(
         signing_enabled=True,
         next_key_length=length,
         token_set_id=token_set.id if token_set else None,
-        legacy_token=new_verification_token(house.random),
+        legacy_token=new_verification_token(house.random, house.service_domain),
         legacy_requested=legacy_requested,
         mail_from_domain="",
         mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
+from indicia.domain.dkim import is_verification_token
 from indicia.domain.observation import RecordType
 from indicia.store import keys, zones
 from indicia.store.database import Database
 from indicia.store.session import Session
 
+_ZONE_LABEL: Final = "dkim."  # a key zone is called after the service domain that it is under
+
 
 def issued_in(database: Database) -> Callable[[str, RecordType, Sequence[str]], Awaitable[bool]]:
-    """Return what says of values found in place of ours whether another identity was given them."""
+    """Return what says of values found in place of ours whether another identity was given them.
+
+    Of no value does it say whose it is: nobody here could, of the token of an identity that is gone.
+    """
 
     async def issued(_name: str, rtype: RecordType, values: Sequence[str]) -> bool:
-        if rtype is not RecordType.CNAME:
+        is_ours = _ISSUED.get(rtype)
+        if is_ours is None:
             return False
-        return await database.reading(lambda s: any(_is_token(s, value.lower()) for value in values))
+        return await database.reading(lambda s: is_ours(s, values))
 
     return issued
 
 
-def _is_token(s: Session, target: str) -> bool:
+def _any_key_token(s: Session, targets: Sequence[str]) -> bool:
     """Say whether a CNAME target is a token of ours, with a key or without: tokens are never reused."""
-    token, _, zone = target.partition(".")
-    return zone in zones.names(s) and keys.lookup(s, zone, token) is not None
+    served = zones.names(s)
+    split = [target.lower().partition(".") for target in targets]
+    return any(zone in served and keys.lookup(s, zone, token) is not None for token, _, zone in split)
+
+
+def _any_verification_token(s: Session, texts: Sequence[str]) -> bool:
+    """Say whether a text is a token for `_amazonses` of ours, under any service domain we ever had."""
+    domains = [zone.removeprefix(_ZONE_LABEL) for zone in zones.names(s)]
+    return any(is_verification_token(text, domain) for text in texts for domain in domains)
+
+
+_ISSUED: Final = {RecordType.CNAME: _any_key_token, RecordType.TXT: _any_verification_token}
