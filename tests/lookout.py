@@ -26,7 +26,7 @@ from nameserver import NameServer
 
 from indicia.announcements.announcer import Announcer
 from indicia.clock import Clock
-from indicia.domain.check import Rules
+from indicia.domain.check import Conclusion, Rules
 from indicia.domain.dkim import new_tokens
 from indicia.domain.events import About
 from indicia.domain.identity import (
@@ -94,6 +94,7 @@ class Lookout:
         random: Callable[[], float] = lambda: 0.5,
         give_key: Callable[[TokenSet], Awaitable[TokenSet | None]] | None = None,
         announcer: Announcer | None = None,
+        landed: Callable[[Conclusion], None] = lambda _: None,
     ) -> None:
         self.database = database
         self.servers = servers
@@ -114,6 +115,7 @@ class Lookout:
             give_key=give_key or self.give_key,
             random=random,
             limits=limits,
+            landed=landed,
             landing=Landing(
                 now=self.clock.now,
                 patience=2 * PACE.verified,

@@ -16,6 +16,7 @@ from indicia.domain.brake import AT_LEAST
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.mail.compose import KIND, Letter
+from indicia.metrics import Metrics
 from indicia.store import access, brakes, events, facets, outbox
 from indicia.store.access import Account
 from indicia.store.database import Database
@@ -157,7 +158,15 @@ def many_verified(lookout: Lookout, count: int) -> list[Identity]:
 def test_too_many_demotions_within_an_hour_pause_until_a_person_says_otherwise(
     database: Database, server: NameServer
 ) -> None:
-    """Every status stays, with an error of the service; once resumed what is absent falls."""
+    """Every status stays, with an error of the service; once resumed what is absent falls.
+
+    What did not fall is not counted as fallen.
+    """
+    metrics = Metrics()
+
+    def demoted() -> float:
+        labels = {"facet": "dkim", "status": "TEMPORARY_FAILURE"}
+        return metrics.registry.get_sample_value("indicia_demotions_total", labels) or 0
 
     async def story(lookout: Lookout) -> None:
         made = many_verified(lookout, AT_LEAST + 10)
@@ -169,6 +178,7 @@ def test_too_many_demotions_within_an_hour_pause_until_a_person_says_otherwise(
 
         # What was let through before it was known to be too many is less than the limit.
         assert len(held) - len(standing) <= AT_LEAST
+        assert demoted() == len(held) - len(standing)
         assert {state.error for state in standing} == {ErrorType.SERVICE_ERROR}
         assert paused.paused_at is not None
         assert [each.account for each in installation] == [ACCOUNT]
@@ -180,8 +190,9 @@ def test_too_many_demotions_within_an_hour_pause_until_a_person_says_otherwise(
         await lookout.advance(2 * PACE.largest)
         statuses = {lookout.status(identity.name) for identity in made}
         assert statuses == {Status.TEMPORARY_FAILURE}
+        assert demoted() == len(made)
 
-    run(database, story, server, limits=LIMITS)
+    run(database, story, server, limits=LIMITS, landed=metrics.landed)
 
 
 def test_fifty_demotions_are_no_trouble_of_ours(database: Database, server: NameServer) -> None:

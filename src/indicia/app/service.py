@@ -30,7 +30,7 @@ from indicia.settings import Address as Wanted
 from indicia.settings import Perspective as PerspectiveSetting
 from indicia.settings import Role, Settings, Tls, system_perspective
 from indicia.settings.places import public_only
-from indicia.store import brakes, checks, keys, webhooks, zones
+from indicia.store import brakes, checks, keys, outbox, webhooks, zones
 from indicia.store.prepared import POSTGRESQL
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
@@ -213,15 +213,16 @@ class Service:
             forget=self._forget_answers,
             registrable=PublicSuffixes().registrable,
             observe=self.metrics.checked,
+            landed=self.metrics.landed,
             # A zone hears of a question once from each perspective. The playground may be asked at any rate.
             zone_rate=None if self._variant.perspectives else self.settings.zone_rate / len(eyes.names),
             posted=self.metrics.posted,
             held_back=self.metrics.held_back,
         )
+        self.metrics.watch_engine(lambda: verifying.engine.in_hand, eyes.names)
         verifying.start()
         self._endings.append(("verifier", verifying.stop))
         self._gating["verifier"] = verifying.trouble
-        self.metrics.watch_engine(lambda: verifying.engine.in_hand)
         self.verifying = self._wakes.verifying = verifying
 
     def _forget_answers(self, token_set: TokenSet) -> None:
@@ -253,7 +254,7 @@ class Service:
             where = ", ".join(map(str, wanted))
             raise CannotListenError(f"cannot listen on {where} for DNS: {_reason(error)}") from error
         self._endings.append(("key zone", key_zone.stop))
-        self.metrics.watch_key_zone(key_zone.tally)
+        self.metrics.watch_key_zone(key_zone.tally, lambda: key_zone.responder.lookups)
         self._key_zone = key_zone
         return tuple(str(Address(*each)) for each in bound)
 
@@ -323,7 +324,7 @@ class Service:
                 found = await self.installation.database.reading(self._measure)
                 self.metrics.stored(self.clock.now(), *found)
                 told = await self.installation.database.reading(_telling)
-                self.metrics.telling(*told)
+                self.metrics.telling(self.clock.now(), *told)
             except Exception as error:  # noqa: BLE001 - the other metrics tell why
                 log.warning("metrics.not_measured", error=type(error).__name__)
         page = self.metrics.text()
@@ -334,8 +335,8 @@ class Service:
         return checks.earliest_due(s, real_now()), pooled
 
 
-def _telling(s: Session) -> tuple[bool, int]:
-    return brakes.read(s).paused_at is not None, webhooks.waiting(s)
+def _telling(s: Session) -> tuple[bool, int, int | None]:
+    return brakes.read(s).paused_at is not None, webhooks.waiting(s), outbox.oldest_waiting(s)
 
 
 async def _close(sockets: Sequence[socket.socket]) -> None:

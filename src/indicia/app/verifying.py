@@ -52,10 +52,11 @@ class Verifying:
     """The parts of the role, from `start` to `stop`.
 
     `forget` is told of a token set whose tokens answer otherwise from now on, `observe` of every concluded
-    check; `pool` is how many key pairs to keep of each length; `registrable` returns the domain of the
-    organisation that a domain belongs to; `zone_rate` is how many questions a second one zone is asked
-    through each perspective, None for as many as there are. `posted` hears how each post to a webhook went,
-    `held_back` how many identities the brake on mass demotion has kept from falling.
+    check, `landed` of each that was stored; `pool` is how many key pairs to keep of each length;
+    `registrable` returns the domain of the organisation that a domain belongs to; `zone_rate` is how many
+    questions a second one zone is asked through each perspective, None for as many as there are. `posted`
+    hears how each post to a webhook went, `held_back` how many identities the brake on mass demotion has kept
+    from falling.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Verifying:
         forget: Callable[[TokenSet], None],
         registrable: Callable[[str], str],
         observe: Callable[[Conclusion, float], None],
+        landed: Callable[[Conclusion], None],
         zone_rate: float | None,
         posted: Callable[[str], None],
         held_back: Callable[[int], None],
@@ -90,6 +92,7 @@ class Verifying:
             give_key=self._give_key,
             random=_random,
             observe=observe,
+            landed=landed,
             limits=Limits(zone_rate=zone_rate),
             landing=Landing(
                 now=clock.now,

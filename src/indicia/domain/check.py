@@ -51,7 +51,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class RecordVerdict:
-    """What the perspectives together say about one expected record."""
+    """What the perspectives together say about one expected record, and in `sights` each by itself."""
 
     record: ExpectedRecord
     sight: Sight
@@ -59,6 +59,7 @@ class RecordVerdict:
     finding: Finding
     negative_ttl: int | None
     observations: tuple[Observation, ...]
+    sights: tuple[Sight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,29 +118,37 @@ def judge_record(
     seen = tuple([observation for views in answers for observation in views])
     if len(judged) == 1 and quorum == 1:
         (only,) = judged
-        return RecordVerdict(record, only.sight, only.error, only.finding, only.negative_ttl, seen)
-    sight = combine([judgement.sight for judgement in judged], quorum)
-    return _common(record, sight, judged, seen)
+        return RecordVerdict(
+            record, only.sight, only.error, only.finding, only.negative_ttl, seen, (only.sight,)
+        )
+    sights = tuple([judgement.sight for judgement in judged])
+    return _common(record, combine(sights, quorum), judged, seen, sights)
 
 
 _BY_AGREEMENT = {Sight.PRESENT: 0, Sight.ABSENT: 1, Sight.UNKNOWN: 2}
 
 
 def _common(
-    record: ExpectedRecord, sight: Sight, judged: Sequence[Judgement], seen: tuple[Observation, ...]
+    record: ExpectedRecord,
+    sight: Sight,
+    judged: Sequence[Judgement],
+    seen: tuple[Observation, ...],
+    sights: tuple[Sight, ...],
 ) -> RecordVerdict:
     agreeing = [judgement for judgement in judged if judgement.sight is sight]
-    if sight is Sight.UNKNOWN and len({judgement.sight for judgement in judged}) > 1:
+    if sight is Sight.UNKNOWN and len(set(sights)) > 1:
         # The perspectives disagree, or too few of them know: no quorum (verification.md, ErrorType).
         unlike = max(judged, key=lambda judgement: _BY_AGREEMENT[judgement.sight])
         finding = Finding.NOT_EVERYWHERE if unlike.sight is not Sight.UNKNOWN else unlike.finding
-        return RecordVerdict(record, sight, ErrorType.SERVICE_ERROR, finding, None, seen)
+        return RecordVerdict(record, sight, ErrorType.SERVICE_ERROR, finding, None, seen, sights)
     if not agreeing:
-        return RecordVerdict(record, Sight.UNKNOWN, ErrorType.SERVICE_ERROR, Finding.OUR_RESOLVER, None, seen)
+        return RecordVerdict(
+            record, Sight.UNKNOWN, ErrorType.SERVICE_ERROR, Finding.OUR_RESOLVER, None, seen, sights
+        )
     error = worst([judgement.error for judgement in agreeing])
     typical = next(judgement for judgement in agreeing if judgement.error is error)
     ttls = [judgement.negative_ttl for judgement in agreeing if judgement.negative_ttl is not None]
-    return RecordVerdict(record, sight, error, typical.finding, max(ttls, default=None), seen)
+    return RecordVerdict(record, sight, error, typical.finding, max(ttls, default=None), seen, sights)
 
 
 def questions_of(

@@ -94,12 +94,18 @@ class Responder:
         self._between: dict[bytes, Zone] = {}
         self._asked: dict[bytes, asyncio.Task[_State]] = {}
         self._forgotten = 0
+        self._lookups = 0
         self._logged = -_LOG_EVERY
 
     @property
     def hot(self) -> HotNames:
         """The names answered from memory."""
         return self._hot
+
+    @property
+    def lookups(self) -> int:
+        """How often the store was asked for a name that was not in memory."""
+        return self._lookups
 
     def serve(self, zones: Iterable[str]) -> None:
         """Be authoritative for exactly these zones.
@@ -229,6 +235,7 @@ class Responder:
         asked = self._asked.get(name)
         if asked is not None:
             return asked  # one question to the store serves all who ask meanwhile
+        self._lookups += 1
         try:
             found = self._lookup(zone.name, token)
         except Exception as error:  # noqa: BLE001 - whatever the store fails with, resolvers get SERVFAIL

@@ -84,6 +84,7 @@ _RETRY = Prepared(
 )
 _EARLIEST = Prepared(sa.select(_o.due_at).where(_o.due_at.is_not(None), _FREE).order_by(_o.due_at).limit(1))
 _ANY_DUE = Prepared(sa.select(_o.id).where(_o.due_at <= sa.bindparam("now")).limit(1))
+_OLDEST = Prepared(sa.select(sa.func.min(_o.created_at)).where(_o.due_at.is_not(None)))
 _VOID = Prepared(
     sa.update(tables.outbox).where(_o.lease_owner.is_not(None)).values(lease_owner=None, lease_until=None)
 )
@@ -144,6 +145,12 @@ def earliest_due(s: Session, lease_now: Instant) -> Instant | None:
 def anything_due(s: Session, now: Instant) -> bool:
     """Return whether anything is due and not delivered, leased or not."""
     return s.one(_ANY_DUE, now=now) is not None
+
+
+def oldest_waiting(s: Session) -> Instant | None:
+    """Return when the oldest parcel was queued that is neither delivered nor given up, None for none."""
+    row = s.one(_OLDEST)
+    return None if row is None else row[0]
 
 
 def void_leases(s: Session) -> int:

@@ -94,9 +94,10 @@ class Engine:
 
     `give_key` publishes a key for a token set that has none and returns the set with it, None when there is
     none to be had yet; `random` returns numbers in [0, 1); the names of this engine's leases begin with
-    `owner`; `observe` hears of every conclusion and how many seconds it took. `landing` stores what was found
-    and tells of it; `news` is called when something waits to be delivered because of it. `replicate` says how
-    a claimed replica stands to its parent.
+    `owner`; `observe` hears of every conclusion and how many seconds it took, `landed` of those that were
+    stored, as they were stored. `landing` stores what was found and tells of it; `news` is called when
+    something waits to be delivered because of it. `replicate` says how a claimed replica stands to its
+    parent.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Engine:
         random: Callable[[], float],
         limits: Limits | None = None,
         observe: Callable[[Conclusion, float], None] | None = None,
+        landed: Callable[[Conclusion], None] = lambda _: None,
         landing: Landing | None = None,
         news: Callable[[], None] = lambda: None,
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
@@ -145,6 +147,7 @@ class Engine:
         self._retry_after = rules.pace.first
         self._shards: Sequence[int] = checks.ALL_SHARDS
         self._observe = observe
+        self._landed = landed
         self._leases = 0
         self._checking: dict[asyncio.Task[None], _Held] = {}
         self._found: deque[Found] = deque()
@@ -476,6 +479,7 @@ class Engine:
             await self._store_each(batch, error)
             return
         for found in landed.found:
+            self._landed(found.conclusion)
             _tell(found)
         if landed.news:
             self._news()
