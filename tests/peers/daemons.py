@@ -7,6 +7,7 @@ not installed is skipped with the line that installs it.
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import signal
 import socket
@@ -137,6 +138,29 @@ def unbound(stubs: Mapping[str, Address], settings: Sequence[str] = ()) -> Itera
             + f'forward-zone:\n  name: "."\n  forward-addr: {HOST}@1\n{stub_zones}'
             + "remote-control:\n  control-enable: no\n"
         )
+        with _running([executable, "-d", "-c", str(folder / "unbound.conf")], folder, port, "localhost"):
+            yield HOST, port
+
+
+@contextlib.contextmanager
+def shipped_unbound(
+    configuration: Path, stubs: Mapping[str, Address], settings: Sequence[str] = ()
+) -> Iterator[Address]:
+    """Unbound with a configuration as it is shipped, but for its port and folder, and whom it asks.
+
+    `settings` are further lines of its `server:` section, which go before those of the same name.
+    """
+    executable = program("unbound", "unbound")
+    with tempfile.TemporaryDirectory(prefix="unbound-") as place:
+        folder = Path(place)
+        port = free_port()
+        text = re.sub(r"(?m)^(\s*port:) \d+$", rf"\g<1> {port}", configuration.read_text())
+        lines = ['username: ""', 'chroot: ""', 'pidfile: ""', f'directory: "{folder}"', "use-syslog: no"]
+        text += "server:\n" + "".join(f"  {line}\n" for line in [*lines, *settings])
+        text += f'forward-zone:\n  name: "."\n  forward-addr: {HOST}@1\n'
+        for zone, (host, at) in stubs.items():
+            text += f'stub-zone:\n  name: "{zone}"\n  stub-addr: {host}@{at}\n'
+        (folder / "unbound.conf").write_text(text)
         with _running([executable, "-d", "-c", str(folder / "unbound.conf")], folder, port, "localhost"):
             yield HOST, port
 
