@@ -145,6 +145,7 @@ class Sandbox:
             else (
                 verifying.keeper,
                 verifying.engine,
+                verifying.explainer,
                 verifying.keeper,
                 verifying.advisor,
                 verifying.webhooks,

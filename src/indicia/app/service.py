@@ -214,6 +214,7 @@ class Service:
             registrable=PublicSuffixes().registrable,
             observe=self.metrics.checked,
             landed=self.metrics.landed,
+            investigator=self._investigator(eyes),
             # A zone hears of a question once from each perspective. The playground may be asked at any rate.
             zone_rate=None if self._variant.perspectives else self.settings.zone_rate / len(eyes.names),
             posted=self.metrics.posted,
@@ -290,17 +291,20 @@ class Service:
         self._endings.append(("http", partial(self._server.stop, _GRACE)))
         return url
 
-    def _doctor(self, eyes: Perspectives) -> Doctor:
-        settings, database = self.settings, self.installation.database
+    def _investigator(self, eyes: Perspectives) -> Investigator:
+        settings = self.settings
         private = settings.private_addresses
-        investigator = Investigator(
+        return Investigator(
             eyes,
             clock=self.clock.now,
             port=self._variant.authority_port or settings.authority_port,
             may_ask=public_only(private.networks, everything=private.allow_all),
-            issued_to_another=issued_in(database),
+            issued_to_another=issued_in(self.installation.database),
         )
-        return Doctor(database, eyes, self._rules, self.clock, eyes.names, investigator)
+
+    def _doctor(self, eyes: Perspectives) -> Doctor:
+        investigator = self._investigator(eyes)
+        return Doctor(self.installation.database, eyes, self._rules, self.clock, eyes.names, investigator)
 
     async def _start_admin(self) -> tuple[str, ...]:
         wanted = self.settings.listen.admin if self._variant.admin is None else self._variant.admin

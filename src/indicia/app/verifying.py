@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import os
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,8 @@ from indicia.vault.pool import KeyPool
 from indicia.verifier.advisor import Advisor
 from indicia.verifier.checker import Eyes
 from indicia.verifier.engine import Engine, Limits
+from indicia.verifier.explainer import Explainer
+from indicia.verifier.investigation import Investigator
 from indicia.verifier.landing import Landing
 from indicia.verifier.roster import Roster
 
@@ -39,6 +41,8 @@ log = structlog.get_logger("indicia")
 # How long a check waits for the pool to make the key it needs, before the identity is looked at again later.
 _KEY_WITHIN: Final = 5.0
 _KEY_LOOK: Final = 0.02
+# What part of the questions that a zone is asked go to why a record is not there.
+_LOOKS_FURTHER: Final = 10
 # How long stopping waits for checks and for letters that are being handed over. Neither is lost.
 _GRACE: Final = 2.0
 # How long the store remembers letters that are delivered, and that a mailbox was written to ("this was not
@@ -52,11 +56,11 @@ class Verifying:
     """The parts of the role, from `start` to `stop`.
 
     `forget` is told of a token set whose tokens answer otherwise from now on, `observe` of every concluded
-    check, `landed` of each that was stored; `pool` is how many key pairs to keep of each length;
-    `registrable` returns the domain of the organisation that a domain belongs to; `zone_rate` is how many
-    questions a second one zone is asked through each perspective, None for as many as there are. `posted`
-    hears how each post to a webhook went, `held_back` how many identities the brake on mass demotion has kept
-    from falling.
+    check, `landed` of each that was stored, which `investigator` then looks further at; `pool` is how many
+    key pairs to keep of each length; `registrable` returns the domain of the organisation that a domain
+    belongs to; `zone_rate` is how many questions a second one zone is asked through each perspective, None
+    for as many as there are. `posted` hears how each post to a webhook went, `held_back` how many identities
+    the brake on mass demotion has kept from falling.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Verifying:
         registrable: Callable[[str], str],
         observe: Callable[[Conclusion, float], None],
         landed: Callable[[Conclusion], None],
+        investigator: Investigator,
         zone_rate: float | None,
         posted: Callable[[str], None],
         held_back: Callable[[int], None],
@@ -83,6 +88,14 @@ class Verifying:
         self._lock_file = settings.data_dir / "verifier.lock"
         self._lock: int | None = None
         self.pool = KeyPool(database, installation.keyring, clock.now, pool)
+        # Checks and looks further share what a zone is asked.
+        aside = None if zone_rate is None else zone_rate / _LOOKS_FURTHER
+        self.explainer = Explainer(database, investigator, clock, zone_rate=aside)
+
+        def stored(conclusion: Conclusion) -> None:
+            landed(conclusion)
+            self.explainer.offer(conclusion)
+
         self.engine = Engine(
             database,
             eyes,
@@ -92,8 +105,8 @@ class Verifying:
             give_key=self._give_key,
             random=_random,
             observe=observe,
-            landed=landed,
-            limits=Limits(zone_rate=zone_rate),
+            landed=stored,
+            limits=Limits(zone_rate=None if zone_rate is None or aside is None else zone_rate - aside),
             landing=Landing(
                 now=clock.now,
                 patience=2 * rules.pace.verified,
@@ -114,7 +127,7 @@ class Verifying:
             ),
         )
         # On the embedded default there is one verifier, which a lock makes sure of.
-        self.roster = Roster(database, clock, owner, self.engine.share)
+        self.roster = Roster(database, clock, owner, self._share)
         self.keeper = KeyKeeper(
             database,
             clock,
@@ -142,6 +155,7 @@ class Verifying:
             self._begin("roster", self.roster.run())
         self.pool.start()
         self._begin("engine", self.engine.run())
+        self._begin("explainer", self.explainer.run())
         self._begin("advisor", self.advisor.run())
         self._begin("deliverer", self.deliverer.run())
         self._begin("webhooks", self.webhooks.run())
@@ -156,6 +170,7 @@ class Verifying:
         await self.engine.stop()
         if self._lock is None:
             await self.roster.leave()
+        self.explainer.stop()
         self.advisor.stop()
         self.deliverer.stop()
         self.webhooks.stop()
@@ -172,6 +187,11 @@ class Verifying:
         """Let mails and events that wait be delivered now. Callable from any thread."""
         self.webhooks.wake()
         self.deliverer.wake()
+
+    def _share(self, shards: Sequence[int], verifiers: int) -> None:
+        """Take part in the work: there are so many verifiers."""
+        self.engine.share(shards, verifiers)
+        self.explainer.share(verifiers)
 
     async def trouble(self) -> str | None:
         """Return which part has ended, None while all of them work."""

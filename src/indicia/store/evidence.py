@@ -51,6 +51,20 @@ _LAST = Prepared(
         )
     )
 )
+_NEWEST = Prepared(
+    sa.select(_e.facet, _e.id, _e.at).where(
+        _e.id.in_(
+            sa.select(sa.func.max(_e.id))
+            .where(_e.identity_id == sa.bindparam("identity_id"))
+            .group_by(_e.facet)
+        )
+    )
+)
+_EXPLAIN = Prepared(
+    sa.update(tables.evidence)
+    .where(_e.id == sa.bindparam("of_id"))
+    .values(finding=sa.bindparam("finding"), body=sa.bindparam("body"))
+)
 _INSERT = Prepared(sa.insert(tables.evidence))
 _older = tables.evidence.alias().c
 _PRUNE = Prepared(
@@ -125,6 +139,16 @@ def history(s: Session, identity_id: int, *, limit: int) -> list[Evidence]:
         )
         for row in s.all(_HISTORY, identity_id=identity_id, limit=limit)
     ]  # fmt: skip
+
+
+def newest(s: Session, identity_id: int) -> dict[Facet, tuple[int, Instant]]:
+    """Return, facet by facet, the id of the newest verdict and when it was."""
+    return {rows.FACETS[row[0]]: (row[1], row[2]) for row in s.all(_NEWEST, identity_id=identity_id)}
+
+
+def explain(s: Session, verdict_id: int, *, finding: str, body: str) -> None:
+    """Put what looking further has found into a verdict that is still kept. Its digest stays as it was."""
+    s.run(_EXPLAIN, of_id=verdict_id, finding=finding, body=body)
 
 
 def forget(s: Session, identity_id: int) -> None:

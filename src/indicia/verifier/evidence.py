@@ -6,11 +6,16 @@ The trail of the verdicts is this record and nothing else (verification.md, Evid
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from indicia.domain.check import Conclusion, FacetVerdict, RecordVerdict
+from indicia.domain.findings import Finding
+from indicia.domain.judgement import worst
 from indicia.domain.observation import Observation
+from indicia.domain.probing import NOTHING_MORE, Detail, Refined
 from indicia.store.evidence import Evidence
 
 
@@ -32,6 +37,16 @@ class SeenObservation(msgspec.Struct, omit_defaults=True, frozen=True):
     extended: tuple[tuple[int, str], ...] = ()
 
 
+class SeenDetail(msgspec.Struct, omit_defaults=True, frozen=True):
+    """What looking further has added: see `domain.probing.Detail`."""
+
+    place: str = ""
+    seconds_left: int | None = None
+    having: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    lookups: int | None = None
+
+
 class SeenRecord(msgspec.Struct, omit_defaults=True, frozen=True):
     """One expected record, what was seen of it, and what that means."""
 
@@ -42,6 +57,7 @@ class SeenRecord(msgspec.Struct, omit_defaults=True, frozen=True):
     finding: str
     observations: tuple[SeenObservation, ...]
     error: str | None = None
+    detail: SeenDetail | None = None
 
 
 class Body(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -75,26 +91,42 @@ def seen(observation: Observation) -> SeenObservation:
     )
 
 
-def _record(verdict: RecordVerdict) -> SeenRecord:
+def _record(verdict: RecordVerdict, refined: Refined | None) -> SeenRecord:
+    found = Refined(verdict.finding) if refined is None else refined
     return SeenRecord(
         name=verdict.record.name,
         type=verdict.record.rtype.name,
         expected=verdict.record.value,
         sight=verdict.sight.value,
-        finding=verdict.finding.value,
+        finding=found.finding.value,
         error=verdict.error.value if verdict.error else None,
         observations=tuple(map(seen, verdict.observations)),
+        detail=None if found.detail == NOTHING_MORE else _detail(found.detail),
     )
 
 
-def body(verdict: FacetVerdict) -> str:
-    """Return the evidence as JSON."""
+def _detail(detail: Detail) -> SeenDetail:
+    return SeenDetail(detail.place, detail.seconds_left, detail.having, detail.lacking, detail.lookups)
+
+
+_NOT_REFINED: Final[Mapping[RecordVerdict, Refined]] = {}
+
+
+def finding(verdict: FacetVerdict, refined: Mapping[RecordVerdict, Refined]) -> Finding:
+    """Return the finding that stands for the facet after looking further: that of the record it turns on."""
+    error = worst([record.error for record in verdict.records])
+    telling = next(record for record in verdict.records if record.error is error)
+    return refined[telling].finding if telling in refined else verdict.finding
+
+
+def body(verdict: FacetVerdict, refined: Mapping[RecordVerdict, Refined] = _NOT_REFINED) -> str:
+    """Return the evidence as JSON, with what looking further has made of it."""
     return _encoder.encode(
         Body(
             sight=verdict.sight.value,
             cause=verdict.cause.value if verdict.cause else None,
             deadline=verdict.after.deadline,
-            records=tuple(map(_record, verdict.records)),
+            records=tuple([_record(record, refined.get(record)) for record in verdict.records]),
         )
     ).decode()
 

@@ -1,0 +1,199 @@
+"""Looks further at what a check found wrong for the first time, or otherwise than before.
+
+Checks ask for the required records and no more. Why one is not there is looked at here: apart from the
+checks, a few identities at once, and only where the trail of verdicts got a new line, so that what is well,
+and what is wrong as it was, costs nothing (verification.md, Findings). What is found goes into that line and
+moves no state. What waits here is lost with its process, and what does not fit is let go: the line then says
+what the check saw, and a diagnosis says the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from indicia.domain.fairness import ZoneRates
+from indicia.domain.names import IdentityName
+from indicia.domain.probing import asks_servers
+from indicia.rounds import Rounds
+from indicia.store import evidence as trail
+from indicia.store import identities
+from indicia.verifier import evidence
+
+if TYPE_CHECKING:
+    from indicia.clock import Clock
+    from indicia.domain.check import Conclusion, FacetVerdict, RecordVerdict
+    from indicia.domain.identity import Facet
+    from indicia.domain.probing import Refined
+    from indicia.domain.time import Instant
+    from indicia.store.database import Database
+    from indicia.store.session import Session
+    from indicia.verifier.investigation import Investigator
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE: Final = 16
+_MOST_WAITING: Final = 4096
+_WITHIN: Final = 20.0  # seconds for one identity: what is not found by then is not told
+# Other names and types of each record that is wrong, the SOA, the delegation, and each server of the zone.
+_QUESTIONS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A verdict whose line in the trail is the one with this id."""
+
+    id: int
+    verdict: FacetVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The domain that is looked at, and the verdicts that are new in its trail."""
+
+    domain: str
+    lines: tuple[_Line, ...]
+
+
+class Explainer(Rounds):
+    """Explains what it is offered, for as long as it runs.
+
+    `zone_rate` is how many questions a second one zone is asked by it, None for as many as there are.
+    """
+
+    def __init__(
+        self, database: Database, investigator: Investigator, clock: Clock, *, zone_rate: float | None
+    ) -> None:
+        super().__init__(clock)
+        self._database = database
+        self._investigator = investigator
+        self._zone_rate = zone_rate
+        self._rates = None if zone_rate is None else ZoneRates(zone_rate)
+        self._waiting: list[tuple[float, int, Conclusion]] = []
+        self._numbers = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def in_hand(self) -> int:
+        """How many identities are looked at further at this moment."""
+        return len(self._tasks)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn, or for that of their zone."""
+        return len(self._waiting)
+
+    def share(self, verifiers: int) -> None:
+        """Ask each zone at a part of its rate: so many verifiers ask it side by side."""
+        if self._rates is not None and self._zone_rate is not None:
+            self._rates.rate = self._zone_rate / max(1, verifiers)
+
+    def offer(self, conclusion: Conclusion) -> None:
+        """Look further at what was concluded and stored, if it is new. Call it on the loop of `run`."""
+        if len(self._waiting) < _MOST_WAITING and any(map(_puzzling, conclusion.facets)):
+            heapq.heappush(self._waiting, (0.0, next(self._numbers), conclusion))
+            self.wake()
+
+    async def run(self) -> None:
+        """Work until `stop`; what is in hand then is let go."""
+        try:
+            await super().run()
+        finally:
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _round(self) -> Instant | None:
+        while self._waiting and len(self._tasks) < _AT_ONCE:
+            rest = self._waiting[0][0] - time.monotonic()
+            if rest > 0:
+                asyncio.get_running_loop().call_later(rest, self.wake)
+                break
+            _, _, conclusion = heapq.heappop(self._waiting)
+            task = asyncio.create_task(self._explain(conclusion))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+        return None
+
+    async def _idle(self) -> bool:
+        return not self._waiting and not self._tasks
+
+    def _put_off(self, trouble: Exception) -> None:
+        log.warning("explanation.put_off", trouble=type(trouble).__name__)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("explanation.failed", trouble=type(error).__name__)
+        self._progressed()
+        self.wake()
+
+    async def _explain(self, conclusion: Conclusion) -> None:
+        case = await self._database.reading(partial(_case, conclusion=conclusion))
+        if case is None or self._must_wait(case, conclusion):
+            return
+        records = [record for line in case.lines for record in line.verdict.records]
+        siblings = [record.record.value.lower() for record in records]
+        refined: Mapping[RecordVerdict, Refined] = {}
+        try:
+            async with asyncio.timeout(_WITHIN):
+                refined = await self._investigator.investigate(
+                    case.domain, [record for record in records if asks_servers(record)], siblings
+                )
+        except TimeoutError:
+            return
+        told = [line for line in case.lines if any(record in refined for record in line.verdict.records)]
+        if told:
+            await self._database.writing(partial(_tell, lines=told, refined=refined))
+
+    def _must_wait(self, case: _Case, conclusion: Conclusion) -> bool:
+        """Put the case aside while its zone was asked enough; say whether it was."""
+        if self._rates is None:
+            return False
+        zone = conclusion.soa.zone if conclusion.soa is not None else case.domain
+        questions = _QUESTIONS * sum(len(line.verdict.records) for line in case.lines)
+        now = time.monotonic()
+        wait = self._rates.wait(zone, questions, now)
+        if wait:
+            heapq.heappush(self._waiting, (now + wait, next(self._numbers), conclusion))
+        return wait > 0
+
+
+def _puzzling(verdict: FacetVerdict) -> bool:
+    """Say whether looking further can say more of the verdict."""
+    return any(map(asks_servers, verdict.records))
+
+
+def _case(s: Session, conclusion: Conclusion) -> _Case | None:
+    """Return what is new in the trail and puzzling, None where nothing is, or nothing any more."""
+    newest = trail.newest(s, conclusion.identity_id)
+    fresh: dict[Facet, int] = {
+        facet: line_id for facet, (line_id, at) in newest.items() if at == conclusion.checked_at
+    }
+    lines = tuple(
+        _Line(fresh[verdict.facet], verdict)
+        for verdict in conclusion.facets
+        if verdict.facet in fresh and _puzzling(verdict)
+    )
+    view = identities.view_by_id(s, conclusion.identity_id) if lines else None
+    if view is None:
+        return None
+    return _Case(IdentityName(view.identity.kind, view.identity.name).domain, lines)
+
+
+def _tell(s: Session, lines: Sequence[_Line], refined: Mapping[RecordVerdict, Refined]) -> None:
+    for line in lines:
+        trail.explain(
+            s,
+            line.id,
+            finding=evidence.finding(line.verdict, refined).value,
+            body=evidence.body(line.verdict, refined),
+        )
