@@ -85,9 +85,7 @@ def why() -> None:
     if wrong:
         print(f"                  {len(wrong)} records {wrong[0]['finding']}: {wrong[0]['explanation']}")
     if looked["deadline"]:
-        print(
-            f"                  revoked unless they are back by {looked['deadline'][:16].replace('T', ' ')}"
-        )
+        print(f"                  they have to be there by {looked['deadline'][:16].replace('T', ' ')}")
 
 
 tell(f"The bakery signs up. create_email_identity({DOMAIN!r})")
@@ -95,7 +93,7 @@ ses.create_email_identity(EmailIdentity=DOMAIN)
 stands("PENDING", sends=False)
 
 later("3h")
-tell("Nothing is published yet. It is looked for all the same, by now every quarter of an hour.")
+tell("Nothing is published yet. It is looked for until three days have passed.")
 stands("PENDING", sends=False)
 
 publish()
@@ -106,7 +104,7 @@ print(
 )
 
 later("14d")
-tell("Two weeks later. It was looked at every day.")
+tell("Two weeks later it is looked at again, as every day.")
 stands("SUCCESS", sends=True)
 
 lose()
