@@ -12,6 +12,7 @@ keeping it.
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from desk import Desk
 
 from indicia.domain.identity import Facet, Status
@@ -77,7 +80,7 @@ class Stage:
         if step.scene:
             self._set(step.scene)
             return []
-        target, *body = (self._filled(line) for line in step.request)
+        target, *body = (self._filled(line, at) for at, line in enumerate(step.request))
         status, headers, answer = asyncio.run(self._ask(target, "\n".join(body).encode()))
         answer = answer.replace(headers["x-amzn-requestid"], "REQUEST-ID")
         shape = headers.get("x-amzn-errortype", "")
@@ -107,8 +110,12 @@ class Stage:
         ]
         return "".join(known)
 
-    def _filled(self, line: str) -> str:
-        return _SLOT.sub(lambda found: quote(self.slots[found[1]], safe=""), line)
+    def _filled(self, line: str, at: int) -> str:
+        """Put in what stands for slots: encoded in a target and in a form, as it is in JSON."""
+        plain = at > 0 and line.startswith("{")
+        return _SLOT.sub(
+            lambda found: self.slots[found[1]] if plain else quote(self.slots[found[1]], safe=""), line
+        )
 
     def _set(self, scene: str) -> None:
         verb, *words = scene.split()
@@ -120,6 +127,7 @@ class Stage:
             "sandboxed": self._sandbox,
             "region": lambda name: setattr(self.desk, "region", name),
             "advised": self._advise,
+            "key": self._make_key,
             "later": lambda milliseconds: setattr(self.desk, "now", self.desk.now + int(milliseconds)),
         }
         plain = [word for word in words if "=" not in word]
@@ -141,6 +149,12 @@ class Stage:
             recommendations.replace(s, view.identity, before, [*after, *fixed])
 
         self.desk.database.write(note)
+
+    def _make_key(self, slot: str) -> None:
+        """Let the slot stand for a private key of 1024 bits, as BYODKIM takes it."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        self.slots[slot] = base64.b64encode(der).decode()
 
     def _sandbox(self) -> None:
         account = access.Account(self.desk.account, "", self.desk.now, False, True)

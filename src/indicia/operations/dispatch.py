@@ -33,7 +33,6 @@ log = structlog.get_logger(__name__)
 SUCCEEDED = "success"
 # Each round has a winner: this many callers at once on one identity all get their answer.
 _REPEATS = 10
-_LOST_RACES = frozenset({FaultKind.ALREADY_EXISTS, FaultKind.CONCURRENT_MODIFICATION})
 
 
 class Dispatch:
@@ -101,12 +100,12 @@ class Dispatch:
         return answer
 
     async def _run(self, entry: Entry, work: Callable[[Session], Any]) -> Any:
-        """Run the work; where it lost a race and may be repeated, run it on what the winner left."""
-        for _ in range(_REPEATS if entry.repeatable else 0):
+        """Run the work; where it lost a race without a word, run it again on what the winner left."""
+        for _ in range(_REPEATS if entry.repeats else 0):
             try:
                 return await self._database.writing(work)
             except Fault as fault:
-                if fault.kind not in _LOST_RACES:
+                if fault.kind not in entry.repeats:
                     raise
         return await self._database.writing(work)
 

@@ -12,7 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from indicia.domain.faults import Fault
+from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.meant import name_meant
 from indicia.domain.names import MAX_ADDRESS
 from indicia.domain.resources import ResourceKind, parse_resource
@@ -47,6 +47,7 @@ from indicia.operations import (
 )
 from indicia.operations.authorization import REPLICATE
 from indicia.operations.resources import resources_of
+from indicia.wire.shapes import operations
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
@@ -79,8 +80,8 @@ class Entry:
     where it is written out. `handler` is None where the answer takes more than the store: `Dispatch` is
     told who gives it. `prepare` turns the request into what the handler takes, before and outside of the
     transaction; `slow` says of a request whether that takes long enough to hold up the event loop.
-    `repeatable` calls mean the same when they are made twice (spec 2.3): one that lost a race against another
-    caller is simply made again, since its operation documents no error for that.
+    `repeats` are the races against another caller that are lost without a word: the operation documents no
+    error for them and means the same when it is made twice, so the call is simply made again.
     """
 
     service: str
@@ -92,7 +93,7 @@ class Entry:
     subject: str = ""
     prepare: Preparation | None = None
     slow: Callable[[Any], bool] | None = None
-    repeatable: bool = False
+    repeats: frozenset[FaultKind] = frozenset()
     about: str = ResourceKind.IDENTITY.value
 
     def resource(self, call: Call, request: object) -> str:
@@ -133,13 +134,23 @@ def identity_arn(call: Call, name: str) -> str:
 def _v2(
     operation: str, handler: Handler, *, writes: bool, subject: str = "EmailIdentity", **more: Any
 ) -> Entry:
-    return Entry("sesv2", operation, handler, writes, f"ses:{operation}", Rate.CONTROL, subject, **more)
+    told = not writes or "ConcurrentModificationException" in operations("sesv2")[operation].errors
+    repeats = frozenset() if told else frozenset({FaultKind.CONCURRENT_MODIFICATION})
+    permission = f"ses:{operation}"
+    return Entry(
+        "sesv2", operation, handler, writes, permission, Rate.CONTROL, subject, repeats=repeats, **more
+    )
+
+
+# v1 documents no lost race, and what makes an identity there minds none that is there already (spec 2.3).
+_V1_REPEATS: Final = frozenset({FaultKind.ALREADY_EXISTS, FaultKind.CONCURRENT_MODIFICATION})
 
 
 def _v1(operation: str, handler: Handler, *, writes: bool, subject: str = "", **more: Any) -> Entry:
     permission = f"ses:{operation}"
+    repeats = _V1_REPEATS if writes else frozenset()
     return Entry(
-        "ses", operation, handler, writes, permission, Rate.CONTROL, subject, repeatable=writes, **more
+        "ses", operation, handler, writes, permission, Rate.CONTROL, subject, repeats=repeats, **more
     )
 
 
