@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
@@ -134,6 +135,35 @@ def test_a_clean_exit_loses_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
 
     assert [json.loads(line)["bytes"] for line in done.stderr.splitlines()] == [0, 1, 2]
+
+
+FAILING = """
+import structlog
+from indicia import logs
+from indicia.settings import LogFormat
+
+logs.configure(LogFormat.{form}, colors=False)
+
+def unlock(secret):
+    raise RuntimeError("it does not fit")
+
+try:
+    unlock("-".join(["between", "us"]))
+except RuntimeError:
+    structlog.get_logger().exception("door.shut")
+"""
+
+
+@pytest.mark.parametrize("form", ["JSON", "CONSOLE"])
+def test_a_traceback_says_where_and_not_with_what(form: str) -> None:
+    """An exception that is logged names its places; what variables held there is left out."""
+    program = FAILING.replace("{form}", form)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert "door.shut" in done.stderr
+    assert "it does not fit" in done.stderr
+    assert "unlock" in done.stderr
+    assert "between-us" not in done.stderr
 
 
 def test_only_json_is_written_the_short_way() -> None:

@@ -36,11 +36,12 @@ def configure(log_format: LogFormat, *, colors: bool, least: int = logging.INFO)
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # Locals in a traceback could hold what must not be written down.
     if log_format is LogFormat.JSON:
         renderer: Any = structlog.processors.JSONRenderer()
-        shared.append(structlog.processors.dict_tracebacks)
+        without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        shared.append(structlog.processors.ExceptionRenderer(without_locals))
     else:
-        # Locals in a traceback could hold what must not be written down.
         plain = structlog.dev.plain_traceback
         renderer = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)
     lines = Lines(sys.stderr, json=log_format is LogFormat.JSON, tells=least <= logging.INFO)
