@@ -49,6 +49,7 @@ def test_the_story_of_a_domain(here: Run, sesv2: Any) -> None:
     """Create, look, publish some, look, publish all, look: statuses 1, 1, 0, and what is missing is named."""
     tokens = sesv2.create_email_identity(EmailIdentity="story.example.com")["DkimAttributes"]["Tokens"]
     missing = here("doctor", "story.example.com")
+    assert "through playground, 1 of 1 must agree" in missing.out
     assert missing.status == 1
     assert missing.out.count("  MISSING\n") == 4
     assert "3 of 3 required records are not right yet.\n" in missing.out

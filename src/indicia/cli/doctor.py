@@ -93,8 +93,9 @@ class _Report:
     def _looked(self) -> str:
         diagnosis, asked = self._diagnosis, self._diagnosis["perspectives"]
         names, quorum = asked["names"], asked["quorum"]
-        agree = "" if len(names) == 1 else f", {quorum} of {len(names)} must agree"
-        told = [f"looked {_moment(diagnosis['checked_at'])} through {', '.join(names)}{agree}"]
+        # "1 of 1" is said too: one resolver that is wrong is then all that was looked through.
+        agree = f"{quorum} of {len(names)} must agree"
+        told = [f"looked {_moment(diagnosis['checked_at'])} through {', '.join(names)}, {agree}"]
         if diagnosis["next_check_at"]:
             told.append(f"next check {_moment(diagnosis['next_check_at'])}")
         if diagnosis["deadline"]:
