@@ -20,6 +20,7 @@ import itertools
 import socket
 import struct
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -114,6 +115,7 @@ class Zone:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._sets: dict[str, dict[str, dns.rrset.RRset]] = {}
+        self._below: Counter[str] = Counter()  # how many names with data each name is, or is above
         self.zone(".")
 
     def zone(self, apex: str, *, minimum: int = 5, ttl: int = 3600, serial: int = 1) -> None:
@@ -137,6 +139,8 @@ class Zone:
             owner, ttl, "IN", rtype, texts, origin=dns.name.root, relativize=False
         )
         with self._lock:
+            if plain(name) not in self._sets:
+                self._below.update(_upwards(plain(name)))
             self._sets.setdefault(plain(name), {})[rtype] = rrset
 
     def remove(self, name: str, rtype: str | None = None) -> None:
@@ -145,8 +149,8 @@ class Zone:
             at = self._sets.get(plain(name), {})
             for gone in [rtype] if rtype else list(at):
                 at.pop(gone, None)
-            if not at:
-                self._sets.pop(plain(name), None)
+            if not at and self._sets.pop(plain(name), None) is not None:
+                self._below.subtract(_upwards(plain(name)))
 
     def find(self, name: str, rtype: str) -> dns.rrset.RRset | None:
         """The record set at the name, or of the wildcard that covers it (RFC 4592)."""
@@ -162,7 +166,7 @@ class Zone:
     def exists(self, name: str) -> bool:
         """Whether the name is there, be it as an empty non-terminal (RFC 8020)."""
         with self._lock:
-            return name == "." or name in self._sets or any(each.endswith(f".{name}") for each in self._sets)
+            return name == "." or self._below[name] > 0
 
     def covered(self, name: str) -> bool:
         """Whether the name is there, or a wildcard answers for it."""
@@ -493,6 +497,12 @@ def _renamed(rrset: dns.rrset.RRset, name: str) -> dns.rrset.RRset:
 
 def _parent(name: str) -> str:
     return name.partition(".")[2] or "."
+
+
+def _upwards(name: str) -> list[str]:
+    """The name and every name above it, but for the root."""
+    labels = name.split(".")
+    return [".".join(labels[at:]) for at in range(len(labels))] if name != "." else []
 
 
 def _quoted(text: str) -> str:

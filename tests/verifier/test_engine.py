@@ -675,7 +675,7 @@ def test_a_verdict_on_an_older_expectation_is_dropped(
         assert changed
         assert view.identity.generation == 2
         assert lookout.status(NAME) is Status.PENDING
-        assert [each.generation for each in lookout.trail(identity)] == [2]
+        assert [(each.generation, each.finding) for each in lookout.trail(identity)] == [(2, "MISSING")]
         assert server.asked(f"{newer.tokens[0]}._domainkey.{NAME}") == 1
 
     run(database, story, server)
@@ -727,6 +727,7 @@ def test_a_zone_that_changes_during_the_check_is_not_seen_whole(
 
         assert lookout.status(NAME) is Status.PENDING
         assert lookout.error(NAME) is ErrorType.HOST_NOT_FOUND
+        assert [each.finding for each in lookout.trail(identity)] == ["MISSING"]
 
     run(database, story, server)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from lookout import PACE, Lookout, run
-from nameserver import NameServer, Trick
+from nameserver import Asked, NameServer, Trick
 
 from indicia.domain.findings import Finding
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status
@@ -21,7 +21,7 @@ from indicia.verifier.client import Budget
 
 NAME = "example.com"
 
-# Looked at through the legacy TXT record, whose question may be answered by way of CNAMEs.
+# What each trick is told as, whichever record it is played on.
 TROUBLE = {
     Trick.SERVFAIL: (ErrorType.DNS_SERVER_ERROR, Finding.SERVER_FAILURE),
     Trick.REFUSED: (ErrorType.DNS_SERVER_ERROR, Finding.LAME),
@@ -40,6 +40,9 @@ TROUBLE = {
     Trick.STALE: (ErrorType.HOST_NOT_FOUND, Finding.UNREACHABLE),
     Trick.REFERRAL: (ErrorType.DNS_SERVER_ERROR, Finding.LAME),
 }
+
+# Whoever asks for a CNAME follows none: the first link of what is played there is an answer.
+CHAINS = (Trick.LOOP, Trick.LONG_CHAIN)
 
 # Odd, and still an answer: seen as it is.
 HARMLESS = [
@@ -74,25 +77,70 @@ def _owned(lookout: Lookout, name: str, *, proved: bool) -> Identity:
     return identity
 
 
+def _mailing(lookout: Lookout, name: str, *, proved: bool) -> Identity:
+    """Add an address with a custom MAIL FROM domain, whose MX is published."""
+    host = f"bounce-{name.partition('@')[0]}.example.com"
+    identity = lookout.add(name, starts=[Facet.MAIL_FROM], mail_from_domain=host, due=False)
+    lookout.publish(identity, Facet.MAIL_FROM)
+    if proved:
+        state = FacetState(Facet.MAIL_FROM, Status.SUCCESS, identity.generation, lookout.clock.now())
+        lookout.database.write(lambda s: facets.put(s, identity.id, state))
+    now, shard = lookout.clock.now(), checks.shard_of(name)
+    lookout.database.write(lambda s: checks.schedule(s, identity.id, shard, now, interval=PACE.first))
+    return identity
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("trick", TROUBLE, ids=lambda trick: trick.value)
 def test_trouble_moves_no_state_and_has_a_name(database: Database, server: NameServer, trick: Trick) -> None:
-    """What was proved stays proved and what was not is not, whatever is published; the finding says why."""
+    """What was proved stays proved and what was not is not, whatever is published; the finding says why.
+
+    So for the legacy TXT, the MX of MAIL FROM and the CNAMEs of Easy DKIM.
+    """
     error, finding = TROUBLE[trick]
 
     async def story(lookout: Lookout) -> None:
-        server.misbehave(trick, rtype="TXT")
-        proved = _owned(lookout, "proved.example.com", proved=True)
-        pending = _owned(lookout, "pending.example.com", proved=False)
+        for rtype in ("TXT", "MX") if trick in CHAINS else ("TXT", "MX", "CNAME"):
+            server.misbehave(trick, rtype=rtype)
+        looked_at = {
+            _owned(lookout, "proved.example.com", proved=True): (Facet.OWNERSHIP, Status.SUCCESS),
+            _owned(lookout, "pending.example.com", proved=False): (Facet.OWNERSHIP, Status.PENDING),
+            _mailing(lookout, "proved@example.com", proved=True): (Facet.MAIL_FROM, Status.SUCCESS),
+            _mailing(lookout, "pending@example.com", proved=False): (Facet.MAIL_FROM, Status.PENDING),
+        }
+        if trick not in CHAINS:
+            pending = lookout.add("pending-dkim.example.com")
+            lookout.publish(pending)
+            looked_at[pending] = (Facet.DKIM, Status.PENDING)
+            looked_at[lookout.add_verified("proved-dkim.example.com")] = (Facet.DKIM, Status.SUCCESS)
         await lookout.settled()
         await lookout.advance(2 * DAY)
 
-        assert lookout.status(proved.name, Facet.OWNERSHIP) is Status.SUCCESS
-        assert lookout.state(proved.name, Facet.OWNERSHIP).absent_since is None
-        assert lookout.status(pending.name, Facet.OWNERSHIP) is Status.PENDING
-        for identity in (proved, pending):
-            assert lookout.error(identity.name) is error
+        for identity, (facet, status) in looked_at.items():
+            state = lookout.state(identity.name, facet)
+            assert (state.status, state.absent_since) == (status, None)
+            assert state.error is error
             assert {each.finding for each in lookout.trail(identity)} == {finding.value}
+
+    run(database, story, server)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("trick", CHAINS, ids=lambda trick: trick.value)
+def test_a_chain_in_place_of_a_cname_is_another_target(
+    database: Database, server: NameServer, trick: Trick
+) -> None:
+    """It is not followed: what its first link says is not what should be there, and that counts."""
+
+    async def story(lookout: Lookout) -> None:
+        identity = lookout.add_verified(NAME)
+        server.misbehave(trick, rtype="CNAME")
+        await lookout.settled()
+        await lookout.advance(DAY)
+
+        assert lookout.status(NAME) is Status.TEMPORARY_FAILURE
+        assert lookout.error(NAME) is ErrorType.INVALID_VALUE
+        assert {each.finding for each in lookout.trail(identity)} == {Finding.WRONG_TARGET.value}
 
     run(database, story, server)
 
@@ -135,5 +183,36 @@ def test_a_private_address_in_place_of_a_record_is_an_absence(database: Database
             Finding.FLATTENED.value,
         }
         assert {each.rtype for each in server.questions} <= {"CNAME", "SOA", "TXT", "A", "AAAA", "NS"}
+
+    run(database, story, server)
+
+
+def test_a_zone_that_is_missing_a_record_for_a_moment_loses_nothing(
+    database: Database, server: NameServer
+) -> None:
+    """The third record goes while it is looked at and is back at the next look: SUCCESS all the while."""
+
+    async def story(lookout: Lookout) -> None:
+        identity = lookout.add_verified(NAME)
+        records = lookout.records(identity)[Facet.DKIM]
+        missing = {record.name for record in records}
+
+        def remove(asked: Asked) -> None:
+            missing.discard(asked.name)
+            if len(missing) == 1:
+                server.remove(next(iter(missing)))
+
+        server.on_question = remove
+        await lookout.settled()
+        server.on_question = None
+        once = lookout.state(NAME)
+        lookout.publish(identity)
+        await lookout.advance(PACE.largest)
+
+        assert (once.status, once.absent_since is not None) == (Status.SUCCESS, True)
+        assert once.error is ErrorType.HOST_NOT_FOUND
+        assert lookout.state(NAME).absent_since is None
+        assert lookout.status(NAME) is Status.SUCCESS
+        assert [each.finding for each in lookout.trail(identity)] == [Finding.OK.value, Finding.MISSING.value]
 
     run(database, story, server)
