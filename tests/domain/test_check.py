@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import permutations
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from indicia.domain.check import Observations, Rules, conclude, questions_of, records_to_check
 from indicia.domain.findings import Finding
@@ -120,16 +122,55 @@ def test_what_perspectives_see_together(views: list[dict[str, Reply]], sight: Si
     assert sight is result.facets[0].sight
 
 
-def test_the_order_of_perspectives_means_nothing() -> None:
-    """The same observations in another order give the same verdict."""
-    views = [{}, {"aaaa": Reply.NXDOMAIN}, {"bbbb": Reply.TIMEOUT}]
-    results = {
-        (result.facets[0].sight, result.facets[0].finding, result.error, result.due_at)
-        for order in permutations(views)
-        for result in [_conclude(PENDING, _seen(*order), 3)]
-    }
+_REPLIES = st.sampled_from([Reply.ANSWER, Reply.NXDOMAIN, Reply.NODATA, Reply.SERVFAIL, Reply.TIMEOUT])
+_VIEWS = st.lists(st.dictionaries(st.sampled_from(TOKENS), _REPLIES), min_size=2, max_size=4)
 
-    assert 1 == len(results)
+
+@given(views=_VIEWS, order=st.randoms(use_true_random=False), suspected=st.booleans())
+def test_the_same_observations_in_another_order_give_the_same_verdict(
+    views: list[dict[str, Reply]], order: Random, suspected: bool
+) -> None:
+    """Whichever perspective is asked first: sight, state, finding, error and the next look are the same."""
+    state = SUSPECTED if suspected else PENDING
+    shuffled = views[:]
+    order.shuffle(shuffled)
+    one, other = _conclude(state, _seen(*views), len(views)), _conclude(state, _seen(*shuffled), len(views))
+
+    assert one.facets[0].after == other.facets[0].after
+    assert one.facets[0].sight is other.facets[0].sight
+    assert (one.facets[0].finding, one.error, one.due_at) == (
+        other.facets[0].finding, other.error, other.due_at,
+    )  # fmt: skip
+
+
+@given(
+    status=st.sampled_from(Status),
+    after=st.integers(min_value=0, max_value=400 * DAY),
+    suspected=st.booleans(),
+    has_key=st.booleans(),
+)
+def test_a_check_moves_nothing_without_evidence(
+    status: Status, after: int, suspected: bool, has_key: bool
+) -> None:
+    """Asked for at any time, of any state: where nothing was seen every status stays as it was."""
+    state = FacetState(
+        Facet.DKIM, status, 1, since=NOW, deadline=NOW + HOUR, absent_since=NOW if suspected else None
+    )
+    token_set = replace(TOKEN_SET, has_key=has_key)
+    result = conclude(
+        IDENTITY,
+        token_set,
+        {Facet.DKIM: state},
+        records_to_check(IDENTITY, token_set, {Facet.DKIM: state}, "mail.example"),
+        {},
+        rules=_rules(1),
+        now=NOW + after,
+        interval=10 * SECOND,
+        jitter=0.0,
+    )
+
+    assert all(verdict.cause is None and verdict.after.status is status for verdict in result.facets)
+    assert not result.succeeded
 
 
 def test_one_lying_resolver_neither_verifies_nor_demotes() -> None:

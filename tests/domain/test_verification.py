@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,12 +12,15 @@ from indicia.domain.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification import (
     CHECKED,
-    TRANSITIONS,
+    COUPLED,
+    LINK,
+    TABLES,
     Cause,
     Condition,
     Evidence,
     Sight,
     Windows,
+    coupled,
     expire_link,
     own_status,
     proved_status,
@@ -112,29 +117,63 @@ def test_a_pending_window_in_which_only_trouble_was_seen_is_extended() -> None:
     assert [Status.PENDING] * 4 + [Status.FAILED] == [state.status for state in states]
 
 
-@given(st.sampled_from(Status), st.lists(spans, max_size=20))
-def test_unknown_never_moves_anything(status: Status, gaps: list[int]) -> None:
-    """From every state, any number of unknowns over any time leaves the status as it was."""
-    states = _run(_state(status, deadline=NOW + HOUR), [(UNKNOWN, gap) for gap in gaps])
-
-    assert {status} == {state.status for state in states}
+looked_at = st.sampled_from(sorted(TABLES, key=lambda facet: facet.value))
 
 
-@given(st.lists(st.tuples(sights, spans), max_size=40))
-def test_no_way_back_from_failed_without_a_new_start(looks: list[tuple[Evidence, int]]) -> None:
-    """FAILED stays FAILED whatever is seen: only a person's new start leads out of it."""
-    assert {Status.FAILED} == {state.status for state in _run(_state(Status.FAILED), looks)}
+@given(looked_at, st.sampled_from(Status), st.lists(spans, max_size=20), st.booleans())
+def test_unknown_never_demotes(facet: Facet, status: Status, gaps: list[int], suspected: bool) -> None:
+    """From every state, any number of unknowns over any time leaves the status as it was.
+
+    Neither does it begin or end a suspicion, or a deadline.
+    """
+    before = replace(
+        _state(status, deadline=NOW + HOUR, absent_since=NOW if suspected else None), facet=facet
+    )
+    states = _run(before, [(UNKNOWN, gap) for gap in gaps])
+
+    assert {(status, before.deadline, before.absent_since)} == {
+        (state.status, state.deadline, state.absent_since) for state in states
+    }
 
 
-@given(st.lists(st.tuples(sights, spans), max_size=40))
-def test_every_move_is_in_the_table(looks: list[tuple[Evidence, int]]) -> None:
-    """Whatever is seen in whatever order, each change of status is one that the table names."""
-    at, state = NOW, start(Facet.DKIM, 1, NOW, WINDOWS.records)
+steps = st.lists(st.tuples(st.sampled_from([PRESENT, ABSENT, UNKNOWN, None]), spans), max_size=40)
+
+
+@given(looked_at, st.sampled_from([Status.FAILED, Status.PENDING, Status.SUCCESS]), steps)
+def test_no_way_from_failed_to_success_without_a_new_start_and_new_proof(
+    facet: Facet, status: Status, taken: list[tuple[Evidence | None, int]]
+) -> None:
+    """Whatever is seen: between FAILED and SUCCESS a person began anew, and after that it was seen.
+
+    A step without evidence is such a start.
+    """
+    at, state = NOW, replace(_state(status, deadline=NOW + HOUR), facet=facet)
+    failed = status is Status.FAILED
+    begun = not failed
+    for evidence, gap in taken:
+        at += gap
+        if evidence is None:
+            state = start_anew(state, facet, state.generation + 1, at, WINDOWS.records)
+            begun = True
+            continue
+        state = step(state, evidence, at, WINDOWS).state
+        if state.status is Status.FAILED:
+            failed, begun = True, False
+        if proved_status(state) is Status.SUCCESS and failed:
+            assert begun
+            assert evidence is PRESENT
+            failed = False
+
+
+@given(looked_at, st.lists(st.tuples(sights, spans), max_size=40))
+def test_every_move_is_in_the_table(facet: Facet, looks: list[tuple[Evidence, int]]) -> None:
+    """Whatever is seen in whatever order, each change of status is one that the table of its facet names."""
+    at, state = NOW, start(facet, 1, NOW, WINDOWS.records)
     for evidence, gap in looks:
         at += gap
         change = step(state, evidence, at, WINDOWS)
         if change.state.status is not state.status:
-            transition = TRANSITIONS[state.status, evidence.sight]
+            transition = TABLES[facet][state.status, evidence.sight]
             assert (transition.to, transition.cause) == (change.state.status, change.cause)
             assert evidence.sight is not Sight.UNKNOWN
         else:
@@ -142,29 +181,60 @@ def test_every_move_is_in_the_table(looks: list[tuple[Evidence, int]]) -> None:
         state = change.state
 
 
-@given(st.lists(st.tuples(sights, spans), max_size=40))
-def test_success_needs_sight_and_failed_needs_absence(looks: list[tuple[Evidence, int]]) -> None:
-    """SUCCESS is entered only on PRESENT, FAILED only on ABSENT at or after the end of a window."""
-    at, state = NOW, start(Facet.DKIM, 1, NOW, WINDOWS.records)
-    for evidence, gap in looks:
+@given(looked_at, st.sampled_from(sorted(CHECKED, key=lambda status: status.value)), steps)
+def test_downtime_and_a_moved_clock_fail_nobody(
+    facet: Facet, status: Status, taken: list[tuple[Evidence | None, int]]
+) -> None:
+    """However much time passes between two looks, FAILED rests on what was seen, and when.
+
+    On an absence at or after the end of the window, and on an earlier one, far enough from it, with no sight
+    of the record between them. A step without evidence is time in which nobody looked.
+    """
+    at, state = NOW, replace(_state(status, deadline=NOW + HOUR), facet=facet)
+    absences: list[int] = []
+    for evidence, gap in taken:
         at += gap
+        if evidence is None:
+            continue
+        deadline = state.deadline
+        absences = [] if evidence is PRESENT else [*absences, *([at] if evidence is ABSENT else [])]
         following = step(state, evidence, at, WINDOWS).state
-        if following.status is Status.SUCCESS and state.status is not Status.SUCCESS:
-            assert evidence.sight is Sight.PRESENT
         if following.status is Status.FAILED and state.status is not Status.FAILED:
-            assert evidence.sight is Sight.ABSENT
-            assert state.deadline is not None
-            assert at >= state.deadline
+            assert evidence is ABSENT
+            assert deadline is not None
+            assert at >= deadline
+            assert at - absences[0] >= MINUTE
+        if following.status is Status.SUCCESS and state.status is not Status.SUCCESS:
+            assert evidence is PRESENT
         state = following
 
 
-def test_the_table_has_no_unknown_and_no_way_out_of_failed() -> None:
-    """The table itself holds the two promises, so that no code has to keep them."""
-    assert all(sight is not Sight.UNKNOWN for _, sight in TRANSITIONS)
-    assert all(status in CHECKED for status, _ in TRANSITIONS)
-    assert {Condition.WINDOW_ENDED} == {
-        transition.condition for transition in TRANSITIONS.values() if transition.to is Status.FAILED
-    }
+def test_the_tables_have_no_unknown_and_no_way_out_of_failed() -> None:
+    """The tables themselves hold the two promises, so that no code has to keep them."""
+    for table in TABLES.values():
+        assert all(sight is not Sight.UNKNOWN for _, sight in table)
+        assert all(status in CHECKED for status, _ in table)
+        assert {Condition.WINDOW_ENDED} == {
+            transition.condition for transition in table.values() if transition.to is Status.FAILED
+        }
+    assert {Status.PENDING} == {status for status, _ in LINK}
+
+
+def test_every_facet_has_a_table() -> None:
+    """Each facet that there is moves by data: what is looked up by `TABLES`, an address by `LINK`."""
+    assert set(Facet) == {*TABLES, Facet.LINK}
+
+
+def test_a_replica_that_has_given_up_awaits_no_records() -> None:
+    """Its DKIM fails with it while that is PENDING, and keeps any other status."""
+    gone = replace(_state(Status.FAILED), facet=Facet.REPLICATION)
+    for status in Status:
+        change = coupled(gone, {Facet.DKIM: _state(status, deadline=NOW + HOUR)}, NOW + DAY)
+        moved = None if change is None else (change.state.status, change.state.since, change.cause)
+        expected = (Status.FAILED, NOW + DAY, Cause.WINDOW_ENDED) if status is Status.PENDING else None
+        assert expected == moved
+    assert coupled(gone, {}, NOW) is None
+    assert list(COUPLED) == [(Facet.REPLICATION, Status.FAILED)]
 
 
 def test_a_change_of_method_does_not_revoke() -> None:
@@ -230,6 +300,8 @@ def test_a_link_expires_at_the_end_of_its_window_and_not_before() -> None:
 
     assert Status.PENDING is expire_link(pending, NOW + WINDOWS.link - 1).state.status
     assert Cause.LINK_EXPIRED is expire_link(pending, NOW + WINDOWS.link).cause
+    failed = expire_link(pending, NOW + WINDOWS.link).state
+    assert use_link(failed, NOW + WINDOWS.link).cause is None
     used = use_link(pending, NOW + HOUR)
     assert Cause.LINK_USED is used.cause
     assert Status.SUCCESS is expire_link(used.state, NOW + 10 * DAY).state.status

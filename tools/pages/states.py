@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from indicia.domain.identity import Status
+from indicia.domain.identity import Facet, Status
 from indicia.domain.links import LIFE as LINK_LIFE
 from indicia.domain.links import LinkState
 from indicia.domain.rotation import LIFE, Stage
 from indicia.domain.verification import (
+    CARRIED,
     CHECKED,
+    COUPLED,
+    LINK,
     MAY_SEND,
-    REPLICATION,
-    TRANSITIONS,
-    Cause,
+    OWN_PROOF,
+    TABLES,
     Condition,
-    Sight,
-    Transition,
+    Table,
 )
 from pages.markdown import Blocks, code, table
 
@@ -25,24 +26,53 @@ def blocks() -> Blocks:
     """Return the diagrams, and the transitions as a table."""
     return {
         PATH: {
-            "facet": _diagram(_facet_arrows()),
-            "transitions": _transitions(TRANSITIONS),
-            "replication": _transitions(REPLICATION),
+            **{facet.value: _diagram(_facet_arrows(facet, ways)) for facet, ways in TABLES.items()},
+            "transitions": _transitions(),
+            "coupled": _coupled(),
             "keys": _diagram(_key_arrows()),
             "sets": f"Looked at: {_statuses(CHECKED)}.\nMay send: {_statuses(MAY_SEND)}.",
-            "address": _diagram(_link_facet_arrows()),
+            "address": _diagram(_address_arrows()),
             "link": _diagram(_link_arrows()),
         }
     }
 
 
-def _transitions(ways: dict[tuple[Status, Sight], Transition]) -> str:
+def _transitions() -> str:
     return table(
-        ("from", "seen", "to", "on condition", "shown in the history as"),
+        ("facet", "from", "seen", "to", "on condition", "shown in the history as"),
         [
-            (code(start.value), sight.value, code(way.to.value), way.condition.value, code(way.cause.value))
+            (
+                ", ".join(code(facet.value) for facet in facets),
+                code(start.value),
+                sight.value,
+                code(way.to.value),
+                way.condition.value,
+                code(way.cause.value),
+            )
+            for facets, ways in _grouped()
             for (start, sight), way in ways.items()
         ],
+    )
+
+
+def _grouped() -> list[tuple[list[Facet], Table]]:
+    """Return every table once, with the facets that have it."""
+    found: list[tuple[list[Facet], Table]] = []
+    for facet, ways in TABLES.items():
+        for facets, known in found:
+            if known == ways:
+                facets.append(facet)
+                break
+        else:
+            found.append(([facet], ways))
+    return found
+
+
+def _coupled() -> str:
+    return "\n".join(
+        f"When {code(facet.value)} is {code(status.value)}, {code(other.value)} goes from"
+        f" {code(start.value)} to {code(way.to.value)}."
+        for (facet, status), (other, start, way) in COUPLED.items()
     )
 
 
@@ -65,25 +95,29 @@ def _diagram(arrows: list[str]) -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", *(f"    {arrow}" for arrow in arrows), "```"])
 
 
-def _facet_arrows() -> list[str]:
+def _facet_arrows(facet: Facet, ways: Table) -> list[str]:
     arrows = [f"[*] --> {Status.PENDING.value}: asked for"]
-    for (start, sight), way in TRANSITIONS.items():
+    for (start, sight), way in ways.items():
         condition = "" if way.condition is Condition.ALWAYS else f", {way.condition.value}"
         arrows.append(f"{start.value} --> {way.to.value}: {sight.value}{condition}")
-    arrows += [f"{Status.FAILED.value} --> {Status.PENDING.value}: asked for again"]
-    arrows += [f"{Status.SUCCESS.value} --> {Status.PENDING.value}: method or key changed by its owner"]
-    return arrows
+    return arrows + _starts(facet, {way.to for way in ways.values()})
 
 
-def _link_facet_arrows() -> list[str]:
-    used, expired = Cause.LINK_USED.value, Cause.LINK_EXPIRED.value
-    pending, success, failed = Status.PENDING.value, Status.SUCCESS.value, Status.FAILED.value
+def _starts(facet: Facet, entered: set[Status]) -> list[str]:
+    """Return the arrows of what a person begins anew."""
+    carried = CARRIED if facet in OWN_PROOF else frozenset()
     return [
-        f"[*] --> {pending}: a mail was sent",
-        f"{pending} --> {success}: {used}",
-        f"{pending} --> {failed}: {expired}",
-        f"{failed} --> {pending}: another mail was sent",
+        f"{status.value} --> {Status.PENDING.value}: begun anew"
+        + (", and counts on" if status in carried else "")
+        for status in Status
+        if status in entered
     ]
+
+
+def _address_arrows() -> list[str]:
+    arrows = [f"[*] --> {Status.PENDING.value}: a mail was sent"]
+    arrows += [f"{start.value} --> {way.to.value}: {way.cause.value}" for (start, _), way in LINK.items()]
+    return [*arrows, f"{Status.FAILED.value} --> {Status.PENDING.value}: another mail was sent"]
 
 
 def _link_arrows() -> list[str]:

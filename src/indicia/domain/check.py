@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indicia.domain.findings import Finding
@@ -29,7 +29,7 @@ from indicia.domain.verification import (
     Sight,
     Windows,
     absence_apart,
-    enter,
+    coupled,
     expire_link,
     own_status,
     step,
@@ -126,6 +126,12 @@ def judge_record(
 
 
 _BY_AGREEMENT = {Sight.PRESENT: 0, Sight.ABSENT: 1, Sight.UNKNOWN: 2}
+_BY_FINDING = {finding: number for number, finding in enumerate(Finding)}
+
+
+def _first(findings: Iterable[Finding]) -> Finding:
+    """Return one finding of several, the same one in whatever order the perspectives are asked."""
+    return min(findings, key=_BY_FINDING.__getitem__)
 
 
 def _common(
@@ -138,17 +144,18 @@ def _common(
     agreeing = [judgement for judgement in judged if judgement.sight is sight]
     if sight is Sight.UNKNOWN and len(set(sights)) > 1:
         # The perspectives disagree, or too few of them know: no quorum (verification.md, ErrorType).
-        unlike = max(judged, key=lambda judgement: _BY_AGREEMENT[judgement.sight])
-        finding = Finding.NOT_EVERYWHERE if unlike.sight is not Sight.UNKNOWN else unlike.finding
+        unlike = max(sights, key=_BY_AGREEMENT.__getitem__)
+        blind = (judgement.finding for judgement in judged if judgement.sight is Sight.UNKNOWN)
+        finding = Finding.NOT_EVERYWHERE if unlike is not Sight.UNKNOWN else _first(blind)
         return RecordVerdict(record, sight, ErrorType.SERVICE_ERROR, finding, None, seen, sights)
     if not agreeing:
         return RecordVerdict(
             record, Sight.UNKNOWN, ErrorType.SERVICE_ERROR, Finding.OUR_RESOLVER, None, seen, sights
         )
     error = worst([judgement.error for judgement in agreeing])
-    typical = next(judgement for judgement in agreeing if judgement.error is error)
+    typical = _first(judgement.finding for judgement in agreeing if judgement.error is error)
     ttls = [judgement.negative_ttl for judgement in agreeing if judgement.negative_ttl is not None]
-    return RecordVerdict(record, sight, error, typical.finding, max(ttls, default=None), seen, sights)
+    return RecordVerdict(record, sight, error, typical, max(ttls, default=None), seen, sights)
 
 
 def questions_of(
@@ -276,11 +283,11 @@ def _judge_replication(
         )  # it leads nowhere, and waits to be corroborated for nothing
     finding = Finding.OK if evidence.sight is Sight.PRESENT else Finding.MISSING
     verdicts = [FacetVerdict(state.facet, state, after, change.cause, evidence.sight, finding, ())]
-    dkim = facets.get(Facet.DKIM)
-    if after.status is Status.FAILED and dkim is not None and dkim.status is Status.PENDING:
-        failed = enter(dkim, Status.FAILED, now, rules.windows)
+    also = coupled(after, facets, now)
+    if also is not None:
+        before, moved = facets[also.state.facet], also.state
         verdicts.append(
-            FacetVerdict(Facet.DKIM, dkim, failed, Cause.WINDOW_ENDED, Sight.UNKNOWN, Finding.MISSING, ())
+            FacetVerdict(moved.facet, before, moved, also.cause, Sight.UNKNOWN, Finding.MISSING, ())
         )
     return verdicts
 

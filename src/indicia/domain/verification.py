@@ -1,17 +1,21 @@
 """When a facet's status changes, and when it does not. The transitions are data.
 
-Grant strictly, take away slowly and surely, restore fast. `TRANSITIONS` says for each state and each sight
-what may follow and under which condition; `step` reads it. What is not in the table does not happen: no sight
-leads out of FAILED, and UNKNOWN leads nowhere from anywhere. Tests, the code and the diagrams in the
-documentation read this table.
+Grant strictly, take away slowly and surely, restore fast. `TABLES` says for each facet that is looked at,
+each state and each sight what may follow and under which condition; `step` reads it. `LINK` does so for the
+proof of an address. What is not in a table does not happen: no sight leads out of FAILED, and UNKNOWN leads
+nowhere from anywhere. Tests, the code and the diagrams in the documentation read these tables.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from indicia.domain.identity import ErrorType, Facet, FacetState, Status
+from indicia.domain.links import LinkEvent
 from indicia.domain.time import Instant, Span
 
 
@@ -32,6 +36,7 @@ class Condition(Enum):
     KEY_PUBLISHED = "the first key of the token set is published"
     CORROBORATED = "absent in two checks far enough apart"
     WINDOW_ENDED = "absent in two checks far enough apart, one of them at or after the end of the window"
+    TIME_ENDED = "the window has ended"
 
 
 class Cause(Enum):
@@ -55,23 +60,75 @@ class Transition:
     cause: Cause
 
 
-# verification.md, "Granting" and "Taking away".
-TRANSITIONS: dict[tuple[Status, Sight], Transition] = {
-    (Status.PENDING, Sight.PRESENT): Transition(Status.SUCCESS, Condition.KEY_PUBLISHED, Cause.PROVED),
-    (Status.PENDING, Sight.ABSENT): Transition(Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED),
-    (Status.SUCCESS, Sight.ABSENT): Transition(Status.TEMPORARY_FAILURE, Condition.CORROBORATED, Cause.LOST),
-    (Status.TEMPORARY_FAILURE, Sight.PRESENT): Transition(Status.SUCCESS, Condition.ALWAYS, Cause.RESTORED),
-    (Status.TEMPORARY_FAILURE, Sight.ABSENT): Transition(
-        Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED
-    ),
-}
+Table: TypeAlias = Mapping[tuple[Status, Sight], Transition]
+
+
+def _of_records(granted: Condition) -> Table:
+    """Return the table of a facet that records prove (verification.md, "Granting" and "Taking away")."""
+    return MappingProxyType(
+        {
+            (Status.PENDING, Sight.PRESENT): Transition(Status.SUCCESS, granted, Cause.PROVED),
+            (Status.PENDING, Sight.ABSENT): Transition(
+                Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED
+            ),
+            (Status.SUCCESS, Sight.ABSENT): Transition(
+                Status.TEMPORARY_FAILURE, Condition.CORROBORATED, Cause.LOST
+            ),
+            (Status.TEMPORARY_FAILURE, Sight.PRESENT): Transition(
+                Status.SUCCESS, Condition.ALWAYS, Cause.RESTORED
+            ),
+            (Status.TEMPORARY_FAILURE, Sight.ABSENT): Transition(
+                Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED
+            ),
+        }
+    )
+
 
 # A replica stands to its parent by a table of its own (spec 3.8): what it once shares it keeps. Whatever
 # keeps it from its parent after that is told, and takes nothing away.
-REPLICATION: dict[tuple[Status, Sight], Transition] = {
-    (Status.PENDING, Sight.PRESENT): Transition(Status.SUCCESS, Condition.ALWAYS, Cause.PROVED),
-    (Status.PENDING, Sight.ABSENT): Transition(Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED),
-}
+_OF_A_REPLICA: Final[Table] = MappingProxyType(
+    {
+        (Status.PENDING, Sight.PRESENT): Transition(Status.SUCCESS, Condition.ALWAYS, Cause.PROVED),
+        (Status.PENDING, Sight.ABSENT): Transition(Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED),
+    }
+)
+
+# Of every facet that is looked at. The key that Easy DKIM waits for is there from the start with BYODKIM.
+TABLES: Final[Mapping[Facet, Table]] = MappingProxyType(
+    {
+        Facet.DKIM: _of_records(Condition.KEY_PUBLISHED),
+        Facet.OWNERSHIP: _of_records(Condition.ALWAYS),
+        Facet.MAIL_FROM: _of_records(Condition.ALWAYS),
+        Facet.REPLICATION: _OF_A_REPLICA,
+    }
+)
+
+# The proof of an address (spec 3.1): what is proved once stays, and what has failed needs another mail.
+LINK: Final[Mapping[tuple[Status, LinkEvent], Transition]] = MappingProxyType(
+    {
+        (Status.PENDING, LinkEvent.CONFIRM): Transition(Status.SUCCESS, Condition.ALWAYS, Cause.LINK_USED),
+        (Status.PENDING, LinkEvent.TIME_ENDS): Transition(
+            Status.FAILED, Condition.TIME_ENDED, Cause.LINK_EXPIRED
+        ),
+    }
+)
+
+# What the status that one facet enters does to another: a replica that has given up waits for no records.
+COUPLED: Final[Mapping[tuple[Facet, Status], tuple[Facet, Status, Transition]]] = MappingProxyType(
+    {
+        (Facet.REPLICATION, Status.FAILED): (
+            Facet.DKIM,
+            Status.PENDING,
+            Transition(Status.FAILED, Condition.ALWAYS, Cause.WINDOW_ENDED),
+        )
+    }
+)
+
+# The facets that prove an identity; MAIL FROM proves nothing about it.
+OWN_PROOF: Final = (Facet.DKIM, Facet.OWNERSHIP, Facet.LINK)
+
+# A start by a person leads to PENDING from everywhere. What proved the identity counts on (spec 3.4).
+CARRIED: Final = frozenset({Status.SUCCESS, Status.TEMPORARY_FAILURE})
 
 # The states in which looking can change something. FAILED and NOT_STARTED need a new start by a person.
 CHECKED = frozenset({Status.PENDING, Status.SUCCESS, Status.TEMPORARY_FAILURE})
@@ -129,12 +186,10 @@ def start_anew(
     if previous is None:
         return fresh
     proved = proved_status(previous)
-    if proved is Status.SUCCESS:
-        deadline = previous.deadline if previous.status is Status.PENDING else fresh.deadline
-        return replace(fresh, carried=proved, deadline=deadline)
-    if proved is Status.TEMPORARY_FAILURE:
-        return replace(fresh, carried=proved, deadline=previous.deadline)
-    return fresh
+    if facet not in OWN_PROOF or proved not in CARRIED:
+        return fresh
+    running = previous.status is Status.PENDING or proved is Status.TEMPORARY_FAILURE
+    return replace(fresh, carried=proved, deadline=previous.deadline if running else fresh.deadline)
 
 
 def proved_status(state: FacetState) -> Status:
@@ -158,23 +213,28 @@ def _holds(
         return True
     if condition is Condition.KEY_PUBLISHED:
         return evidence.key_published
+    if condition is Condition.TIME_ENDED:
+        return _ended(state, now)
     since = state.absent_since
     corroborated = since is not None and now - since >= absence_apart(evidence, windows)
     if condition is Condition.CORROBORATED:
         return corroborated
-    return corroborated and state.deadline is not None and now >= state.deadline
+    return corroborated and _ended(state, now)
+
+
+def _ended(state: FacetState, now: Instant) -> bool:
+    return state.deadline is not None and now >= state.deadline
 
 
 def step(state: FacetState, evidence: Evidence, now: Instant, windows: Windows) -> Change:
     """Return the facet after one check made at `now`.
 
-    The status moves by `TRANSITIONS` alone, of a replication by `REPLICATION`. An absence is remembered until
-    the right record is seen again; the unknown neither starts that memory nor clears it.
+    The status moves by the table of its facet alone. An absence is remembered until the right record is seen
+    again; the unknown neither starts that memory nor clears it.
     """
     if state.status not in CHECKED:
         return Change(state, None)
-    table = REPLICATION if state.facet is Facet.REPLICATION else TRANSITIONS
-    transition = table.get((state.status, evidence.sight))
+    transition = TABLES[state.facet].get((state.status, evidence.sight))
     absent_since = _absent_since(state, evidence, now)
     error = None if evidence.sight is Sight.PRESENT else evidence.error
     seen = state
@@ -200,26 +260,40 @@ def enter(state: FacetState, status: Status, now: Instant, windows: Windows) -> 
 
 
 def use_link(state: FacetState, now: Instant) -> Change:
-    """Return the address facet after its link was used: SUCCESS, whatever it was before.
+    """Return the address facet after its link was used.
 
     Whether the link may be used (once, in time, the newest one) is `domain.links`' question, not ours.
     """
-    if state.status is Status.SUCCESS:
+    transition = LINK.get((state.status, LinkEvent.CONFIRM))
+    if transition is None:
         return Change(state, None)
-    return Change(
-        replace(state, status=Status.SUCCESS, since=now, deadline=None, error=None, carried=None),
-        Cause.LINK_USED,
-    )
+    return Change(replace(_moved(state, transition, now), error=None), transition.cause)
 
 
 def expire_link(state: FacetState, now: Instant) -> Change:
     """Return the address facet at `now`: FAILED when it was PENDING and its window has ended (spec 3.1)."""
-    if state.status is Status.PENDING and state.deadline is not None and now >= state.deadline:
-        return Change(replace(state, status=Status.FAILED, since=now, deadline=None), Cause.LINK_EXPIRED)
-    return Change(state, None)
+    transition = LINK.get((state.status, LinkEvent.TIME_ENDS))
+    if transition is None or not _ended(state, now):
+        return Change(state, None)
+    return Change(_moved(state, transition, now), transition.cause)
 
 
-_OWN_PROOF = (Facet.DKIM, Facet.OWNERSHIP, Facet.LINK)
+def _moved(state: FacetState, transition: Transition, now: Instant) -> FacetState:
+    return replace(state, status=transition.to, since=now, deadline=None, carried=None)
+
+
+def coupled(entered: FacetState, others: Mapping[Facet, FacetState], now: Instant) -> Change | None:
+    """Return the facet that moves because another has entered its status, None where none does."""
+    found = COUPLED.get((entered.facet, entered.status))
+    if found is None:
+        return None
+    facet, status, transition = found
+    other = others.get(facet)
+    if other is None or other.status is not status:
+        return None
+    return Change(_moved(other, transition, now), transition.cause)
+
+
 _BEST_FIRST = (
     Status.SUCCESS,
     Status.TEMPORARY_FAILURE,
@@ -235,7 +309,7 @@ def own_status(facets: dict[Facet, FacetState]) -> Status:
     A domain is verified by its DKIM records or by the legacy TXT, either one; an address by its link.
     MAIL FROM proves nothing about the identity.
     """
-    proved = [proved_status(facets[facet]) for facet in _OWN_PROOF if facet in facets]
+    proved = [proved_status(facets[facet]) for facet in OWN_PROOF if facet in facets]
     return min(proved, key=_BEST_FIRST.index, default=Status.NOT_STARTED)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from indicia.announcements.announcer import Announcer
 from indicia.domain.events import Reason, of_change
 from indicia.domain.findings import Finding
-from indicia.domain.identity import Facet
+from indicia.domain.identity import Facet, Status
 from indicia.domain.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
 from indicia.domain.verification import use_link as proved_by_link
 from indicia.links.visits import Act, Request, Sight
@@ -89,10 +89,19 @@ def use_link(session: Session, token_hash: bytes, now: Instant, announcer: Annou
         return seen
     link = links.find(session, token_hash)
     identity = None if link is None else identities.by_id(session, link.identity_id)
-    if identity is None or not links.use(session, token_hash, now):
+    if identity is None or _given_up(session, identity):
+        # By another machine, whose clock is ahead: what has failed needs another mail.
+        links.end(session, token_hash, now)
+        return look(session, token_hash, now)
+    if not links.use(session, token_hash, now):
         return look(session, token_hash, now)
     _prove(session, identity, now, announcer or Announcer())
     return replace(seen, state=LinkState.USED, changed=True)
+
+
+def _given_up(session: Session, identity: Identity) -> bool:
+    state = facets.get_all(session, identity.id).get(Facet.LINK)
+    return state is not None and state.status is Status.FAILED
 
 
 def _prove(session: Session, identity: Identity, now: Instant, announcer: Announcer) -> None:
