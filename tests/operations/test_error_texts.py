@@ -437,8 +437,8 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[int, str], str]] = [
             {member: DOMAIN},
             refused,
             (
-                f"Cannot delete <{ARN}{DOMAIN}> because it has certificates associated with it. Disassociate all"
-                " certificates and try again."
+                f"Cannot delete <{ARN}{DOMAIN}> because it has certificates associated with it."
+                " Disassociate all certificates and try again."
             ),
         )
         for service, operation, member, refused in (
@@ -453,8 +453,8 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[int, str], str]] = [
         {"EmailIdentity": MISSING, "PolicyName": "p" * 65},
         BAD,
         (
-            "2 validation errors detected: Value at 'policyName' failed to satisfy constraint: Member must have"
-            f" length less than or equal to 64; Value at 'policy' {NULL}"
+            "2 validation errors detected: Value at 'policyName' failed to satisfy constraint: Member"
+            f" must have length less than or equal to 64; Value at 'policy' {NULL}"
         ),
     ),
 ]
