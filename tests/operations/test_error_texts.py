@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from callers import Caller
+from callers import Watched
 from desk import Desk
 
 from indicia.domain.identity import Facet, Status
@@ -461,11 +461,11 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[int, str], str]] = [
 
 
 @pytest.fixture(scope="module")
-def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A caller whose account has a verified domain with all that is taken, and a domain that is pending."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('texts') / 'indicia.db'}"
-    schema.migrate(url)
-    database = Database.open(url)
+    path = tmp_path_factory.mktemp("texts") / "indicia.db"
+    schema.migrate(f"sqlite:///{path}")
+    database = Database.open(f"sqlite:///{path}")
     desk = Desk(database)
     for name in (DOMAIN, ADDRESS, PENDING):
         desk.ask("CreateEmailIdentity", EmailIdentity=name)
@@ -476,23 +476,25 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     for number in range(20):
         desk.ask("CreateEmailIdentityPolicy", **policy(f"p{number}"))
     desk.ask("AssociateEmailIdentityCertificate", **certificate(DOMAIN, "news@example.com"))
-    made = Caller(desk)
+    made = Watched(desk, path)
     yield made
-    made.loop.close()
+    made.close()
     database.close()
 
 
 @pytest.mark.parametrize(("service", "operation", "members", "refused", "message"), ROWS)
 def test_a_refusal_is_in_the_words_of_the_table(
-    caller: Caller,
+    caller: Watched,
     service: str,
     operation: str,
     members: dict[str, Any],
     refused: tuple[int, str],
     message: str,
 ) -> None:
-    """Status, code and sentence, to the letter."""
+    """Status, code and sentence, to the letter; and nothing is stored, not even of what was to be made."""
+    before = caller.stored()
     heard = caller.call(service, operation, members)
 
     told = heard.message.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     assert (refused, message) == ((heard.status, heard.code), told)
+    assert caller.stored() == before
