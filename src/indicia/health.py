@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,6 +18,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Check: TypeAlias = Callable[[], Awaitable[str | None]]
 
 _JSON = b"application/json"
+_GET_ONLY = ((b"allow", b"GET, HEAD"),)
 _METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 # Who asks gives up after a few seconds (Kubernetes: one): an answer that comes later says nothing.
 WITHIN = 3.0
@@ -40,7 +41,7 @@ class Health:
         """Answer one request."""
         path = scope["path"]
         if scope["method"] not in ("GET", "HEAD"):
-            await _answer(send, 405, _JSON, b'{"message":"Only GET is answered here."}')
+            await _answer(send, 405, _JSON, b'{"message":"Only GET is answered here."}', _GET_ONLY)
         elif path == "/healthz":
             await _answer(send, 200, _JSON, b'{"status":"alive"}')
         elif path == "/readyz":
@@ -77,11 +78,14 @@ async def _said(check: Check) -> str | None:
         return fault.message
 
 
-async def _answer(send: Send, status: int, kind: bytes, body: bytes) -> None:
+async def _answer(
+    send: Send, status: int, kind: bytes, body: bytes, further: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        *further,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,32 @@ def test_the_clock_never_goes_back(house: Running) -> None:
         assert status == 400
         assert refusal["message"].startswith("advance ")
     assert asked(house, "GET", "clock")["now"] >= after
+
+
+@pytest.mark.parametrize("ttl", [-1, 2**31])
+def test_a_ttl_that_the_dns_cannot_hold_is_refused(house: Running, ttl: int) -> None:
+    """It is from 0 to 2^31 - 1 seconds (RFC 2181 §8); nothing is published with another."""
+    wanted = {"name": "ttl.example.com", "type": "TXT", "values": ["x"], "ttl": ttl}
+
+    status, refusal = steered(house, "PUT", "records", wanted)
+
+    assert status == 400
+    assert "$.ttl" in refusal["message"]
+    assert "ttl.example.com" not in json.dumps(asked(house, "GET", "records"))
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/healthz", "GET, HEAD"), ("/_aws/ses", "DELETE, GET"), ("/", "GET, POST")]
+)
+def test_a_wrong_method_is_told_the_right_ones(house: Running, path: str, allowed: str) -> None:
+    """Wherever 405 is answered, Allow says what to use (RFC 9110 §15.5.6)."""
+    connection = HTTPConnection(house.ready.http[0], timeout=10)
+    with contextlib.closing(connection):
+        connection.request("PUT", path)
+        answer = connection.getresponse()
+
+    assert answer.status == 405
+    assert answer.getheader("Allow") == allowed
 
 
 def test_mail_is_read_in_both_ways_and_its_link_works(house: Running) -> None:

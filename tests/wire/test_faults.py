@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import faults, shapes
-from indicia.wire.faults import TABLES, V1, V2, Protocol, answer
+from indicia.wire.faults import TABLES, V1, V2, MethodNotAllowed, Protocol, answer
 
 
 @pytest.mark.parametrize("protocol", Protocol)
@@ -156,3 +156,13 @@ def test_a_lone_surrogate_can_be_answered() -> None:
 def test_the_protocol_is_told_by_the_path(path: bytes, protocol: Protocol) -> None:
     """Errors that come before a request is understood are told in the protocol of its path."""
     assert faults.protocol_of(path) is protocol
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+def test_a_wrong_method_is_told_the_right_ones(protocol: Protocol) -> None:
+    """The sentence and the header Allow name the methods that the path answers (RFC 9110 §15.5.6)."""
+    told = answer(protocol, MethodNotAllowed({"PUT", "GET"}), "id")
+
+    assert told.status == 405
+    assert dict(told.headers)[b"allow"] == b"GET, PUT"
+    assert b"This path answers GET, PUT only." in told.body

@@ -213,7 +213,8 @@ def test_a_head_within_the_limit_is_served() -> None:
     with running() as server:
         for size, status in ((15_000, b"403"), (17_000, b"431")):
             with server.connect() as connection:
-                connection.sendall(b"GET /v2/email/account HTTP/1.1\r\nX: " + b"a" * size + b"\r\n\r\n")
+                head = b"GET /v2/email/account HTTP/1.1\r\nHost: x\r\nX: " + b"a" * size + b"\r\n\r\n"
+                connection.sendall(head)
                 assert answer(connection).startswith(b"HTTP/1.1 " + status)
 
 
@@ -224,6 +225,9 @@ def test_a_head_within_the_limit_is_served() -> None:
         b"GET  HTTP/1.1\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01\x00\xff\x01",
+        b"GET /v2/email/account HTTP/1.1\r\n\r\n",
+        b"GET /v2/email/account HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        b"GET /v2/email/account HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_400(sent: bytes) -> None:
@@ -233,6 +237,13 @@ def test_what_is_no_http_is_400(sent: bytes) -> None:
         said = everything(connection)
         assert said.startswith(b"HTTP/1.1 400 ")
         assert b"x-amzn-requestid: " in said
+
+
+def test_a_host_is_not_asked_of_old_clients() -> None:
+    """HTTP/1.0 has no Host: such a request, a load balancer's perhaps, is served without one."""
+    with running() as server, server.connect() as connection:
+        connection.sendall(b"GET /v2/email/account HTTP/1.0\r\n\r\n")
+        assert everything(connection).startswith(b"HTTP/1.1 403 ")
 
 
 def test_an_upgrade_is_not_taken() -> None:
@@ -265,6 +276,31 @@ def test_a_slow_body_is_408() -> None:
         said = everything(connection)
         assert said.startswith(b"HTTP/1.1 408 ")
         assert b"x-amzn-errortype: RequestTimeoutException" in said
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"chunked", b"zz\r\n12345\r\n0\r\n\r\n"),
+        (b"chunked", b"5\n12345\n0\n\n"),
+        (b"xchunked", b"5\r\n12345\r\n0\r\n\r\n"),
+    ],
+)
+def test_a_body_that_is_no_http_is_400(framing: bytes, body: bytes, at_once: bool) -> None:
+    """A framing that cannot be followed is refused, once, in the protocol of the request."""
+    desk = Desk()
+    asking = signed("POST", "/v2/email/identities", b"").without("content-length")
+    head = raw(asking)[:-2] + b"Transfer-Encoding: " + framing + b"\r\n\r\n"
+    with running(edge.gateway(desk)) as server, server.connect() as connection:
+        connection.sendall(head + body if at_once else head)
+        with contextlib.suppress(ConnectionError):  # refused with the head
+            connection.sendall(b"" if at_once else body)
+        said = everything(connection)
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+    assert b"x-amzn-errortype: SerializationException" in said
+    assert not desk.calls
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 3000000\r\n", b"Transfer-Encoding: chunked\r\n"])

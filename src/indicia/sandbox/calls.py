@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -20,7 +20,9 @@ from indicia.wire.own import Access, Asked, Reply, Route
 
 T = TypeVar("T")
 _PLACE = "/indicia/v1/sandbox"
+_ALLOWED = ((b"allow", b"DELETE, GET"),)
 _encode = msgspec.json.Encoder().encode
+MOST_TTL = 2**31 - 1  # RFC 2181 §8
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -42,7 +44,7 @@ class PutRecords(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     type: str = ""
     values: list[str] = []
-    ttl: int = TTL
+    ttl: Annotated[int, msgspec.Meta(ge=0, le=MOST_TTL)] = TTL
     rcode: str = ""
     shown_by: list[str] = []
 
@@ -161,7 +163,7 @@ class SentMail:
             self.steering.mailbox.clear(wanted)
             await _answer(send, 204, b"")
         else:
-            await _answer(send, 405, b'{"message":"GET and DELETE are answered here."}')
+            await _answer(send, 405, b'{"message":"GET and DELETE are answered here."}', _ALLOWED)
 
     def _as_usual(self, mail: Mail) -> dict[str, Any]:
         return {
@@ -176,7 +178,7 @@ class SentMail:
         }
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
+async def _answer(send: Send, status: int, body: bytes, further: Sequence[tuple[bytes, bytes]] = ()) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *further]})
     await send({"type": "http.response.body", "body": body})

@@ -60,6 +60,7 @@ class Connection(HttpToolsProtocol):
         self._head_read = 0  # octets of it that the parser has named
         self._head_fed = 0  # octets of it that the parser was given; it names a field when it has all of it
         self._fresh = 0  # octets in hand that begin with a head
+        self._hosts = 0  # Host fields in the head
         self._idle_since = 0.0  # when the last answer was out; 0 when something has come since
         self._discarded = -1  # octets thrown away; -1 as long as none are to be
         self._put: Callable[[bytes], None] = _unconnected
@@ -106,7 +107,7 @@ class Connection(HttpToolsProtocol):
         """The first octet of a head has come."""
         super().on_message_begin()
         self._in_head = True
-        self._head_read = 0
+        self._head_read = self._hosts = 0
         self._head_fed, self._fresh = self._fresh, 0
 
     def on_url(self, url: bytes) -> None:
@@ -114,23 +115,28 @@ class Connection(HttpToolsProtocol):
         self.url += url
         self._head_read += len(url)
         if self._head_read > self._head_octets:
-            self._refuse_head()
+            self._refuse_head(FaultKind.HEADERS_TOO_LARGE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field has come."""
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
+        elif name == b"host":
+            self._hosts += 1
         self.headers.append((name, value))
         self._head_read += len(name) + len(value) + 4  # the colon, the blank, the end of the line
         if self._head_read > self._head_octets:
-            self._refuse_head()
+            self._refuse_head(FaultKind.HEADERS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """The head is whole: the application begins, or is next. As uvicorn's, with cycles of our own."""
         self._in_head = False
         self._stop_waiting()
         scope, version = self.scope, self.parser.get_http_version()
+        # RFC 9112 §3.2: one Host, and none only from before HTTP/1.1.
+        if self._hosts != 1 and (self._hosts or version == "1.1"):
+            self._refuse_head(FaultKind.MALFORMED_INPUT)
         target = httptools.parse_url(self.url)
         path = target.path.decode("ascii")
         scope["method"] = self.parser.get_method().decode("ascii")
@@ -170,8 +176,8 @@ class Connection(HttpToolsProtocol):
             self.cycle.more_body = False
             self.cycle.message_event.set()
 
-    def _refuse_head(self) -> NoReturn:
-        self.refuse(FaultKind.HEADERS_TOO_LARGE)
+    def _refuse_head(self, kind: FaultKind) -> NoReturn:
+        self.refuse(kind)
         raise _RefusedError  # the only way to stop the parser
 
     def _wait(self) -> None:
@@ -190,15 +196,27 @@ class Connection(HttpToolsProtocol):
             self.transport.close()  # nothing was asked
 
     def refuse(self, kind: FaultKind) -> None:
-        """Answer a head that is not whole, in the protocol that its path names, and end the connection."""
+        """Answer what is not whole, in the protocol that its path names, and end the connection."""
         if self.transport.is_closing():
             return
         self._stop_waiting()
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete or self._breaks_off():
             self.transport.write(_refusal(kind, self.url))
         # Behind a request that is not answered yet, an answer now would be taken for that one's.
         self._discarded = max(self._discarded, 0)
         self.transport.close()
+
+    def _breaks_off(self) -> bool:
+        """Whether it is a body that has gone wrong, of the one request that waits for its answer.
+
+        Its application is told that the client is gone: the answer is given here.
+        """
+        cycle = self.cycle
+        if self._in_head or self.pipeline or not cycle.more_body or cycle.response_started:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
 
     # ---- between requests
 

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from indicia.domain.faults import FaultKind
+from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.xml import NAMESPACES, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from indicia.domain.faults import Fault
+    from collections.abc import Iterable, Mapping
 
 
 class Protocol(Enum):
@@ -169,6 +167,15 @@ TABLES: Mapping[Protocol, Mapping[FaultKind, Refusal]] = {
     Protocol.INDICIA: INDICIA,
 }
 
+
+class MethodNotAllowed(Fault):
+    """A path was asked with a method that it does not answer; the refusal names those that it does."""
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.allowed = ", ".join(sorted(allowed))
+        super().__init__(FaultKind.METHOD_NOT_ALLOWED, f"This path answers {self.allowed} only.")
+
+
 # After these the rest of the request is not read, so the connection cannot carry another one.
 _ENDS_CONNECTION = {K.TOO_LARGE, K.HEADERS_TOO_LARGE, K.TOO_SLOW}
 CLOSE = (b"connection", b"close")
@@ -180,6 +187,8 @@ def answer(protocol: Protocol, fault: Fault, request_id: str) -> Answer:
     """`fault` as `protocol` says it."""
     refusal = TABLES[protocol][fault.kind]
     headers = (CLOSE,) if fault.kind in _ENDS_CONNECTION else ()
+    if isinstance(fault, MethodNotAllowed):
+        headers = ((b"allow", fault.allowed.encode()),)  # RFC 9110 §15.5.6
     if protocol.value in NAMESPACES:
         body = _error_response(NAMESPACES[protocol.value], refusal, fault, request_id)
         return Answer(refusal.status, b"text/xml", body, headers)

@@ -21,7 +21,7 @@ from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.wire import faults, own, query, rest, sigv4, xml
 from indicia.wire.authentication import Caller
 from indicia.wire.exchange import Exchange, through
-from indicia.wire.faults import Answer, Protocol
+from indicia.wire.faults import Answer, MethodNotAllowed, Protocol
 from indicia.wire.requests import Allowance, Disconnected, Request, new_request_id, read_body
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Gateway:
         request = exchange.request
         exchange.route = "/"
         if request.method not in {"POST", "GET"}:
-            raise Fault(FaultKind.METHOD_NOT_ALLOWED, "This path answers GET, POST only.")
+            raise MethodNotAllowed(("GET", "POST"))
         try:
             claim = self._authenticator.examine(request, QUERY_SERVICES)
         except Fault as fault:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from indicia.domain.faults import Fault, FaultKind
+from indicia.wire.faults import MethodNotAllowed
 from indicia.wire.requests import is_loopback
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Routes:
                 return route, {name: _decoded(value) for name, value in labels.items()}
             allowed.append(route.method)
         if allowed:
-            raise Fault(FaultKind.METHOD_NOT_ALLOWED, f"This path answers {', '.join(sorted(allowed))} only.")
+            raise MethodNotAllowed(allowed)
         raise Fault(FaultKind.UNKNOWN_OPERATION, "Nothing answers at this path.")
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import coercion, shapes
+from indicia.wire.faults import MethodNotAllowed
 from indicia.wire.shapes.kinds import ListOf, Member, Scalar, members
 from indicia.wire.validation import validate
 
@@ -74,8 +75,7 @@ class Router:
             (operation, names), values = found
             return Match(operation, dict(zip(names, map(_label, values), strict=True)))
         if allowed:
-            told = ", ".join(sorted(allowed))
-            raise Fault(FaultKind.METHOD_NOT_ALLOWED, f"This path answers {told} only.")
+            raise MethodNotAllowed(allowed)
         raise Fault(FaultKind.UNKNOWN_OPERATION, "No operation answers at this path.")
 
 
