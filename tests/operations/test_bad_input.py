@@ -291,7 +291,7 @@ def test_the_ways_are_many() -> None:
 
 
 def test_what_a_call_writes_is_seen(caller: Watched) -> None:
-    """The comparison would tell: a call that succeeds changes what is stored, one that is refused does not."""
+    """The comparison would tell: a call that succeeds changes what is stored, a refused one does not."""
     before = caller.stored()
     caller.call("sesv2", "CreateConfigurationSet", {"ConfigurationSetName": "main"})
     unchanged = caller.stored()
