@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from databases import database
 from nameserver import NameServer
 from postgres import postgres_server, postgres_url
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = ["database", "postgres_server", "postgres_url"]
 
 
 @pytest.fixture(scope="module")

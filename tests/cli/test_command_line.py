@@ -114,7 +114,7 @@ def test_the_list_above_is_complete() -> None:
         (("serve", "--config", "no.toml"), 2, "no.toml: cannot be read: No such file or directory"),
         (("config", "check", "--quorum", "0"), 2, '--quorum: "0" is not a whole number from 1 to 1000000000'),
         (("env",), 1, "there is no access key in "),
-        (("doctor",), 2, "name the identity to look at: indicia doctor example.com"),
+        (("doctor",), 2, "there is no installation in "),
         (("doctor", "example.com", "--endpoint-url", "http://127.0.0.1:1"), 2, "nothing answers at "),
         (("records", "x.example", "--endpoint-url", "ftp://x"), 2, "the endpoint ftp://x is not http://"),
         (("records", "x.example", "--profile", "nobody"), 2, "there is no profile nobody in the AWS shared"),

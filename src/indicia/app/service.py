@@ -109,6 +109,11 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
+def perspectives_of(settings: Settings) -> tuple[Perspective, ...]:
+    """Return the perspectives that are configured, or the one of this machine's own resolvers."""
+    return tuple(map(_perspective, settings.resolvers or (system_perspective(),)))
+
+
 def _perspective(setting: PerspectiveSetting) -> Perspective:
     return Perspective(
         setting.name,
@@ -194,10 +199,9 @@ class Service:
     # ---- the parts
 
     def _eyes(self) -> Perspectives:
-        configured = self._variant.perspectives or tuple(map(_perspective, self.settings.resolvers))
-        if not configured:
-            configured = (_perspective(system_perspective()),)
-        eyes = Perspectives(configured, clock=self.clock.now)
+        eyes = Perspectives(
+            self._variant.perspectives or perspectives_of(self.settings), clock=self.clock.now
+        )
         self._endings.append(("resolvers", eyes.close))
         settings = self.settings
         self._reported |= outside.checks(eyes, eyes.names, settings.signing_zone, settings.nameservers)

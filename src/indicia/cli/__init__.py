@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("serve", "indicia.cli.serve:serve", "Run the service."),
     ("sandbox", "indicia.cli.sandbox:app", "Run a service with a playground DNS, or talk to a running one."),
-    ("doctor", "indicia.cli.doctor:doctor", "Look at an identity now, and explain record by record."),
+    (
+        "doctor",
+        "indicia.cli.doctor:doctor",
+        "Look at an identity, or at the installation, and explain what is wrong.",
+    ),
     ("records", "indicia.cli.records:records", "Print the records to publish for an identity."),
     ("env", "indicia.cli.env:env", "Print the environment for AWS SDKs and the AWS CLI, to eval."),
     ("key", "indicia.cli.key:app", "Create, list and revoke access keys."),

@@ -1,8 +1,9 @@
-"""`indicia doctor`: look now, and explain record by record."""
+"""`indicia doctor`: look now, and explain record by record; or look at the installation itself."""
 
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from cyclopts import Parameter
 
 from indicia.cli import api
 from indicia.cli.errors import FAILED, USAGE, CommandError
-from indicia.cli.options import Json
+from indicia.cli.options import NO_SETTING, Config, Json, settings_of
 from indicia.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -30,18 +31,25 @@ _INDENT: Final = " " * 6
 
 
 def doctor(
-    identity: Annotated[str | None, Parameter(help="A domain or an address.")] = None,
+    identity: Annotated[
+        str | None, Parameter(help="A domain or an address. Without one: the installation itself.")
+    ] = None,
     /,
     *,
     json: Json = False,
+    config: Config = None,
     where: api.WhereFlags = api.HERE,
 ) -> int:
     """Look at an identity's records now, and explain what is wrong with each.
 
+    Without an identity, look at the installation on this machine: database, schema, master key, clock,
+    resolvers, the delegation of the key zone and each of its servers, MAIL FROM hosts, SPF; and print the
+    records that the service domain must publish.
+
     Exit status 0 when all is well, 1 when something is not, 2 when the question could not be asked.
     """
     if identity is None:
-        raise CommandError("name the identity to look at: indicia doctor example.com", status=USAGE)
+        return _installation(config, where, json=json)
     service = api.find(where)
     status, body = service.call("GET", f"/indicia/v1/identities/{quote(identity, safe='')}/diagnosis")
     try:
@@ -53,6 +61,33 @@ def doctor(
     else:
         _Report(diagnosis).print()
     return 0 if _is_well(diagnosis) else FAILED
+
+
+def _installation(config: Path | None, where: api.Where, *, json: bool) -> int:
+    """Look at the installation of which the settings here tell."""
+    if where != api.HERE:
+        raise CommandError(
+            "without an identity the installation on this machine is looked at, through its settings:"
+            " leave out --endpoint-url, --region and --profile, or name an identity",
+            status=USAGE,
+        )
+    import asyncio
+
+    from indicia.app.examination import NothingToExamineError, examine
+    from indicia.app.premises import kernel_follows_a_time_server
+    from indicia.cli.installation_report import document, print_report
+    from indicia.domain.soundness import is_sound
+
+    settings = settings_of(config, NO_SETTING)
+    try:
+        examination = asyncio.run(examine(settings, synchronised=kernel_follows_a_time_server))
+    except NothingToExamineError as error:
+        raise CommandError(str(error), status=USAGE) from error
+    if json:
+        print_json(document(examination))
+    else:
+        print_report(examination)
+    return 0 if is_sound(examination.checks) else FAILED
 
 
 def _is_well(diagnosis: dict[str, Any]) -> bool:

@@ -11,12 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-import dns.asyncquery
-import dns.exception
-import dns.flags
-import dns.message
-import dns.rdatatype
-
 from indicia.domain.check import Observations, RecordVerdict
 from indicia.domain.findings import Finding
 from indicia.domain.observation import Question, RecordType, Reply, Soa
@@ -33,17 +27,17 @@ from indicia.domain.probing import (
 from indicia.domain.records import Purpose
 from indicia.domain.time import Instant
 from indicia.verifier import spf
+from indicia.verifier.authorities import referral
 from indicia.verifier.client import Budget, Client
 
 _MOST_SERVERS = 8
 _PATIENCE = Budget(exchange=2.0, tries=2, question=4.0)
-_DELEGATION_WITHIN = 2.0  # seconds, for one server of the parent zone
 
 
 class Eyes(Protocol):
     """What is asked through the perspectives."""
 
-    async def observe(self, questions: Sequence[Question]) -> Observations:
+    async def observe(self, questions: Sequence[Question], within: float | None = None) -> Observations:
         """Return one observation a perspective for each question."""
 
     async def enclosing_zone(self, name: str) -> tuple[Soa | None, ...]:
@@ -179,9 +173,9 @@ class Investigator:
         found = await self._eyes.observe(questions) if questions else {}
         for name in names:
             for address in filter(self._may_ask, _addresses(name, found)):
-                told = await _referral(zone, address, self._port)
-                if told:
-                    return told
+                told = await referral(zone, name, address, self._port)
+                if told.names:
+                    return told.names
         return None
 
 
@@ -198,21 +192,3 @@ def _addresses(name: str, found: Observations) -> list[str]:
         if seen.reply is Reply.ANSWER
         for value in seen.values
     ]
-
-
-async def _referral(zone: str, address: str, port: int) -> frozenset[str]:
-    """Return the name servers that a server of the parent zone refers to (RFC 1034 §4.3.2 step 3b)."""
-    query = dns.message.make_query(zone, dns.rdatatype.NS, flags=0)
-    try:
-        answer, _ = await dns.asyncquery.udp_with_fallback(
-            query, address, timeout=_DELEGATION_WITHIN, port=port
-        )
-    except (dns.exception.DNSException, OSError, ValueError):
-        return frozenset()
-    return frozenset(
-        rdata.target.to_text(omit_final_dot=True).lower()
-        for section in (answer.authority, answer.answer)
-        for rrset in section
-        if rrset.rdtype == dns.rdatatype.NS and rrset.name.to_text(omit_final_dot=True).lower() == zone
-        for rdata in rrset
-    )

@@ -1,0 +1,57 @@
+"""What the doctor says of the clock, and what it asks the database."""
+
+from __future__ import annotations
+
+import pytest
+from lookout import REGION, Lookout
+from nameserver import NameServer
+
+from indicia.app.premises import clock, kernel_follows_a_time_server
+from indicia.clock import real_now
+from indicia.domain.soundness import State
+from indicia.domain.time import MINUTE, SECOND, Span
+from indicia.store import examination
+from indicia.store.database import Database
+from indicia.store.prepared import POSTGRESQL
+
+
+@pytest.mark.parametrize(
+    ("service", "database", "synchronised", "state", "seen"),
+    [
+        (0, None, True, State.OK, "with that of the service; the kernel follows a time server"),
+        (4 * SECOND, 0, True, State.OK, "with that of the service and the database"),
+        (0, None, False, State.WARN, "the kernel follows no time server"),
+        (0, None, None, State.OK, "the kernel does not say"),
+        (None, None, None, State.WARN, "nothing to compare it with"),
+        (30 * SECOND, None, True, State.WARN, "30 s behind that of the service"),
+        (0, -6 * MINUTE, True, State.FAIL, "360 s ahead of that of the database"),
+        (6 * MINUTE, None, True, State.FAIL, "360 s behind that of the service"),
+    ],
+)
+def test_the_clock_is_compared(
+    service: Span | None, database: Span | None, synchronised: bool | None, state: State, seen: str
+) -> None:
+    """A few seconds are nothing, more are a warning, and five minutes break every signature."""
+    check = clock(service, database, synchronised)
+
+    assert check.state is state
+    assert seen in check.seen
+
+
+def test_the_kernel_is_asked() -> None:
+    """It answers, or says that it does not know; it is not set."""
+    assert kernel_follows_a_time_server() in (True, False, None)
+
+
+def test_what_the_database_is_asked(database: Database) -> None:
+    """Regions with a MAIL FROM domain, and on PostgreSQL what time it is there."""
+    with NameServer() as server:
+        lookout = Lookout(database, server)
+        lookout.add("plain.example.com", due=False)
+        none = database.read(examination.mail_from_regions)
+        lookout.add("example.com", mail_from_domain="bounce.example.com", due=False)
+
+    assert none == []
+    assert database.read(examination.mail_from_regions) == [REGION]
+    if database.dialect == POSTGRESQL:
+        assert abs(database.read(examination.server_clock) - real_now()) < MINUTE
