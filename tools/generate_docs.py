@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from pages import commands, findings, operations, rfcs, routes, settings, states
+from pages import commands, events, findings, operations, rfcs, routes, settings, states
 from pages.markdown import ROOT, with_block
 
-_GROUPS = (operations, rfcs, settings, commands, routes, states, findings)
+_GROUPS = (operations, rfcs, settings, commands, routes, events, states, findings)
 
 
 def main(arguments: list[str]) -> int:

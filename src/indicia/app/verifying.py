@@ -135,6 +135,8 @@ class Verifying:
             reserve={bits: most // 2 for bits, most in pool.items()},
             published=forget,
             taken=self.pool.wake,
+            announce=telling.announcer(installation).announce,
+            news=self.deliver,
         )
         self.advisor = Advisor(database, eyes, rules, clock, registrable=registrable, random=_random)
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)

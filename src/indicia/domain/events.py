@@ -17,6 +17,7 @@ from indicia.domain.explanation import explain
 from indicia.domain.findings import Finding
 from indicia.domain.identity import Facet, FacetState, Identity, Status
 from indicia.domain.replication import sentence
+from indicia.domain.rotation import Stage
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification import MAY_SEND, Cause, Sight, own_status
 
@@ -35,9 +36,14 @@ class What(Enum):
     REMOVED = "removed"
     DELETED = "deleted"
     UNKNOWN_FOR_LONG = "unknown_for_long"
+    PUBLISHED = "published"
+    SIGNING = "signing"
+    RETIRED = "retired"
+    WITHDRAWN = "withdrawn"
 
 
 IDENTITY: Final = "identity"
+KEY: Final = "key"
 _OF_IDENTITIES: Final = (
     What.CREATED, What.STARTED, What.VERIFIED, What.LOST, What.RESTORED, What.FAILED, What.DELETED,
     What.UNKNOWN_FOR_LONG,
@@ -50,6 +56,7 @@ _OF: Final[Mapping[str, Sequence[What]]] = {
     Facet.MAIL_FROM.value: (*_OF_RECORDS, What.REMOVED),
     Facet.LINK.value: (What.STARTED, What.VERIFIED, What.FAILED),
     Facet.REPLICATION.value: (What.STARTED, What.VERIFIED, What.FAILED),
+    KEY: (What.PUBLISHED, What.SIGNING, What.RETIRED, What.WITHDRAWN),
 }
 WEBHOOK_TEST: Final = "webhook.test"
 WEBHOOK_DISABLED: Final = "webhook.disabled"
@@ -90,9 +97,9 @@ class Event:
     cause: str
     seen: str
     effect: str
-    before: Status | None = None
-    after: Status | None = None
-    next_status: Status | None = None
+    before: Status | Stage | None = None
+    after: Status | Stage | None = None
+    next_status: Status | Stage | None = None
     next_at: Instant | None = None
     demotes: bool = False
 
@@ -210,7 +217,7 @@ def _of_facet(identity: Identity, before: FacetState | None, after: FacetState, 
         about=about(identity),
         cause=reason.cause.value,
         seen=reason.seen,
-        effect=_EFFECTS[after.facet.value, what].format(name=identity.name),
+        effect=EFFECTS[after.facet.value, what].format(name=identity.name),
         before=was,
         after=after.status,
         next_status=Status.FAILED if after.deadline is not None else None,
@@ -240,7 +247,7 @@ def _of_own_status(
         about=about(identity),
         cause=reason.cause.value,
         seen=reason.seen,
-        effect=_EFFECTS[IDENTITY, what].format(name=identity.name),
+        effect=EFFECTS[IDENTITY, what].format(name=identity.name),
         before=was,
         after=now,
         next_status=None if next_at is None else Status.FAILED,
@@ -304,7 +311,7 @@ def _unknown_for_long(identity: Identity, conclusion: Conclusion, status: Status
 
 
 # What each event means from its instant on, by its subject and what happened.
-_EFFECTS: Final[Mapping[tuple[str, What], str]] = {
+EFFECTS: Final[Mapping[tuple[str, What], str]] = {
     (IDENTITY, What.STARTED): "The proof of {name} is awaited again.",
     (IDENTITY, What.VERIFIED): "{name} may be sent from.",
     (IDENTITY, What.LOST): "{name} may still be sent from until the grace period ends.",

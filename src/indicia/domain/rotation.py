@@ -170,10 +170,11 @@ class KeySet:
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """One passage that a key takes now."""
+    """One passage that a key takes now, and the condition that let it."""
 
     key: KeyLife
     to: Stage
+    condition: Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ def _next_step(keys: KeySet, now: Instant, pace: KeyPace) -> StepTaken | None:
         for passage in LIFE[key.stage]:
             since = _HOLDS[passage.condition](keys, key, pace)
             if since is not None and since <= now:
-                return StepTaken(key, passage.to)
+                return StepTaken(key, passage.to, passage.condition)
     return None
 
 

@@ -17,7 +17,7 @@ from indicia.operations.signing_choice import EasyDkim
 from indicia.store import identities, key_lives, keys, zones
 from indicia.store.ids import new_id
 from indicia.vault.purposes import PRIVATE_KEY
-from indicia.vault.rotation import advance
+from indicia.vault.rotation import advance, events_of
 
 if TYPE_CHECKING:
     from indicia.domain.time import Instant
@@ -117,7 +117,9 @@ def rotate(house: House, call: Call, s: Session, token_set: TokenSet) -> TokenSe
 
 
 def _advanced(house: House, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
-    advance(s, token_set.id, call.now, house.key_pace)
+    advanced = advance(s, token_set.id, call.now, house.key_pace)
+    if advanced is not None:
+        house.tell(s, events_of(s, advanced, call.now, house.key_pace))
     house.wakes.engine()
     return keys.get_token_set(s, token_set.id) or token_set
 

@@ -6,13 +6,14 @@ several keepers on one database do nothing twice: the lock on a token set is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 import structlog
 
 from indicia.clock import Clock
+from indicia.domain.events import Event
 from indicia.domain.identity import TokenSet
 from indicia.domain.rotation import KeyPace
 from indicia.domain.time import SECOND, Instant, Span
@@ -20,7 +21,7 @@ from indicia.rounds import Rounds
 from indicia.store import key_lives
 from indicia.store.database import Database
 from indicia.store.session import Session
-from indicia.vault.rotation import Advanced, advance
+from indicia.vault.rotation import Advanced, advance, events_of
 
 log = structlog.get_logger(__name__)
 
@@ -30,11 +31,16 @@ _BATCH: Final = 64
 _LOOK_EVERY: Final[Span] = SECOND
 
 
+def _tell_nobody(_: Session, __: Sequence[Event]) -> bool:
+    return False
+
+
 class KeyKeeper(Rounds):
     """Takes due steps for as long as it runs.
 
     `reserve` is, for each length, how many keys of the pool are left for new identities. `published` hears of
-    a set whose tokens answer otherwise from now on, `taken` that keys were taken from the pool.
+    a set whose tokens answer otherwise from now on, `taken` that keys were taken from the pool. `announce`
+    writes events down and says whether they wait to be delivered; `news` hears when they do.
     """
 
     def __init__(
@@ -46,6 +52,8 @@ class KeyKeeper(Rounds):
         reserve: Mapping[int, int],
         published: Callable[[TokenSet], None],
         taken: Callable[[], None],
+        announce: Callable[[Session, Sequence[Event]], bool] = _tell_nobody,
+        news: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(clock, look_every=_LOOK_EVERY)
         self._database = database
@@ -53,6 +61,8 @@ class KeyKeeper(Rounds):
         self._reserve = dict(reserve)
         self._published = published
         self._taken = taken
+        self._announce = announce
+        self._deliver = news
 
     async def _idle(self) -> bool:
         due_at = await self._database.reading(key_lives.earliest_due)
@@ -65,19 +75,24 @@ class KeyKeeper(Rounds):
             now = self._clock.now()
             if due_at is None or due_at > now:
                 return due_at
-            done = await self._database.writing(partial(self._take, now=now))
+            done, news = await self._database.writing(partial(self._take, now=now))
             for advanced in done:
                 self._tell(advanced)
+            if news:
+                self._deliver()
             self._progressed()
             if not done:  # another keeper has them in hand
                 return None
         return None
 
-    def _take(self, s: Session, now: Instant) -> list[Advanced]:
+    def _take(self, s: Session, now: Instant) -> tuple[list[Advanced], bool]:
+        """Take the steps and write down what is told of them; say whether that waits to be delivered."""
         # In the order of their keys: two keepers never wait for each other both.
         due = sorted(key_lives.due(s, now, _BATCH))
-        done = [self._advance(s, each, now) for each in due]
-        return [advanced for advanced in done if advanced is not None]
+        tried = [self._advance(s, each, now) for each in due]
+        done = [advanced for advanced in tried if advanced is not None]
+        told = [event for advanced in done for event in events_of(s, advanced, now, self._pace)]
+        return done, self._announce(s, told)
 
     def _advance(self, s: Session, token_set_id: int, now: Instant) -> Advanced | None:
         return advance(s, token_set_id, now, self._pace, reserve=self._reserve, wait=False)

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from indicia.domain.events import Event
 from indicia.domain.identity import TokenSet
+from indicia.domain.key_events import KeyNews, of_keys
 from indicia.domain.key_sight import FRESH
 from indicia.domain.rotation import KeyLife, KeyPace, KeySet, Plan, Stage, StepTaken, plan
 from indicia.domain.time import SECOND, Instant, Span
@@ -31,6 +33,11 @@ class Advanced:
     token_set: TokenSet
     steps: tuple[StepTaken, ...]
     published: PublishedKey | None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is anything to tell."""
+        return self.published is not None or bool(self.steps)
 
     @property
     def changes_answers(self) -> bool:
@@ -73,6 +80,28 @@ def advance(
     awaited = planned.after.awaited or bool(stored.home)
     key_lives.schedule(s, token_set_id, planned.due_at, awaited=awaited)
     return Advanced(stored.token_set, tuple(steps), published)
+
+
+def events_of(s: Session, advanced: Advanced, now: Instant, pace: KeyPace) -> list[Event]:
+    """Return what every identity under the set is told of what was done: a parent and its replicas.
+
+    The set is held, so that a later step is told later. Who has left the set is told nothing of it.
+    """
+    if not advanced.is_news:
+        return []
+    news = KeyNews(advanced.token_set, _life_of(advanced), advanced.steps, now)
+    return [
+        event
+        for identity in identities.sharing(s, advanced.token_set.id)
+        for event in of_keys(identity, news, pace)
+    ]
+
+
+def _life_of(advanced: Advanced) -> KeyLife | None:
+    key = advanced.published
+    if key is None:
+        return None
+    return KeyLife(key.id, advanced.token_set.tokens.index(key.token), key.bits, key.published_at)
 
 
 def _take(s: Session, stored: StoredKeys, steps: list[StepTaken], now: Instant) -> None:
