@@ -17,14 +17,13 @@ from itertools import zip_longest
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from indicia.domain.fairness import Lane
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, TokenSet
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant, Span
 from indicia.store import documents, evidence, key_lives, recommendations, rows, tables
-from indicia.store.prepared import POSTGRESQL, SQLITE, Cell, Prepared
+from indicia.store.prepared import POSTGRESQL, Cell, Prepared
 from indicia.store.session import Row, Session
 from indicia.store.upsert import insert_or_replace
 
@@ -164,7 +163,7 @@ def _in_each_shard(first: sa.Select[tuple[object, ...]], *, locked: bool) -> Pre
     shards in one statement, SQLite in one call each, which costs it nothing more.
     """
     shards = (
-        sa.func.unnest(sa.cast(sa.bindparam("shards"), postgresql.ARRAY(sa.BigInteger)))
+        sa.func.unnest(sa.cast(sa.bindparam("shards"), sa.ARRAY(sa.BigInteger)))
         .table_valued(sa.column("shard", sa.BigInteger), name="chosen")
         .render_derived()
     )
@@ -268,7 +267,7 @@ def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
     )
 
 
-_CLAIMS = Prepared(_claims_statement(SQLITE), postgresql=_claims_statement(POSTGRESQL))
+_CLAIMS = Prepared(_claims_statement)
 _read_claim = documents.reader(Claim)
 
 

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import (
@@ -24,9 +23,9 @@ from indicia.domain.observation import Soa
 from indicia.domain.time import Instant
 from indicia.domain.verification import own_status
 from indicia.store import documents, recommendations, rows, tables
-from indicia.store.prepared import POSTGRESQL, SQLITE, Prepared
+from indicia.store.prepared import SQLITE, Prepared
 from indicia.store.session import Session
-from indicia.store.upsert import insert_or_nothing
+from indicia.store.upsert import dialect_insert, insert_or_nothing
 
 _i = tables.identity.c
 
@@ -61,14 +60,17 @@ class IdentityRow:
 
 _INSERT = insert_or_nothing(tables.identity)
 _COUNTED: Final = {"identities": tables.identity_count.c.identities + 1}
-_COUNT_UP = Prepared(
-    sqlite.insert(tables.identity_count)
-    .values(account=sa.bindparam("account"), region=sa.bindparam("region"), identities=1)
-    .on_conflict_do_update(index_elements=["account", "region"], set_=_COUNTED),
-    postgresql=postgresql.insert(tables.identity_count)
-    .values(account=sa.bindparam("account"), region=sa.bindparam("region"), identities=1)
-    .on_conflict_do_update(index_elements=["account", "region"], set_=_COUNTED),
-)
+
+
+def _count_up(dialect: str) -> sa.Executable:
+    return (
+        dialect_insert(tables.identity_count, dialect)
+        .values(account=sa.bindparam("account"), region=sa.bindparam("region"), identities=1)
+        .on_conflict_do_update(index_elements=["account", "region"], set_=_COUNTED)
+    )
+
+
+_COUNT_UP = Prepared(_count_up)
 _COUNT_DOWN = Prepared(
     sa.update(tables.identity_count)
     .where(
@@ -245,16 +247,9 @@ def _view_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
     )
 
 
-_VIEW = Prepared(
-    _view_statement(SQLITE).where(*_BY_NAME), postgresql=_view_statement(POSTGRESQL).where(*_BY_NAME)
-)
-_VIEW_MANY = Prepared(
-    _view_statement(SQLITE).where(*_BY_NAMES), postgresql=_view_statement(POSTGRESQL).where(*_BY_NAMES)
-)
-_VIEW_BY_ID = Prepared(
-    _view_statement(SQLITE).where(_i.id == sa.bindparam("id")),
-    postgresql=_view_statement(POSTGRESQL).where(_i.id == sa.bindparam("id")),
-)
+_VIEW = Prepared(lambda dialect: _view_statement(dialect).where(*_BY_NAME))
+_VIEW_MANY = Prepared(lambda dialect: _view_statement(dialect).where(*_BY_NAMES))
+_VIEW_BY_ID = Prepared(lambda dialect: _view_statement(dialect).where(_i.id == sa.bindparam("id")))
 
 
 _read_view = documents.reader(IdentityView)
@@ -294,7 +289,7 @@ def _standing_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
     return sa.select(documents.fetched(dialect, documents.document(dialect, members))).where(*_BY_NAMES)
 
 
-_STANDING = Prepared(_standing_statement(SQLITE), postgresql=_standing_statement(POSTGRESQL))
+_STANDING = Prepared(_standing_statement)
 _read_standing = documents.reader(Standing)
 
 
@@ -325,7 +320,7 @@ def _page_statement(*, kind: bool, contains: bool, status: bool) -> Prepared:
             )
         return chosen.order_by(_i.name).limit(sa.bindparam("limit"))
 
-    return Prepared(on(SQLITE), postgresql=on(POSTGRESQL))
+    return Prepared(on)
 
 
 _SCAN: Final = 1000

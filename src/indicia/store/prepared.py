@@ -7,12 +7,11 @@ is made once. Columns are integers, text and octets only: what the driver return
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Final, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -24,14 +23,24 @@ Argument: TypeAlias = Cell | Sequence[int] | Sequence[str]
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 
-DIALECTS: Final[dict[str, Dialect]] = {
-    SQLITE: sqlite.dialect(paramstyle="qmark"),
-    POSTGRESQL: psycopg.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
-}
+# A statement, or what makes it for a dialect when it is first compiled there.
+Made: TypeAlias = sa.Executable | Callable[[str], sa.Executable]
 
 # Statements with a list are compiled for these lengths only; a shorter list is filled up with its last value,
 # which changes nothing in an IN. SQLite takes 32,766 parameters, PostgreSQL 65,535.
 _LENGTHS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+
+
+@cache
+def dialect_of(name: str) -> Dialect:
+    """Return how SQL is written for a database. Only the one that is used is imported."""
+    if name == SQLITE:
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.dialect(paramstyle="qmark")
+    from sqlalchemy.dialects.postgresql import psycopg
+
+    return psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
 
 class _Text:
@@ -61,14 +70,15 @@ def _ordering(
 class Prepared:
     """One statement of SQLAlchemy Core. Compiled at first use on each dialect; safe to share by threads.
 
-    `on` gives a statement of its own to a dialect, where the databases cannot say the thing in one way.
+    `on` gives a statement of its own to a dialect, where the databases cannot say the thing in one way; a
+    function of the dialect may stand for the statements of all.
     A parameter made with `bindparam(name, expanding=True)` takes a list; there is at most one in a statement.
     """
 
     __slots__ = ("_expanding", "_statements", "_texts")
 
-    def __init__(self, statement: sa.Executable, **on: sa.Executable) -> None:
-        self._statements = {name: on.get(name, statement) for name in DIALECTS}
+    def __init__(self, statement: Made, **on: Made) -> None:
+        self._statements = {name: on.get(name, statement) for name in (SQLITE, POSTGRESQL)}
         self._texts: dict[tuple[str, int], _Text] = {}
         self._expanding: dict[str, str | None] = {}
 
@@ -128,6 +138,8 @@ class Prepared:
         return text
 
     def _compiled(self, dialect: str) -> SQLCompiler:
-        compiled = self._statements[dialect].compile(dialect=DIALECTS[dialect])  # type: ignore[attr-defined]
+        made = self._statements[dialect]
+        statement = made if isinstance(made, sa.Executable) else made(dialect)
+        compiled = statement.compile(dialect=dialect_of(dialect))  # type: ignore[attr-defined]
         assert isinstance(compiled, SQLCompiler)
         return compiled

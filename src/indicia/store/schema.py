@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from indicia.store.prepared import DIALECTS, POSTGRESQL, SQLITE
+from indicia.store.prepared import POSTGRESQL, SQLITE, dialect_of
 from indicia.store.tables import STORAGE_PARAMETERS, metadata
 
 # The steps in `migrations/versions`, oldest first. A test compares.
@@ -155,10 +155,24 @@ def definitions(dialect: str) -> list[str]:
     for table in metadata.sorted_tables:
         parts.append(CreateTable(table))
         parts.extend(CreateIndex(index) for index in sorted(table.indexes, key=_name))
-    compiled = [str(part.compile(dialect=DIALECTS[dialect])).strip() for part in parts]
+    if dialect == POSTGRESQL:
+        _share_conditions()
+    compiled = [str(part.compile(dialect=dialect_of(dialect))).strip() for part in parts]
     if dialect == POSTGRESQL:
         compiled += [f"ALTER TABLE {table} SET ({text})" for table, text in STORAGE_PARAMETERS.items()]
     return compiled
+
+
+def _share_conditions() -> None:
+    """Let partial indexes be so on PostgreSQL too.
+
+    Their conditions stand in `tables` for SQLite alone: naming PostgreSQL there imports it at each start.
+    """
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            where = index.dialect_options[SQLITE].get("where")
+            if where is not None:
+                index.dialect_options[POSTGRESQL]["where"] = where
 
 
 def _name(index: sa.Index) -> str:

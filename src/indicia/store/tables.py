@@ -8,13 +8,13 @@ again; so a check never collides with a caller. Instants are milliseconds since 
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 # On SQLite only a column declared INTEGER is the row id itself; BIGINT would add an index.
 Big = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 Flag = sa.SmallInteger()
 # Compared and ordered by octets, as SQLite does: pages of names come in the same order everywhere.
-Word = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+Word = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 Text = sa.Text()
 Octets = sa.LargeBinary()
 
@@ -120,7 +120,6 @@ sa.Index(
     "ix_token_set_due_at",
     token_set.c.due_at,
     sqlite_where=token_set.c.due_at.is_not(None),
-    postgresql_where=token_set.c.due_at.is_not(None),
 )
 
 # Every token ever issued. A row is never deleted, so that no token is ever issued twice.
@@ -162,7 +161,6 @@ sa.Index(
     published_key.c.token,
     unique=True,
     sqlite_where=_LIVE,
-    postgresql_where=_LIVE,
 )
 
 pooled_key = sa.Table(
@@ -282,7 +280,6 @@ sa.Index(
     verification.c.lane,
     verification.c.due_at,
     sqlite_where=verification.c.lane != sa.literal_column("1"),
-    postgresql_where=verification.c.lane != sa.literal_column("1"),
 )
 
 # The verifiers that are alive, on a database that has room for several: each looks at a range of the shards.
@@ -504,7 +501,6 @@ sa.Index(
     event.c.at,
     event.c.identity_id,
     sqlite_where=event.c.demotes == sa.literal_column("1"),
-    postgresql_where=event.c.demotes == sa.literal_column("1"),
 )
 
 webhook = sa.Table(
@@ -554,14 +550,12 @@ sa.Index(
     webhook_delivery.c.identity_id,
     webhook_delivery.c.id,
     sqlite_where=_WAITING,
-    postgresql_where=_WAITING,
 )
 sa.Index(
     "ix_webhook_delivery_due",
     webhook_delivery.c.webhook_id,
     webhook_delivery.c.due_at,
     sqlite_where=_WAITING,
-    postgresql_where=_WAITING,
 )
 
 audit = sa.Table(

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from typing import TYPE_CHECKING
 
-from indicia.store.prepared import Prepared
+import sqlalchemy as sa
+
+from indicia.store.prepared import SQLITE, Prepared
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+
+def dialect_insert(table: sa.Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """Return the dialect's own INSERT, which knows ON CONFLICT."""
+    if dialect == SQLITE:
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def insert_or_nothing(table: sa.Table) -> Prepared:
     """Return the INSERT that touches no row where its key is taken. The row count tells which it was."""
-    return Prepared(
-        sqlite.insert(table).on_conflict_do_nothing(),
-        postgresql=postgresql.insert(table).on_conflict_do_nothing(),
-    )
+    return Prepared(lambda dialect: dialect_insert(table, dialect).on_conflict_do_nothing())
 
 
 def insert_or_replace(table: sa.Table, *, keep: frozenset[str] = frozenset()) -> Prepared:
     """Return the INSERT that overwrites the row with the same primary key, but for the columns in `keep`."""
-    key = [column.name for column in table.primary_key]
-    changed = [column.name for column in table.columns if column.name not in {*key, *keep}]
-    on_sqlite = sqlite.insert(table)
-    on_postgresql = postgresql.insert(table)
-    return Prepared(
-        on_sqlite.on_conflict_do_update(
-            index_elements=key, set_={name: on_sqlite.excluded[name] for name in changed}
-        ),
-        postgresql=on_postgresql.on_conflict_do_update(
-            index_elements=key, set_={name: on_postgresql.excluded[name] for name in changed}
-        ),
-    )
+
+    def on(dialect: str) -> sa.Executable:
+        key = [column.name for column in table.primary_key]
+        changed = [column.name for column in table.columns if column.name not in {*key, *keep}]
+        plain = dialect_insert(table, dialect)
+        return plain.on_conflict_do_update(
+            index_elements=key, set_={name: plain.excluded[name] for name in changed}
+        )
+
+    return Prepared(on)
