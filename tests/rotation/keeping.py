@@ -66,7 +66,9 @@ class Mortal:
         if self._stage is Stage.SEEN:
             batch = getattr(work, "keywords", {}).get("batch", ())
             return any(found.result.sightings for found in batch)
-        done = [each for each in result if isinstance(each, Advanced)] if isinstance(result, list) else []
+        # Of the keeper: what was done, and whether it waits to be told.
+        taken = result[0] if isinstance(result, tuple) and result and isinstance(result[0], list) else []
+        done = [each for each in taken if isinstance(each, Advanced)]
         if self._stage is Stage.PUBLISHED:
             return any(each.published for each in done)
         return any(step.to is self._stage for each in done for step in each.steps)
