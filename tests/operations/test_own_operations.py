@@ -41,7 +41,7 @@ def test_records_of_an_easy_dkim_domain(desk: Desk) -> None:
     answer = msgspec.to_builtins(desk.ask("GetIdentityRecords", name="Example.com"))
 
     assert answer["identity"] == "example.com"
-    unseen = {"ttl": 1800, "state": "unknown", "finding": None}
+    unseen = {"ttl": 1800, "state": "unknown", "finding": None, "conflict": None}
     assert answer["records"] == [
         *(
             {

@@ -16,7 +16,7 @@ from indicia.operations.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.history import HistoryRequest, HistoryResponse
 from indicia.operations.policy_explanation import ExplainRequest, ExplainResponse
-from indicia.operations.records import RecordsRequest, RecordsResponse
+from indicia.operations.records import DomainConnect, RecordsRequest, RecordsResponse, completed
 from indicia.operations.replication_offer import ReplicationRequest, ReplicationResponse
 from indicia.operations.rotating import RotateRequest, RotateResponse
 from indicia.operations.unread import Unread
@@ -36,6 +36,7 @@ from indicia.operations.webhooks import (
     WebhookSecretResponse,
 )
 from indicia.verifier.diagnosis import Diagnosis
+from indicia.verifier.forecast import Foresees, nothing_foreseen
 from indicia.wire.own import Access, Asked, Reply, Route
 
 T = TypeVar("T")
@@ -60,8 +61,11 @@ class Refusal(msgspec.Struct, frozen=True):
 class OwnApi:
     """The signed calls, each of which passes the dispatch, and the description of them all."""
 
-    def __init__(self, dispatch: Dispatch, more: tuple[Route, ...] = ()) -> None:
+    def __init__(
+        self, dispatch: Dispatch, more: tuple[Route, ...] = (), *, foresee: Foresees = nothing_foreseen
+    ) -> None:
         self._dispatch = dispatch
+        self._foresee = foresee
         self.routes: tuple[Route, ...] = (
             Route("GET", f"{IDENTITY}/records", "GetIdentityRecords", self._records),
             Route("GET", f"{IDENTITY}/diagnosis", "DiagnoseIdentity", self._diagnosis),
@@ -87,7 +91,10 @@ class OwnApi:
         answer = await self._dispatch(call, request)
         if isinstance(answer, str):
             return Reply(answer.encode(), content_type=_TEXT)
-        return Reply(_encoder.encode(answer))
+        forecast = await self._foresee(call.account, call.region, request.name)
+        found = forecast.connection
+        connection = None if found is None else DomainConnect(provider=found.provider, url=found.url)
+        return Reply(_encoder.encode(completed(answer, forecast.records, connection)))
 
     async def _diagnosis(self, call: Call, asked: Asked) -> Reply:
         request = DiagnosisRequest(name=asked.labels["name"])

@@ -35,6 +35,7 @@ from indicia.store.prepared import POSTGRESQL
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
 from indicia.verifier.diagnosis import Doctor
+from indicia.verifier.forecast import Forecaster
 from indicia.verifier.investigation import Investigator
 from indicia.verifier.issuance import issued_in
 from indicia.verifier.perspectives import Perspective, Perspectives
@@ -54,6 +55,10 @@ log = structlog.get_logger("indicia")
 # How long stopping waits for answers that are on their way. With the other parts' it stays below the ten
 # seconds that container runtimes give.
 _GRACE = 6.0
+# What part of its rate a zone is asked for the sake of the records call, and for how many seconds what was
+# seen then answers everybody.
+_LOOKS_AHEAD = 4
+_FORECAST_KEPT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +287,7 @@ class Service:
             self._rules,
             self.clock,
             doctor=self._doctor(eyes),
+            foresee=self._forecaster(eyes),
             strict=variant.strict,
             public_url=settings.public_url or url,
             wakes=self._wakes,
@@ -309,6 +315,18 @@ class Service:
     def _doctor(self, eyes: Perspectives) -> Doctor:
         investigator = self._investigator(eyes)
         return Doctor(self.installation.database, eyes, self._rules, self.clock, eyes.names, investigator)
+
+    def _forecaster(self, eyes: Perspectives) -> Forecaster:
+        # The playground may be asked at any rate, and what was just published there is seen at once.
+        playing = bool(self._variant.perspectives)
+        rate = self.settings.zone_rate / len(eyes.names) / _LOOKS_AHEAD
+        return Forecaster(
+            self.installation.database,
+            eyes,
+            self._rules,
+            zone_rate=None if playing else rate,
+            kept=0.0 if playing else _FORECAST_KEPT,
+        )
 
     async def _start_admin(self) -> tuple[str, ...]:
         wanted = self.settings.listen.admin if self._variant.admin is None else self._variant.admin

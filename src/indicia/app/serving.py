@@ -30,6 +30,7 @@ from indicia.store.database import Database
 from indicia.store.session import Session
 from indicia.vault import purposes
 from indicia.verifier.diagnosis import Diagnosis, Doctor
+from indicia.verifier.forecast import Foresees
 from indicia.wire.authentication import Authenticator, KeyRecord
 from indicia.wire.gateway import Gateway
 from indicia.wire.own import Route
@@ -47,6 +48,7 @@ def gateway(
     clock: Clock,
     *,
     doctor: Doctor,
+    foresee: Foresees,
     strict: bool,
     public_url: str,
     wakes: Wakes,
@@ -78,7 +80,7 @@ def gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict),
         dispatch=dispatch,
         now=clock.now,
-        routes=OwnApi(dispatch, routes).routes if serves_api else (),
+        routes=OwnApi(dispatch, routes, foresee=foresee).routes if serves_api else (),
         mounts=mounts,
         trusted_proxies=settings.trusted_proxies,
         observe=observe,

@@ -23,21 +23,31 @@ def records(
     json: Json = False,
     where: api.WhereFlags = api.HERE,
 ) -> None:
-    """Print the records to publish for an identity, and how the last check saw each."""
+    """Print the records to publish for an identity, how each was last seen, and what is in its way.
+
+    In the forms that tools read, what is in the way goes to standard error.
+    """
     service = api.find(where)
     path = f"/indicia/v1/identities/{quote(identity, safe='')}/records"
     if json or form == "json":
         print_json(service.json("GET", path))
     elif form == "table":
-        _print_table(service.json("GET", path)["records"])
+        _print_table(service.json("GET", path))
     else:
         status, body = service.call("GET", path, query={"format": form})
         if status >= 400:
             api.answered(status, body)
         sys.stdout.write(body.decode())
+        for sentence in _conflicts(service.json("GET", path)):
+            sys.stderr.write(f"indicia: note: {sentence}\n")
 
 
-def _print_table(found: list[dict[str, Any]]) -> None:
+def _conflicts(answer: dict[str, Any]) -> list[str]:
+    return [record["conflict"] for record in answer["records"] if record["conflict"]]
+
+
+def _print_table(answer: dict[str, Any]) -> None:
+    found = answer["records"]
     if not found:
         print("There is nothing to publish: an address is proved by the link in its mail.")
         return
@@ -52,3 +62,9 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         for record in found
     ]
     print_columns(("NAME", "TYPE", "VALUE", "", "LAST SEEN"), rows)
+    for sentence in _conflicts(answer):
+        print(f"\n{sentence}")
+    connect = answer["domain_connect"]
+    if connect:
+        print(f"\n{connect['provider']} publishes these records after one click of the domain's owner:")
+        print(connect["url"])

@@ -84,6 +84,14 @@ def _well_formed(name: str, rest: str) -> bool:
     return True
 
 
+def including(text: str, include: str) -> str:
+    """Return the SPF record with one more mechanism, before the one that always matches (RFC 7208 §5.1)."""
+    words = text.split()
+    ends = [at for at, word in enumerate(words) if word.lower().lstrip("+-~?") == "all"]
+    at = ends[0] if ends else len(words)
+    return " ".join([*words[:at], include, *words[at:]])
+
+
 def judge(records: Sequence[str], include: str, fetched: Mapping[str, str | None]) -> SpfJudgement | Needed:
     """Return what the TXT records of a MAIL FROM domain amount to, or what has to be fetched first.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import fold, shown
@@ -35,7 +36,9 @@ class RecordsRequest(msgspec.Struct, kw_only=True, frozen=True):
 class Record(msgspec.Struct, kw_only=True, frozen=True):
     """One record to publish. `state` is what the last verdict saw of it, `finding` what that meant.
 
-    Names and values have no trailing dot, an MX value has its preference, a TXT value is unquoted.
+    Of a record that no verdict is about yet both say what is seen now, and so they do of one with a
+    `conflict`: the sentence tells what at its name would stand in its way. Names and values have no trailing
+    dot, an MX value has its preference, a TXT value is unquoted.
     """
 
     facet: str
@@ -46,13 +49,57 @@ class Record(msgspec.Struct, kw_only=True, frozen=True):
     required: bool
     state: str
     finding: str | None
+    conflict: str | None = None
+
+
+class DomainConnect(msgspec.Struct, kw_only=True, frozen=True):
+    """Who runs the DNS of the domain, and where its owner lets them publish the records (Domain Connect)."""
+
+    provider: str
+    url: str
 
 
 class RecordsResponse(msgspec.Struct, kw_only=True, frozen=True):
-    """Every record to publish for the identity, the required ones first."""
+    """Every record to publish for the identity, the required ones first.
+
+    `domain_connect` is null where the provider of the zone's DNS offers none, or does not know our template.
+    """
 
     identity: str
     records: list[Record]
+    domain_connect: DomainConnect | None = None
+
+
+class Seen(Protocol):
+    """One record as it is now."""
+
+    @property
+    def sight(self) -> str:
+        """Present, absent or unknown."""
+
+    @property
+    def finding(self) -> str:
+        """What that means."""
+
+    @property
+    def conflict(self) -> str | None:
+        """What is in its way."""
+
+
+def completed(
+    answer: RecordsResponse, seen: Mapping[tuple[str, str, str], Seen], connection: DomainConnect | None
+) -> RecordsResponse:
+    """Return the answer with what is to be seen now, by name, type and value of each record."""
+    records = [
+        _as_seen(record, seen.get((record.name, record.type, record.value))) for record in answer.records
+    ]
+    return replace(answer, records=records, domain_connect=connection)
+
+
+def _as_seen(record: Record, now: Seen | None) -> Record:
+    if now is None or (now.conflict is None and record.finding is not None):
+        return record
+    return replace(record, state=now.sight, finding=now.finding, conflict=now.conflict)
 
 
 def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -> RecordsResponse | str:

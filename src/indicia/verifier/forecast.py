@@ -1,0 +1,166 @@
+"""What the records of an identity would meet if they were published now. A look that changes nothing.
+
+It is part of an answer that somebody waits for, so it is bounded on every side: in time, in how many there
+are at once, and in what one zone is asked. Where a bound is met there is no forecast, and the answer says
+what the last verdict saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+
+from indicia.domain.check import Rules, judge_record
+from indicia.domain.conflicts import conflict, further_questions
+from indicia.domain.fairness import ZoneRates
+from indicia.domain.names import fold
+from indicia.domain.observation import RecordType
+from indicia.domain.records import ExpectedRecord, expected_records
+from indicia.store import identities
+
+if TYPE_CHECKING:
+    from indicia.store.database import Database
+    from indicia.store.identities import IdentityView
+    from indicia.verifier.checker import Eyes
+
+T = TypeVar("T")
+
+_WITHIN: Final = 3.0  # seconds, for everything together
+_AT_ONCE: Final = 32
+_MOST_KEPT: Final = 4096
+_QUESTIONS: Final = 3  # for a record, with what is beside it
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """The provider of a zone's DNS, and the link under which its user lets it publish the records."""
+
+    provider: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One record as it is now: what was seen, what that means, and what is in its way."""
+
+    sight: str
+    finding: str
+    conflict: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What was seen, by name, type and value of the record; and how the records can be published."""
+
+    records: dict[tuple[str, str, str], Standing]
+    connection: Connection | None = None
+
+
+NO_FORECAST: Final = Forecast({})
+
+Foresees = Callable[[str, str, str], Awaitable[Forecast]]
+Connects = Callable[["IdentityView", tuple[ExpectedRecord, ...]], Awaitable[Connection | None]]
+
+
+async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
+    """Look at nothing: what the last verdict saw has to do."""
+    return NO_FORECAST
+
+
+async def _unconnected(_view: IdentityView, _records: tuple[ExpectedRecord, ...]) -> Connection | None:
+    return None
+
+
+async def _within(look: Awaitable[T], otherwise: T) -> T:
+    """Return what is found in time."""
+    try:
+        async with asyncio.timeout(_WITHIN):
+            return await look
+    except TimeoutError:
+        return otherwise
+
+
+class Forecaster:
+    """Looks ahead.
+
+    `zone_rate` is how many questions a second it asks one zone, None for as many as there are; `kept` for how
+    many seconds what was seen answers everybody. `connects` returns how the records can be published by their
+    provider, None where they cannot.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        eyes: Eyes,
+        rules: Rules,
+        *,
+        zone_rate: float | None,
+        kept: float,
+        connects: Connects = _unconnected,
+    ) -> None:
+        self._database = database
+        self._eyes = eyes
+        self._rules = rules
+        self._rates = None if zone_rate is None else ZoneRates(zone_rate)
+        self._keep_for = kept
+        self._connects = connects
+        self._kept: OrderedDict[tuple[int, int], tuple[float, Forecast]] = OrderedDict()
+        self._in_hand = 0
+
+    async def __call__(self, account: str, region: str, name: str) -> Forecast:
+        """Return what the records of the identity would meet. Never raises for what the DNS does."""
+        view = await self._database.reading(lambda s: identities.view(s, account, region, fold(name)))
+        if view is None:
+            return NO_FORECAST
+        key = view.identity.id, view.identity.generation
+        now = time.monotonic()
+        if key in self._kept and self._kept[key][0] > now:
+            return self._kept[key][1]
+        records = expected_records(view.identity, view.token_set, self._rules.service_domain)
+        if not records or self._in_hand >= _AT_ONCE or not self._may_ask(view, len(records), now):
+            return NO_FORECAST
+        self._in_hand += 1
+        try:
+            seen, connection = await asyncio.gather(
+                _within(self._look(records), {}), _within(self._connects(view, records), None)
+            )
+        finally:
+            self._in_hand -= 1
+        forecast = Forecast(seen, connection)
+        self._keep(key, forecast)
+        return forecast
+
+    async def _look(self, records: tuple[ExpectedRecord, ...]) -> dict[tuple[str, str, str], Standing]:
+        questions = list(dict.fromkeys(question for record in records for question in record.questions))
+        observations = await self._eyes.observe(questions)
+        siblings = [record.value.lower() for record in records if record.rtype is RecordType.CNAME]
+        verdicts = [judge_record(record, observations, self._rules.quorum, siblings) for record in records]
+        more = [question for verdict in verdicts for question in further_questions(verdict)]
+        further = await self._eyes.observe(more) if more else {}
+        standings = {}
+        for verdict in verdicts:
+            record, found = verdict.record, conflict(verdict, further)
+            standings[record.name, record.rtype.name, record.value] = Standing(
+                verdict.sight.value,
+                (verdict.finding if found is None else found.finding).value,
+                None if found is None else found.sentence,
+            )
+        return standings
+
+    def _may_ask(self, view: IdentityView, records: int, now: float) -> bool:
+        """Say whether the zone may be asked so much at this moment."""
+        zone = view.soa.zone if view.soa is not None else view.identity.name
+        return self._rates is None or not self._rates.wait(zone, _QUESTIONS * records, now)
+
+    def _keep(self, key: tuple[int, int], forecast: Forecast) -> None:
+        if self._keep_for <= 0:
+            return
+        self._kept[key] = time.monotonic() + self._keep_for, forecast
+        self._kept.move_to_end(key)
+        while len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
