@@ -31,6 +31,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "metrics": {"domain"},
     "health": {"domain"},
+    "lean": set(),
     "logs": set(),
     "ready": set(),
     "publicsuffix": set(),

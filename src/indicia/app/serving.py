@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -36,7 +37,7 @@ from indicia.wire.gateway import Gateway
 from indicia.wire.own import Route
 
 if TYPE_CHECKING:
-    from indicia.wire.requests import App
+    from indicia.wire.requests import App, Receive, Scope, Send
 
 PAGES: Final = "/verify/"
 
@@ -71,11 +72,8 @@ def gateway(
     )
     serves_api = Role.API in roles
     if Role.LINKS in roles:
-        # Templates and a router: nothing for a process without pages.
-        from indicia.links.pages import application
-
         ledger = Ledger(database, clock, announcer=telling.announcer(installation), news=wakes.outbox)
-        mounts = (*mounts, (PAGES, application(ledger, service=settings.service_domain)))
+        mounts = (*mounts, (PAGES, _Pages(ledger, settings.service_domain)))
     return Gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict),
         dispatch=dispatch,
@@ -87,6 +85,26 @@ def gateway(
         record=logs.request_log(),
         serves_api=serves_api,
     )
+
+
+class _Pages:
+    """The pages behind links, put together when the first link is opened: no start waits for templates."""
+
+    def __init__(self, ledger: Ledger, service: str) -> None:
+        self._ledger = ledger
+        self._service = service
+        self._made: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3)."""
+        if self._made is None:
+            self._made = await asyncio.to_thread(self._make)  # two at once make two, and one of them is kept
+        await self._made(scope, receive, send)
+
+    def _make(self) -> App:
+        from indicia.links.pages import application
+
+        return application(self._ledger, service=self._service)
 
 
 def _meter(limits: Limits, shared: Database | None) -> Meter:

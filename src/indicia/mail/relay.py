@@ -10,14 +10,14 @@ import re
 import ssl
 from typing import TYPE_CHECKING, Final
 
-import aiosmtplib
-
 from indicia.mail.carrier import Carrier, DeliveryError, PermanentDeliveryError, TemporaryDeliveryError
 from indicia.mail.maildir import Maildir
 from indicia.settings.urls import RelayKind
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import aiosmtplib
 
     from indicia.mail.compose import Letter
     from indicia.settings.urls import Relay
@@ -64,6 +64,8 @@ class SmtpCarrier:
 
         Raises: `TemporaryDeliveryError` or `PermanentDeliveryError`.
         """
+        import aiosmtplib  # where mail goes to a server: most sandboxes have none
+
         try:
             async with asyncio.timeout(HANDOVER_WITHIN):
                 await self._hand_over(letter)
@@ -82,6 +84,8 @@ class SmtpCarrier:
         """There is nothing to let go of: no conversation outlives its letter."""
 
     async def _hand_over(self, letter: Letter) -> None:
+        import aiosmtplib
+
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -106,6 +110,8 @@ class SmtpCarrier:
 
 async def _leave(client: aiosmtplib.SMTP) -> None:
     """Say goodbye. How the server takes it changes nothing about the letter."""
+    import aiosmtplib
+
     try:
         await client.quit(timeout=COMMAND_WITHIN / 10)
     except (aiosmtplib.SMTPException, OSError):

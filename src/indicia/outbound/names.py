@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import dns.asyncresolver
 import dns.exception
-import dns.rdatatype
+
+if TYPE_CHECKING:
+    from dns.asyncresolver import Resolver
 
 _WITHIN: Final = 5.0
 _LOOPBACK: Final = ("127.0.0.1", "::1")  # RFC 6761 §6.3: never asked for
@@ -23,9 +24,11 @@ class NotResolvedError(Exception):
     """A name has no address, or nobody could say."""
 
 
-def machine_resolver() -> dns.asyncresolver.Resolver:
+def machine_resolver() -> Resolver:
     """Return what asks the resolvers in `/etc/resolv.conf`; whom it names may change, so ask each time."""
-    return dns.asyncresolver.Resolver()
+    import dns.asyncresolver as asking  # when a name is first looked up
+
+    return asking.Resolver()
 
 
 class Names:
@@ -36,7 +39,7 @@ class Names:
 
     def __init__(
         self,
-        resolver: Callable[[], dns.asyncresolver.Resolver] = machine_resolver,
+        resolver: Callable[[], Resolver] = machine_resolver,
         hosts: Path = Path("/etc/hosts"),
     ) -> None:
         self._resolver = resolver

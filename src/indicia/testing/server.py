@@ -16,7 +16,6 @@ from indicia import ready
 _WITHIN: Final = 30.0  # seconds until it has to be ready
 _LOOK: Final = 0.005
 _GRACE: Final = 10.0
-_FREE: Final = "127.0.0.1:0"
 # In memory where there is such a place: nothing of a test has to outlive the machine.
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the folder made in it is private
 
@@ -40,8 +39,7 @@ class Server:
     def start(self) -> None:
         """The sandbox answers. Raises: `ServerError`."""
         folder = Path(self._folder.name)
-        places = [f"--listen-{each}={_FREE}" for each in ("http", "admin", "dns")]
-        command = [sys.executable, "-m", "indicia", "sandbox", f"--data-dir={folder / 'data'}", *places]
+        command = [sys.executable, "-m", "indicia.app.quick_sandbox", str(folder / "data")]
         # What the environment says of Indicia is about another installation.
         environ = {name: value for name, value in os.environ.items() if not name.startswith("INDICIA_")}
         log = folder / "log"

@@ -1,0 +1,20 @@
+"""What a sandbox has otherwise than the service it is one of (contract)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Fast first checks, no limits, private addresses allowed, and one account for every access key that nobody
+# knows.
+DEFAULTS: Final = {
+    "check_min": "1s",
+    "limits": "off",
+    "private_addresses": "allow",
+    "root_account": "000000000000",
+}
+# With a command nobody needs to know the ports, and two sandboxes at once are normal.
+FREE_PORTS: Final = {
+    "listen_http": "127.0.0.1:0",
+    "listen_admin": "127.0.0.1:0",
+    "listen_dns": "127.0.0.1:0",
+}
