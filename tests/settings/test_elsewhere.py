@@ -33,7 +33,7 @@ def test_a_region_that_is_served_elsewhere(tmp_path: Path) -> None:
     assert settings.elsewhere == (
         Elsewhere("eu-west-1", "https://ses.example.net", "AKIATESTTESTTESTTEST", "very-secret-indeed"),
     )
-    shown = next(each for each in settings.shown if each.name == "INDICIA_REPLICATION")
+    shown = next(each for each in settings.shown if each.name == "replication")
     assert shown.value == "eu-west-1=https://ses.example.net"
     assert "very-secret" not in repr(settings)
 

@@ -92,7 +92,11 @@ def test_paths_in_toml_are_relative_to_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("zone_rat = 1", "zone_rat in {path}: there is no such setting; did you mean INDICIA_ZONE_RATE?"),
+        ("zone_rat = 1", "zone_rat in {path}: there is no such setting; did you mean zone_rate?"),
+        (
+            'INDICIA_DATA_DIR = "x"',
+            "INDICIA_DATA_DIR in {path}: there is no such setting; did you mean data_dir?",
+        ),
         ("[listen]\nfoo = 1", "listen.foo in {path}: there is no such setting"),
         (
             "zone_rate = 1.5",

@@ -65,7 +65,10 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
         name = variable.removeprefix(PREFIX).lower()
         setting, is_file = _find(name)
         if setting is None or variable != variable.upper():
-            raise SettingsError(variable, f"there is no such setting{_suggestion(name)}")
+            near = _nearest(name)
+            raise SettingsError(
+                variable, f"there is no such setting{_meant(near.variable if near else None)}"
+            )
         if setting.toml_only:
             raise SettingsError(variable, f"is set in the TOML file only, in [{name.partition('_')[0]}]")
         _add(layer, setting, text, variable, "environment", is_file=is_file)
@@ -78,7 +81,9 @@ def from_flags(flags: Mapping[str, str]) -> Layer:
     for name, text in flags.items():
         setting, is_file = _find(name)
         if setting is None or setting.toml_only:
-            raise SettingsError(f"--{name.replace('_', '-')}", f"there is no such setting{_suggestion(name)}")
+            near = _nearest(name)
+            flag = f"--{name.replace('_', '-')}"
+            raise SettingsError(flag, f"there is no such setting{_meant(near.flag if near else None)}")
         _add(layer, setting, text, f"--{name.replace('_', '-')}", "flag", is_file=is_file)
     return layer
 
@@ -98,7 +103,8 @@ def from_toml(path: Path) -> Layer:
         name = "_".join(keys).lower()
         setting, is_file = _find("limits" if name == "limits_profile" else name)
         if setting is None:
-            raise SettingsError(spelling, f"there is no such setting{_suggestion(name)}")
+            near = _nearest(name.removeprefix(PREFIX.lower()))
+            raise SettingsError(spelling, f"there is no such setting{_meant(near.name if near else None)}")
         text = _text(value, spelling)
         if (setting.path or is_file) and text:
             text = str(path.parent / Path(text).expanduser())
@@ -155,9 +161,13 @@ def _find(name: str) -> tuple[Setting[Any] | None, bool]:
     return (setting, True) if setting is not None and setting.has_file_form else (None, False)
 
 
-def _suggestion(name: str) -> str:
+def _nearest(name: str) -> Setting[Any] | None:
     near = difflib.get_close_matches(name, BY_NAME, n=1)
-    return f"; did you mean {BY_NAME[near[0]].variable}?" if near else ""
+    return BY_NAME[near[0]] if near else None
+
+
+def _meant(spelling: str | None) -> str:
+    return f"; did you mean {spelling}?" if spelling else ""
 
 
 def _add(

@@ -48,8 +48,8 @@ class Setting(Generic[T]):
 
     @property
     def variable(self) -> str:
-        """The name in the environment, which is also the name in messages and documents."""
-        return f"INDICIA_{self.name.upper()}"
+        """The name in messages and documents: that in the environment, or the key in TOML if that is all."""
+        return self.name.replace("_", ".", 1) if self.toml_only else f"INDICIA_{self.name.upper()}"
 
     @property
     def flag(self) -> str:
