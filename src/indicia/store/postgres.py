@@ -195,9 +195,38 @@ def connect(url: str) -> Connection:
     return connection
 
 
+# What libpq says when there is no connection, and what we do: its own text quotes the URL, which may hold a
+# password.
+_REASONS: tuple[tuple[str, str], ...] = (
+    ("connection refused", "connection refused"),
+    ("no such file", "there is no such socket"),
+    ("could not translate host name", "its host is not known"),
+    ("failed to resolve host", "its host is not known"),
+    ("timeout expired", "no answer in time"),
+    ("is starting up", "it is starting up"),
+    ("is shutting down", "it is shutting down"),
+    ("too many clients", "it has no connection left"),
+    ("remaining connection slots", "it has no connection left"),
+    ("password authentication failed", "it refuses the user or the password"),
+    ("no password supplied", "it wants a password"),
+    ("no pg_hba.conf entry", "it lets nobody in from here as this user"),
+    ('role "', "it has no such user"),
+    ('database "', "it has no such database"),
+    ("unreachable", "the network does not reach it"),
+    ("no route to host", "the network does not reach it"),
+    ("ssl", "TLS was not agreed on"),
+    ("closed the connection", "it closed the connection"),
+)
+
+
 def _unavailable(error: psycopg.Error) -> Fault:
-    said = error.diag.message_primary or type(error).__name__
+    said = error.diag.message_primary or _reason(str(error)) or type(error).__name__
     return Fault(FaultKind.UNAVAILABLE, f"The database does not answer: {said}.")
+
+
+def _reason(text: str) -> str | None:
+    text = text.lower()
+    return next((reason for sign, reason in _REASONS if sign in text), None)
 
 
 def _closed() -> Fault:
