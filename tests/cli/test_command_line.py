@@ -7,12 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from cyclopts import App
 from invocation import Run
 
 from indicia.cli import COMMANDS, application
+from indicia.cli.records import Form
+from indicia.domain.record_forms import FORMS
 
 # Every command, and what its help has to name: where it finds its settings, or the service that it speaks to.
 SETTINGS, SERVICE = "--config", "--endpoint-url"
@@ -117,6 +121,17 @@ def test_the_list_above_is_complete() -> None:
         (("doctor",), 2, "there is no installation in "),
         (("doctor", "example.com", "--endpoint-url", "http://127.0.0.1:1"), 2, "nothing answers at "),
         (("records", "x.example", "--endpoint-url", "ftp://x"), 2, "the endpoint ftp://x is not http://"),
+        (
+            ("records", "x.example", "--endpoint-url", "http://x:port"),
+            2,
+            "the endpoint http://x:port is not ",
+        ),
+        (
+            ("records", "x.example", "--endpoint-url", "http://x:99999"),
+            2,
+            "the endpoint http://x:99999 is not ",
+        ),
+        (("records", "x.example", "--endpoint-url", "http://[x"), 2, "the endpoint http://[x is not http://"),
         (("records", "x.example", "--profile", "nobody"), 2, "there is no profile nobody in the AWS shared"),
         (("sandbox", "reset", "--endpoint-url", "http://127.0.0.1:1"), 2, "nothing answers at "),
         (("key", "create", "--account", "1"), 2, '--account: "1" is not an account number of 12 digits'),
@@ -124,7 +139,18 @@ def test_the_list_above_is_complete() -> None:
         (("key", "create"), 2, "there is no operator's account yet: name one with --account"),
         (("key", "create", "--account", "123456789012"), 1, "there is no account 123456789012: make it with"),
         (("key", "revoke"), 2, 'Command "key revoke" parameter key-id requires an argument.'),
-        (("key", "revoke", "AKIA"), 1, 'there is no access key "AKIA": see `indicia key list`'),
+        (("key", "revoke", "AKIA"), 1, "there is no installation in "),
+        (("key", "list", "--data-dir", "nowhere"), 1, "there is no installation in "),
+        (("account", "approve", "123456789012"), 1, "there is no installation in "),
+        (("demotions", "status"), 1, "there is no installation in "),
+        (("master-key", "rotate"), 1, "there is no installation in "),
+        (("serve", "api"), 2, '"api" is more than the command takes: see `indicia serve --help`'),
+        (("doctor", ""), 2, "the identity is empty: name a domain or an address"),
+        (("records", ""), 2, "the identity is empty: name a domain or an address"),
+        (("records", "\udcff"), 2, "an argument is not UTF-8"),
+        (("records", "x.example", "--format", "xml"), 2, 'Invalid value "xml" for --format.'),
+        (("sandbox", "publish", "x.example", "--only", "spf"), 2, 'Invalid value "spf" for --only.'),
+        (("sandbox", "clock", "advance", "1y"), 2, '"1y" is not a duration such as 10s, 15m, 72h or 5d'),
         (("account", "create", "12"), 2, '"12" is not an account number of 12 digits'),
         (("account", "create", "--contact", "x"), 2, '"x" is not a mail address'),
         (
@@ -132,9 +158,13 @@ def test_the_list_above_is_complete() -> None:
             2,
             "--database-url: is neither sqlite:///PATH nor postgresql",
         ),
-        (("migrate", "--database-url", "postgresql://127.0.0.1:1/x"), 1, ""),
+        (
+            ("migrate", "--database-url", "postgresql://127.0.0.1:1/x"),
+            1,
+            "The database does not answer: connection refused: mend that, or name another one with INDICIA_",
+        ),
         (("migrate", "--check"), 1, "There is no schema yet: `indicia migrate` makes it."),
-        (("account", "list", "--data-dir", "/dev/null/x"), 1, "the data dir /dev/null/x cannot be used: "),
+        (("account", "create", "--data-dir", "/dev/null/x"), 1, "the data dir /dev/null/x cannot be used: "),
         (("account", "list", "--database-url", "sqlite:////dev/null/x"), 1, ""),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -149,6 +179,36 @@ def test_a_mistake_is_one_line_and_never_status_0(
     assert done.out == ""
     assert done.err.startswith(f"indicia: {sentence}")
     assert done.err.count("\n") == 1
+
+
+def test_a_command_that_makes_nothing_leaves_nothing(indicia: Run, tmp_path: Path) -> None:
+    """In a folder without an installation, none is made by asking for what is in it."""
+    for arguments in (
+        ("key", "list"),
+        ("account", "list"),
+        ("demotions", "status"),
+        ("master-key", "rotate"),
+    ):
+        assert indicia(*arguments).status == 1
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_certificates_that_cannot_be_read_are_named(indicia: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_CA_BUNDLE with no certificates behind it is a mistake of whoever set it."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/dev/null/bundle.pem")
+
+    done = indicia("records", "x.example", "--endpoint-url", "https://127.0.0.1:1")
+
+    assert (done.status, done.err) == (
+        2,
+        "indicia: AWS_CA_BUNDLE: /dev/null/bundle.pem holds no certificates that can be read\n",
+    )
+
+
+def test_every_form_of_records_can_be_asked_for() -> None:
+    """The command offers the forms that the service has."""
+    assert {*get_args(Form)} == {"table", "json", *FORMS}
 
 
 def loaded_by(*arguments: str) -> set[str]:
@@ -180,6 +240,19 @@ def test_the_module_is_the_command() -> None:
 
     assert shown.stdout == f"{version('indicia')}\n"
     assert wrong.returncode == 2
+
+
+@pytest.mark.parametrize("arguments", ["config show", "--help"])
+def test_output_that_cannot_be_written_is_told(arguments: str) -> None:
+    """A full disk under standard output is one line, and no success."""
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m indicia {arguments} > /dev/full"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (1, "indicia: this cannot be written: No space left on device\n")
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

@@ -212,6 +212,8 @@ def test_a_decision_about_nobody_is_refused(
     indicia: Run, words: tuple[str, ...], status: int, complaint: str
 ) -> None:
     """A malformed number, an account that does not exist, a region that is not served."""
+    indicia("account", "create", "123456789012")
+
     done = indicia("account", *words)
 
     assert (done.status, done.out) == (status, "")

@@ -278,7 +278,8 @@ async def _run(command: Sequence[str], environ: Mapping[str, str], signals: _Sig
     try:
         process = await asyncio.create_subprocess_exec(*command, env={**inherited, **environ})
     except OSError as error:
-        sys.stderr.write(f"indicia: {command[0]} cannot be run: {error.strerror}\n")
+        what = f"{command[0]} is no command of `indicia sandbox`, and cannot be run in one: {error.strerror}"
+        sys.stderr.write(f"indicia: {what}\n")
         return 127 if isinstance(error, FileNotFoundError) else 126
     signals.process = process
     if signals.ended.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,10 @@ from indicia.cli.errors import FAILED, INTERRUPTED, USAGE, CommandError, one_lin
 
 if TYPE_CHECKING:
     from cyclopts import App
+
+    from indicia.domain.faults import Fault
+
+_DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 # Name, where it is, and the line that `indicia --help` has for it.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -65,11 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A mistake of the user's is one line on standard error; only a mistake of ours is a traceback.
     """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    if any(map(_is_undecodable, tokens)):
+        return _fail("an argument is not UTF-8", USAGE)
     if tokens == ["--version"]:
         print(version())
         return 0
     try:
-        return _run(tokens)
+        status = _run(tokens)
+        sys.stdout.flush()  # not at the exit, where nobody could be told of trouble
     except CommandError as error:
         return _fail(one_line(error), error.status)
     except KeyboardInterrupt:
@@ -78,21 +86,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; there is nobody to tell. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:
+        if error.errno not in _DISK_TROUBLE:
+            raise
+        return _fail(f"this cannot be written: {error.strerror}", FAILED)
+    return status
 
 
 def _run(tokens: list[str]) -> int:
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnusedCliTokensError
 
     from indicia.domain.faults import Fault
     from indicia.settings import SettingsError
 
     try:
         status = application()(tokens)
+    except UnusedCliTokensError as error:
+        command, too_many = " ".join(error.command_chain or ()), " ".join(error.unused_tokens or ())
+        raise CommandError(
+            f'"{too_many}" is more than the command takes: see `indicia {command} --help`', status=USAGE
+        ) from error
     except (CycloptsError, SettingsError) as error:
         raise CommandError(one_line(error), status=USAGE) from error
     except Fault as fault:
-        raise CommandError(fault.message) from fault
+        raise CommandError(_with_what_to_do(fault)) from fault
     return status if isinstance(status, int) else 0
+
+
+def _with_what_to_do(fault: Fault) -> str:
+    """Return the sentence of a fault. Who reads at a terminal that the database is away can do something."""
+    from indicia.domain.faults import FaultKind
+
+    if fault.kind is not FaultKind.UNAVAILABLE:
+        return fault.message
+    return f"{fault.message.removesuffix('.')}: mend that, or name another one with INDICIA_DATABASE_URL"
+
+
+def _is_undecodable(token: str) -> bool:
+    """Say whether the bytes of an argument are no text (they come as lone surrogates then)."""
+    return any("\ud800" <= character <= "\udfff" for character in token)
 
 
 def _fail(sentence: str, status: int) -> int:

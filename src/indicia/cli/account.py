@@ -44,7 +44,7 @@ def create(
     except ValueError as refused:
         raise CommandError(str(refused), status=USAGE) from refused
     tree = settings_of(config, place)
-    with opened_database(tree) as database:
+    with opened_database(tree, may_be_first=True) as database:
         made = database.write(lambda s: ensure_account(s, tree, number, real_now(), contact=address))
     if not made:
         raise CommandError(f"there is an account {number} already")

@@ -13,10 +13,11 @@ import os
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from cyclopts import Group, Parameter
 
@@ -81,7 +82,7 @@ class Service:
         """Return the headers of an AWS Signature Version 4 over host, date and body."""
         return signed_headers(
             method,
-            urlsplit(self.url).netloc,
+            _parts(self.url).netloc,
             path,
             query,
             body,
@@ -93,17 +94,7 @@ class Service:
 
 def send(url: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
     """Return status and body of one HTTP request. Raises `CommandError` when nothing answers."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CommandError(f"the endpoint {url} is not http://host:port or https://host:port", status=USAGE)
-    if parts.scheme == "https":
-        bundle = os.environ.get("AWS_CA_BUNDLE")
-        context = ssl.create_default_context(cafile=bundle)
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            parts.hostname, parts.port, timeout=_WITHIN, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_WITHIN)
+    connection = _connection(url)
     try:
         connection.request(method, target, body=body or None, headers=dict(headers))
         response = connection.getresponse()
@@ -121,6 +112,38 @@ def send(url: str, method: str, target: str, headers: Mapping[str, str], body: b
         ) from error
     finally:
         connection.close()
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    """Return a connection that is not made yet. Raises `CommandError`."""
+    parts = _parts(url)
+    host = parts.hostname or ""
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(host, parts.port, timeout=_WITHIN)
+    bundle = os.environ.get("AWS_CA_BUNDLE")
+    try:
+        context = ssl.create_default_context(cafile=bundle)
+    except OSError as error:  # as ssl.SSLError is
+        raise CommandError(
+            f"AWS_CA_BUNDLE: {bundle} holds no certificates that can be read", status=USAGE
+        ) from error
+    return http.client.HTTPSConnection(host, parts.port, timeout=_WITHIN, context=context)
+
+
+def _parts(url: str) -> SplitResult:
+    """Return the parts of an endpoint. Raises `CommandError` when it is none."""
+    with suppress(ValueError):  # a port that is none, brackets around no address
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    raise CommandError(f"the endpoint {url} is not http://host:port or https://host:port", status=USAGE)
+
+
+def identity_path(identity: str, what: str) -> str:
+    """Return the path of a call about an identity. Raises `CommandError` where none is named."""
+    if not identity:
+        raise CommandError("the identity is empty: name a domain or an address", status=USAGE)
+    return f"/indicia/v1/identities/{quote(identity, safe='')}/{what}"
 
 
 def answered(status: int, body: bytes) -> Any:
@@ -173,7 +196,7 @@ def find(where: Where) -> Service:
 
 def steer(service: Service, method: str, place: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the answer of one of the unsigned calls that steer a sandbox. Raises `CommandError`."""
-    headers = {"host": urlsplit(service.url).netloc, "content-type": "application/json"}
+    headers = {"host": _parts(service.url).netloc, "content-type": "application/json"}
     encoded = json.dumps(body or {}).encode()
     status, answer = send(service.url, method, _SANDBOX_PLACE + place, headers, encoded)
     if status == 404:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import quote
 
 from cyclopts import Parameter
 
@@ -50,8 +49,9 @@ def doctor(
     """
     if identity is None:
         return _installation(config, where, json=json)
+    path = api.identity_path(identity, "diagnosis")
     service = api.find(where)
-    status, body = service.call("GET", f"/indicia/v1/identities/{quote(identity, safe='')}/diagnosis")
+    status, body = service.call("GET", path)
     try:
         diagnosis = api.answered(status, body)
     except CommandError as error:

@@ -45,7 +45,7 @@ def create(
     if user is not None and not _USER.match(user):
         raise CommandError(f"--user: {quoted(user)} is not 1 to 64 letters, digits and +=,.@_-", status=USAGE)
     number, document = _account(account), _policy(policy)
-    with opened(settings_of(config, place)) as (database, ring):
+    with opened(settings_of(config, place), may_be_first=True) as (database, ring):
 
         def work(s: Session) -> AccessKey:
             key = new_access_key(_known_account(s, number))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
 
@@ -12,13 +11,18 @@ from indicia.cli import api
 from indicia.cli.options import Json
 from indicia.cli.output import print_columns, print_json
 
+Form: TypeAlias = Literal["table", "json", "zone", "terraform", "cloudflare", "octodns"]
+
 
 def records(
     identity: Annotated[str, Parameter(help="A domain or an address.")],
     /,
     *,
     form: Annotated[
-        str, Parameter(name="--format", help="table, json, zone, terraform, cloudflare or octodns.")
+        Form,
+        Parameter(
+            name="--format", help="table, json, zone, terraform, cloudflare or octodns.", show_choices=False
+        ),
     ] = "table",
     json: Json = False,
     where: api.WhereFlags = api.HERE,
@@ -27,8 +31,8 @@ def records(
 
     In the forms that tools read, what is in the way goes to standard error.
     """
+    path = api.identity_path(identity, "records")
     service = api.find(where)
-    path = f"/indicia/v1/identities/{quote(identity, safe='')}/records"
     if json or form == "json":
         print_json(service.json("GET", path))
     elif form == "table":

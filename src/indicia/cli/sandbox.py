@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -18,23 +18,14 @@ from indicia.cli.options import DEFAULT_CONFIG_FILE, NO_SETTING, Config, Json, S
 from indicia.cli.output import print_json
 from indicia.cli.serve import starting
 from indicia.settings import Settings, load
+from indicia.settings.sandbox import DEFAULTS, FREE_PORTS
+from indicia.settings.words import parse_span
 
 if TYPE_CHECKING:
     from indicia.domain.findings import Finding
     from indicia.sandbox.breaking import Step
 
 app = App(name="sandbox", help="Run a service with a playground DNS, or talk to a running one.")
-
-# What a sandbox has otherwise: fast first checks, no limits, private addresses allowed, and one account for
-# every access key that nobody knows (contract).
-DEFAULTS = {
-    "check_min": "1s",
-    "limits": "off",
-    "private_addresses": "allow",
-    "root_account": "000000000000",
-}
-# With a command nobody needs to know the ports, and two sandboxes at once are normal.
-FREE_PORTS = {"listen_http": "127.0.0.1:0", "listen_admin": "127.0.0.1:0", "listen_dns": "127.0.0.1:0"}
 
 
 @app.default
@@ -90,7 +81,10 @@ def publish(
     domain: Annotated[str, Parameter(help="The identity whose records to publish.")],
     /,
     *,
-    only: Annotated[str | None, Parameter(help="Only this facet: dkim, ownership, mail_from, dmarc.")] = None,
+    only: Annotated[
+        Literal["dkim", "ownership", "mail_from", "dmarc"] | None,
+        Parameter(help="Only this facet: dkim, ownership, mail_from, dmarc.", show_choices=False),
+    ] = None,
     break_: Annotated[
         str | None, Parameter(name="--break", help="Publish them so that some have this finding.")
     ] = None,
@@ -211,6 +205,10 @@ def advance(
     where: api.WhereFlags = api.HERE,
 ) -> None:
     """Move the clock forward, and wait until everything that became due has been looked at."""
+    try:
+        parse_span(span)
+    except ValueError as refused:
+        raise CommandError(str(refused), status=USAGE) from refused
     answer = api.steer(api.find(where), "POST", "clock", {"advance": span})
     print_json(answer) if json else print(answer["now"])
 
