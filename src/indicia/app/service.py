@@ -14,6 +14,7 @@ import structlog
 
 from indicia import __version__
 from indicia.app import outside
+from indicia.app.connecting import Connecting
 from indicia.app.siblings import Siblings
 from indicia.app.verifying import Verifying
 from indicia.clock import Clock, real_now
@@ -190,16 +191,17 @@ class Service:
 
         What cannot be used is told in the log, and what was in use stays.
         """
-        try:
-            if self._server is not None:
+        if self._server is not None and self.settings.tls is not None:
+            try:
                 self._server.reload_certificate()
-        except OSError as error:
-            log.error("certificate.not_reloaded", reason=_reason(error))  # noqa: TRY400 - it says all
+                log.info("certificate.reloaded")
+            except OSError as error:
+                log.error("certificate.not_reloaded", reason=_reason(error))  # noqa: TRY400 - it says all
         try:
             self.installation.keyring.reload()
+            log.info("keyring.reloaded")
         except KeyringError as error:
             log.error("keyring.not_reloaded", reason=str(error))  # noqa: TRY400 - it says all
-        log.info("reloaded")
 
     # ---- the parts
 
@@ -326,6 +328,7 @@ class Service:
             self._rules,
             zone_rate=None if playing else rate,
             kept=0.0 if playing else _FORECAST_KEPT,
+            connects=Connecting(self.settings, eyes),
         )
 
     async def _start_admin(self) -> tuple[str, ...]:
