@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from nameserver import NameServer
 from postgres import PostgresServer
 from serving import FREE, Running, client, run, serve, until
@@ -83,6 +86,43 @@ def test_processes_with_different_roles_work_together(tmp_path: Path, url: str, 
             until(lambda: successor.metric("indicia_checks_total") >= 1, "a check by the successor", 30)
             assert successor.stop() == 0
         assert api.stop() == key_zone.stop() == 0
+
+
+def test_processes_keep_the_rates_of_accounts_together(tmp_path: Path, url: str) -> None:
+    """Two that answer for one account admit what one would: ten at once, and one a second from then on."""
+    settings = {
+        "INDICIA_DATABASE_URL": url,
+        "INDICIA_MASTER_KEY_FILE": str(tmp_path / "master.key"),
+        "INDICIA_LIMITS": "ses",
+    }
+    for command in (("migrate",), ("master-key", "create")):
+        assert run(*command, cwd=tmp_path, **settings | FREE).returncode == 0
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        serve(folders[0], "--roles", "api", **settings) as one,
+        serve(folders[1], "--roles", "api", **settings) as two,
+    ):
+        key = _operators_key(one, two)
+        clients = [client("sesv2", house.ready.url, key) for house in (one, two)]
+        began = time.monotonic()
+        answers = [_throttled(clients[number % 2]) for number in range(40)]
+        seconds = time.monotonic() - began
+
+        admitted = answers.count("")
+        assert answers[:10] == [""] * 10
+        assert 10 <= admitted <= 10 + seconds + 1
+        assert answers.count("TooManyRequestsException") == len(answers) - admitted
+
+
+def _throttled(sesv2: Any) -> str:
+    """Return the code with which one call is refused, empty where it is answered."""
+    try:
+        sesv2.get_account()
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return ""
 
 
 def _operators_key(*houses: Running) -> AccessKey:
