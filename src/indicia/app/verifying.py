@@ -14,18 +14,16 @@ from typing import Any, Final
 import structlog
 
 from indicia.app import abroad, telling
-from indicia.clock import Clock, real_now
+from indicia.app.housekeeping import keep_house
+from indicia.clock import Clock
 from indicia.domain.check import Conclusion, Rules
 from indicia.domain.identity import TokenSet
-from indicia.domain.time import DAY, HOUR, Instant, Span
 from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import carrier_for
 from indicia.operations import token_sets
 from indicia.operations.replicating import Replicator
-from indicia.store import checks, events, mailings, outbox, webhooks
-from indicia.store.ids import first_at
-from indicia.store.session import Session
+from indicia.store import checks
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool
 from indicia.verifier.advisor import Advisor
@@ -45,11 +43,6 @@ _KEY_LOOK: Final = 0.02
 _LOOKS_FURTHER: Final = 10
 # How long stopping waits for checks and for letters that are being handed over. Neither is lost.
 _GRACE: Final = 2.0
-# How long the store remembers letters that are delivered, and that a mailbox was written to ("this was not
-# me" works that long).
-_LETTERS_KEPT: Final[Span] = 30 * DAY
-_MAILINGS_KEPT: Final[Span] = 90 * DAY
-_EVENTS_KEPT: Final[Span] = 90 * DAY
 
 
 class Verifying:
@@ -162,7 +155,7 @@ class Verifying:
         self._begin("deliverer", self.deliverer.run())
         self._begin("webhooks", self.webhooks.run())
         self._begin("keeper", self.keeper.run())
-        self._begin("housekeeping", self._keep_house())
+        self._begin("housekeeping", keep_house(self._database, self._clock))
 
     async def stop(self) -> None:
         """Nothing is begun any more; what was begun is finished, or left to be done after a restart."""
@@ -225,23 +218,6 @@ class Verifying:
             if loop.time() > give_up:
                 return None
             await asyncio.sleep(_KEY_LOOK)
-
-    async def _keep_house(self) -> None:
-        """Remove once an hour what the store need not remember any more."""
-        while True:
-            now = self._clock.now()
-            try:
-                await self._database.writing(partial(outbox.prune, before=now - _LETTERS_KEPT))
-                await self._database.writing(partial(mailings.prune, before=now - _MAILINGS_KEPT))
-                await self._database.writing(partial(_forget_events, before=real_now() - _EVENTS_KEPT))
-            except Exception as error:  # noqa: BLE001 - there is time to do it in an hour
-                log.warning("housekeeping.put_off", error=type(error).__name__)
-            await asyncio.sleep(HOUR / 1000)
-
-
-def _forget_events(s: Session, before: Instant) -> None:
-    webhooks.prune(s, first_at(before))
-    events.prune(s, before)
 
 
 def _locked(path: Path) -> int:

@@ -18,7 +18,16 @@ _SPEND = Prepared(
     .where(_b.key == sa.bindparam("of_key"))
     .values(parts=sa.bindparam("parts"), at=sa.bindparam("at"))
 )
-_PRUNE = Prepared(sa.delete(tables.rate_budget).where(_b.at < sa.bindparam("before")))
+_PRUNE = Prepared(
+    sa.delete(tables.rate_budget).where(
+        _b.key.in_(
+            sa.select(_b.key)
+            .where(_b.at < sa.bindparam("before"))
+            .order_by(_b.key)
+            .limit(sa.bindparam("limit"))
+        )
+    )
+)
 
 
 def lease(s: Session, key: str, allowance: Allowance, now: int, wanted: int) -> int:
@@ -31,6 +40,6 @@ def lease(s: Session, key: str, allowance: Allowance, now: int, wanted: int) -> 
     return granted
 
 
-def prune(s: Session, before: int) -> int:
-    """Forget budgets that nobody has drawn on since; who comes again finds a full one."""
-    return s.run(_PRUNE, before=before)
+def prune(s: Session, before: int, limit: int) -> int:
+    """Forget budgets that nobody has drawn on since, as many as the limit; who comes again has a full one."""
+    return s.run(_PRUNE, before=before, limit=limit)

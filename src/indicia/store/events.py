@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from indicia.domain.events import IDENTITY, What
 from indicia.domain.time import Instant
 from indicia.store import tables
-from indicia.store.ids import first_at, new_id
+from indicia.store.ids import new_id
 from indicia.store.prepared import POSTGRESQL, Prepared
 from indicia.store.session import Session
 
 _e = tables.event.c
+DELETED = f"{IDENTITY}.{What.DELETED.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,21 @@ _DEMOTED = Prepared(
         _e.demotes == sa.literal_column("1"), _e.at > sa.bindparam("after")
     )
 )
-_PRUNE = Prepared(sa.delete(tables.event).where(_e.id < sa.bindparam("before")))
+_OLD = sa.select(_e.id).where(_e.id < sa.bindparam("before")).order_by(_e.id).limit(sa.bindparam("limit"))
+# Few wait at all, and have an index of their own.
+_PRUNE_WAITING = Prepared(
+    sa.delete(tables.webhook_delivery).where(
+        tables.webhook_delivery.c.due_at.is_not(None), tables.webhook_delivery.c.event_id.in_(_OLD)
+    )
+)
+_PRUNE_TRAILS = Prepared(
+    sa.delete(tables.evidence).where(
+        tables.evidence.c.identity_id.in_(
+            sa.select(_e.identity_id).where(_e.id.in_(_OLD), _e.type == sa.literal_column(f"'{DELETED}'"))
+        )
+    )
+)
+_PRUNE = Prepared(sa.delete(tables.event).where(_e.id.in_(_OLD)))
 
 
 def new_ids(s: Session, identity_ids: Sequence[int]) -> list[int]:
@@ -148,6 +164,12 @@ def demoted_after(s: Session, instant: Instant) -> int:
     return 0 if row is None else int(row[0])
 
 
-def prune(s: Session, before: Instant) -> int:
-    """Forget the events that were written before this instant of real time."""
-    return s.run(_PRUNE, before=first_at(before))
+def prune(s: Session, before: int, limit: int) -> int:
+    """Forget events with lesser ids, as many as the limit, and return how many.
+
+    With an event goes what still waits to be delivered of it, and with that of a deletion the verdicts on the
+    identity that was deleted.
+    """
+    s.run(_PRUNE_WAITING, before=before, limit=limit)
+    s.run(_PRUNE_TRAILS, before=before, limit=limit)
+    return s.run(_PRUNE, before=before, limit=limit)

@@ -66,7 +66,6 @@ _OPEN = (
 )
 _USE = Prepared(sa.update(tables.verification_link).where(*_OPEN).values(used_at=sa.bindparam("now")))
 _END = Prepared(sa.update(tables.verification_link).where(*_OPEN).values(expires_at=sa.bindparam("now")))
-_PRUNE = Prepared(sa.delete(tables.verification_link).where(_l.expires_at < sa.bindparam("before")))
 
 
 def create(
@@ -118,8 +117,3 @@ def use(s: Session, token_hash: bytes, now: Instant) -> bool:
 def end(s: Session, token_hash: bytes, now: Instant) -> bool:
     """Let the link expire now, if it could still be used, and return whether it could."""
     return s.run(_END, of_hash=token_hash, now=now) == 1
-
-
-def prune(s: Session, before: Instant) -> int:
-    """Forget links that expired before the instant. They are unknown from then on."""
-    return s.run(_PRUNE, before=before)

@@ -43,7 +43,16 @@ def _counted(column: str) -> sa.ScalarSelect[int]:
 
 _COUNT = Prepared(sa.select(_counted("mailbox"), _counted("domain"), _counted("account")))
 _MAILBOX = Prepared(sa.select(_m.mailbox).where(_m.token_hash == sa.bindparam("token_hash")).limit(1))
-_PRUNE = Prepared(sa.delete(tables.mail_sent).where(_m.at < sa.bindparam("before")))
+_OLD = sa.select(_m.id).where(_m.at < sa.bindparam("before")).order_by(_m.at, _m.id)
+_PRUNE_LINKS = Prepared(
+    sa.delete(tables.verification_link).where(
+        tables.verification_link.c.token_hash.in_(
+            sa.select(_m.token_hash).where(_m.id.in_(_OLD.limit(sa.bindparam("limit"))))
+        ),
+        tables.verification_link.c.expires_at < sa.bindparam("now"),
+    )
+)
+_PRUNE = Prepared(sa.delete(tables.mail_sent).where(_m.id.in_(_OLD.limit(sa.bindparam("limit")))))
 _STOP = insert_or_nothing(tables.mail_stop)
 _STOPPED = Prepared(
     sa.select(tables.mail_stop.c.at).where(tables.mail_stop.c.mailbox == sa.bindparam("mailbox"))
@@ -72,9 +81,13 @@ def counts(s: Session, *, mailbox: str, domain: str, account: str, since: Instan
     return Counts(*row)
 
 
-def prune(s: Session, before: Instant) -> int:
-    """Forget mails noted before the instant and return how many those were."""
-    return s.run(_PRUNE, before=before)
+def prune(s: Session, before: Instant, now: Instant, limit: int) -> int:
+    """Forget mails noted before an instant, as many as the limit, and return how many those were.
+
+    The links in them go too, where they have expired. They are unknown from then on.
+    """
+    s.run(_PRUNE_LINKS, before=before, now=now, limit=limit)
+    return s.run(_PRUNE, before=before, limit=limit)
 
 
 def stop(s: Session, mailbox: str, at: Instant) -> None:

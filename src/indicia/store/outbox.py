@@ -88,7 +88,16 @@ _OLDEST = Prepared(sa.select(sa.func.min(_o.created_at)).where(_o.due_at.is_not(
 _VOID = Prepared(
     sa.update(tables.outbox).where(_o.lease_owner.is_not(None)).values(lease_owner=None, lease_until=None)
 )
-_PRUNE = Prepared(sa.delete(tables.outbox).where(_o.due_at.is_(None), _o.created_at < sa.bindparam("before")))
+_PRUNE = Prepared(
+    sa.delete(tables.outbox).where(
+        _o.id.in_(
+            sa.select(_o.id)
+            .where(_o.id < sa.bindparam("before"), _o.due_at.is_(None))
+            .order_by(_o.id)
+            .limit(sa.bindparam("limit"))
+        )
+    )
+)
 
 
 def add(s: Session, *, kind: str, subject_key: str, payload: bytes, now: Instant) -> int:
@@ -158,6 +167,6 @@ def void_leases(s: Session) -> int:
     return s.run(_VOID)
 
 
-def prune(s: Session, before: Instant) -> int:
-    """Forget what was queued before the instant and is delivered or given up."""
-    return s.run(_PRUNE, before=before)
+def prune(s: Session, before: int, limit: int) -> int:
+    """Forget parcels with lesser ids that wait no more, as many as the limit, and return how many."""
+    return s.run(_PRUNE, before=before, limit=limit)

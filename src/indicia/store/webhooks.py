@@ -340,7 +340,16 @@ _VOID = Prepared(
 _WAITING = Prepared(
     sa.select(sa.func.count()).select_from(tables.webhook_delivery).where(_d.due_at.is_not(None))
 )
-_PRUNE = Prepared(sa.delete(tables.webhook_delivery).where(_d.event_id < sa.bindparam("before")))
+_PRUNE = Prepared(
+    sa.delete(tables.webhook_delivery).where(
+        _d.id.in_(
+            sa.select(_d.id)
+            .where(_d.id < sa.bindparam("before"))
+            .order_by(_d.id)
+            .limit(sa.bindparam("limit"))
+        )
+    )
+)
 
 
 def ready(s: Session, now: Instant) -> list[Webhook]:
@@ -428,6 +437,6 @@ def void_leases(s: Session) -> int:
     return s.run(_VOID)
 
 
-def prune(s: Session, before_event: int) -> int:
-    """Forget the deliveries of events with lesser ids."""
-    return s.run(_PRUNE, before=before_event)
+def prune(s: Session, before: int, limit: int) -> int:
+    """Forget deliveries with lesser ids, as many as the limit, whatever became of them; return how many."""
+    return s.run(_PRUNE, before=before, limit=limit)

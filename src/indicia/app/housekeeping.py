@@ -1,0 +1,90 @@
+"""Forgetting what the store need not remember any more, once an hour, a few rows at a time.
+
+Every batch is a transaction of its own with a pause after it, so that nobody waits for a thousand rows to go.
+Several processes may do it at once: what one has removed the other does not find. What is never forgotten is
+in `docs/operate/watching.md`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import structlog
+
+from indicia.clock import Clock, real_now
+from indicia.domain.time import DAY, HOUR, SECOND, Instant, Span
+from indicia.store import budgets, events, mailings, outbox, webhooks
+from indicia.store.database import Database
+from indicia.store.ids import first_at
+from indicia.store.session import Session
+
+log = structlog.get_logger("indicia")
+
+# Letters that are delivered or given up. Those that wait stay.
+LETTERS_KEPT: Final[Span] = 30 * DAY
+# That a mailbox was written to, and the link it was sent: "this was not me" works that long.
+MAILINGS_KEPT: Final[Span] = 90 * DAY
+# Events, what became of their delivery, and the verdicts on identities whose deletion they tell of.
+EVENTS_KEPT: Final[Span] = 90 * DAY
+# What is left of an allowance; who has not come for so long has all of it again.
+BUDGETS_KEPT: Final[Span] = DAY
+
+_EVERY: Final[Span] = HOUR
+_BATCH: Final = 200
+_PAUSE: Final = 0.05  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to forget: what it is called in the log, and what removes a batch of it."""
+
+    name: str
+    remove: Callable[[Session], int]
+
+
+def chores(now: Instant, real: Instant, limit: int) -> tuple[Chore, ...]:
+    """Return what is to be forgotten at `now` by the service's own clock, which is `real` by the machine's.
+
+    What is known by its id is as old as that, in real time.
+    """
+    events_before = first_at(real - EVENTS_KEPT)
+    return (
+        Chore("letters", partial(outbox.prune, before=first_at(real - LETTERS_KEPT), limit=limit)),
+        Chore("mailings", partial(mailings.prune, before=now - MAILINGS_KEPT, now=now, limit=limit)),
+        Chore("deliveries", partial(webhooks.prune, before=events_before, limit=limit)),
+        Chore("events", partial(events.prune, before=events_before, limit=limit)),
+        Chore("budgets", partial(budgets.prune, before=real - BUDGETS_KEPT, limit=limit)),
+    )
+
+
+async def tidy(
+    database: Database, now: Instant, real: Instant, *, limit: int = _BATCH, pause: float = _PAUSE
+) -> dict[str, int]:
+    """Forget everything that may be forgotten then, and return how many rows of each went."""
+    gone: dict[str, int] = {}
+    for chore in chores(now, real, limit):
+        removed = limit
+        while removed >= limit:
+            removed = await database.writing(chore.remove)
+            gone[chore.name] = gone.get(chore.name, 0) + removed
+            if removed:
+                await asyncio.sleep(pause)
+    return gone
+
+
+async def keep_house(database: Database, clock: Clock) -> None:
+    """Tidy up once an hour, for as long as this runs."""
+    while True:
+        try:
+            gone = await tidy(database, clock.now(), real_now())
+        except Exception as error:  # noqa: BLE001 - there is time to do it in an hour
+            log.warning("housekeeping.put_off", error=type(error).__name__)
+        else:
+            removed = {name: count for name, count in gone.items() if count}
+            if removed:
+                log.info("housekeeping.removed", **removed)
+        await asyncio.sleep(_EVERY / SECOND)
