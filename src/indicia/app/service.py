@@ -14,7 +14,6 @@ import structlog
 
 from indicia import __version__
 from indicia.app import outside
-from indicia.app.connecting import Connecting
 from indicia.app.siblings import Siblings
 from indicia.app.verifying import Verifying
 from indicia.clock import Clock, real_now
@@ -328,7 +327,6 @@ class Service:
             self._rules,
             zone_rate=None if playing else rate,
             kept=0.0 if playing else _FORECAST_KEPT,
-            connects=Connecting(self.settings, eyes),
         )
 
     async def _start_admin(self) -> tuple[str, ...]:
