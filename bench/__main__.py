@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench import api, checking, dkim, keyzone, report, steps
+from bench import api, checking, creating, deciding, dkim, keyzone, listing, report, steps
 from bench.load import NoLoadToolError
 from bench.nameserver import NoNameServerError
 from bench.plan import Plan
@@ -17,6 +17,9 @@ from bench.report import Aim, Section
 # What can be measured, by the name that --only takes.
 GROUPS: Final[dict[str, Callable[[Plan], tuple[list[Section], list[Aim]]]]] = {
     "api": api.measure,
+    "listing": listing.measure,
+    "creating": creating.measure,
+    "deciding": deciding.measure,
     "steps": steps.measure,
     "checking": checking.measure,
     "keyzone": keyzone.measure,

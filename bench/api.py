@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -17,31 +17,10 @@ from typing import Final
 from bench import load, servers
 from bench.cases import CASES, Case
 from bench.plan import Plan
-from bench.report import Aim, Section, Spread, spread
+from bench.report import Aim, Section
+from bench.rows import AS_FAST, COLUMNS, Row, cells, check, faster, folder_in, share, unanswered, with_memory
 from bench.servers import Server
 from bench.signing import Key, Signer, ask, write
-
-_OK: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One server under one case: a stretch for each round."""
-
-    server: Server
-    identities: int
-    stretches: list[load.Stretch]
-    resident: float
-
-    def of(self, figure: str) -> Spread:
-        return spread(getattr(each, figure) for each in self.stretches)
-
-    def against(self, other: _Row) -> Spread:
-        """Return the ratio of the rates, round by round."""
-        return spread(
-            mine.rate / theirs.rate if theirs.rate else 0.0
-            for mine, theirs in zip(self.stretches, other.stretches, strict=True)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +28,9 @@ class _Result:
     """A case and what every server made of it."""
 
     case: Case
-    bare: _Row
-    ours: dict[int, _Row]  # by the number of identities
-    moto: dict[int, _Row]
+    bare: Row
+    ours: dict[int, Row]  # by the number of identities
+    moto: dict[int, Row]
 
 
 def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
@@ -62,36 +41,30 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
         ours: dict[int, Server] = {}
         moto: dict[int, Server] = {}
         for size in plan.sizes:
-            place = _folder(folder, str(size))
+            place = folder_in(folder, str(size))
             plan.say(f"starting indicia and moto with {size:,} identities")
             ours[size] = held.enter_context(servers.indicia(place, size))
-            moto[size] = held.enter_context(servers.moto(_folder(folder, f"moto-{size}"), size))
+            moto[size] = held.enter_context(servers.moto(folder_in(folder, f"moto-{size}"), size))
         results = [_case(plan, case, folder, ours, moto) for case in CASES]
     return [_section(plan, result) for result in results], _aims(plan, results)
-
-
-def _folder(above: Path, name: str) -> Path:
-    place = above / name
-    place.mkdir()
-    return place
 
 
 def _case(
     plan: Plan, case: Case, folder: Path, ours: Mapping[int, Server], moto: Mapping[int, Server]
 ) -> _Result:
     plan.say(case.title)
-    place = _folder(folder, case.operation)
+    place = folder_in(folder, case.operation)
     first = ours[plan.sizes[0]]
     answer = ask(first.port, Signer(case.service, first.key).request(case.operation, case.arguments(0)))
     with servers.bare(place, answer) as bare:
         rows = {
-            "bare": {plan.sizes[0]: _Row(bare, plan.sizes[0], [], 0.0)},
-            "ours": {size: _Row(server, size, [], 0.0) for size, server in ours.items()},
-            "moto": {size: _Row(server, size, [], 0.0) for size, server in moto.items() if case.moto},
+            "bare": {plan.sizes[0]: Row(bare, plan.sizes[0], [], 0.0)},
+            "ours": {size: Row(server, size, [], 0.0) for size, server in ours.items()},
+            "moto": {size: Row(server, size, [], 0.0) for size, server in moto.items() if case.moto},
         }
         everyone = [row for kind in rows.values() for row in kind.values()]
         for row in everyone:
-            _check(case, row.server)
+            check(case, row.server)
         for number in range(-1, plan.rounds):  # the first warms up and does not count
             for row in everyone:
                 file = place / "requests"
@@ -101,20 +74,9 @@ def _case(
                 if number >= 0:
                     row.stretches.append(stretch)
         filled = {
-            kind: {size: _with_memory(row) for size, row in sized.items()} for kind, sized in rows.items()
+            kind: {size: with_memory(row) for size, row in sized.items()} for kind, sized in rows.items()
         }
     return _Result(case, filled["bare"][plan.sizes[0]], filled["ours"], filled["moto"])
-
-
-def _with_memory(row: _Row) -> _Row:
-    return _Row(row.server, row.identities, row.stretches, row.server.resident_mib())
-
-
-def _check(case: Case, server: Server) -> None:
-    """One request is answered as it should be: a row of refusals is no row."""
-    reply = ask(server.port, Signer(case.service, server.key).request(case.operation, case.arguments(0)))
-    if reply.status != _OK:
-        raise RuntimeError(f"{server.name} answers {case.title} with {reply.status}: {reply.body[:300]!r}")
 
 
 def _requests(case: Case, key: Key, identities: int, number: int) -> Iterator[bytes]:
@@ -127,59 +89,25 @@ def _requests(case: Case, key: Key, identities: int, number: int) -> Iterator[by
 def _section(plan: Plan, result: _Result) -> Section:
     bare = result.bare
     smallest = result.ours[plan.sizes[0]]
-    table: list[tuple[str, ...]] = [_cells(bare, "", "", "")]
+    table: list[tuple[str, ...]] = [cells(bare, "", "", "")]
     for size, row in result.ours.items():
         beside = result.moto.get(size)
-        of_moto = "" if beside is None else _times(row.against(beside))
-        of_smallest = "" if row is smallest else _share(row.against(smallest))
-        table.append(_cells(row, of_moto, _share(row.against(bare)), of_smallest))
-    table += [_cells(row, "", "", "") for row in result.moto.values()]
-    stretches = [each for row in _rows(result) for each in row.stretches]
-    wrong = sum(each.refused + each.failed for each in stretches)
-    notes = (f"{wrong} requests were refused or not answered",) if wrong else ()
+        of_moto = "" if beside is None else faster(row.against(beside))
+        of_smallest = "" if row is smallest else share(row.against(smallest))
+        table.append(cells(row, of_moto, share(row.against(bare)), of_smallest))
+    table += [cells(row, "", "", "") for row in result.moto.values()]
     return Section(
         f"{result.case.title}: {load.CONNECTIONS} connections, {plan.rounds} rounds of {plan.seconds} s; "
         "median [lowest-highest]",
-        ("", "requests/s", "CPU µs", "p50 ms", "p99 ms", "RSS MiB", "x moto", "of bare", "of smallest"),
+        (*COLUMNS, "x moto", "of bare", "of smallest"),
         table,
-        notes,
-        [
-            {
-                "server": row.server.name,
-                "identities": row.identities,
-                "resident_mib": row.resident,
-                "rounds": [asdict(each) for each in row.stretches],
-            }
-            for row in _rows(result)
-        ],
+        unanswered(_rows(result)),
+        [row.figures() for row in _rows(result)],
     )
 
 
-def _rows(result: _Result) -> Sequence[_Row]:
+def _rows(result: _Result) -> Sequence[Row]:
     return [result.bare, *result.ours.values(), *result.moto.values()]
-
-
-def _cells(row: _Row, of_moto: str, of_bare: str, of_smallest: str) -> tuple[str, ...]:
-    rate = row.of("rate")
-    return (
-        row.server.name,
-        f"{rate.median:,.0f} [{rate.lowest:,.0f}-{rate.highest:,.0f}]",
-        f"{row.of('cpu_us').median:,.0f}",
-        f"{row.of('p50_ms').median:.1f}",
-        f"{row.of('p99_ms').median:.1f}",
-        f"{row.resident:.0f}",
-        of_moto,
-        of_bare,
-        of_smallest,
-    )
-
-
-def _times(ratio: Spread) -> str:
-    return f"{ratio.median:.1f} [{ratio.lowest:.0f}-{ratio.highest:.0f}]"
-
-
-def _share(ratio: Spread) -> str:
-    return f"{ratio.median:.0%} [{ratio.lowest:.0%}-{ratio.highest:.0%}]"
 
 
 # Issue 2, item 10.
@@ -187,8 +115,6 @@ _X_MOTO: Final = 25.0
 _OF_BARE: Final = 0.40
 _CPU_US: Final = 100.0
 _RESIDENT_MIB: Final = 100.0
-# Two runs of the same thing differ by as much as this here.
-_AS_FAST: Final = 0.95
 
 
 def _aims(plan: Plan, results: Sequence[_Result]) -> list[Aim]:
@@ -206,7 +132,7 @@ def _aims(plan: Plan, results: Sequence[_Result]) -> list[Aim]:
             aims.append(Aim(what, f"< {_CPU_US:.0f} µs CPU", f"{cpu:.0f}", cpu < _CPU_US))
             if row is not smallest:
                 kept = row.against(smallest).median
-                aims.append(Aim(what, "no slower than the smallest", f"{kept:.0%}", kept >= _AS_FAST))
+                aims.append(Aim(what, "no slower than the smallest", f"{kept:.0%}", kept >= AS_FAST))
     resident = max(row.resident for result in results for row in result.ours.values())
     aims.append(
         Aim(

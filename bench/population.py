@@ -52,11 +52,17 @@ def name_of(place: int) -> str:
 
 
 def populate(
-    data_dir: Path, environment: dict[str, str], identity_count: int, *, pending: bool = False
+    data_dir: Path,
+    environment: dict[str, str],
+    identity_count: int,
+    *,
+    pending: bool = False,
+    spare_keys: int = 0,
 ) -> Key:
     """Make an installation with that many identities and return its operator's key.
 
     When they are `pending` they have no key yet, nobody is to look at them, and the pool has one for each.
+    The pool has `spare_keys` more than it is kept filled to.
     """
     settings = configuration.load(None, environment, {"data_dir": str(data_dir)}, terminal=False)
     clock = Clock()
@@ -65,7 +71,7 @@ def populate(
         root = installation.root
         assert root is not None
         now = clock.now()
-        key = _key(installation, now, identity_count if pending else 0)
+        key = _key(installation, now, spare_keys + (identity_count if pending else 0))
         add = partial(_add, account=root.account, key=key, zone=settings.signing_zone, pending=pending)
         places = iter(range(identity_count))
         while batch := list(islice(places, _BATCH)):

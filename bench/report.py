@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 # A table is as wide as it is, into a file or a pipe too.
-_WIDTH: Final = 118
+_WIDTH: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
