@@ -8,7 +8,7 @@ from indicia.domain.identity import Facet, IdentityKind, Status, TokenSetKind
 from indicia.domain.inheritance import is_signed, keys_of
 from indicia.store.identities import IdentityView
 from indicia.wire.shapes import ses, sesv2
-from indicia.wire.shapes.rules import timestamp
+from indicia.wire.shapes.rules import timestamp, word
 
 V1_STATUS = {
     Status.NOT_STARTED: "NotStarted",
@@ -46,21 +46,21 @@ def v2_attributes(
     if source is None or source.token_set is None:
         return sesv2.DkimAttributes(
             SigningEnabled=False,
-            Status=dkim_status(view).value,  # PENDING for a replica that waits for its parent's tokens
+            Status=word(dkim_status(view)),  # PENDING for a replica that waits for its parent's tokens
             SigningAttributesOrigin=view.identity.origin,
-            NextSigningKeyLength=view.identity.next_key_length.value,
+            NextSigningKeyLength=word(view.identity.next_key_length),
         )
     token_set = source.token_set
     easy = token_set.kind is TokenSetKind.EASY
     next_length = token_set.wanted_length or source.identity.next_key_length
     return sesv2.DkimAttributes(
         SigningEnabled=is_signed(source, switch),
-        Status=dkim_status(source).value,
+        Status=word(dkim_status(source)),
         Tokens=list(token_set.tokens),
         SigningHostedZone=token_set.zone if easy else None,
         SigningAttributesOrigin=source.identity.origin,
-        NextSigningKeyLength=next_length.value if easy else None,
-        CurrentSigningKeyLength=token_set.key_length.value if easy and token_set.key_length else None,
+        NextSigningKeyLength=word(next_length) if easy else None,
+        CurrentSigningKeyLength=word(token_set.key_length) if easy and token_set.key_length else None,
         LastKeyGenerationTimestamp=timestamp(token_set.key_made_at) if easy else None,
     )
 

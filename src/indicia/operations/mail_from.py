@@ -15,6 +15,7 @@ from indicia.operations.dkim_standing import V1_STATUS
 from indicia.operations.registration import begin, look_now
 from indicia.store import facets, identities
 from indicia.wire.shapes import ses, sesv2
+from indicia.wire.shapes.rules import word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,9 +139,9 @@ def v2_attributes(view: IdentityView) -> sesv2.MailFromAttributes:
     """Return `MailFromAttributes`: the behaviour alone while no domain is set (spec 3.5)."""
     identity = view.identity
     if not identity.mail_from_domain:
-        return sesv2.MailFromAttributes(BehaviorOnMxFailure=identity.mail_from_behavior.value)
+        return sesv2.MailFromAttributes(BehaviorOnMxFailure=word(identity.mail_from_behavior))
     return sesv2.MailFromAttributes(
         MailFromDomain=identity.mail_from_domain,
-        MailFromDomainStatus=view.facets[Facet.MAIL_FROM].status.value,
-        BehaviorOnMxFailure=identity.mail_from_behavior.value,
+        MailFromDomainStatus=word(view.facets[Facet.MAIL_FROM].status),
+        BehaviorOnMxFailure=word(identity.mail_from_behavior),
     )

@@ -15,7 +15,7 @@ from indicia.operations.dkim_standing import V1_STATUS, v1_attributes, v2_attrib
 from indicia.operations.inheritance import above
 from indicia.store import identities, signing_overrides
 from indicia.wire.shapes import ses, sesv2
-from indicia.wire.shapes.rules import timestamp
+from indicia.wire.shapes.rules import timestamp, word
 
 if TYPE_CHECKING:
     from indicia.domain.identity import Identity
@@ -41,7 +41,7 @@ def get_email_identity(
     alone = identity.kind is IdentityKind.DOMAIN and own in MAY_SEND
     covers = () if alone else above(s, identity)
     return sesv2.GetEmailIdentityResponse(
-        IdentityType=identity.kind.value,
+        IdentityType=word(identity.kind),
         FeedbackForwardingStatus=identity.feedback_forwarding,
         VerifiedForSendingStatus=own in MAY_SEND or covered(covers),
         DkimAttributes=v2_attributes(view, covers, _switch(s, identity)),
@@ -49,7 +49,7 @@ def get_email_identity(
         Policies=view.policies,
         Tags=[sesv2.Tag(Key=key, Value=value) for key, value in view.tags],
         ConfigurationSetName=identity.configuration_set or None,
-        VerificationStatus=own.value,
+        VerificationStatus=word(own),
         VerificationInfo=verification_info(view),
     )
 
@@ -69,7 +69,7 @@ def verification_info(view: IdentityView) -> sesv2.VerificationInfo:
     return sesv2.VerificationInfo(
         LastCheckedTimestamp=None if checked is None else timestamp(checked),
         LastSuccessTimestamp=None if succeeded is None else timestamp(succeeded),
-        ErrorType=None if view.error is None else view.error.value,
+        ErrorType=None if view.error is None else word(view.error),
         SOARecord=None
         if soa is None
         else sesv2.SOARecord(PrimaryNameServer=soa.primary, AdminEmail=soa.admin, SerialNumber=soa.serial),

@@ -23,6 +23,7 @@ from indicia.wire.authentication import Caller
 from indicia.wire.exchange import Exchange, through
 from indicia.wire.faults import Answer, MethodNotAllowed, Protocol
 from indicia.wire.requests import Allowance, Disconnected, Request, new_request_id, read_body
+from indicia.wire.shapes.rules import word
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -279,7 +280,7 @@ class Gateway:
         return faults.answer(exchange.protocol, fault, exchange.request.id)
 
     def _account_for(self, exchange: Exchange, status: int, size: int, seconds: float) -> None:
-        service = exchange.protocol.value
+        service = word(exchange.protocol)
         self._record(exchange.line(service, status, size, seconds))
         if self._observe is not None:
             self._observe(service, exchange.operation, status, seconds)
