@@ -186,6 +186,16 @@ def test_what_cannot_be_is_one_clear_line(tmp_path: Path, settings: dict[str, st
     assert done.stderr.count("\n") == 1
 
 
+def test_a_ready_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Who waits for the file would wait for ever: the server says so and ends."""
+    options = FREE | {"INDICIA_DATA_DIR": str(tmp_path / "data")}
+    done = run("serve", "--ready-file", "/dev/null/ready.json", cwd=tmp_path, **options)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == "indicia: /dev/null cannot be used: File exists"
+
+
 def test_a_waived_refusal_is_logged_and_counted(tmp_path: Path) -> None:
     """`INDICIA_UNSAFE` lets it start, with a line in the log and a metric, and warnings beside."""
     unsafe = {"INDICIA_LISTEN_HTTP": "0.0.0.0:0", "INDICIA_UNSAFE": "service-domain,plain-http"}

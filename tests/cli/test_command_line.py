@@ -255,6 +255,18 @@ def test_output_that_cannot_be_written_is_told(arguments: str) -> None:
     assert (done.returncode, done.stderr) == (1, "indicia: this cannot be written: No space left on device\n")
 
 
+def test_output_that_nobody_wants_is_no_error() -> None:
+    """Whoever closes standard output before the start gets nothing, and no complaint."""
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m indicia config show >&-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     """`indicia config show | head -1` ends without a complaint."""
     done = subprocess.run(

@@ -77,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         status = _run(tokens)
-        sys.stdout.flush()  # not at the exit, where nobody could be told of trouble
+        if sys.stdout is not None:  # whoever started this may have closed it
+            sys.stdout.flush()  # not at the exit, where nobody could be told of trouble
     except CommandError as error:
         return _fail(one_line(error), error.status)
     except KeyboardInterrupt:

@@ -63,6 +63,10 @@ def starting() -> Iterator[None]:
         raise CommandError(str(error)) from error
     except CannotListenError as error:
         raise CommandError(f"{error}{_ADVICE.get(_errno_of(error), '')}") from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise CommandError(f"{error.filename} cannot be used: {error.strerror}") from error
     finally:
         gc.enable()
 
