@@ -14,6 +14,7 @@ import structlog
 
 from indicia import __version__
 from indicia.app import outside
+from indicia.app.connecting import Connecting
 from indicia.app.siblings import Siblings
 from indicia.app.verifying import Verifying
 from indicia.clock import Clock, real_now
@@ -327,6 +328,7 @@ class Service:
             self._rules,
             zone_rate=None if playing else rate,
             kept=0.0 if playing else _FORECAST_KEPT,
+            connects=Connecting(self.settings, eyes, playing=playing),
         )
 
     async def _start_admin(self) -> tuple[str, ...]:

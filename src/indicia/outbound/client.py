@@ -1,4 +1,4 @@
-"""An HTTP client for one thing: to post a message to a place that a tenant named, and to read a status.
+"""An HTTP client for places that tenants named: it posts a message and reads a status, or gets an answer.
 
 A name is resolved once, every address is judged, and the connection goes to an address that was judged: a
 name that answers otherwise a moment later gains nothing (DNS rebinding). Redirects are not followed: they
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final, Protocol
@@ -56,19 +56,19 @@ class Resolves(Protocol):
 
 
 class PostError(Exception):
-    """A message that was not answered. The sentence is for whoever set the webhook: it holds no secret."""
+    """A request that was not answered. The sentence is for whoever named the place: it holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a connection, and the whole of a post, may take (seconds of real time)."""
+    """How long a connection, and the whole of an exchange, may take (seconds of real time)."""
 
     connect: float = 5.0
     whole: float = 15.0
 
 
 class Client:
-    """Posts messages. `may_reach` says of an address whether a tenant may lead us there.
+    """Posts messages, and gets answers. `may_reach` says of an address whether a tenant may lead us there.
 
     What is sent without TLS goes to private places only, which the operator has allowed by name.
     """
@@ -93,9 +93,19 @@ class Client:
 
         Raises: `PostError` where there is none.
         """
+        length = str(len(body))
+        fields = [("Content-Type", "application/json"), ("Content-Length", length), *headers.items()]
+        status, _ = await self._exchanged(place, self._head("POST", place, fields), body)
+        return status
+
+    async def get(self, place: Place) -> tuple[int, bytes]:
+        """Return status and body of the answer. Raises: `PostError` where there is none."""
+        return await self._exchanged(place, self._head("GET", place, [("Accept", "application/json")]), b"")
+
+    async def _exchanged(self, place: Place, head: h11.Request, body: bytes) -> tuple[int, bytes]:
         try:
             async with asyncio.timeout(self._patience.whole):
-                return await self._post(place, headers, body)
+                return await self._exchange(place, head, body)
         except TimeoutError:
             raise PostError(f"no answer within {self._patience.whole:g} s") from None
         except NotResolvedError as error:
@@ -107,10 +117,10 @@ class Client:
         except OSError as error:
             raise PostError(f"no connection: {error.strerror or type(error).__name__}") from None
 
-    async def _post(self, place: Place, headers: Mapping[str, str], body: bytes) -> int:
+    async def _exchange(self, place: Place, head: h11.Request, body: bytes) -> tuple[int, bytes]:
         reader, writer = await self._connect(place)
         try:
-            return await _exchange(reader, writer, self._head(place, headers, body), body)
+            return await _exchange(reader, writer, head, body)
         finally:
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
@@ -147,7 +157,7 @@ class Client:
         if not place.secure:
             addresses = tuple(each for each in addresses if not ip_address(each).is_global)
         if not addresses:
-            raise PostError(f"{place.host} leads to no place that webhooks may reach")
+            raise PostError(f"{place.host} leads to no place that this service may reach")
         return addresses
 
     def _tls(self) -> ssl.SSLContext:
@@ -155,32 +165,30 @@ class Client:
             self._context = ssl.create_default_context()
         return self._context
 
-    def _head(self, place: Place, headers: Mapping[str, str], body: bytes) -> h11.Request:
+    def _head(self, method: str, place: Place, fields: Sequence[tuple[str, str]]) -> h11.Request:
         return h11.Request(
-            method="POST",
+            method=method,
             target=place.path,
             headers=[
                 ("Host", place.authority),
                 ("User-Agent", self._user_agent),
-                ("Content-Type", "application/json"),
-                ("Content-Length", str(len(body))),
                 ("Connection", "close"),
-                *headers.items(),
+                *fields,
             ],
         )
 
 
 async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: h11.Request, body: bytes
-) -> int:
-    """Send the request and return the status of its answer, whose body is read as far as it is bounded."""
+) -> tuple[int, bytes]:
+    """Send the request and return status and body of its answer, which is read as far as it is bounded."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_AT_MOST)
     parts = (head, h11.Data(data=body), h11.EndOfMessage())
     writer.write(b"".join(connection.send(part) or b"" for part in parts))
     # A server may answer, and close, before it has read everything.
     with contextlib.suppress(ConnectionError):
         await writer.drain()
-    status, left = 0, _BODY_AT_MOST
+    status, answer = 0, bytearray()
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
@@ -188,8 +196,8 @@ async def _exchange(
         elif isinstance(event, h11.Response):
             status = event.status_code
         elif isinstance(event, h11.Data):
-            left -= len(event.data)
-            if left < 0:
+            answer += event.data
+            if len(answer) > _BODY_AT_MOST:
                 raise PostError("the answer is too long")
         elif not isinstance(event, h11.InformationalResponse):
-            return status
+            return status, bytes(answer)

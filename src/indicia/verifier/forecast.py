@@ -64,7 +64,7 @@ class Forecast:
 NO_FORECAST: Final = Forecast({})
 
 Foresees = Callable[[str, str, str], Awaitable[Forecast]]
-Connects = Callable[["IdentityView", tuple[ExpectedRecord, ...]], Awaitable[Connection | None]]
+Connects = Callable[["IdentityView"], Awaitable[Connection | None]]
 
 
 async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
@@ -72,7 +72,7 @@ async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
     return NO_FORECAST
 
 
-async def _unconnected(_view: IdentityView, _records: tuple[ExpectedRecord, ...]) -> Connection | None:
+async def _unconnected(_view: IdentityView) -> Connection | None:
     return None
 
 
@@ -127,7 +127,7 @@ class Forecaster:
         self._in_hand += 1
         try:
             seen, connection = await asyncio.gather(
-                _within(self._look(records), {}), _within(self._connects(view, records), None)
+                _within(self._look(records), {}), _within(self._connects(view), None)
             )
         finally:
             self._in_hand -= 1

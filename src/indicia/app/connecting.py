@@ -1,0 +1,75 @@
+"""Domain Connect as the records call needs it: from an identity to the link of its DNS provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from indicia import __version__
+from indicia.domain.domain_connect import apply_url
+from indicia.domain.observation import Question, RecordType
+from indicia.domain.recommendations import agreed
+from indicia.settings.places import public_only
+from indicia.verifier.forecast import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from indicia.outbound.domain_connect import Providers
+    from indicia.settings import Settings
+    from indicia.store.identities import IdentityView
+    from indicia.verifier.perspectives import Perspectives
+
+
+class Connecting:
+    """Finds the link. What it takes is imported when somebody first asks: no start waits for it.
+
+    `playing` is whether the DNS is a playground, in which what was absent may be there a moment later.
+    """
+
+    def __init__(self, settings: Settings, eyes: Perspectives, *, playing: bool) -> None:
+        self._settings = settings
+        self._eyes = eyes
+        self._playing = playing
+        self._providers: Providers | None = None
+
+    async def __call__(self, view: IdentityView) -> Connection | None:
+        """Return the provider and its link, None where it offers none for this identity."""
+        zone = await self._zone(view)
+        provider = None if zone is None else await self._those_who_provide().of(zone)
+        if zone is None or provider is None:
+            return None
+        url = apply_url(provider, zone, view.identity, view.token_set, self._settings.service_domain)
+        return None if url is None else Connection(provider.name, url)
+
+    async def _zone(self, view: IdentityView) -> str | None:
+        """Return the zone that holds the domain: as the last check saw it, else as it is seen now."""
+        if view.soa is not None:
+            return view.soa.zone
+        seen = await self._eyes.enclosing_zone(view.identity.name)
+        return next((soa.zone for soa in seen if soa is not None), None)
+
+    def _those_who_provide(self) -> Providers:
+        if self._providers is None:
+            from indicia.outbound.client import Client, Patience
+            from indicia.outbound.domain_connect import ABSENCE_KEPT, Providers
+            from indicia.outbound.names import Names
+
+            private = self._settings.private_addresses
+            client = Client(
+                Names(),
+                public_only(private.networks, everything=private.allow_all),
+                user_agent=f"indicia/{__version__}",
+                patience=Patience(connect=2.0, whole=5.0),
+            )
+            self._providers = Providers(
+                client,
+                self._texts,
+                self._settings.service_domain,
+                absence_kept=0.0 if self._playing else ABSENCE_KEPT,
+            )
+        return self._providers
+
+    async def _texts(self, name: str) -> Sequence[str]:
+        question = Question(name, RecordType.TXT)
+        seen = (await self._eyes.observe([question]))[question]
+        return agreed(seen, self._settings.quorum) or ()

@@ -1,0 +1,98 @@
+"""Asks who runs the DNS of a zone whether they would publish our records (Domain Connect, discovery).
+
+The zone's owner names the place, so it is reached as places of tenants are: resolved once, judged, connected
+to as resolved, without redirects, over TLS. What was learnt serves for a while, also that there is nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from indicia.domain.domain_connect import (
+    LABEL,
+    Provider,
+    locator,
+    read_settings,
+    settings_path,
+    template_path,
+)
+from indicia.domain.faults import Fault
+from indicia.domain.webhooks import parse_url
+from indicia.outbound.client import Client, PostError
+
+log = structlog.get_logger(__name__)
+
+_KEPT: Final = 3600.0  # seconds: providers change seldom
+ABSENCE_KEPT: Final = 600.0
+_MOST_KEPT: Final = 10_000
+_AT_ONCE: Final = 16
+_FOUND: Final = 200
+
+# Returns the texts at a name that a quorum sees, none where it sees none or cannot say.
+Texts = Callable[[str], Awaitable[Sequence[str]]]
+
+
+class Providers:
+    """Finds the provider of a zone's DNS, where it has our template.
+
+    `absence_kept` is for how many seconds it is believed that there is none.
+    """
+
+    def __init__(
+        self, client: Client, texts: Texts, service_domain: str, *, absence_kept: float = ABSENCE_KEPT
+    ) -> None:
+        self._client = client
+        self._texts = texts
+        self._service_domain = service_domain
+        self._absence_kept = absence_kept
+        self._kept: OrderedDict[str, tuple[float, Provider | None]] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[Provider | None]] = {}
+
+    async def of(self, zone: str) -> Provider | None:
+        """Return the provider, None where there is none to be had. Whoever stops waiting ends nothing."""
+        kept = self._kept.get(zone)
+        if kept is not None and kept[0] > time.monotonic():
+            return kept[1]
+        task = self._asking.get(zone)
+        if task is None:
+            if len(self._asking) >= _AT_ONCE:
+                return None
+            task = self._asking[zone] = asyncio.create_task(self._learn(zone))
+            task.add_done_callback(lambda _: self._asking.pop(zone, None))
+        return await asyncio.shield(task)
+
+    async def _learn(self, zone: str) -> Provider | None:
+        try:
+            found = await self._ask(zone)
+        except (PostError, Fault):
+            found = None
+        except Exception as error:  # noqa: BLE001 - a link is an extra, for which no answer fails
+            log.warning("domain_connect.failed", trouble=type(error).__name__)
+            found = None
+        self._kept[zone] = time.monotonic() + (self._absence_kept if found is None else _KEPT), found
+        self._kept.move_to_end(zone)
+        while len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    async def _ask(self, zone: str) -> Provider | None:
+        at = locator(await self._texts(f"{LABEL}.{zone}"))
+        if at is None:
+            return None
+        body = await self._get(f"https://{at}{settings_path(zone)}")
+        provider = None if body is None else read_settings(body)
+        if provider is None:
+            return None
+        known = await self._get(provider.api_url + template_path(self._service_domain))
+        return None if known is None else provider
+
+    async def _get(self, url: str) -> bytes | None:
+        """Return the body, None where the answer is anything but that it is there."""
+        status, body = await self._client.get(parse_url(url))
+        return body if status == _FOUND else None
