@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from desk import SERVICE_DOMAIN, Desk
+from desk import SERVICE_DOMAIN, ZONE, Desk
 from test_create_email_identity import OWN
+from test_key_events import keep, told
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identity import Facet, Status
+from indicia.domain.time import SECOND
 from indicia.operations.dispatch import Dispatch
-from indicia.store import outbox
+from indicia.store import keys, outbox
 from indicia.store.database import Database
+from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 
 @pytest.fixture
@@ -99,3 +102,32 @@ def test_what_was_pending_before_is_verified_when_asked_again(instant: Desk) -> 
 def test_names_are_judged_all_the_same(instant: Desk, name: str) -> None:
     """No proof is asked for; a name that cannot be an identity's is refused as ever."""
     assert instant.refused("CreateEmailIdentity", EmailIdentity=name).kind is FaultKind.INVALID_PARAMETER
+
+
+def test_a_domain_gets_its_key_when_there_is_one(instant: Desk) -> None:
+    """Created with an empty pool it has none; nobody looks for it, and it has one once the pool has.
+
+    It is told with its identity, and by no event of its own.
+    """
+    created = instant.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    keep(instant)
+    token_set = instant.view("example.com").token_set
+    assert token_set is not None
+    assert not token_set.has_key
+    instant.ask(
+        "PutEmailIdentityDkimSigningAttributes",
+        EmailIdentity="example.com",
+        SigningAttributesOrigin="AWS_SES",
+        SigningAttributes=DkimSigningAttributes(NextSigningKeyLength="RSA_1024_BIT"),
+    )
+
+    public = instant.stock(1024)
+    instant.now += 2 * SECOND
+    heard = keep(instant)
+
+    assert sorted(heard) == ["published", "taken"]
+    found = instant.read(lambda s: keys.lookup(s, ZONE, created.DkimAttributes.Tokens[0]))
+    assert found == public
+    assert told(instant, "example.com") == []
+    instant.stock(1024)
+    assert keep(instant) == []

@@ -95,7 +95,7 @@ class KeyKeeper(Rounds):
         return done, self._announce(s, told)
 
     def _advance(self, s: Session, token_set_id: int, now: Instant) -> Advanced | None:
-        return advance(s, token_set_id, now, self._pace, reserve=self._reserve, wait=False)
+        return advance(s, token_set_id, now, self._pace, reserve=self._reserve, wait=False, first=True)
 
     def _tell(self, advanced: Advanced) -> None:
         token_set = advanced.token_set

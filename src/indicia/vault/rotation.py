@@ -28,16 +28,20 @@ _POOL_AGAIN: Final[Span] = 2 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """What was done with a set: the steps its keys took, the key that was published for it, if one was."""
+    """What was done with a set: the steps its keys took, the key that was published for it, if one was.
+
+    `first` says that the set had no key before.
+    """
 
     token_set: TokenSet
     steps: tuple[StepTaken, ...]
     published: PublishedKey | None
+    first: bool = False
 
     @property
     def is_news(self) -> bool:
-        """Whether there is anything to tell."""
-        return self.published is not None or bool(self.steps)
+        """Whether there is anything to tell. A first key is told with its identity."""
+        return bool(self.steps) or (self.published is not None and not self.first)
 
     @property
     def changes_answers(self) -> bool:
@@ -53,16 +57,20 @@ def advance(
     *,
     reserve: Mapping[int, int] = MappingProxyType({}),
     wait: bool = True,
+    first: bool = False,
 ) -> Advanced | None:
     """Take every step of the set that is due, and store when its next one is.
 
     A key that nobody asked for is taken from the pool only where that leaves the `reserve` of its length: new
-    identities come first. None where there is no such set or, without `wait`, where somebody else has it in
-    hand.
+    identities come first. With `first` a set that has no key gets its first one as soon as there is one:
+    whoever made it due wants that. None where there is no such set or, without `wait`, where somebody else
+    has it in hand.
     """
     stored = key_lives.hold(s, token_set_id, wait=wait)
     if stored is None:
         return None
+    if first and _lacks_key(stored):
+        return _give_first(s, stored, now)
     planned = plan(stored.life, now, pace)
     steps = list(planned.steps)
     published = None
@@ -80,6 +88,23 @@ def advance(
     awaited = planned.after.awaited or bool(stored.home)
     key_lives.schedule(s, token_set_id, planned.due_at, awaited=awaited)
     return Advanced(stored.token_set, tuple(steps), published)
+
+
+def _lacks_key(stored: StoredKeys) -> bool:
+    life = stored.life
+    return life.ours and not stored.token_set.has_key and not stored.home and life.abandoned_at is None
+
+
+def _give_first(s: Session, stored: StoredKeys, now: Instant) -> Advanced:
+    token_set, bits = stored.token_set, stored.life.wanted_bits
+    assert bits is not None
+    pooled = keys.take_pooled(s, bits)
+    if pooled is None:
+        key_lives.schedule(s, token_set.id, now + _POOL_AGAIN, awaited=False)
+        return Advanced(token_set, (), None)
+    published = keys.publish(s, token_set.id, token_set.zone, token_set.tokens[0], pooled, now)
+    key_lives.schedule(s, token_set.id, None, awaited=True)
+    return Advanced(token_set, (), published, first=True)
 
 
 def events_of(s: Session, advanced: Advanced, now: Instant, pace: KeyPace) -> list[Event]:
