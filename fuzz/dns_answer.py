@@ -30,6 +30,7 @@ RECORDS = [
     ("A", "192.0.2.1"),
     ("AAAA", "2001:db8::1"),
     ("CAA", '0 issue "example.net"'),
+    ("CNAME", "token.dkim.elsewhere.test."),
 ]
 TEMPTING = b"\x00\x01\x0c\x29\x3f\x40\x7f\x80\xbf\xc0\xff"
 

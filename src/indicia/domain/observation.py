@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from indicia.domain.time import Instant
 
@@ -61,9 +62,12 @@ class Reply(Enum):
 _AUTHORITATIVE = frozenset({Reply.ANSWER, Reply.NODATA, Reply.NXDOMAIN})
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One question to the DNS: a name in lower case without a trailing dot, and a type."""
+class Question(NamedTuple):
+    """One question to the DNS: a name in lower case without a trailing dot, and a type.
+
+    A tuple, as an observation is: they are made and looked up thousands of times a second, and a frozen
+    dataclass takes five times as long to make and four times as long to hash.
+    """
 
     name: str
     rtype: RecordType
@@ -80,8 +84,7 @@ class Soa:
     minimum: int
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What one perspective saw when it asked one question.
 
     `values` are presentation values without trailing dots: the target of a CNAME or NS, `PREF HOST` of an MX,

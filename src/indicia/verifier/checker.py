@@ -39,8 +39,11 @@ log = structlog.get_logger(__name__)
 class Eyes(Protocol):
     """Something that asks the DNS through every perspective."""
 
-    async def observe(self, questions: Sequence[Question]) -> Observations:
-        """Return one observation a perspective for each question. Trouble is an observation, no error."""
+    async def observe(self, questions: Sequence[Question], within: float | None = None) -> Observations:
+        """Return one observation a perspective for each question. Trouble is an observation, no error.
+
+        Raises: `TimeoutError` when that takes more than `within` seconds.
+        """
 
     async def enclosing_zone(self, name: str) -> Sequence[Soa | None]:
         """Return the SOA of the zone that holds the name, as each perspective sees it."""
@@ -128,8 +131,7 @@ class Checker:
     async def _look(self, questions: Sequence[Question]) -> Observations:
         """Return what is seen within the budget. What takes longer is unknown, and that is our trouble."""
         try:
-            async with asyncio.timeout(self._budget):
-                return await self._eyes.observe(questions)
+            return await self._eyes.observe(questions, self._budget)
         except TimeoutError:
             return {}
 

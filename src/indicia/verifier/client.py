@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from indicia.domain.observation import Observation, Question, Reply
 from indicia.domain.time import Instant
@@ -315,31 +315,58 @@ class Client:
         self._sweep = self.loop.call_later(self._pace, self._sweep_ports) if self._live else None
 
 
-async def gather(asks: Sequence[tuple[Client, Question]]) -> list[Observation]:
+async def gather(asks: Sequence[tuple[Client, Question]], within: float | None = None) -> list[Observation]:
     """What each client sees, in the order of the asks, all side by side and without a task for each.
 
-    When the caller is cancelled the questions are dropped.
+    When the caller is cancelled the questions are dropped; so they are after `within` seconds, which raises
+    `TimeoutError`.
     """
-    seen: list[Observation | None] = [None] * len(asks)
-    missing = len(asks)
-    complete = asyncio.get_running_loop().create_future()
-
-    def take(number: int, observation: Observation) -> None:
-        nonlocal missing
-        seen[number] = observation
-        missing -= 1
-        if missing == 0 and not complete.done():
-            complete.set_result(None)
-
-    inquiries = [
-        (client, client.begin(question, take, number)) for number, (client, question) in enumerate(asks)
-    ]
-    if missing:
+    gathering = _Gathering(len(asks))
+    take = gathering.take
+    inquiries = [client.begin(question, take, number) for number, (client, question) in enumerate(asks)]
+    if gathering.missing:
         try:
-            await complete
-        except asyncio.CancelledError:
-            for client, inquiry in inquiries:
+            await gathering.complete(within)
+        except BaseException:
+            for (client, _), inquiry in zip(asks, inquiries, strict=True):
                 if inquiry is not None:
                     client.abandon(inquiry)
             raise
-    return [observation for observation in seen if observation is not None]
+    return gathering.seen
+
+
+class _Gathering:
+    """Observations as they come in. `asyncio.timeout` would take as long as half a question."""
+
+    __slots__ = ("_complete", "missing", "seen")
+
+    def __init__(self, count: int) -> None:
+        self.seen: list[Observation] = [_NOTHING_YET] * count
+        self.missing = count
+        self._complete: asyncio.Future[None] | None = None
+
+    def take(self, number: int, observation: Observation) -> None:
+        self.seen[number] = observation
+        self.missing -= 1
+        if not self.missing and self._complete is not None and not self._complete.done():
+            self._complete.set_result(None)
+
+    async def complete(self, within: float | None) -> None:
+        """Return when the last has come. Raises `TimeoutError` when it has not in so many seconds."""
+        loop = asyncio.get_running_loop()
+        self._complete = loop.create_future()
+        if within is None:
+            await self._complete
+            return
+        timer = loop.call_later(within, self._give_up)
+        try:
+            await self._complete
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        if self._complete is not None and not self._complete.done():
+            self._complete.set_exception(TimeoutError())
+
+
+_NOTHING_YET: Final = Observation(CONTROL, "", Reply.OUR_RESOLVER, 0)

@@ -9,6 +9,7 @@ garbage: this one never refuses anything by itself. A property test holds the tw
 import os
 import socket
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 import dns.exception
@@ -43,6 +44,7 @@ _POINTER_TO_QUESTION = b"\xc0\x0c"
 # Octets that stand for themselves in a name's presentation form (RFC 1035 §5.1, as dnspython escapes it), and
 # the dot, which is counted.
 _PLAIN = bytes(octet for octet in range(0x21, 0x7F) if octet not in b'"();\\@$')
+_LABEL_OCTETS = bytes(octet for octet in _PLAIN if octet != ord("."))
 _LABEL = [b"", *(bytes((length,)) for length in range(1, 64))]
 _TYPE_IN = {rtype.value: struct.pack("!HH", rtype.value, _IN) for rtype in RecordType}
 _LETTERS = bytes(0x20 if chr(octet).isalpha() and octet < 0x80 else 0 for octet in range(256))
@@ -94,22 +96,29 @@ def form(question: Question) -> Form:
     elif raw in (b"", b"."):
         octets, name = b"\0", "."
     else:
-        octets = _labels(raw.lower(), name)
+        first, dot, rest = raw.lower().partition(b".")
+        above = _labels(rest) if dot else b"\0"
+        if not 0 < len(first) < 64 or not above or len(first) + 1 + len(above) > 255:
+            raise _not_a_name(name)
+        octets = _LABEL[len(first)] + first + above
     number = question.rtype.value
     octets += _TYPE_IN[number]
     letters = int.from_bytes(octets.translate(_LETTERS))  # type and class have none: 28 at most, and 1
     return Form(name, number, int.from_bytes(octets), letters, len(octets))
 
 
-def _labels(raw: bytes, name: str) -> bytes:
-    """The wire form of a name in plain octets."""
+@lru_cache(maxsize=8192)
+def _labels(raw: bytes) -> bytes:
+    """The wire form of a name in plain octets, empty when it has none. Neighbours share it."""
     try:
         octets = b"".join([_LABEL[len(label)] + label for label in raw.split(b".")]) + b"\0"
     except IndexError:
-        octets = b""
-    if len(octets) != len(raw) + 2 or len(octets) > 255:  # an empty label has no length octet
-        raise ValueError(f"not a DNS name: {name[:100]!r}")
-    return octets
+        return b""
+    return octets if len(octets) == len(raw) + 2 else b""  # an empty label has no length octet
+
+
+def _not_a_name(name: str) -> ValueError:
+    return ValueError(f"not a DNS name: {name[:100]!r}")
 
 
 def _careful(name: str) -> bytes:
@@ -117,7 +126,7 @@ def _careful(name: str) -> bytes:
     try:
         return (dns.name.from_text(name).to_wire() or b"").lower()
     except dns.exception.DNSException as error:
-        raise ValueError(f"not a DNS name: {name[:100]!r}") from error
+        raise _not_a_name(name) from error
 
 
 def encode(form: Form, ident: int, *, case: int = 0, edns: bool = True, recursive: bool = True) -> bytes:
@@ -214,7 +223,7 @@ def _bare_opt(wire: bytes, at: int, *, last: bool) -> int:
 def _value(wire: bytes, rtype: int, at: int, end: int) -> str:
     """The value of a record as `Observation.values` spells it."""
     if rtype in (_CNAME, _NS):
-        value, at = _name(wire, at, end)
+        value, at = _target(wire, at, end)
     elif rtype == _A:
         value, at = socket.inet_ntoa(wire[at:end]) if end - at == 4 else "", at + 4
     elif rtype == _AAAA:
@@ -247,6 +256,44 @@ def _text(wire: bytes, at: int, end: int) -> tuple[str, tuple[str, ...]]:
     if at != end or not strings:
         raise Unusual
     return "".join(strings), tuple(strings)
+
+
+@lru_cache(maxsize=8192)
+def _above(octets: bytes) -> str | None:
+    """What is above the first label of a name in plain octets without pointers; None where there are some."""
+    labels: list[bytes] = []
+    at = 0
+    while length := octets[at]:
+        if length > 63:
+            return None
+        labels.append(octets[at + 1 : at + 1 + length])
+        at += 1 + length
+        if at >= len(octets):
+            return None
+    name = b".".join(labels)
+    if at + 1 != len(octets) or name.translate(None, _PLAIN) or name.count(b".") != len(labels) - 1:
+        return None
+    return name.decode("ascii").lower()
+
+
+def _target(wire: bytes, at: int, end: int) -> tuple[str, int]:
+    """As `_name`, for a name that ends where its record does.
+
+    The targets of Easy DKIM are a token below a zone, the same for all: what is above the token is read once.
+    """
+    second = at + 1 + wire[at] if at < end else end
+    if second + 1 < end:
+        above = _above(wire[second:end])
+        first = wire[at + 1 : second]
+        if (
+            above
+            and first
+            and second - at < 65
+            and end - at < 255
+            and not first.translate(None, _LABEL_OCTETS)
+        ):
+            return f"{first.decode('ascii').lower()}.{above}", end
+    return _name(wire, at, end)
 
 
 def _name(wire: bytes, at: int, end: int) -> tuple[str, int]:

@@ -57,11 +57,18 @@ class Perspectives:
         """The names of the perspectives, in the order of every tuple of observations."""
         return tuple(client.perspective for client in self.clients)
 
-    async def observe(self, questions: Iterable[Question]) -> dict[Question, tuple[Observation, ...]]:
-        """What every perspective sees, for each question, all asked side by side."""
+    async def observe(
+        self, questions: Iterable[Question], within: float | None = None
+    ) -> dict[Question, tuple[Observation, ...]]:
+        """What every perspective sees, for each question, all asked side by side.
+
+        Raises `TimeoutError` when that takes more than `within` seconds.
+        """
         asked = list(dict.fromkeys(questions))
-        seen = await gather([(client, question) for question in asked for client in self.clients])
+        seen = await gather([(client, question) for question in asked for client in self.clients], within)
         width = len(self.clients)
+        if width == 1:
+            return {question: (only,) for question, only in zip(asked, seen, strict=True)}
         return {question: tuple(seen[at * width : (at + 1) * width]) for at, question in enumerate(asked)}
 
     async def enclosing_zone(self, name: str) -> tuple[Soa | None, ...]:
