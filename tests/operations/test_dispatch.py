@@ -10,6 +10,7 @@ import pytest
 from desk import OWN_REQUESTS, T0, Desk
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import Facet, Status
@@ -144,6 +145,19 @@ def test_a_mistake_of_ours_is_on_the_record_too(desk: Desk) -> None:
 
     assert [line.outcome for line in desk.trail()] == ["internal"]
     assert desk.ask("ListIdentities").Identities == []
+
+
+def test_a_line_that_cannot_be_written_is_told_in_short(sqlite_desk: Desk) -> None:
+    """While the database is away the log has a line for each change that was refused, and why."""
+    sqlite_desk.database.close()
+
+    with capture_logs() as told:
+        refusal = sqlite_desk.refused("CreateEmailIdentity", EmailIdentity="example.com")
+
+    assert refusal.kind is FaultKind.UNAVAILABLE
+    (line,) = [line for line in told if line["event"] == "audit.lost"]
+    assert line["reason"] == "The database is closed."
+    assert "exc_info" not in line
 
 
 def test_who_is_calling(sqlite_desk: Desk) -> None:

@@ -126,8 +126,10 @@ class Dispatch:
         kind = failure.kind if isinstance(failure, Fault) else FaultKind.INTERNAL
         try:
             await self._database.writing(lambda s: audit.append(s, _line(call, resource, kind.value)))
-        except Fault:
-            log.exception("audit.lost", operation=call.operation, request_id=call.request_id)
+        except Fault as lost:
+            # While a disk is full this is a line a request: it says why, and not where.
+            reason = lost.message
+            log.error("audit.lost", operation=call.operation, request_id=call.request_id, reason=reason)  # noqa: TRY400
 
 
 def entry_of(call: Call) -> Entry:
