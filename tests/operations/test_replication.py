@@ -300,6 +300,19 @@ def test_a_replica_that_has_failed_is_started_anew(desk: Desk, away: Desk) -> No
     assert {state.status for state in states.values()} == {Status.PENDING}
 
 
+def test_a_replica_that_waits_shows_its_switch(away: Desk) -> None:
+    """In both versions: mail is to be signed when the parent's tokens are there, or it is switched off."""
+    made = replicate(away)
+
+    def shown() -> tuple[bool, str, bool, str]:
+        v1 = away.ask("GetIdentityDkimAttributes", Identities=[NAME]).DkimAttributes[NAME]
+        v2 = dkim(away)
+        return v2.SigningEnabled, v2.Status, v1.DkimEnabled, v1.DkimVerificationStatus
+
+    assert made.SigningEnabled is True
+    assert shown() == (True, "PENDING", True, "Pending")
+
+
 def test_v1_does_not_make_tokens_for_a_replica_that_waits(desk: Desk, away: Desk) -> None:
     """VerifyDomainDkim answers a replica's tokens once it has them, and refuses before."""
     replicate(away)

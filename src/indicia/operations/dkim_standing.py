@@ -35,6 +35,11 @@ def dkim_status(view: IdentityView) -> Status:
     return Status.NOT_STARTED if state is None else state.status
 
 
+def _is_awaited(view: IdentityView) -> bool:
+    """Say whether mail is to be signed once there are tokens: a replica waits for its parent's."""
+    return dkim_status(view) is not Status.NOT_STARTED and view.identity.signing_enabled
+
+
 def v2_attributes(
     view: IdentityView, above: Sequence[IdentityView], switch: bool | None
 ) -> sesv2.DkimAttributes:
@@ -45,8 +50,8 @@ def v2_attributes(
     source = dkim_source(view, above)
     if source is None or source.token_set is None:
         return sesv2.DkimAttributes(
-            SigningEnabled=False,
-            Status=word(dkim_status(view)),  # PENDING for a replica that waits for its parent's tokens
+            SigningEnabled=_is_awaited(view),
+            Status=word(dkim_status(view)),
             SigningAttributesOrigin=view.identity.origin,
             NextSigningKeyLength=word(view.identity.next_key_length),
         )
@@ -72,7 +77,7 @@ def v1_attributes(
     source = dkim_source(view, above)
     if source is None or source.token_set is None:
         return ses.IdentityDkimAttributes(
-            DkimEnabled=False, DkimVerificationStatus=V1_STATUS[Status.NOT_STARTED], DkimTokens=[]
+            DkimEnabled=_is_awaited(view), DkimVerificationStatus=V1_STATUS[dkim_status(view)], DkimTokens=[]
         )
     return ses.IdentityDkimAttributes(
         DkimEnabled=is_signed(source, switch),
