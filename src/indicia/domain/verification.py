@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from indicia.domain.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.links import LinkEvent
@@ -192,7 +192,19 @@ def start_anew(
     return replace(fresh, carried=proved, deadline=previous.deadline if running else fresh.deadline)
 
 
-def proved_status(state: FacetState) -> Status:
+class Proof(Protocol):
+    """What of a facet's state counts for its identity."""
+
+    @property
+    def status(self) -> Status:
+        """The facet's own status."""
+
+    @property
+    def carried(self) -> Status | None:
+        """What it had proved before its owner changed what should be published."""
+
+
+def proved_status(state: Proof) -> Status:
     """Return what the facet counts as for its identity: its own status, or what it carries while PENDING."""
     if state.status is Status.PENDING and state.carried is not None:
         return state.carried
@@ -303,7 +315,7 @@ _BEST_FIRST = (
 )
 
 
-def own_status(facets: dict[Facet, FacetState]) -> Status:
+def own_status(facets: Mapping[Facet, Proof]) -> Status:
     """Return the identity's own verification status: the best of the proofs it has (spec 3.6).
 
     A domain is verified by its DKIM records or by the legacy TXT, either one; an address by its link.

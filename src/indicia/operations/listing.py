@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import IdentityKind, Status
 from indicia.domain.names import shown
-from indicia.domain.verification import MAY_SEND, own_status
+from indicia.domain.verification import MAY_SEND
 from indicia.operations import paging
 from indicia.operations.inheritance import covered_names
 from indicia.store import identities
 from indicia.wire.shapes import ses, sesv2
+from indicia.wire.shapes.rules import word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,22 +57,17 @@ def list_email_identities(
         status=status,
     )
     listed = page[:size]
-    statuses = {row.name: own_status(row.facets) for row in listed}
-    covered = covered_names(
-        s,
-        call.account,
-        call.region,
-        {row.name: row.kind for row in listed if statuses[row.name] not in MAY_SEND},
-    )
+    unproved = {row.name: row.kind for row in listed if row.status not in MAY_SEND}
+    covered = covered_names(s, call.account, call.region, unproved)
     return sesv2.ListEmailIdentitiesResponse(
         EmailIdentities=[
             sesv2.IdentityInfo(
-                IdentityType=row.kind.value,
-                IdentityName=row.name,
-                SendingEnabled=statuses[row.name] in MAY_SEND or row.name in covered,
-                VerificationStatus=statuses[row.name].value,
+                IdentityType=word(kind),
+                IdentityName=name,
+                SendingEnabled=status in MAY_SEND or name in covered,
+                VerificationStatus=word(status),
             )
-            for row in listed
+            for name, kind, status in listed
         ],
         NextToken=_next_token(house, call, page, size),
     )

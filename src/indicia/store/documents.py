@@ -8,12 +8,13 @@ in Python takes, in one statement on either database, and its types are checked 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
-from indicia.domain.identity import Facet, FacetState
+from indicia.domain.identity import Facet, Status
 from indicia.store import rows, tables
 from indicia.store.prepared import SQLITE
 
@@ -32,8 +33,16 @@ def reader(value: type[T]) -> Callable[[str], T]:
     return msgspec.json.Decoder(value, strict=False).decode
 
 
-read_facets: Final = msgspec.json.Decoder(dict[Facet, FacetState]).decode
-"""Reads the document that `facets` makes."""
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What of a facet's state counts for its identity."""
+
+    status: Status
+    carried: Status | None
+
+
+read_proofs: Final = msgspec.json.Decoder(dict[Facet, Proof]).decode
+"""Reads the document that `proofs` makes."""
 
 
 def document(dialect: str, members: Mapping[str, Column]) -> Column:
@@ -73,8 +82,17 @@ def soa(dialect: str) -> Column:
 
 def facets(dialect: str) -> Column:
     """Return every `FacetState` of the identity that is selected from, by facet."""
-    states = _mapping(dialect, _f.facet, document(dialect, _named(rows.FACET)))
-    return sa.select(states).where(_f.identity_id == _i.id).correlate(tables.identity).scalar_subquery()
+    return _of_facets(dialect, document(dialect, _named(rows.FACET)))
+
+
+def proofs(dialect: str) -> Column:
+    """Return the `Proof` of every facet of the identity that is selected from, by facet."""
+    return _of_facets(dialect, document(dialect, _named((_f.status, _f.carried))))
+
+
+def _of_facets(dialect: str, state: Column) -> Column:
+    states = sa.select(_mapping(dialect, _f.facet, state))
+    return states.where(_f.identity_id == _i.id).correlate(tables.identity).scalar_subquery()
 
 
 def tags(dialect: str) -> Column:
