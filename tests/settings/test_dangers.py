@@ -134,3 +134,14 @@ def test_links_that_lead_nowhere_are_warned_of() -> None:
     (warning,) = warnings(without)
     assert warning.startswith("INDICIA_PUBLIC_URL is not set: links in mails begin with")
     assert warnings(without, frozenset({Role.DNS})) == []
+
+
+def test_links_that_lead_nowhere_are_warned_of_on_loopback_too() -> None:
+    """A process that writes mails and does not answer their links has to be told where they are answered."""
+    at_home = load(environment={})
+    (warning,) = warnings(at_home, frozenset({Role.API}))
+
+    assert warning.endswith("begin with an address of this process, which has no role links")
+    assert warnings(at_home, frozenset({Role.API, Role.LINKS})) == []
+    elsewhere = load(environment={"INDICIA_PUBLIC_URL": "https://a.example"})
+    assert warnings(elsewhere, frozenset({Role.API})) == []

@@ -93,20 +93,23 @@ def refusals(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[Ref
 
 
 def warnings(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[str]:
-    """Return what starts but deserves a line in the log, once any listener is not on loopback."""
-    if all(address.is_loopback for address in listeners(settings, roles)):
-        return []
+    """Return what starts but deserves a line in the log, most of it once a listener is not on loopback."""
+    unset = "INDICIA_PUBLIC_URL is not set"
     found = []
+    if settings.public_url is None and Role.API in roles and Role.LINKS not in roles:
+        found.append(
+            f"{unset}: links in mails begin with an address of this process, which has no role links"
+        )
+    if all(address.is_loopback for address in listeners(settings, roles)):
+        return found
     if settings.relay.kind is RelayKind.OUTBOX:
         found.append(
             "INDICIA_RELAY is outbox: mail is written into a folder of the data directory and reaches nobody"
         )
     if settings.relay.bares_its_password:
         found.append("INDICIA_RELAY sends its password unencrypted: use smtp+starttls:// or smtps://")
-    if Role.API in roles and settings.public_url is None:
-        found.append(
-            "INDICIA_PUBLIC_URL is not set: links in mails begin with an address that this machine listens on"
-        )
+    if settings.public_url is None and {Role.API, Role.LINKS} <= roles:
+        found.append(f"{unset}: links in mails begin with an address that this machine listens on")
     if Role.VERIFIER in roles and settings.perspective_count == 1:
         found.append(
             "INDICIA_RESOLVERS has a single perspective: who deceives that one resolver verifies any domain"
