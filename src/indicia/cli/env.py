@@ -38,8 +38,9 @@ def _key(settings: Settings) -> AccessKey:
     key = read_credentials(settings.credentials_file)
     if key is None:
         raise CommandError(
-            f"there is no access key in {settings.credentials_file}: `indicia serve` makes one at its first "
-            "start; with another folder, name it with --data-dir or INDICIA_DATA_DIR"
+            f"there is no access key in {settings.credentials_file}: `indicia serve` makes one at the first"
+            " start of an installation; name the folder of that with --data-dir or INDICIA_DATA_DIR, or make"
+            " another key with `indicia key create`"
         )
     return key
 
