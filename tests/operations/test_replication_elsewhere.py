@@ -13,6 +13,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from desk import ZONE, Desk
 from test_create_email_identity import OWN
 from test_key_life import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
@@ -23,7 +30,14 @@ from indicia.domain.replication import ParentSeen
 from indicia.domain.time import DAY, HOUR
 from indicia.domain.verification import Evidence, Sight
 from indicia.operations.replicating import Installations, Replicator
-from indicia.operations.replication_offer import Abroad, Offer, ReplicationRequest
+from indicia.operations.replication_acceptance import (
+    SOONEST,
+    Abroad,
+    UnacceptableOfferError,
+    accept,
+    examine,
+)
+from indicia.operations.replication_offer import Offer, ReplicationRequest
 from indicia.operations.signing_keys import SigningKey
 from indicia.operations.token_sets import give_key
 from indicia.store import access, checks, keys, schema, zones
@@ -36,6 +50,9 @@ from indicia.vault.purposes import PRIVATE_KEY, access_key
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 NAME = "example.com"
+P = 111927851988360893319259662593235230375504026159278527685696709279539605945473
+Q = 100635048251003953764761076787586715334121705216909074299719575974710320674833
+D = pow(65537, -1, (P - 1) * (Q - 1))
 KEY_ID, SECRET = "AKIATESTTESTTESTTEST", "a-secret-that-opens-nothing-else-000000"
 REPLICA = DkimSigningAttributes(DomainSigningAttributesOrigin="AWS_SES_EU_WEST_1")
 
@@ -294,6 +311,35 @@ def _our_zone(offer: Offer, desk: Desk) -> Offer:
     return offer
 
 
+def _above_our_zone(offer: Offer, desk: Desk) -> Offer:
+    desk.database.write(lambda s: zones.add(s, f"deep.{offer.zone}", 0))
+    return offer
+
+
+def _with_key(offer: Offer, pair: rsa.KeyPair) -> Offer:
+    (key,) = offer.keys
+    private = transit.seal(pair.private_key, SECRET, f"{offer.tokens[key.position]}.{offer.zone}")
+    fresh = msgspec.structs.replace(key, public_key=pair.public_key, private_key=private)
+    return msgspec.structs.replace(offer, keys=(fresh,))
+
+
+def _weak_key(offer: Offer, _: Desk) -> Offer:
+    # Of 512 bits, which nobody generates any more: its modulus can be factored in an afternoon.
+    numbers = RSAPrivateNumbers(
+        P, Q, D, D % (P - 1), D % (Q - 1), pow(Q, -1, P), RSAPublicNumbers(65537, P * Q)
+    )
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return _with_key(offer, rsa.KeyPair(512, base64.b64encode(public).decode(), private))
+
+
+def _two_at_one_place(offer: Offer, _: Desk) -> Offer:
+    (key,) = offer.keys
+    other = _with_key(offer, rsa.generate(1024)).keys[0]
+    return msgspec.structs.replace(offer, keys=(key, other))
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -301,15 +347,50 @@ def _our_zone(offer: Offer, desk: Desk) -> Offer:
         _other_secret,
         _no_place,
         _our_zone,
+        _above_our_zone,
+        _weak_key,
+        _two_at_one_place,
         lambda offer, _: msgspec.structs.replace(offer, account="999900000000"),
+        lambda offer, _: msgspec.structs.replace(offer, zone=offer.zone.upper()),
+        lambda offer, _: msgspec.structs.replace(offer, zone="no zone"),
+        lambda offer, _: msgspec.structs.replace(offer, tokens=("a\r\nb", *offer.tokens[1:])),
+        lambda offer, _: msgspec.structs.replace(offer, tokens=(offer.tokens[0],) * 3),
+        lambda offer, _: msgspec.structs.replace(offer, key_length="RSA_512_BIT"),
     ],
 )
 def test_an_offer_that_is_not_sound_is_not_taken(desk: Desk, parent: Elsewhere, spoil: Any) -> None:
-    """Another's account, our own zone, a key that is not what it says: nothing is stored, all is unknown."""
+    """Another's account, our own zone, names that are none, keys that are none: nothing is stored.
+
+    All is unknown, and our trouble; what asked goes on.
+    """
     offer = spoil(_offered(parent), desk)
     replicate(desk)
     assert look(desk, parent, offered=offer) == ParentSeen(Evidence(Sight.UNKNOWN, ErrorType.SERVICE_ERROR))
     assert desk.view(NAME).token_set is None
+
+
+def test_the_tokens_of_another_identity_are_not_shared(desk: Desk, parent: Elsewhere) -> None:
+    """An installation that offers for one name what it gave for another gets nowhere with it."""
+    offer = _offered(parent)
+    desk.ask("CreateEmailIdentity", EmailIdentity="other.example", DkimSigningAttributes=REPLICA)
+    replicate(desk)
+    look(desk, parent)
+    given = desk.view(NAME).token_set
+    assert given is not None
+    asked = Replication(1, desk.account, "other.example", "us-east-1", "eu-west-1", "", "")
+    abroad = Abroad("eu-west-1", SECRET, desk.keyring, PACE)
+
+    with pytest.raises(UnacceptableOfferError, match="another identity's"):
+        desk.database.write(lambda s: accept(s, asked, examine(asked, offer, abroad), abroad, desk.now))
+    assert desk.view(NAME).token_set == given
+
+
+@pytest.mark.parametrize("fresh_for", [-(1 << 62), 0, 1])
+def test_nobody_is_asked_all_the_time(desk: Desk, parent: Elsewhere, fresh_for: int) -> None:
+    """However soon the other installation wants to be asked again."""
+    offer = msgspec.structs.replace(_offered(parent), fresh_for=fresh_for)
+    replicate(desk)
+    assert look(desk, parent, offered=offer) == ParentSeen(SHARED, again=SOONEST)
 
 
 def test_a_private_key_travels_sealed(parent: Elsewhere) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -17,7 +19,8 @@ import structlog
 
 from indicia.domain.identity import ErrorType
 from indicia.operations.replicating import Installations
-from indicia.operations.replication_offer import Abroad, Offer, ReplicationResponse
+from indicia.operations.replication_acceptance import Abroad
+from indicia.operations.replication_offer import Offer, ReplicationResponse
 from indicia.settings import Settings
 from indicia.settings.elsewhere import Elsewhere
 from indicia.store.replications import Replication
@@ -46,9 +49,13 @@ def installations(settings: Settings, keyring: Keyring) -> Installations | None:
 
 async def _fetch(by_region: Mapping[str, Elsewhere], asked: Replication) -> Offer | ErrorType | None:
     place = by_region[asked.parent_region]
+    connection = _connection(place)
     try:
-        status, body = await asyncio.to_thread(_ask, place, asked)
+        # In all, and not for each octet: who answers one at a time holds a thread no longer than this.
+        async with asyncio.timeout(_WITHIN):
+            status, body = await asyncio.to_thread(_ask, connection, place, asked)
     except (OSError, http.client.HTTPException) as error:
+        _hang_up(connection)
         log.warning("replication.nobody_answers", region=place.region, reason=type(error).__name__)
         return None
     return _understood(place.region, status, body)
@@ -68,7 +75,21 @@ def _understood(region: str, status: int, body: bytes) -> Offer | ErrorType | No
         return None
 
 
-def _ask(place: Elsewhere, asked: Replication) -> tuple[int, bytes]:
+def _connection(place: Elsewhere) -> http.client.HTTPConnection:
+    url = urlsplit(place.url)
+    if url.scheme == "https":
+        tls = ssl.create_default_context()
+        return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=_WITHIN, context=tls)
+    return http.client.HTTPConnection(url.hostname or "", url.port, timeout=_WITHIN)
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    """Wake the thread that still waits for the other end."""
+    with contextlib.suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _ask(connection: http.client.HTTPConnection, place: Elsewhere, asked: Replication) -> tuple[int, bytes]:
     """Return status and body. Redirects are not followed: the request is for that one place."""
     url = urlsplit(place.url)
     path = PATH + quote(asked.name, safe="")
@@ -83,13 +104,6 @@ def _ask(place: Elsewhere, asked: Replication) -> tuple[int, bytes]:
         scope=f"{place.region}/ses",
         key=(place.access_key_id, place.secret_access_key),
     )
-    host, port = url.hostname or "", url.port
-    connection: http.client.HTTPConnection
-    if url.scheme == "https":
-        tls = ssl.create_default_context()
-        connection = http.client.HTTPSConnection(host, port, timeout=_WITHIN, context=tls)
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=_WITHIN)
     try:
         connection.request("GET", f"{path}?{query}", headers=headers)
         response = connection.getresponse()

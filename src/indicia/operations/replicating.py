@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,8 @@ from indicia.domain.rotation import KeyPace
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification import Evidence, Sight, Windows
 from indicia.operations.replication import adopt, look_again, may_replicate_now
-from indicia.operations.replication_offer import Abroad, Offer, UnacceptableOfferError, accept
+from indicia.operations.replication_acceptance import Abroad, UnacceptableOfferError, accept, examine
+from indicia.operations.replication_offer import Offer
 from indicia.store import replications
 from indicia.store.checks import Claim
 from indicia.store.database import Database
@@ -82,14 +84,15 @@ class Replicator:
             return ParentSeen(Evidence(Sight.ABSENT, offer))
         abroad = elsewhere.abroad[asked.parent_region]
         try:
+            offered = await asyncio.to_thread(examine, asked, offer, abroad)
             found = await self.database.writing(
-                partial(accept, asked=asked, offer=offer, abroad=abroad, now=now)
+                partial(accept, asked=asked, offered=offered, abroad=abroad, now=now)
             )
         except UnacceptableOfferError as error:
             log.warning("replication.refused", name=asked.name, region=abroad.region, reason=str(error))
             return _NOTHING_LEARNT
         seen = await self._share(claim, found)
-        return ParentSeen(seen.evidence, again=offer.fresh_for)
+        return ParentSeen(seen.evidence, again=offered.again)
 
     async def _share(self, claim: Claim, found: TokenSet | ErrorType) -> ParentSeen:
         if not isinstance(found, TokenSet):

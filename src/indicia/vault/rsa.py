@@ -55,14 +55,6 @@ def load_trusted(private_key: bytes) -> rsa.RSAPrivateKey:
     return key
 
 
-def public_half(private_key: bytes) -> str:
-    """Return the base64 SubjectPublicKeyInfo of a PKCS#8 DER, whose numbers are not checked.
-
-    Raises: ValueError, TypeError for octets that are no RSA key.
-    """
-    return _public(load_trusted(private_key))
-
-
 def parse_private(text: str) -> KeyPair:
     """Return the key pair of an uploaded private key that is sound in every respect.
 
@@ -77,6 +69,19 @@ def parse_private(text: str) -> KeyPair:
         _refuse(f"It is an RSA key of {key.key_size} bits; use {SHORTEST} to {LONGEST}.")
     if not _sound(key):
         _refuse("Its numbers do not form an RSA key pair: the key is damaged.")
+    return _pair(key)
+
+
+def examined(private_key: bytes) -> KeyPair:
+    """Return the key pair of a DER that came from another installation, sound in every respect.
+
+    Takes as long as `parse_private`, and is to be called as that is.
+
+    Raises: `Fault` INVALID_PARAMETER.
+    """
+    key = _loaded(private_key)
+    if not SHORTEST <= key.key_size <= LONGEST or not _sound(key):
+        _refuse("It is no sound RSA key.")
     return _pair(key)
 
 
