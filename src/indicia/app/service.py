@@ -138,6 +138,7 @@ class Service:
         self.clock = variant.clock
         self.metrics = Metrics(__version__)
         self.verifying: Verifying | None = None
+        self._registrable = PublicSuffixes().registrable
         self._variant = variant
         self._rules = rules_of(installation.settings)
         self._wakes = _Wakes()
@@ -222,7 +223,7 @@ class Service:
             self.clock,
             pool=self._variant.pool,
             forget=self._forget_answers,
-            registrable=PublicSuffixes().registrable,
+            registrable=self._registrable,
             observe=self.metrics.checked,
             landed=self.metrics.landed,
             investigator=self._investigator(eyes),
@@ -316,7 +317,15 @@ class Service:
 
     def _doctor(self, eyes: Perspectives) -> Doctor:
         investigator = self._investigator(eyes)
-        return Doctor(self.installation.database, eyes, self._rules, self.clock, eyes.names, investigator)
+        return Doctor(
+            self.installation.database,
+            eyes,
+            self._rules,
+            self.clock,
+            eyes.names,
+            investigator,
+            self._registrable,
+        )
 
     def _forecaster(self, eyes: Perspectives) -> Forecaster:
         # The playground may be asked at any rate, and what was just published there is seen at once.
@@ -329,6 +338,7 @@ class Service:
             zone_rate=None if playing else rate,
             kept=0.0 if playing else _FORECAST_KEPT,
             connects=Connecting(self.settings, eyes, playing=playing),
+            registrable=self._registrable,
         )
 
     async def _start_admin(self) -> tuple[str, ...]:

@@ -150,11 +150,19 @@ class _Report:
             ("" if well else f"  {record['finding']}", style),
         )
         if well:
+            # What is right needs no words, but for how mail fares under a policy: that is advice.
+            if record["facet"] == "dmarc":
+                self._advice_on(record)
             return
         self._line((f"{_INDENT}expected  ", "dim"), (record["expected"], ""))
         for value in record["found"] or ["nothing"]:
             self._line((f"{_INDENT}found     ", "dim"), (value, ""))
         self._prose(record["explanation"], indent=_INDENT)
+        if record["fix"]:
+            self._prose(f"{self._arrow} {record['fix']}", indent=_INDENT, style="bold")
+
+    def _advice_on(self, record: dict[str, Any]) -> None:
+        self._prose(record["explanation"], indent=_INDENT, style="dim")
         if record["fix"]:
             self._prose(f"{self._arrow} {record['fix']}", indent=_INDENT, style="bold")
 

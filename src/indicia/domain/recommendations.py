@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from indicia.domain import spf
+from indicia.domain import dmarc, spf
 from indicia.domain.findings import Finding
 from indicia.domain.identity import Facet, KeyLength, Status
 from indicia.domain.inheritance import Standing
@@ -170,11 +170,11 @@ def _dkim(standing: Standing) -> Iterable[Code]:
 
 
 def _dmarc(standing: Standing, texts: Sequence[str]) -> Iterable[Code]:
-    policies = [text for text in texts if _DMARC.match(text)]
+    policies = [text for text in texts if dmarc.is_policy(text)]
     if not policies:
         yield Code.NO_DMARC
         return
-    if len(policies) > 1 or not _readable_dmarc(policies[0]):
+    if len(policies) > 1 or not dmarc.is_readable(policies[0]):
         yield Code.BAD_DMARC
     if not any(_stands(standing, facet) for facet in (Facet.DKIM, Facet.MAIL_FROM)):
         yield Code.NOTHING_ALIGNS
@@ -185,33 +185,8 @@ def _stands(standing: Standing, facet: Facet) -> bool:
     return state is not None and proved_status(state) in MAY_SEND
 
 
-# RFC 7489 §6.3: the version comes first and is compared to the letter; anything else is some other text.
-_DMARC = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(;|\Z)")
+# As of DMARC: the version comes first and is compared to the letter.
 _BIMI = re.compile(r"v[ \t]*=[ \t]*BIMI1[ \t]*(;|\Z)")
-_TAG = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
-_DISPOSITIONS = frozenset({"none", "quarantine", "reject"})
-
-
-def _tags(text: str) -> dict[str, str] | None:
-    """Return the tags of a record, None when something in it is no tag or is there twice."""
-    found: dict[str, str] = {}
-    for part in text.split(";"):
-        if not part.strip(" \t"):
-            continue
-        tag = _TAG.match(part)
-        if tag is None or tag[1] in found:
-            return None
-        found[tag[1]] = tag[2]
-    return found
-
-
-def _readable_dmarc(text: str) -> bool:
-    """Say whether receivers would act on the policy (RFC 7489 §6.6.3 item 6: reports alone are enough)."""
-    tags = _tags(text)
-    if tags is None:
-        return False
-    wanted = tags.get("p", "").lower() in _DISPOSITIONS and tags.get("sp", "none").lower() in _DISPOSITIONS
-    return wanted or "rua" in tags
 
 
 def _bimi(texts: Sequence[str]) -> Iterable[Code]:
@@ -224,7 +199,7 @@ def _bimi(texts: Sequence[str]) -> Iterable[Code]:
 
 def _readable_bimi(text: str) -> bool:
     """Say whether the assertion names an indicator, or declines to (draft-brand-indicators §4.3)."""
-    tags = _tags(text)
+    tags = dmarc.tags(text)
     if tags is None or "l" not in tags:
         return False
     return all(not place or place.lower().startswith("https://") for place in (tags["l"], tags.get("a", "")))

@@ -6,7 +6,7 @@ instead of a change of state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -26,6 +26,7 @@ from indicia.domain.verification import Sight, own_status
 from indicia.store import identities
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
+from indicia.verifier import dmarc
 from indicia.verifier.checker import Eyes
 from indicia.verifier.evidence import SeenObservation, seen
 from indicia.verifier.investigation import Investigator
@@ -90,7 +91,10 @@ def _maybe(instant: Instant | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """Looks when asked. Never writes."""
+    """Looks when asked. Never writes.
+
+    `registrable` returns the domain of the organisation that a domain belongs to; by itself each is its own.
+    """
 
     database: Database
     eyes: Eyes
@@ -98,6 +102,7 @@ class Doctor:
     clock: Clock
     perspectives: tuple[str, ...]
     investigator: Investigator | None = None
+    registrable: Callable[[str], str] = str
 
     async def diagnose(self, account: str, region: str, name: str) -> Diagnosis:
         """Return the diagnosis of an identity as the DNS stands at this moment.
@@ -116,6 +121,9 @@ class Doctor:
         refined: dict[RecordVerdict, Refined] = {}
         if self.investigator is not None:
             refined = await self.investigator.investigate(_domain_of(view.identity), verdicts, siblings)
+        policy = None
+        if view.identity.kind is IdentityKind.DOMAIN:
+            policy = await dmarc.judged(self.eyes, self.rules, view, self.registrable)
         further = await remarks(self.database, self.eyes, self.rules, view, verdicts)
         return Diagnosis(
             identity=view.identity.name,
@@ -125,7 +133,12 @@ class Doctor:
             deadline=_maybe(_deadline(view.facets)),
             perspectives=PerspectivesAsked(self.perspectives, self.rules.quorum),
             records=(
-                *(_diagnosed(verdict, refined.get(verdict)) for verdict in verdicts),
+                *(
+                    _shown(verdict, *policy)
+                    if policy is not None and verdict.record.purpose is Purpose.DMARC
+                    else _diagnosed(verdict, refined.get(verdict))
+                    for verdict in verdicts
+                ),
                 *(_shown(remark.verdict, remark.finding, remark.words) for remark in further),
             ),
         )

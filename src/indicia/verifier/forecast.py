@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from indicia.domain.check import Rules, judge_record
+from indicia.domain.check import RecordVerdict, Rules, judge_record
 from indicia.domain.conflicts import conflict, further_questions
 from indicia.domain.fairness import ZoneRates
+from indicia.domain.findings import Finding
 from indicia.domain.names import fold
 from indicia.domain.observation import RecordType
-from indicia.domain.records import ExpectedRecord, expected_records
+from indicia.domain.records import ExpectedRecord, Purpose, expected_records
+from indicia.domain.verification import Sight
 from indicia.store import identities
+from indicia.verifier import dmarc
 
 if TYPE_CHECKING:
     from indicia.store.database import Database
@@ -90,7 +93,7 @@ class Forecaster:
 
     `zone_rate` is how many questions a second it asks one zone, None for as many as there are; `kept` for how
     many seconds what was seen answers everybody. `connects` returns how the records can be published by their
-    provider, None where they cannot.
+    provider, None where they cannot; `registrable` the domain of the organisation that a domain belongs to.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Forecaster:
         zone_rate: float | None,
         kept: float,
         connects: Connects = _unconnected,
+        registrable: Callable[[str], str] = str,
     ) -> None:
         self._database = database
         self._eyes = eyes
@@ -109,6 +113,7 @@ class Forecaster:
         self._rates = None if zone_rate is None else ZoneRates(zone_rate)
         self._keep_for = kept
         self._connects = connects
+        self._registrable = registrable
         self._kept: OrderedDict[tuple[int, int], tuple[float, Forecast]] = OrderedDict()
         self._in_hand = 0
 
@@ -127,7 +132,7 @@ class Forecaster:
         self._in_hand += 1
         try:
             seen, connection = await asyncio.gather(
-                _within(self._look(records), {}), _within(self._connects(view), None)
+                _within(self._look(view, records), {}), _within(self._connects(view), None)
             )
         finally:
             self._in_hand -= 1
@@ -135,7 +140,9 @@ class Forecaster:
         self._keep(key, forecast)
         return forecast
 
-    async def _look(self, records: tuple[ExpectedRecord, ...]) -> dict[tuple[str, str, str], Standing]:
+    async def _look(
+        self, view: IdentityView, records: tuple[ExpectedRecord, ...]
+    ) -> dict[tuple[str, str, str], Standing]:
         questions = list(dict.fromkeys(question for record in records for question in record.questions))
         observations = await self._eyes.observe(questions)
         siblings = [record.value.lower() for record in records if record.rtype is RecordType.CNAME]
@@ -145,12 +152,20 @@ class Forecaster:
         standings = {}
         for verdict in verdicts:
             record, found = verdict.record, conflict(verdict, further)
+            inherited = found is None and await self._has_policy(view, verdict)
             standings[record.name, record.rtype.name, record.value] = Standing(
-                verdict.sight.value,
-                (verdict.finding if found is None else found.finding).value,
+                (Sight.PRESENT if inherited else verdict.sight).value,
+                (Finding.OK if inherited else verdict.finding if found is None else found.finding).value,
                 None if found is None else found.sentence,
             )
         return standings
+
+    async def _has_policy(self, view: IdentityView, verdict: RecordVerdict) -> bool:
+        """Say whether this is a DMARC record that is not there because that of the organisation counts."""
+        if verdict.record.purpose is not Purpose.DMARC or verdict.finding is not Finding.MISSING:
+            return False
+        found = await dmarc.judged(self._eyes, self._rules, view, self._registrable)
+        return found is not None and found[0] is Finding.OK
 
     def _may_ask(self, view: IdentityView, records: int, now: float) -> bool:
         """Say whether the zone may be asked so much at this moment."""
