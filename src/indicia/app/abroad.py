@@ -35,8 +35,8 @@ _MOST: Final = 64 * 1024  # octets: three keys are some 6 KiB
 _decode = msgspec.json.Decoder(ReplicationResponse).decode
 
 
-def installations(settings: Settings, keyring: Keyring) -> Installations | None:
-    """Return the regions that are served elsewhere, None where none is."""
+def installations(settings: Settings, keyring: Keyring, *, within: float = _WITHIN) -> Installations | None:
+    """Return the regions that are served elsewhere, None where none is. `within` is in seconds."""
     if not settings.elsewhere:
         return None
     by_region = {each.region: each for each in settings.elsewhere}
@@ -44,15 +44,17 @@ def installations(settings: Settings, keyring: Keyring) -> Installations | None:
         region: Abroad(region, each.secret_access_key, keyring, settings.key_pace)
         for region, each in by_region.items()
     }
-    return Installations(abroad, partial(_fetch, by_region))
+    return Installations(abroad, partial(_fetch, by_region, within))
 
 
-async def _fetch(by_region: Mapping[str, Elsewhere], asked: Replication) -> Offer | ErrorType | None:
+async def _fetch(
+    by_region: Mapping[str, Elsewhere], within: float, asked: Replication
+) -> Offer | ErrorType | None:
     place = by_region[asked.parent_region]
-    connection = _connection(place)
+    connection = _connection(place, within)
     try:
         # In all, and not for each octet: who answers one at a time holds a thread no longer than this.
-        async with asyncio.timeout(_WITHIN):
+        async with asyncio.timeout(within):
             status, body = await asyncio.to_thread(_ask, connection, place, asked)
     except (OSError, http.client.HTTPException) as error:
         _hang_up(connection)
@@ -75,12 +77,12 @@ def _understood(region: str, status: int, body: bytes) -> Offer | ErrorType | No
         return None
 
 
-def _connection(place: Elsewhere) -> http.client.HTTPConnection:
+def _connection(place: Elsewhere, within: float) -> http.client.HTTPConnection:
     url = urlsplit(place.url)
     if url.scheme == "https":
         tls = ssl.create_default_context()
-        return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=_WITHIN, context=tls)
-    return http.client.HTTPConnection(url.hostname or "", url.port, timeout=_WITHIN)
+        return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=within, context=tls)
+    return http.client.HTTPConnection(url.hostname or "", url.port, timeout=within)
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
