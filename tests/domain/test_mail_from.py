@@ -9,8 +9,8 @@ from test_check import IDENTITY, NOW, TOKEN_SET, _rules
 
 from indicia.domain.check import conclude, questions_of, records_to_check
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, FacetState, IdentityKind, Status
-from indicia.domain.mail_from import Step, next_step, parse_mail_from
+from indicia.domain.identity import Facet, FacetState, IdentityKind, MxFailureBehavior, Status
+from indicia.domain.mail_from import Envelope, Step, envelope, next_step, parse_mail_from
 from indicia.domain.names import IdentityName, parse_identity
 from indicia.domain.observation import Observation, Question, RecordType, Reply
 from indicia.domain.time import HOUR, SECOND
@@ -92,6 +92,17 @@ def test_a_name_that_can_be_no_domain_is_refused(below: str) -> None:
 def test_what_setting_it_begins(domain: str, status: Status | None, wanted: str, step: Step) -> None:
     """The same domain again loses nothing, but a search that failed begins anew (spec 3.5)."""
     assert next_step(domain, status, wanted) is step
+
+
+@pytest.mark.parametrize("status", [None, *Status])
+def test_what_mail_leaves_with(status: Status | None) -> None:
+    """The custom domain once its MX is proved, and not before; else what was chosen, or the default."""
+    proved = status is Status.SUCCESS
+    default, reject = MxFailureBehavior.USE_DEFAULT_VALUE, MxFailureBehavior.REJECT_MESSAGE
+
+    assert envelope("b.example.com", status, default) is (Envelope.CUSTOM if proved else Envelope.DEFAULT)
+    assert envelope("b.example.com", status, reject) is (Envelope.CUSTOM if proved else Envelope.REFUSED)
+    assert envelope("", status, default) is envelope("", status, reject) is Envelope.DEFAULT
 
 
 # -- what proves it -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import Status
+from indicia.domain.identity import MxFailureBehavior, Status
 from indicia.domain.names import IdentityName, parse_domain, shown, under
 
 
@@ -15,6 +15,26 @@ class Step(Enum):
     KEEP = "keep"  # it goes on, or has its result
     BEGIN = "begin"  # another domain, or one whose search has ended in failure
     FORGET = "forget"  # there is no domain any more
+
+
+class Envelope(Enum):
+    """With which envelope a message may leave."""
+
+    CUSTOM = "custom"  # the MAIL FROM domain of the identity
+    DEFAULT = "default"  # a name under the service domain
+    REFUSED = "refused"  # none: MailFromDomainNotVerifiedException
+
+
+def envelope(domain: str, status: Status | None, behavior: MxFailureBehavior) -> Envelope:
+    """Return the envelope for mail of an identity whose MAIL FROM stands so (spec 3.5).
+
+    Only SUCCESS is good enough: in a grace period the domain's owner gets no bounces.
+    """
+    if not domain:
+        return Envelope.DEFAULT
+    if status is Status.SUCCESS:
+        return Envelope.CUSTOM
+    return Envelope.REFUSED if behavior is MxFailureBehavior.REJECT_MESSAGE else Envelope.DEFAULT
 
 
 def parse_mail_from(text: str, identity: IdentityName, *, asked: str) -> str:
