@@ -1,0 +1,76 @@
+"""`indicia demotions`: how the brake stands, and the word that lets demotions through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from invocation import Run
+
+from indicia.clock import real_now
+from indicia.domain.time import DAY, HOUR
+from indicia.settings import load
+from indicia.store import brakes, events
+from indicia.store.database import Database
+from indicia.store.session import Session
+
+T = TypeVar("T")
+
+
+def stored(work: Callable[[Session], T]) -> T:
+    """Work on the database that the commands work on."""
+    database = Database.open(load().database_url.text)
+    try:
+        return database.write(work)
+    finally:
+        database.close()
+
+
+def paused(indicia: Run) -> int:
+    """Let demotions have been paused an hour ago; return when."""
+    indicia("account", "create")  # the database is made
+    at = real_now() - HOUR
+    stored(brakes.hold)
+    stored(lambda s: brakes.pause(s, at))
+    return at
+
+
+def test_it_says_that_demotions_are_paused(indicia: Run) -> None:
+    """Since when, and what lets them through; in JSON too. Nothing is changed by asking."""
+    paused(indicia)
+
+    assert re.match(
+        r"Demotions are paused since 20\S+Z\. `indicia demotions resume`", indicia("demotions", "status").out
+    )
+    told = indicia("demotions", "status", "--json").json
+    assert told["PausedSince"].endswith("Z")
+    assert (told["ReleasedUntil"], told["DemotedWithinAnHour"]) == (None, 0)
+    assert stored(brakes.read).paused_at is not None
+
+
+def test_a_person_lets_them_through(indicia: Run) -> None:
+    """Verifiers find the brake released for as long as was said; who did so, and until when, is an event."""
+    paused(indicia)
+    before = real_now()
+
+    done = indicia("demotions", "resume", "--for", "2d")
+
+    assert done.status == 0
+    brake = stored(brakes.read)
+    assert brake.paused_at is None
+    assert brake.released(before + 2 * DAY - HOUR)
+    assert not brake.released(real_now() + 2 * DAY)
+    (event,) = stored(lambda s: events.of_type(s, "demotions.resumed"))
+    assert '"cause":"asked"' in event.body
+    assert "are let through, uncounted, until" in indicia("demotions", "status").out
+
+
+def test_a_span_that_is_none_is_refused(indicia: Run) -> None:
+    """And nothing is let through."""
+    paused(indicia)
+
+    done = indicia("demotions", "resume", "--for", "soon")
+
+    assert done.status == 2
+    assert stored(brakes.read).paused_at is not None
