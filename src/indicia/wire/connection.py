@@ -24,13 +24,19 @@ from indicia.wire.requests import ANSWER, WHOLE, new_request_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
+
+    from indicia.wire.requests import Scope
 
 HEAD_OCTETS = 16 * 1024
 HEAD_SECONDS = 10.0
 LINGER_SECONDS = 2.0
 LINGER_OCTETS = 64 * 1024 * 1024  # thrown away as they come, at most
+
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 _SENTENCES = {
     FaultKind.HEADERS_TOO_LARGE: "The request line and headers are larger than this server takes.",
@@ -105,7 +111,9 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first octet of a head has come."""
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._in_head = True
         self._head_read = self._hosts = 0
         self._head_fed, self._fresh = self._fresh, 0
@@ -133,41 +141,45 @@ class Connection(HttpToolsProtocol):
         """The head is whole: the application begins, or is next. As uvicorn's, with cycles of our own."""
         self._in_head = False
         self._stop_waiting()
-        scope, version = self.scope, self.parser.get_http_version()
+        version = self.parser.get_http_version()
         # RFC 9112 §3.2: one Host, and none only from before HTTP/1.1.
         if self._hosts != 1 and (self._hosts or version == "1.1"):
             self._refuse_head(FaultKind.MALFORMED_INPUT)
         target = httptools.parse_url(self.url)
         path = target.path.decode("ascii")
-        scope["method"] = self.parser.get_method().decode("ascii")
-        scope["http_version"] = version
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = target.path
-        scope["query_string"] = target.query or b""
-        former, self.cycle = self.cycle, self._cycle(version)
+        scope: Scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": self.parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": target.path,
+            "query_string": target.query or b"",
+            "headers": self.headers,
+        }
+        self.scope = scope  # type: ignore[assignment]
+        lives = version != "1.0" and self.parser.should_keep_alive()
+        former, self.cycle = self.cycle, Cycle(self, scope, self._put, keep_alive=lives)
+        scope[ANSWER] = self.cycle.answer
         if former is None or former.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
-    def _cycle(self, version: str) -> Cycle:
-        cycle = Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
-        cycle.put = self._put
-        self.scope[ANSWER] = cycle.answer  # type: ignore[literal-required]
-        return cycle
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Let the application answer. As uvicorn's; the task leaves by itself, without a callback."""
+        self.tasks.add(self.loop.create_task(self._answered(cycle, app)))
+
+    async def _answered(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        try:
+            await cycle.run_asgi(app)
+        finally:
+            self.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def on_message_complete(self) -> None:
         """The request is whole. If the application has not begun yet, it is told so."""

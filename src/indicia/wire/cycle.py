@@ -1,26 +1,84 @@
-"""One request of a connection and its answer: uvicorn's, with a short way out for an answer that is whole.
+"""One request of a connection and its answer: uvicorn's, with a short way in and a short way out.
 
 ASGI sends an answer in two messages, looks through it header by header, and writes it in two pieces. Where
 all of it is there it goes out at once: the application finds `Cycle.answer` in its scope, under `ANSWER`.
+Most requests have no body, or have it already when they are answered; nothing is made for them to wait with.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+if TYPE_CHECKING:
+    from indicia.wire.connection import Connection
+    from indicia.wire.requests import Scope
 
 STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
 }
 
 
+class News:
+    """What `asyncio.Event` is, for one that waits; as long as nobody does it is next to nothing."""
+
+    __slots__ = ("_set", "_waiter")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        """There is something new: whoever waits goes on, whoever comes does not wait."""
+        self._set = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def clear(self) -> None:
+        """It is known now."""
+        self._set = False
+
+    async def wait(self) -> None:
+        """Return when there is something new."""
+        if not self._set:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+
 class Cycle(RequestResponseCycle):
     """A request and its answer. `put` writes to the connection."""
 
-    put: Callable[[bytes], None]
+    # So it is at the beginning; an instance has its own of what changes.
+    access_log = False
+    disconnected = False
+    more_body = True
+    response_started = False
+    response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+
+    def __init__(  # not uvicorn's, which takes eleven arguments to set twenty attributes
+        self, connection: Connection, scope: Scope, put: Callable[[bytes], None], *, keep_alive: bool
+    ) -> None:
+        self.scope = scope  # type: ignore[assignment]
+        self.put = put
+        self.keep_alive = keep_alive
+        self.transport = connection.transport
+        self.flow = connection.flow
+        self.logger = connection.logger
+        self.access_logger = connection.access_logger
+        self.default_headers = connection.server_state.default_headers
+        self.on_response = connection.on_response_complete
+        self.waiting_for_100_continue = connection.expect_100_continue
+        self.message_event = News()  # type: ignore[assignment]
+        self.body = bytearray()
 
     async def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """All of an answer is sent. `headers` are in lower case; the length is among them.
