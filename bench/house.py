@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,8 @@ class House:
     def lines(self) -> Iterator[str]:
         """Yield the CNAMEs of every identity, for a zone file."""
         for name, zone, *tokens in self.tokens:
+            if not name.endswith(f".{ZONE}"):
+                continue
             label = name.removesuffix(f".{ZONE}")
             for token in tokens:
                 yield f"{token}._domainkey.{label} 300 IN CNAME {token}.{zone}.\n"
@@ -58,15 +60,20 @@ class House:
         ]
 
 
-def populated(folder: Path, url: str, count: int, *, pending: bool = False) -> House:
-    """Return a new installation with so many identities, on SQLite where no URL is given."""
+def populated(
+    folder: Path, url: str, count: int, *, pending: bool = False, unseen: Sequence[str] = ()
+) -> House:
+    """Return a new installation with so many identities, on SQLite where no URL is given.
+
+    The `unseen` names are there besides, pending, with a key in the pool for each; nobody looks at them yet.
+    """
     folder.mkdir()
     environment = dict(_SETTINGS)
     if url:
         environment["INDICIA_DATABASE_URL"] = url
         (folder / "data").mkdir()
         keyring.create(folder / "data" / "master.key")
-    populate(folder / "data", environment, count, pending=pending)
+    populate(folder / "data", environment, count, pending=pending, spare_keys=len(unseen), unseen=unseen)
     known = url or f"sqlite:///{folder / 'data' / 'indicia.db'}"
     database = Database.open(known)
     try:

@@ -58,11 +58,12 @@ def populate(
     *,
     pending: bool = False,
     spare_keys: int = 0,
+    unseen: Sequence[str] = (),
 ) -> Key:
     """Make an installation with that many identities and return its operator's key.
 
     When they are `pending` they have no key yet, nobody is to look at them, and the pool has one for each.
-    The pool has `spare_keys` more than it is kept filled to.
+    The pool has `spare_keys` more than it is kept filled to. Those of the `unseen` names are pending besides.
     """
     settings = configuration.load(None, environment, {"data_dir": str(data_dir)}, terminal=False)
     clock = Clock()
@@ -77,6 +78,12 @@ def populate(
         while batch := list(islice(places, _BATCH)):
             installation.database.write(partial(add, places=batch, now=now))
         installation.database.write(partial(_let_sign, now=now))
+        names = iter(unseen)
+        while some := list(islice(names, _BATCH)):
+            create = partial(
+                _create_all, account=root.account, names=some, zone=settings.signing_zone, now=now
+            )
+            installation.database.write(create)
         return Key(root.id, root.secret)
     finally:
         installation.close()
@@ -133,6 +140,11 @@ def _add(
         return
     claimed = checks.claim(s, now=now, owner=_OWNER, lease_until=now + HOUR, limit=len(places))
     checks.write_back(s, [_verified(claim, now) for claim in claimed])
+
+
+def _create_all(s: Session, account: str, names: Sequence[str], zone: str, now: Instant) -> None:
+    for name in names:
+        _create(s, account, name, None, zone, now)
 
 
 def _create(  # noqa: PLR0917
