@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench import api, checking, creating, crowd, deciding, dkim, keyzone, listing, report, steps
+from bench import api, checking, creating, crowd, deciding, dkim, keyzone, listing, onboarding, report, steps
 from bench.load import NoLoadToolError
 from bench.nameserver import NoNameServerError
 from bench.plan import Plan
@@ -22,6 +22,7 @@ GROUPS: Final[dict[str, Callable[[Plan], tuple[list[Section], list[Aim]]]]] = {
     "deciding": deciding.measure,
     "steps": steps.measure,
     "checking": checking.measure,
+    "onboarding": onboarding.measure,
     "crowd": crowd.measure,
     "keyzone": keyzone.measure,
     "dkim": dkim.measure,

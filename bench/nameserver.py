@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +21,7 @@ import dns.resolver
 from bench import servers
 
 HOST: Final = "127.0.0.1"
-_SOA: Final = "ns1.example.net. hostmaster.example.net. 2026112201 3600 600 86400 5"
+_SOA: Final = "ns1.example.net. hostmaster.example.net. {} 3600 600 86400 5"
 
 
 class NoNameServerError(Exception):
@@ -42,13 +44,46 @@ def program(name: str, package: str) -> str:
     return found
 
 
+@dataclass(slots=True)
+class Zone:
+    """A zone that NSD serves."""
+
+    name: str
+    port: int
+    folder: Path
+    serial: int = 2026112201
+    pid: int = 0
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Write the zone file with these lines below its SOA, by which an absence is kept for 5 seconds."""
+        with (self.folder / "zone").open("w", encoding="ascii") as file:
+            file.write(f"$ORIGIN {self.name}.\n@ 3600 IN SOA {_SOA.format(self.serial)}\n")
+            file.write("@ 3600 IN NS ns1.example.net.\n")
+            file.writelines(lines)
+
+    def publish(self, lines: Iterable[str]) -> None:
+        """Serve these lines from now on; return once they are served."""
+        self.serial += 1
+        self.write(lines)
+        os.kill(self.pid, signal.SIGHUP)  # nsd(8): looks for zone files that changed
+        question = dns.message.make_query(self.name, "SOA")
+        while dns.query.udp(question, HOST, port=self.port, timeout=5).answer[0][0].serial != self.serial:
+            time.sleep(0.01)
+
+
 @contextmanager
 def nsd(folder: Path, zone: str, lines: Iterable[str]) -> Iterator[int]:
     """Serve a zone with these lines below its SOA, and give the port."""
+    with editable_nsd(folder, zone, lines) as serving:
+        yield serving.port
+
+
+@contextmanager
+def editable_nsd(folder: Path, zone: str, lines: Iterable[str] = ()) -> Iterator[Zone]:
+    """Serve a zone that can be changed meanwhile."""
     port = servers.free_port()
-    with (folder / "zone").open("w", encoding="ascii") as file:
-        file.write(f"$ORIGIN {zone}.\n@ 3600 IN SOA {_SOA}\n@ 3600 IN NS ns1.example.net.\n")
-        file.writelines(lines)
+    serving = Zone(zone, port, folder)
+    serving.write(lines)
     (folder / "nsd.conf").write_text(
         f'server:\n  ip-address: {HOST}@{port}\n  zonesdir: "{folder}"\n  database: ""\n  username: ""\n'
         f'  pidfile: ""\n  zonelistfile: "{folder}/zone.list"\n  xfrdfile: "{folder}/xfrd.state"\n'
@@ -58,7 +93,8 @@ def nsd(folder: Path, zone: str, lines: Iterable[str]) -> Iterator[int]:
     command = [program("nsd", "nsd"), "-d", "-c", str(folder / "nsd.conf")]
     with servers.process(command, folder / "nsd.log") as running:
         servers.wait_for(running, folder / "nsd.log", lambda: answers(port, zone))
-        yield port
+        serving.pid = running.pid
+        yield serving
 
 
 def answers(port: int, zone: str) -> bool:

@@ -60,16 +60,19 @@ class Server:
 
 
 @contextmanager
-def indicia(folder: Path, identity_count: int, *, roles: str = "", spare_keys: int = 0) -> Iterator[Server]:
+def indicia(
+    folder: Path, identity_count: int, *, roles: str = "", spare_keys: int = 0, resolver: str = ""
+) -> Iterator[Server]:
     """Run `indicia serve` on a new installation with that many identities, and so many keys to spare.
 
-    `roles` is a comma list; without it the server has every role.
+    `roles` is a comma list; without it the server has every role. Without a `resolver` it is the system's.
     """
+    settings = {**SETTINGS, **({"INDICIA_RESOLVERS": resolver} if resolver else {})}
     key = populate(folder / "data", SETTINGS, identity_count, spare_keys=spare_keys)
     told = folder / "ready.json"
     command = ["serve", "--data-dir", str(folder / "data"), "--ready-file", str(told)]
     command += ["--roles", roles] if roles else []
-    with process([sys.executable, "-m", "indicia", *command], folder / "log", SETTINGS) as running:
+    with process([sys.executable, "-m", "indicia", *command], folder / "log", settings) as running:
         wait_for(running, folder / "log", told.exists)
         where = ready.read(told)
         assert where is not None
