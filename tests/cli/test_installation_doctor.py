@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from invocation import Run
 from nameserver import NameServer, Trick
-from serving import Running, serve
+from serving import Running, serve, started
 
 from indicia.vault import keyring
 
@@ -311,3 +311,17 @@ def test_what_cannot_be_asked_is_a_mistake(indicia: Run) -> None:
     assert (nowhere.status, elsewhere.status) == (2, 2)
     assert "there is no installation in " in nowhere.err
     assert "leave out --endpoint-url" in elsewhere.err
+
+
+def test_a_sandbox_is_sound(indicia: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its playground answers, and nothing has to be published for it."""
+    with started(tmp_path, "sandbox") as running:
+        assert running.ready
+        monkeypatch.setenv("INDICIA_DATA_DIR", str(running.data_dir))
+        document = indicia("doctor", "--json").json
+
+    assert document["sound"]
+    assert document["records"] == []
+    told = {check["name"]: check["seen"] for check in document["checks"]}
+    assert "answers within" in told["resolvers playground"]
+    assert told["service domain"] == "indicia.test: a sandbox, whose DNS needs nothing published"

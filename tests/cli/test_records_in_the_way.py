@@ -81,3 +81,15 @@ def test_the_finding_of_the_last_verdict_is_the_explained_one(here: Run) -> None
     records = [record for verdict in history["verdicts"] for record in verdict["evidence"]["records"]]
 
     assert "FLATTENED" in {record["finding"] for record in records}
+
+
+def test_what_was_published_wrongly_is_named(house: Running, here: Run) -> None:
+    """Created first and published wrongly after, as people do it: the table names the mistake."""
+    anyone = AccessKey("000000000000", "sandbox", "000000000000")
+    client("sesv2", house.ready.url, anyone).create_email_identity(EmailIdentity="wrong.example.net")
+    before = here("records", "wrong.example.net").out
+    here("sandbox", "publish", "wrong.example.net", "--only", "dkim", "--break", "DOUBLED_ZONE")
+    here("sandbox", "clock", "advance", "1h")  # to the next check
+
+    assert before.count(" MISSING") == 4
+    assert here("records", "wrong.example.net").out.count(" DOUBLED_ZONE") == 3

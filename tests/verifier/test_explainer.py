@@ -116,6 +116,38 @@ def test_what_is_wrong_as_it_was_is_not_looked_at_again(database: Database, serv
     explained(database, story, server)
 
 
+def test_an_edit_of_the_zone_is_looked_at(database: Database, server: NameServer) -> None:
+    """First nothing is there, then something in the wrong place: to the check both are missing.
+
+    The serial of the zone tells that it was edited, and the trail gets a line; then nothing changes, and
+    nobody looks.
+    """
+
+    async def story(lookout: Lookout, explainer: Explainer) -> None:
+        identity = lookout.add(NAME)
+        await lookout.settled()
+        await explainer.settled()
+        for record in lookout.records(identity)[Facet.DKIM]:
+            server.put(f"{record.name}.{NAME}", "CNAME", record.value)
+        server.zone(NAME, minimum=5, serial=2)
+        await lookout.advance(PACE.largest)
+        await explainer.settled()
+        findings, asked = [each.finding for each in lookout.trail(identity)], looked_elsewhere(server)
+        server.zone(NAME, minimum=5, serial=3)
+        await lookout.advance(PACE.largest)
+        await explainer.settled()
+        edited = looked_elsewhere(server)
+        await lookout.advance(PACE.largest)
+        await explainer.settled()
+
+        assert findings == ["DOUBLED_ZONE", "MISSING"]
+        assert [each.finding for each in lookout.trail(identity)] == findings
+        assert asked < edited
+        assert looked_elsewhere(server) == edited
+
+    explained(database, story, server)
+
+
 def test_a_change_is_looked_at(database: Database, server: NameServer) -> None:
     """A record that is now wrong in another way gets an explanation of its own."""
 

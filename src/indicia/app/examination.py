@@ -58,7 +58,7 @@ async def examine(settings: Settings, *, synchronised: Callable[[], bool | None]
     ]
     playground = running.playground if running is not None and service.answers else ""
     async with Perspectives(_perspectives(settings, playground), clock=real_now) as eyes:
-        checks += await look_at_resolvers(eyes)
+        checks += await look_at_resolvers(eyes, playing=bool(playground))
         regions = dict.fromkeys((settings.default_region, *at_database.regions))
         hosts = [feedback_host(region, settings.service_domain) for region in regions]
         reason = _no_way_outside(settings, playground)

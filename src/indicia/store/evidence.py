@@ -52,7 +52,7 @@ _LAST = Prepared(
     )
 )
 _NEWEST = Prepared(
-    sa.select(_e.facet, _e.id, _e.at).where(
+    sa.select(_e.facet, _e.id, _e.at, _e.digest, _e.body).where(
         _e.id.in_(
             sa.select(sa.func.max(_e.id))
             .where(_e.identity_id == sa.bindparam("identity_id"))
@@ -141,14 +141,30 @@ def history(s: Session, identity_id: int, *, limit: int) -> list[Evidence]:
     ]  # fmt: skip
 
 
-def newest(s: Session, identity_id: int) -> dict[Facet, tuple[int, Instant]]:
-    """Return, facet by facet, the id of the newest verdict and when it was."""
-    return {rows.FACETS[row[0]]: (row[1], row[2]) for row in s.all(_NEWEST, identity_id=identity_id)}
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The newest verdict on a facet, as it is stored."""
+
+    id: int
+    at: Instant
+    digest: str
+    body: str
+
+
+def newest(s: Session, identity_id: int) -> dict[Facet, Line]:
+    """Return the newest verdict on each facet."""
+    return {rows.FACETS[row[0]]: Line(*row[1:]) for row in s.all(_NEWEST, identity_id=identity_id)}
 
 
 def explain(s: Session, verdict_id: int, *, finding: str, body: str) -> None:
     """Put what looking further has found into a verdict that is still kept. Its digest stays as it was."""
     s.run(_EXPLAIN, of_id=verdict_id, finding=finding, body=body)
+
+
+def append(s: Session, verdict: Evidence) -> None:
+    """Store a verdict whatever the last one was. The last `KEPT` of the facet are kept."""
+    s.run(_INSERT, **_row(verdict))
+    s.run(_PRUNE, identity_id=verdict.identity_id, facet=verdict.facet.value)
 
 
 def forget(s: Session, identity_id: int) -> None:

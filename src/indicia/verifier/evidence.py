@@ -61,13 +61,20 @@ class SeenRecord(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class Body(msgspec.Struct, omit_defaults=True, frozen=True):
-    """The evidence of one facet in one check."""
+    """The evidence of one facet in one check.
+
+    `looked` is the serial of the zone when it was looked further why a record is not there, `NO_SERIAL` where
+    it was not known, None where nobody looked.
+    """
 
     sight: str
     records: tuple[SeenRecord, ...]
     cause: str | None = None
     deadline: int | None = None
+    looked: int | None = None
 
+
+NO_SERIAL: Final = -1
 
 _encoder = msgspec.json.Encoder()
 
@@ -119,13 +126,18 @@ def finding(verdict: FacetVerdict, refined: Mapping[RecordVerdict, Refined]) -> 
     return refined[telling].finding if telling in refined else verdict.finding
 
 
-def body(verdict: FacetVerdict, refined: Mapping[RecordVerdict, Refined] = _NOT_REFINED) -> str:
-    """Return the evidence as JSON, with what looking further has made of it."""
+def body(
+    verdict: FacetVerdict,
+    refined: Mapping[RecordVerdict, Refined] = _NOT_REFINED,
+    looked: int | None = None,
+) -> str:
+    """Return the evidence as JSON, with what looking further has made of it, and at which serial."""
     return _encoder.encode(
         Body(
             sight=verdict.sight.value,
             cause=verdict.cause.value if verdict.cause else None,
             deadline=verdict.after.deadline,
+            looked=looked,
             records=tuple([_record(record, refined.get(record)) for record in verdict.records]),
         )
     ).decode()

@@ -1,10 +1,10 @@
 """Looks further at what a check found wrong for the first time, or otherwise than before.
 
 Checks ask for the required records and no more. Why one is not there is looked at here: apart from the
-checks, a few identities at once, and only where the trail of verdicts got a new line, so that what is well,
-and what is wrong as it was, costs nothing (verification.md, Findings). What is found goes into that line and
-moves no state. What waits here is lost with its process, and what does not fit is let go: the line then says
-what the check saw, and a diagnosis says the rest.
+checks, a few identities at once, and only where something changed: the trail of verdicts got a new line, or
+the zone a new serial since somebody looked (verification.md, Findings). What is well costs nothing, and what
+is wrong as it was one read. What is found goes into the trail and moves no state. What waits here is lost
+with its process, and what does not fit is let go: the next check of the identity brings it again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import heapq
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import structlog
 
 from indicia.domain.fairness import ZoneRates
@@ -31,7 +32,6 @@ from indicia.verifier import evidence
 if TYPE_CHECKING:
     from indicia.clock import Clock
     from indicia.domain.check import Conclusion, FacetVerdict, RecordVerdict
-    from indicia.domain.identity import Facet
     from indicia.domain.probing import Refined
     from indicia.domain.time import Instant
     from indicia.store.database import Database
@@ -47,20 +47,37 @@ _WITHIN: Final = 20.0  # seconds for one identity: what is not found by then is 
 _QUESTIONS: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A verdict whose line in the trail is the one with this id."""
+class _SeenFinding(msgspec.Struct, frozen=True):
+    """What is read of a record in stored evidence."""
 
-    id: int
+    finding: str
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What is read of stored evidence."""
+
+    records: tuple[_SeenFinding, ...] = ()
+    looked: int | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Told).decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A verdict that is to be explained, and the newest line of its facet: its own, where it is `fresh`."""
+
     verdict: FacetVerdict
+    line: trail.Line
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """The domain that is looked at, and the verdicts that are new in its trail."""
+    """The domain that is looked at, and what is to be explained of it."""
 
     domain: str
-    lines: tuple[_Line, ...]
+    questions: tuple[_Question, ...]
 
 
 class Explainer(Rounds):
@@ -97,7 +114,7 @@ class Explainer(Rounds):
             self._rates.rate = self._zone_rate / max(1, verifiers)
 
     def offer(self, conclusion: Conclusion) -> None:
-        """Look further at what was concluded and stored, if it is new. Call it on the loop of `run`."""
+        """Look further at what was concluded and stored, if need be. Call it on the loop of `run`."""
         if len(self._waiting) < _MOST_WAITING and any(map(_puzzling, conclusion.facets)):
             heapq.heappush(self._waiting, (0.0, next(self._numbers), conclusion))
             self.wake()
@@ -140,7 +157,7 @@ class Explainer(Rounds):
         case = await self._database.reading(partial(_case, conclusion=conclusion))
         if case is None or self._must_wait(case, conclusion):
             return
-        records = [record for line in case.lines for record in line.verdict.records]
+        records = [record for question in case.questions for record in question.verdict.records]
         siblings = [record.record.value.lower() for record in records]
         refined: Mapping[RecordVerdict, Refined] = {}
         try:
@@ -149,17 +166,17 @@ class Explainer(Rounds):
                     case.domain, [record for record in records if asks_servers(record)], siblings
                 )
         except TimeoutError:
-            return
-        told = [line for line in case.lines if any(record in refined for record in line.verdict.records)]
-        if told:
-            await self._database.writing(partial(_tell, lines=told, refined=refined))
+            pass  # it was looked, in vain: not again before the zone changes
+        await self._database.writing(
+            partial(_tell, conclusion=conclusion, questions=case.questions, refined=refined)
+        )
 
     def _must_wait(self, case: _Case, conclusion: Conclusion) -> bool:
         """Put the case aside while its zone was asked enough; say whether it was."""
         if self._rates is None:
             return False
         zone = conclusion.soa.zone if conclusion.soa is not None else case.domain
-        questions = _QUESTIONS * sum(len(line.verdict.records) for line in case.lines)
+        questions = _QUESTIONS * sum(len(question.verdict.records) for question in case.questions)
         now = time.monotonic()
         wait = self._rates.wait(zone, questions, now)
         if wait:
@@ -173,27 +190,46 @@ def _puzzling(verdict: FacetVerdict) -> bool:
 
 
 def _case(s: Session, conclusion: Conclusion) -> _Case | None:
-    """Return what is new in the trail and puzzling, None where nothing is, or nothing any more."""
+    """Return what there is to explain, None where nothing is: it was explained, or a later check has come."""
     newest = trail.newest(s, conclusion.identity_id)
-    fresh: dict[Facet, int] = {
-        facet: line_id for facet, (line_id, at) in newest.items() if at == conclusion.checked_at
-    }
-    lines = tuple(
-        _Line(fresh[verdict.facet], verdict)
+    questions = tuple(
+        question
         for verdict in conclusion.facets
-        if verdict.facet in fresh and _puzzling(verdict)
+        if verdict.facet in newest
+        and _puzzling(verdict)
+        and (question := _question(conclusion, verdict, newest[verdict.facet])) is not None
     )
-    view = identities.view_by_id(s, conclusion.identity_id) if lines else None
+    view = identities.view_by_id(s, conclusion.identity_id) if questions else None
     if view is None:
         return None
-    return _Case(IdentityName(view.identity.kind, view.identity.name).domain, lines)
+    return _Case(IdentityName(view.identity.kind, view.identity.name).domain, questions)
 
 
-def _tell(s: Session, lines: Sequence[_Line], refined: Mapping[RecordVerdict, Refined]) -> None:
-    for line in lines:
-        trail.explain(
-            s,
-            line.id,
-            finding=evidence.finding(line.verdict, refined).value,
-            body=evidence.body(line.verdict, refined),
-        )
+def _question(conclusion: Conclusion, verdict: FacetVerdict, line: trail.Line) -> _Question | None:
+    if line.at > conclusion.checked_at:
+        return None
+    fresh, looked = line.at == conclusion.checked_at, _decode(line.body).looked
+    edited = conclusion.soa is not None and looked != conclusion.soa.serial
+    return _Question(verdict, line, fresh) if fresh or looked is None or edited else None
+
+
+def _tell(
+    s: Session,
+    conclusion: Conclusion,
+    questions: Sequence[_Question],
+    refined: Mapping[RecordVerdict, Refined],
+) -> None:
+    """Put what was found into the line of its verdict, or into a new one where an older line is wrong."""
+    serial = evidence.NO_SERIAL if conclusion.soa is None else conclusion.soa.serial
+    for question in questions:
+        verdict, line = question.verdict, question.line
+        finding = evidence.finding(verdict, refined).value
+        body = evidence.body(verdict, refined, serial)
+        if question.fresh:
+            trail.explain(s, line.id, finding=finding, body=body)
+        elif _decode(body).records == _decode(line.body).records:
+            kept = msgspec.json.decode(line.body) | {"looked": serial}
+            trail.explain(s, line.id, finding=finding, body=msgspec.json.encode(kept).decode())
+        else:
+            told = evidence.of(conclusion, verdict, "schedule")
+            trail.append(s, replace(told, digest=line.digest, finding=finding, body=body))

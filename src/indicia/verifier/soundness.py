@@ -37,12 +37,12 @@ class Outlook:
     addresses: Mapping[str, tuple[str, ...]]
 
 
-async def look_at_resolvers(eyes: Perspectives) -> tuple[Check, ...]:
-    """Return how each perspective answers the control question."""
+async def look_at_resolvers(eyes: Perspectives, *, playing: bool) -> tuple[Check, ...]:
+    """Return how each perspective answers the control question; `playing` when that is a playground."""
     seen = (await eyes.observe([CONTROL]))[CONTROL]
     trusted = [all(resolver.trusted for resolver in client.resolvers) for client in eyes.clients]
     return tuple(
-        judge_perspective(name, observation, trusted=believed)
+        judge_perspective(name, observation, trusted=believed, playing=playing)
         for name, observation, believed in zip(eyes.names, seen, trusted, strict=True)
     )
 
