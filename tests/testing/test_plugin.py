@@ -154,6 +154,37 @@ def test_a_run_that_does_not_use_it_loads_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "launched"), [((), True), (("-k", "not found_first"), True), (("--collect-only",), False)]
+)
+def test_it_starts_while_other_tests_are_looked_for(
+    tmp_path: Path, arguments: tuple[str, ...], launched: bool
+) -> None:
+    """From the first test on that asks for it; not when tests are only listed; never beyond the run."""
+    (tmp_path / "conftest.py").write_text(
+        "from pathlib import Path\n"
+        "from indicia.testing import plugin\n"
+        "def pytest_sessionfinish(session):\n"
+        "    server = session.config.stash.get(plugin._SERVER, None)\n"
+        "    Path('pid').write_text('' if server is None else str(server._process.pid))\n"
+    )
+    (tmp_path / "test_a.py").write_text("def test_found_first(indicia): pass\n")
+    text = (
+        "import sys\n"
+        f"assert ('indicia.testing.server' in sys.modules) is {launched}\n"
+        "def test_found_later(): pass\n"
+    )
+
+    done = run_pytest(tmp_path, text, *arguments)
+    pid = (tmp_path / "pid").read_text()
+
+    assert done.returncode == 0, done.stdout
+    assert bool(pid) is launched
+    if launched:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
+
+
 def test_under_xdist_every_worker_has_its_own(tmp_path: Path) -> None:
     """Two workers talk to two servers, which are gone with them."""
     text = (

@@ -12,14 +12,37 @@ if TYPE_CHECKING:
     from indicia.testing.server import Server
 
 
-@pytest.fixture(scope="session")
-def _indicia_server() -> Iterator[Server]:
-    """A sandbox in a process of its own, for the session; under xdist one for each worker."""
+# The sandbox of this run, from when the first test was found that asks for one.
+_SERVER = pytest.StashKey["Server"]()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let the sandbox start as soon as it is known to be needed: other tests are looked for meanwhile."""
+    needed = "_indicia_server" in getattr(item, "fixturenames", ())
+    if needed and _SERVER not in item.config.stash and not item.config.getoption("collectonly"):
+        _launched(item.config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Nothing runs on, be it that no test came to use it."""
+    if _SERVER in config.stash:
+        config.stash[_SERVER].stop()
+
+
+def _launched(config: pytest.Config) -> Server:
     from indicia.testing.server import Server
 
-    server = Server()
+    server = config.stash[_SERVER] = Server()
+    server.launch()
+    return server
+
+
+@pytest.fixture(scope="session")
+def _indicia_server(pytestconfig: pytest.Config) -> Iterator[Server]:
+    """A sandbox in a process of its own, for the session; under xdist one for each worker."""
+    server = pytestconfig.stash.get(_SERVER, None) or _launched(pytestconfig)
     try:
-        server.start()
+        server.wait()
         yield server
     finally:
         server.stop()

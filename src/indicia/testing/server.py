@@ -38,16 +38,35 @@ class Server:
 
     def start(self) -> None:
         """The sandbox answers. Raises: `ServerError`."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """The sandbox is on its way."""
         folder = Path(self._folder.name)
         command = [sys.executable, "-m", "indicia.app.quick_sandbox", str(folder / "data")]
         # What the environment says of Indicia is about another installation.
         environ = {name: value for name, value in os.environ.items() if not name.startswith("INDICIA_")}
-        log = folder / "log"
-        with log.open("wb") as out:
+        with self._log.open("wb") as out:
             self._process = subprocess.Popen(  # noqa: S603 - the program is this package
                 command, env=environ, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
-        self._wait(folder / "data" / "ready.json", log)
+
+    def wait(self) -> None:
+        """The sandbox that was launched answers. Raises: `ServerError`."""
+        assert self._process is not None
+        path = Path(self._folder.name) / "data" / "ready.json"
+        end = time.monotonic() + _WITHIN
+        while time.monotonic() < end:
+            found = ready.read(path)
+            if found is not None:
+                self.url, self.dns = found.url, found.playground
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(_LOOK)
+        said = self._log.read_text(encoding="utf-8", errors="replace")
+        raise ServerError(f"the sandbox did not start: {said.strip()[-2000:] or 'it said nothing'}")
 
     def stop(self) -> None:
         """The process has ended, and its data are gone."""
@@ -61,16 +80,6 @@ class Server:
         with contextlib.suppress(OSError):
             self._folder.cleanup()
 
-    def _wait(self, path: Path, log: Path) -> None:
-        assert self._process is not None
-        end = time.monotonic() + _WITHIN
-        while time.monotonic() < end:
-            found = ready.read(path)
-            if found is not None:
-                self.url, self.dns = found.url, found.playground
-                return
-            if self._process.poll() is not None:
-                break
-            time.sleep(_LOOK)
-        said = log.read_text(encoding="utf-8", errors="replace")
-        raise ServerError(f"the sandbox did not start: {said.strip()[-2000:] or 'it said nothing'}")
+    @property
+    def _log(self) -> Path:
+        return Path(self._folder.name) / "log"
