@@ -124,7 +124,13 @@ class Lookout:
                 operator=About(ACCOUNT, REGION),
             ),
             replicate=Replicator(
-                database, REGIONS, self.rules.windows, KeyPace(), PACE.first, self.clock.now
+                database,
+                REGIONS,
+                self.rules.windows,
+                KeyPace(),
+                PACE.first,
+                self.clock.now,
+                announce=(announcer or Announcer()).announce,
             ),
         )
         self.running: asyncio.Task[None] | None = None

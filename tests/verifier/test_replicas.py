@@ -11,7 +11,7 @@ from nameserver import NameServer
 
 from indicia.domain.identity import ErrorType, Facet, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
-from indicia.store import checks, identities, replications
+from indicia.store import checks, events, identities, replications
 from indicia.store.database import Database
 from indicia.store.replications import Replication
 
@@ -42,6 +42,13 @@ def make_due(lookout: Lookout, identity: Identity) -> None:
     lookout.database.write(
         lambda s: checks.schedule(s, identity.id, checks.shard_of(NAME), now, interval=PACE.first)
     )
+
+
+def told(lookout: Lookout) -> list[str]:
+    """The types of the replica's events, the oldest first."""
+    identity_id = lookout.view(NAME).identity.id
+    stored = lookout.database.read(lambda s: events.of_identity(s, identity_id, limit=9))
+    return [each.type for each in reversed(stored)]
 
 
 def parent(lookout: Lookout) -> Identity:
@@ -77,6 +84,7 @@ def test_a_replica_waits_for_its_parent_and_then_for_its_records(
         lookout.publish(owner)
         await lookout.advance(PACE.largest)
         assert (lookout.status(NAME), lookout.error(NAME)) == (Status.SUCCESS, None)
+        assert told(lookout) == ["replication.verified", "dkim.verified", "identity.verified"]
 
     run(database, story, server)
 

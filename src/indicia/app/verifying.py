@@ -117,6 +117,8 @@ class Verifying:
                 rules.pace.first,
                 clock.now,
                 abroad.installations(settings, installation.keyring),
+                telling.announcer(installation).announce,
+                self.deliver,
             ),
         )
         # On the embedded default there is one verifier, which a lock makes sure of.

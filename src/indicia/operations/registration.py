@@ -26,7 +26,7 @@ from indicia.domain.identity import (
 )
 from indicia.domain.replication import origin_of
 from indicia.domain.verification import Cause, start, start_anew
-from indicia.operations.replication import asked_by, look, wake_replicas
+from indicia.operations.replication import asked_by, look, of_sharing, wake_replicas
 from indicia.operations.signing_choice import Replica
 from indicia.operations.token_sets import issue
 from indicia.operations.verification_mail import CustomMail, issue_link
@@ -134,7 +134,9 @@ def begin_replica(house: House, call: Call, s: Session, identity: Identity, wish
         begin(house, call, s, identity, Facet.REPLICATION, known=facets.get_all(s, identity.id))
     else:
         shared = FacetState(Facet.REPLICATION, Status.SUCCESS, identity.generation, since=call.now)
+        known = facets.get_all(s, identity.id)
         facets.put(s, identity.id, shared)
+        house.tell(s, of_sharing(identity, known, shared, call.now))
 
 
 def register_address(

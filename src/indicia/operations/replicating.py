@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
 import structlog
 
+from indicia.domain.events import Event
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import ErrorType, Facet, Status, TokenSet
 from indicia.domain.replication import ParentSeen
@@ -33,6 +34,10 @@ Fetch: TypeAlias = Callable[[Replication], Awaitable[Offer | ErrorType | None]]
 """Asks another installation for a parent: what it offers, what is in the way, None where nobody answers."""
 
 
+def _tell_nobody(_: Session, __: Sequence[Event]) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Installations:
     """Regions that other installations serve: how their keys are taken in, and what asks for them."""
@@ -46,6 +51,7 @@ class Replicator:
     """Says of a claimed replica how it stands to its parent, and lets it share what it finds.
 
     `regions` are those served here; `first` is the interval with which looking at its records begins.
+    `announce` writes events down and says whether they wait to be delivered; `news` hears when they do.
     """
 
     database: Database
@@ -55,6 +61,8 @@ class Replicator:
     first: Span
     now: Callable[[], Instant]
     elsewhere: Installations | None = field(default=None)
+    announce: Callable[[Session, Sequence[Event]], bool] = _tell_nobody
+    news: Callable[[], None] = lambda: None
 
     async def __call__(self, claim: Claim) -> ParentSeen:
         """Return what was found. Where the replica shares another set than before, it is due again."""
@@ -99,14 +107,16 @@ class Replicator:
             return ParentSeen(Evidence(Sight.ABSENT, found))
         standing = claim.facets[Facet.REPLICATION].status is Status.SUCCESS
         if not standing or claim.token_set is None or claim.token_set.id != found.id:
-            await self.database.writing(partial(self._adopt, claim=claim, found=found))
+            waits = await self.database.writing(partial(self._adopt, claim=claim, found=found))
+            if waits:
+                self.news()
         return ParentSeen(Evidence(Sight.PRESENT, None))
 
     def _look(self, s: Session, asked: Replication) -> TokenSet | ErrorType:
         return look_again(s, asked, self.regions, self.now())
 
-    def _adopt(self, s: Session, claim: Claim, found: TokenSet) -> None:
-        adopt(
+    def _adopt(self, s: Session, claim: Claim, found: TokenSet) -> bool:
+        told = adopt(
             s,
             claim.identity.id,
             found,
@@ -115,3 +125,4 @@ class Replicator:
             windows=self.windows,
             pace=self.pace,
         )
+        return self.announce(s, told)

@@ -6,15 +6,16 @@ rotation and every change of the length by itself (verification.md, Keys).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from indicia.domain.call import Call
+from indicia.domain.events import Event, Reason, of_change
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
 from indicia.domain.policy.arns import identity_arn
-from indicia.domain.replication import is_replica, obstacle
-from indicia.domain.verification import Windows, start_anew
+from indicia.domain.replication import is_replica, obstacle, sentence
+from indicia.domain.verification import Cause, Windows, start_anew
 from indicia.operations.authorization import may_replicate
 from indicia.operations.token_sets import abandon
 from indicia.store import access, checks, facets, identities, keys, replications
@@ -97,19 +98,19 @@ def adopt(
     first: Span,
     windows: Windows,
     pace: KeyPace,
-) -> None:
+) -> tuple[Event, ...]:
     """Share the token set with the replica and look for its records, unless it shares it already.
 
     `first` is the interval with which looking begins. What the replica had proved before counts on (spec
-    3.4). A set that nobody uses any more is withdrawn.
+    3.4). A set that nobody uses any more is withdrawn. What is to be told of it is returned.
     """
     identity = identities.by_id(s, identity_id)
     if identity is None or not is_replica(identity):
-        return
+        return ()
     known = facets.get_all(s, identity.id)
     replicated = known.get(Facet.REPLICATION)
     if identity.token_set_id == token_set.id and replicated and replicated.status is Status.SUCCESS:
-        return
+        return ()
     changed = replace(
         identity,
         generation=identity.generation + 1,
@@ -117,12 +118,35 @@ def adopt(
         next_key_length=token_set.wanted_length or identity.next_key_length,
     )
     stored = identities.update(s, changed, identity.version)
-    facets.put(s, stored.id, FacetState(Facet.REPLICATION, Status.SUCCESS, stored.generation, since=now))
-    before = known.get(Facet.DKIM)
-    facets.put(s, stored.id, start_anew(before, Facet.DKIM, stored.generation, now, windows.records))
+    shared = FacetState(Facet.REPLICATION, Status.SUCCESS, stored.generation, since=now)
+    started = start_anew(known.get(Facet.DKIM), Facet.DKIM, stored.generation, now, windows.records)
+    facets.put(s, stored.id, shared)
+    facets.put(s, stored.id, started)
     checks.schedule(s, stored.id, checks.shard_of(stored.name), now, interval=first)
     if identity.token_set_id is not None and identity.token_set_id != token_set.id:
         abandon(s, identity.token_set_id, now, pace)
+    return of_sharing(stored, known, shared, now) + _of_start(stored, known, started, now)
+
+
+def _of_start(
+    identity: Identity, known: Mapping[Facet, FacetState], started: FacetState, now: Instant
+) -> tuple[Event, ...]:
+    """Return that records are looked for; a replica that waited for their names does so already."""
+    before = known.get(Facet.DKIM)
+    if before is not None and before.status is started.status:
+        return ()
+    reason = Reason(Cause.STARTED, "The records of the parent's tokens are looked for.", now)
+    return of_change(identity, known, started, reason)
+
+
+def of_sharing(
+    identity: Identity, known: Mapping[Facet, FacetState], shared: FacetState, now: Instant
+) -> tuple[Event, ...]:
+    """Return that the replica shares its parent's tokens and keys, if it did not before."""
+    before = known.get(Facet.REPLICATION)
+    if before is not None and before.status is shared.status:
+        return ()
+    return of_change(identity, known, shared, Reason(Cause.PROVED, sentence(None), now))
 
 
 def wake_replicas(house: House, s: Session, parent: Identity, now: Instant) -> None:
