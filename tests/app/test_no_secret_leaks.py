@@ -96,7 +96,7 @@ def test_no_secret_is_written_down(tmp_path: Path, log_format: str) -> None:
             _sign_wrongly(house, story)
             _try_links(house, story)
             _make_and_end_keys(house, story)
-            until(lambda: "mail_postponed" in house.log, "the relay's refusal of the password")
+            until(lambda: "mail.postponed" in house.log, "the relay's refusal of the password")
             story.tell(*(pem for pem in (house.data_dir / "master.key").read_text().split()))
             assert "AUTH" in smtp.verbs
             assert house.stop() == 0

@@ -388,8 +388,8 @@ def test_no_token_is_in_a_log(installation: Installation) -> None:
         installation.post(token, "?stop")
 
     assert [(entry["event"], entry["act"], entry["state"], entry["changed"]) for entry in log] == [
-        ("link_visited", "confirm", "used", True),
-        ("link_visited", "stop", "used", True),
+        ("link.visited", "confirm", "used", True),
+        ("link.visited", "stop", "used", True),
     ]
     assert token not in repr(log)
     assert ADDRESS not in repr(log)
@@ -404,7 +404,7 @@ def test_our_trouble_is_called_ours(installation: Installation) -> None:
 
     assert (answer.status, answer.heading) == (503, "This did not work just now")
     assert answer.headers["retry-after"] == "60"
-    assert [entry["event"] for entry in log] == ["link_page_failed"]
+    assert [entry["event"] for entry in log] == ["link.page_failed"]
     assert token not in repr(log)
 
 

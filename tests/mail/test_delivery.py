@@ -371,7 +371,7 @@ def test_no_link_is_in_a_log(database: Database) -> None:
     with capture_logs() as log:
         asyncio.run(story())
 
-    assert [entry["event"] for entry in log] == ["mail_postponed", "mail_given_up"]
+    assert [entry["event"] for entry in log] == ["mail.postponed", "mail.given_up"]
     assert all(entry["subject"] == f"identity/{identity.id}" for entry in log)
     assert token not in repr(log)
     assert ADDRESS not in repr(log)

@@ -116,7 +116,7 @@ def test_workers_that_keep_failing_end_the_whole(tmp_path: Path) -> None:
         assert supervisor.wait(30) == 1
         assert supervisor.stdout is not None
         said = supervisor.stdout.read() + (tmp_path / "log").read_text()
-        assert "workers keep failing" in said
+        assert "workers.keep_failing" in said
         assert "RuntimeError" in said
         assert "hunter2" not in said
 

@@ -119,11 +119,11 @@ def application(links: Links, *, service: str) -> Starlette:
                 sight = await links.look(token_hash(token))
         except Exception as trouble:  # noqa: BLE001 - a person stands at the door; the log has the kind of it
             _log.error(
-                "link_page_failed", act=act.value, method=request.method, trouble=type(trouble).__name__
+                "link.page_failed", act=act.value, method=request.method, trouble=type(trouble).__name__
             )
             return pages.page("trouble", 503, headers={"retry-after": "60"})
         if request.method == "POST":
-            _log.info("link_visited", act=act.value, state=sight.state.value, changed=sight.changed)
+            _log.info("link.visited", act=act.value, state=sight.state.value, changed=sight.changed)
         return _shown(pages, act, sight, posted=request.method == "POST")
 
     async def not_here(request: Request, error: Exception) -> Response:

@@ -76,7 +76,7 @@ class Deliverer(Rounds):
         return await self._begin()
 
     def _put_off(self, trouble: Exception) -> None:
-        _log.error("outbox_unavailable", trouble=type(trouble).__name__)
+        _log.error("outbox.unavailable", trouble=type(trouble).__name__)
 
     async def _begin(self) -> Instant | None:
         """Start handing over what is due, as far as there is room. Return when the next letter is due."""
@@ -113,7 +113,7 @@ class Deliverer(Rounds):
         else:
             now = self._clock.now()
             kept = await self._database.writing(lambda s: outbox.done(s, parcel.id, self._owner, now))
-            _log.info("mail_delivered", mail=parcel.id, subject=parcel.subject_key, lease_kept=kept)
+            _log.info("mail.delivered", mail=parcel.id, subject=parcel.subject_key, lease_kept=kept)
 
     def _opened(self, parcel: Parcel) -> Letter:
         if parcel.kind != KIND:
@@ -121,14 +121,14 @@ class Deliverer(Rounds):
         return Letter.opened(self._keyring, parcel.payload)
 
     async def _give_up(self, parcel: Parcel, reason: str) -> None:
-        _log.warning("mail_given_up", mail=parcel.id, subject=parcel.subject_key, reason=reason)
+        _log.warning("mail.given_up", mail=parcel.id, subject=parcel.subject_key, reason=reason)
         await self._database.writing(lambda s: outbox.give_up(s, parcel.id, self._owner, reason))
 
     async def _postpone(self, parcel: Parcel, reason: str) -> None:
         failures = parcel.attempts + 1
         due_at = self._clock.now() + pause_after(failures)
         _log.warning(
-            "mail_postponed", mail=parcel.id, subject=parcel.subject_key, failures=failures, reason=reason
+            "mail.postponed", mail=parcel.id, subject=parcel.subject_key, failures=failures, reason=reason
         )
         await self._database.writing(lambda s: outbox.retry(s, parcel.id, self._owner, due_at, reason))
 
@@ -136,7 +136,7 @@ class Deliverer(Rounds):
         self._handing_over.discard(task)
         # The relay had it, but the database failed: when the lease ends the letter goes out again.
         if not task.cancelled() and (trouble := task.exception()) is not None:
-            _log.error("mail_not_noted", task=task.get_name(), trouble=type(trouble).__name__)
+            _log.error("mail.not_noted", task=task.get_name(), trouble=type(trouble).__name__)
         self._progressed()
         self._news.set()
 

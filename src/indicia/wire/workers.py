@@ -85,7 +85,7 @@ class Supervisor:
         if process == 0:
             self._be_worker(place, parent, mask)
         self._running[process] = (place, time.monotonic())
-        self._log.info("worker started", worker=place, pid=process)
+        self._log.info("worker.started", worker=place, pid=process)
 
     def _be_worker(self, place: int, parent: int, mask: set[int | signal.Signals]) -> None:
         """Never returns: the forked process leaves without unwinding what belongs to the supervisor."""
@@ -99,7 +99,7 @@ class Supervisor:
                     _close(sockets)
             status = self._works[place](self._sockets[place])
         except BaseException as error:  # noqa: BLE001 - whatever it is, this process ends with it
-            self._log.error("worker failed", worker=place, pid=os.getpid(), error=type(error).__qualname__)
+            self._log.error("worker.failed", worker=place, pid=os.getpid(), error=type(error).__qualname__)
         finally:
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
@@ -142,7 +142,7 @@ class Supervisor:
                 continue
             place, since = self._running.pop(process)
             code = os.waitstatus_to_exitcode(status)
-            self._log.log(20 if self._ending else 40, "worker ended", worker=place, pid=process, status=code)
+            self._log.log(20 if self._ending else 40, "worker.ended", worker=place, pid=process, status=code)
             if self._ending:
                 self._status = self._status or (1 if code else 0)
                 continue
@@ -152,7 +152,7 @@ class Supervisor:
             now = time.monotonic()
             self._in_a_row = self._in_a_row + 1 if now - since < _LONG_ENOUGH else 1
             if self._in_a_row > _MOST_IN_A_ROW:
-                self._log.error("workers keep failing")
+                self._log.error("workers.keep_failing")
                 self._end(1)
             else:
                 self._waiting[place] = now + 0.1 * (2 ** (self._in_a_row - 1) - 1)
