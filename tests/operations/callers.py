@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 from desk import Desk
 
+from indicia.app.own_api import OwnApi
 from indicia.wire import shapes
 from indicia.wire.authentication import Authenticator, KeyRecord
 from indicia.wire.gateway import Gateway
@@ -63,6 +64,7 @@ class Caller:
             authenticator=Authenticator(self._key, (desk.region,)),
             dispatch=desk.dispatch,
             now=lambda: desk.now,
+            routes=OwnApi(desk.dispatch).routes,
             record=lambda _: None,
         )
 
@@ -114,8 +116,11 @@ class Caller:
         if told["content-type"] == "text/xml":
             code, message = (_between(answer, tag) for tag in ("Code", "Message"))
             return Heard(sent[0]["status"], code if b"<Error>" in answer else "", message, answer)
-        code = told.get("x-amzn-errortype", "")
-        return Heard(sent[0]["status"], code, json.loads(answer)["message"] if code else "", answer)
+        if sent[0]["status"] < 400:
+            return Heard(sent[0]["status"], "", "", answer)
+        refusal = json.loads(answer)
+        code = told.get("x-amzn-errortype") or refusal["code"]
+        return Heard(sent[0]["status"], code, refusal["message"], answer)
 
 
 class Watched(Caller):
@@ -140,7 +145,7 @@ def written(operation: Operation, members: Mapping[str, Any]) -> tuple[str, str,
     left = dict(members)
     path = operation.path
     for label, member in operation.labels:
-        path = path.replace(f"{{{label}}}", _segment(_label(left.pop(member, ""))))
+        path = path.replace(f"{{{label}}}", segment(_label(left.pop(member, ""))))
     pairs = [
         f"{parameter}={quote(_label(each), safe='~', errors='replace')}"
         for parameter, member in operation.query
@@ -152,7 +157,7 @@ def written(operation: Operation, members: Mapping[str, Any]) -> tuple[str, str,
     return path, query, body
 
 
-def _segment(text: str) -> str:
+def segment(text: str) -> str:
     """Return a segment of a path. One that is empty or of dots leads elsewhere: SDKs do not send such."""
     return "%20" if text.strip(".") == "" else quote(text, safe="", errors="replace")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,19 +17,23 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.parsers import create_parser
-from callers import Caller, Heard, documented
+from callers import Caller, Heard, documented, segment
 from desk import Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from indicia.app.own_api import OwnApi
 from indicia.domain.identity import Facet, Status
 from indicia.operations.table import TABLE
 from indicia.store import schema
 from indicia.store.database import Database
 from indicia.wire import shapes
+from indicia.wire.own import Route
 from indicia.wire.shapes.kinds import Kind, ListOf, MapOf, Scalar, Structure, members
 from indicia.wire.validation import validate
 
+# What is told elsewhere needs more than the store.
+ANSWERED = {key for key, entry in TABLE.items() if entry.handler is not None}
 BUILT = [key for key in TABLE if key[0] != "indicia"]
 BOUNDED = settings(
     max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
@@ -225,6 +230,47 @@ def test_any_request(caller: Caller, service: str, name: str) -> None:
         heard = caller.call(service, name, in_account(members, caller.desk.account))
 
         judged(service, name, heard)
+
+    ask()
+
+
+OWN = [route for route in OwnApi(None).routes if ("indicia", route.operation) in ANSWERED]  # type: ignore[arg-type]
+BODIES = st.one_of(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "url": st.sampled_from(["https://hooks.example/", "http://x/", "", "https://[::1"]) | WRONG,
+            "types": st.lists(st.sampled_from(["dkim.lost", "none"]), max_size=2) | WRONG,
+            "description": ODD | WRONG,
+            "enabled": st.booleans() | WRONG,
+            "event": ODD | WRONG,
+            "since": st.sampled_from(["2026-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999", ""])
+            | WRONG,
+            "principal": st.sampled_from(["444455556666", "arn:aws:iam::444455556666:root", ""]) | WRONG,
+            "action": st.sampled_from(["ses:SendEmail", "", "ses:*"]) | WRONG,
+            "resource": st.sampled_from(POOLS["ResourceArn"]) | WRONG,
+            "context": st.dictionaries(ODD, WRONG, max_size=2) | WRONG,
+        },
+    ).map(lambda body: json.dumps(body).encode()),
+    st.binary(max_size=20),
+)
+
+
+@pytest.mark.parametrize("route", OWN, ids=lambda route: route.operation)
+def test_any_request_of_our_own(caller: Caller, route: Route) -> None:
+    """Under `/indicia/v1/` too, each call answers or says what is wrong, and that it is the caller's."""
+
+    @BOUNDED
+    @given(
+        st.sampled_from(NAMES), st.sampled_from(["", "format=json", "format=x", "replica-region=x"]), BODIES
+    )
+    def ask(name: str, query: str, body: bytes) -> None:
+        path = re.sub(r"\{\w+\}", segment(name), route.template)
+
+        heard = caller.ask(route.method, path, query, body, service="ses")
+
+        assert heard.status < 500, heard
+        assert heard.message or not heard.code
 
     ask()
 
