@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from lookout import REGION, Lookout
 from nameserver import NameServer
 
-from indicia.app.premises import clock, kernel_follows_a_time_server
+from indicia.app.premises import clock, kernel_follows_a_time_server, stored
 from indicia.clock import real_now
 from indicia.domain.soundness import State
 from indicia.domain.time import MINUTE, SECOND, Span
+from indicia.settings import load
 from indicia.store import examination
 from indicia.store.database import Database
 from indicia.store.prepared import POSTGRESQL
+from indicia.vault import keyring
 
 
 @pytest.mark.parametrize(
@@ -55,3 +59,30 @@ def test_what_the_database_is_asked(database: Database) -> None:
     assert database.read(examination.mail_from_regions) == [REGION]
     if database.dialect == POSTGRESQL:
         assert abs(database.read(examination.server_clock) - real_now()) < MINUTE
+
+
+def test_a_postgresql_installation(postgres_url: str, tmp_path: Path) -> None:
+    """Without a schema the command that makes it is named; with one the clocks are compared."""
+    found = load(
+        environment={"INDICIA_DATABASE_URL": postgres_url, "INDICIA_DATA_DIR": str(tmp_path / "data")}
+    )
+    states = {check.name: check.state for check in stored(found).checks}
+    keyring.create(tmp_path / "data" / "master.key")
+    whole = stored(found)
+
+    assert states == {"database": State.OK, "schema": State.OK, "master key": State.FAIL}
+    assert {check.name: check.state for check in whole.checks}["master key"] is State.UNKNOWN
+    assert whole.apart is not None
+    assert abs(whole.apart) < MINUTE
+
+
+def test_databases_that_cannot_be_worked_with(tmp_path: Path) -> None:
+    """One that does not answer, and one that has no schema: nothing is made on the way."""
+    away = stored(load(environment={"INDICIA_DATABASE_URL": "postgresql://127.0.0.1:1/x"}))
+    (tmp_path / "data").mkdir()
+    empty = stored(load(environment={"INDICIA_DATA_DIR": str(tmp_path / "data")}))
+
+    assert (away.checks[0].name, away.checks[0].state) == ("database", State.FAIL)
+    assert away.checks[0].fix == "Start it, or mend INDICIA_DATABASE_URL."
+    assert [check.state for check in empty.checks] == [State.OK, State.FAIL, State.FAIL]
+    assert list((tmp_path / "data").iterdir()) == []

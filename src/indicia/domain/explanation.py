@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from indicia.domain import spf
 from indicia.domain.findings import Finding
 from indicia.domain.names import shown
 from indicia.domain.observation import Observation, Reply
@@ -190,6 +191,16 @@ def _another_identitys(record: ExpectedRecord, observations: Sequence[Observatio
     )
 
 
+def _without_us(record: ExpectedRecord, observations: Sequence[Observation]) -> Explanation:
+    found = next(filter(spf.is_spf, found_values(observations)), record.value)
+    include = next((word for word in record.value.split() if word.startswith("include:")), record.value)
+    return Explanation(
+        f"The SPF record at {record.name} does not include this service: {_quoted(observations)}.",
+        f"Change the record that is there to {spf.including(found, include)}. A second SPF record would make"
+        " both void (RFC 7208 §4.5).",
+    )
+
+
 _TEXTS: dict[Finding, Callable[[ExpectedRecord, Sequence[Observation]], Explanation]] = {
     Finding.OK: _ok,
     Finding.MISSING: _missing,
@@ -245,10 +256,7 @@ _TEXTS: dict[Finding, Callable[[ExpectedRecord, Sequence[Observation]], Explanat
         "There is more than one {type} record at {name}: {found}.",
         "Keep exactly one: {value}.",
     ),
-    Finding.SPF_MISSING_INCLUDE: _simple(
-        "The SPF record at {name} does not include this service: {found}.",
-        "Add what {value} includes to the record that is there.",
-    ),
+    Finding.SPF_MISSING_INCLUDE: _without_us,
     Finding.SPF_TOO_MANY_LOOKUPS: _simple(
         "The SPF record at {name} needs more than 10 DNS look-ups, which receivers refuse (RFC 7208 §4.6.4).",
         "Remove includes that are not needed.",

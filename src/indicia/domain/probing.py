@@ -63,6 +63,7 @@ class Refined:
 _ABSENT = frozenset({Finding.MISSING})
 _WRONG = frozenset({Finding.WRONG_TARGET, Finding.WRONG_VALUE, Finding.KEY_MISMATCH})
 _UNKNOWN = frozenset({Finding.SERVER_FAILURE, Finding.UNREACHABLE, Finding.LAME})
+_SERVERS_KNOW = _ABSENT | _WRONG | _UNKNOWN | {Finding.NOT_EVERYWHERE}
 
 _OTHER_TYPES = {
     RecordType.CNAME: (RecordType.A, RecordType.AAAA, RecordType.TXT, RecordType.MX),
@@ -102,7 +103,7 @@ def probes(verdict: RecordVerdict, zone: str) -> tuple[Question, ...]:
 
 def asks_servers(verdict: RecordVerdict) -> bool:
     """Say whether the zone's own name servers can tell more about the verdict."""
-    return verdict.finding in _ABSENT | _WRONG | _UNKNOWN | {Finding.NOT_EVERYWHERE}
+    return verdict.finding in _SERVERS_KNOW
 
 
 def explained_by_probes(

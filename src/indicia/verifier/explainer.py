@@ -22,6 +22,7 @@ import msgspec
 import structlog
 
 from indicia.domain.fairness import ZoneRates
+from indicia.domain.findings import Finding
 from indicia.domain.names import IdentityName
 from indicia.domain.probing import asks_servers
 from indicia.rounds import Rounds
@@ -186,7 +187,7 @@ class Explainer(Rounds):
 
 def _puzzling(verdict: FacetVerdict) -> bool:
     """Say whether looking further can say more of the verdict."""
-    return any(map(asks_servers, verdict.records))
+    return verdict.finding is not Finding.OK and any(map(asks_servers, verdict.records))
 
 
 def _case(s: Session, conclusion: Conclusion) -> _Case | None:
