@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -220,8 +221,11 @@ def test_a_dead_receiver_delays_no_other(database: Database) -> None:
     asyncio.run(story())
 
 
-def test_an_event_that_is_refused_for_days_is_given_up(database: Database) -> None:
-    """After five days the next one of its identity goes; a webhook that never worked in them is disabled."""
+def test_what_nobody_takes_is_kept(database: Database) -> None:
+    """A webhook that does not work for five days is disabled; what waits arrives when it is enabled again.
+
+    Also when its first post after that fails once more.
+    """
     clock = Clock()
 
     async def story() -> None:
@@ -231,12 +235,44 @@ def test_an_event_that_is_refused_for_days_is_given_up(database: Database) -> No
             await settled(deliverer)
             clock.advance(GIVEN_UP_AFTER)
             await settled(deliverer)
-            (delivery,) = database.read(lambda s: webhooks.last(s, "wh_1", limit=9))
-            assert (delivery.due_at, delivery.delivered_at, delivery.status) == (None, None, 503)
             webhook = database.read(lambda s: webhooks.get(s, "wh_1"))
             assert webhook is not None
             assert not webhook.enabled
             assert webhook.disabled_because == "answered 503"
+            assert database.read(webhooks.waiting) == 1
+
+            enabled = replace(webhook, enabled=True)
+            database.write(lambda s: webhooks.update(s, enabled, clock.now()))
+            clock.advance(DAY)
+            await settled(deliverer)
+            assert database.read(webhooks.waiting) == 1
+            receiver.answer = lambda _: 200
+            clock.advance(DAY)
+            await settled(deliverer)
+            assert database.read(webhooks.waiting) == 0
+
+    asyncio.run(story())
+
+
+def test_what_is_refused_for_days_alone_is_given_up(database: Database) -> None:
+    """The receiver takes others meanwhile: after five days the next event of that identity goes."""
+    clock = Clock()
+
+    async def story() -> None:
+        async with receiving() as receiver, delivering(database, clock) as deliverer:
+            receiver.answer = lambda post: 500 if post.event["data"]["cause"] == "poison" else 200
+            subscribe(database, receiver.url)
+            tell(database, clock, 1, "poison", "next")
+            await settled(deliverer)
+            for _ in range(7):
+                tell(database, clock, 2, "other")
+                clock.advance(DAY)
+                await settled(deliverer)
+            assert causes(receiver.posts, 1)[-1] == "next"
+            assert database.read(webhooks.waiting) == 0
+            webhook = database.read(lambda s: webhooks.get(s, "wh_1"))
+            assert webhook is not None
+            assert webhook.enabled
 
     asyncio.run(story())
 

@@ -320,6 +320,15 @@ _DISABLE = Prepared(
     .where(_w.id == sa.bindparam("of_id"), _w.enabled == 1)
     .values(enabled=0, disabled_at=_now, disabled_because=sa.bindparam("because"))
 )
+_TOOK_LATER = Prepared(
+    sa.select(_d.id)
+    .where(
+        _d.webhook_id == sa.bindparam("webhook_id"),
+        _d.id > sa.bindparam("delivery_id"),
+        _d.delivered_at.is_not(None),
+    )
+    .limit(1)
+)
 _NEXT_DELIVERY = Prepared(sa.select(sa.func.min(_d.due_at)).where(_d.due_at > _now))
 _NEXT_WEBHOOK = Prepared(sa.select(sa.func.min(_w.resume_at)).where(_w.enabled == 1, _w.resume_at > _now))
 _UNSETTLED = Prepared(
@@ -413,6 +422,11 @@ def pause(s: Session, webhook_id: str, now: Instant, resume_at: Instant) -> None
 def disable(s: Session, webhook_id: str, now: Instant, because: str) -> bool:
     """Send nothing there any more. Return whether this call ended it."""
     return s.run(_DISABLE, of_id=webhook_id, now=now, because=because) == 1
+
+
+def took_later(s: Session, webhook_id: str, delivery_id: int) -> bool:
+    """Say whether the receiver has taken what was queued for it after this delivery."""
+    return s.one(_TOOK_LATER, webhook_id=webhook_id, delivery_id=delivery_id) is not None
 
 
 def next_instant(s: Session, now: Instant) -> Instant | None:

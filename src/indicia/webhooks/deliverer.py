@@ -169,23 +169,25 @@ class WebhookDeliverer(Rounds):
 
     async def _note_failed(self, webhook: Webhook, errand: Errand, status: int | None, reason: str) -> None:
         now = self._clock.now()
-        hopeless = given_up(errand.created_at, now)
-        due_at = None if hopeless else now + pause_after(errand.attempts + 1)
 
-        def note(s: Session) -> tuple[bool, bool]:
+        def note(s: Session) -> tuple[bool, bool, bool]:
+            # What a receiver does not take that takes others is that message's trouble. What nobody takes is
+            # kept until somebody does.
+            hopeless = given_up(errand.created_at, now) and webhooks.took_later(s, webhook.id, errand.id)
+            due_at = None if hopeless else now + pause_after(errand.attempts + 1)
             kept = webhooks.failed(s, errand.id, self._owner, due_at=due_at, status=status, error=reason)
             held = webhooks.hold(s, webhook.id)
             if not kept or held is None:
-                return False, False
+                return hopeless, False, False
             webhooks.pause(s, webhook.id, now, now + pause_after(held.failures + 1))
             since = held.failing_since
             if status != _GONE and not (since is not None and given_up(since, now)):
-                return False, False
+                return hopeless, False, False
             if not webhooks.disable(s, webhook.id, now, reason):
-                return False, False
-            return True, self._announcer.announce(s, [_disabled(webhook, reason, now)])
+                return hopeless, False, False
+            return hopeless, True, self._announcer.announce(s, [_disabled(webhook, reason, now)])
 
-        disabled, news = await self._database.writing(note)
+        hopeless, disabled, news = await self._database.writing(note)
         self._observe("given_up" if hopeless else "failed")
         _log.warning(
             "webhook.failed",
