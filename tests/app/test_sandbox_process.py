@@ -377,6 +377,20 @@ def test_the_status_is_as_a_shell_has_it(tmp_path: Path, command: list[str], sta
     assert run("sandbox", "--", *command, cwd=tmp_path).returncode == status
 
 
+def test_a_sandbox_that_is_ended_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM before there is a service: the temporary folder is removed all the same."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with subprocess.Popen(
+        [*INDICIA, "sandbox"], env=environment(TMPDIR=str(folder), **FREE), cwd=tmp_path
+    ) as process:
+        until(lambda: any(folder.glob("indicia-sandbox-*")), "the folder of the data")
+        process.terminate()
+        assert process.wait(20) in {0, 128 + signal.SIGTERM}
+
+    assert list(folder.glob("indicia-sandbox-*")) == []
+
+
 def test_signals_are_passed_on_to_the_command(tmp_path: Path) -> None:
     """The command decides what SIGTERM means, and its status is that of the sandbox."""
     script = "trap 'echo told; exit 7' TERM; echo here; while :; do sleep 0.05; done"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 from cyclopts import App, Parameter
 
@@ -51,6 +52,8 @@ def sandbox(
     Data are in a temporary folder unless --data-dir is given, any access key is accepted, there are no
     limits, and with a command every port is a free one. The other settings are those of `indicia serve`.
     """
+    # Until the service has handlers of its own: ended by a signal, Python would leave the folder behind.
+    signal.signal(signal.SIGTERM, _end)
     with tempfile.TemporaryDirectory(prefix="indicia-sandbox-", ignore_cleanup_errors=True) as temporary:
         defaults = {**DEFAULTS, "data_dir": temporary, **(FREE_PORTS if command else {})}
         if config is None and DEFAULT_CONFIG_FILE.is_file():
@@ -62,6 +65,10 @@ def sandbox(
             from indicia.app import sandbox as running
 
             return running.play(tree, running.Wish(strict_auth, command, ready_file, keep))
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _refuse_listening_away(tree: Settings) -> None:
