@@ -22,6 +22,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
+import sqlalchemy as sa
 from nameserver import NameServer
 
 from indicia.announcements.announcer import Announcer
@@ -49,9 +50,10 @@ from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
 from indicia.domain.verification import Windows, start
 from indicia.operations import token_sets
 from indicia.operations.replicating import Replicator
-from indicia.store import checks, evidence, facets, identities, keys, zones
+from indicia.store import checks, evidence, facets, identities, keys, tables, zones
 from indicia.store.database import Database
 from indicia.store.ids import new_id
+from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.verifier.client import Budget
 from indicia.verifier.engine import Engine, Limits
@@ -73,6 +75,11 @@ LIMITS = Limits(poll=50)
 REGIONS = frozenset({REGION, "us-east-1"})
 
 _numbers = itertools.count()
+_PROVED = Prepared(
+    sa.select(sa.func.count())
+    .select_from(tables.facet_state)
+    .where(tables.facet_state.c.status == Status.SUCCESS.value)
+)
 
 
 def rules(perspectives: int) -> Rules:
@@ -245,6 +252,12 @@ class Lookout:
     def status(self, name: str, facet: Facet = Facet.DKIM) -> Status:
         """Where a facet stands."""
         return self.state(name, facet).status
+
+    def proved(self) -> int:
+        """How many facets are SUCCESS, in one question: one for each would hold up the engine beside it."""
+        row = self.database.read(lambda s: s.one(_PROVED))
+        assert row is not None
+        return int(row[0])
 
     def error(self, name: str) -> ErrorType | None:
         """What people are told is wrong."""

@@ -34,18 +34,6 @@ def _verified(database: Database, identity: Identity) -> bool:
     return found[Facet.DKIM].status is Status.SUCCESS
 
 
-def _proved(database: Database) -> int:
-    """How many facets stand proved, in one question: what asks for each holds up the engine beside it."""
-    proved = Prepared(
-        sa.select(sa.func.count())
-        .select_from(tables.facet_state)
-        .where(tables.facet_state.c.status == Status.SUCCESS.value)
-    )
-    row = database.read(lambda s: s.one(proved))
-    assert row is not None
-    return int(row[0])
-
-
 def _stand(database: Database, lane: Lane, due_at: int) -> None:
     """Let those that are never due stand in a lane from now on, due at an instant."""
     v = tables.verification
@@ -104,7 +92,7 @@ def test_a_tarpit_that_is_known_takes_its_share_and_no_more(database: Database, 
         for identity in good:
             lookout.publish(identity)
         lookout.engine.wake()
-        await until(lambda: _proved(database) == with_others, within=50)
+        await until(lambda: lookout.proved() == with_others, within=50)
 
         assert lookout.engine.in_hand <= SMALL.slow // 4  # the share of an account
 
