@@ -90,6 +90,62 @@ def test_a_reading_work_sees_one_moment(database: Database):
     assert get(database, "a") == "after"
 
 
+def test_what_one_turn_of_the_loop_reads_is_of_one_moment(sqlite_url: str):
+    """The first read of a turn decides what all of them see; the next turn sees what was written since."""
+    database = Database.open(sqlite_url)
+    database.write(put("a", "before"))
+
+    async def reading() -> str | None:
+        return await database.reading(lambda s: meta.get(s, "a"))
+
+    async def turns() -> list[str | None]:
+        seen = [await reading()]
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(database.write, put("a", "after")).result()
+        seen.append(await reading())
+        await asyncio.sleep(0)
+        return [*seen, await reading()]
+
+    assert asyncio.run(turns()) == ["before", "before", "after"]
+    database.close()
+
+
+def test_whoever_wrote_reads_what_was_written(database: Database):
+    """In the same turn of the loop as well, and however it was written; a plain read always begins anew."""
+    database.write(put("a", "0"))
+
+    async def reading() -> str | None:
+        return await database.reading(lambda s: meta.get(s, "a"))
+
+    async def seen() -> list[str | None]:
+        found = [await reading()]
+        database.write(put("a", "1"))
+        found.append(await reading())
+        await database.writing(put("a", "2"))
+        found.append(await reading())
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(database.write, put("a", "3")).result()
+        return [*found, get(database, "a"), await reading()]
+
+    assert asyncio.run(seen()) == ["0", "1", "2", "3", "3"]
+    assert get(database, "a") == "3"
+
+
+def test_a_database_may_be_closed_in_the_middle_of_a_turn(sqlite_url: str):
+    """What was read last is let go of without a word."""
+    database, said = Database.open(sqlite_url), list[object]()
+
+    async def turn() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+        await database.reading(lambda s: meta.get(s, "a"))
+        database.close()
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+
+    assert said == []
+
+
 def test_a_reading_work_cannot_write(database: Database):
     """A write in a reading work is refused by the database."""
     with pytest.raises((sqlite3.OperationalError, psycopg.errors.ReadOnlySqlTransaction)):

@@ -51,18 +51,16 @@ class SqliteDatabase(Database):
 
     def read(self, work: Callable[[Session], T]) -> T:
         """See `Database.read`."""
-        held: _Reader | None = getattr(self._local, "reader", None)
-        if held is None or self._closed:
-            held = self._reader()
-        cursor = held.cursor
-        if held.connection.in_transaction:  # a reading work that reads: the same moment for both
+        held = self._held()
+        if held.working:  # a reading work that reads: the same moment for both
             return work(held.session)
+        held.end()
         try:
-            cursor.execute("BEGIN")
+            held.begin()
             try:
-                return work(held.session)
+                return held.run(work)
             finally:
-                cursor.execute("COMMIT")
+                held.end()
         except sqlite3.Error as error:
             told = _told(error, _READ_TROUBLE)
             if told is error:
@@ -70,8 +68,23 @@ class SqliteDatabase(Database):
             raise told from error
 
     async def reading(self, work: Callable[[Session], T]) -> T:
-        """See `Database.reading`. Inline: a point read takes less than handing it to a thread would."""
-        return self.read(work)
+        """See `Database.reading`. Inline: a point read takes less than handing it to a thread would.
+
+        Everything that is read in one turn of the event loop sees the same moment, so that one transaction
+        does for all of it. Who hears of a write hears of it in a later turn than the one it was still
+        missing from: the end of a turn's transaction waits in front of everything that is heard after it.
+        """
+        held = self._held()
+        try:
+            if not held.connection.in_transaction:
+                held.begin()
+                asyncio.get_running_loop().call_soon(held.end)
+            return held.run(work)
+        except sqlite3.Error as error:
+            told = _told(error, _READ_TROUBLE)
+            if told is error:
+                raise
+            raise told from error
 
     def write(self, work: Callable[[Session], T]) -> T:
         """See `Database.write`."""
@@ -79,7 +92,12 @@ class SqliteDatabase(Database):
             raise RuntimeError("a unit of work cannot wait for another")
         waiting: Future[T] = Future()
         self._put(_Job(work, _ThreadReply(waiting)))
-        return waiting.result()
+        try:
+            return waiting.result()
+        finally:
+            held: _Reader | None = getattr(self._local, "reader", None)
+            if held is not None and not held.working:
+                held.end()  # what this thread reads next has what it wrote
 
     async def writing(self, work: Callable[[Session], T]) -> T:
         """See `Database.writing`."""
@@ -107,7 +125,11 @@ class SqliteDatabase(Database):
                 raise Fault(FaultKind.UNAVAILABLE, "The database is closed.")
             self._queue.put(job)
 
-    def _reader(self) -> _Reader:
+    def _held(self) -> _Reader:
+        """Return what this thread reads with."""
+        held: _Reader | None = getattr(self._local, "reader", None)
+        if held is not None and not self._closed:
+            return held
         if self._closed:
             raise Fault(FaultKind.UNAVAILABLE, "The database is closed.")
         connection = connect(self._path)
@@ -139,6 +161,9 @@ def connect(path: str) -> sqlite3.Connection:
             cached_statements=512,
         )
         connection.execute("PRAGMA journal_mode = WAL")
+        # A segment of the index of the log has room for 4,062 pages (sqlite.org/walformat.html, 2.3.2). Up to
+        # there no read looks into a second one, and pages that many commits change are copied back only once.
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
         connection.execute("PRAGMA foreign_keys = ON")
     except (OSError, sqlite3.Error) as error:
@@ -162,14 +187,33 @@ def _make_private(path: str) -> None:
 class _Reader:
     """A thread's own connection for reading. Closed with the thread that held it."""
 
-    __slots__ = ("_forget", "connection", "cursor", "session")
+    __slots__ = ("_forget", "connection", "cursor", "session", "working")
 
     def __init__(self, connection: sqlite3.Connection, forget: Callable[[sqlite3.Connection], None]) -> None:
         self.connection = connection
         # One cursor for everything: the next statement resets the one before, so no read stays open.
         self.cursor = connection.cursor()
         self.session = Session(SQLITE, self.cursor)
+        self.working = False
         self._forget = forget
+
+    def begin(self) -> None:
+        """What is read from now on is of one moment."""
+        self.cursor.execute("BEGIN")
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        """Return what a work reads."""
+        self.working = True
+        try:
+            return work(self.session)
+        finally:
+            self.working = False
+
+    def end(self) -> None:
+        """What is read from now on is of another moment."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # the database was closed meanwhile
+            if self.connection.in_transaction:
+                self.cursor.execute("COMMIT")
 
     def __del__(self) -> None:
         self._forget(self.connection)
