@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from lookout import REGION, SERVICE_DOMAIN, easy_dkim, own_dkim
 
-from indicia.domain.domain_connect import Provider, apply_url, template
+from indicia.domain.domain_connect import Provider, apply_url, read_settings, template
 from indicia.domain.identity import (
     Identity,
     IdentityKind,
@@ -142,3 +142,45 @@ def test_the_template_is_one_by_the_public_schema() -> None:
     assert set(made) == known
     for record in made["records"]:
         assert {name: type(value) for name, value in record.items()} == fields[record["type"]]
+
+
+OFFER = {
+    "providerId": "p.example",
+    "providerName": "p",
+    "urlSyncUX": "https://p.example/sync/",
+    "urlAPI": "https://p.example/api",
+}
+
+
+def test_settings_are_read() -> None:
+    """The name to show is the one meant for that, and URLs have no slash at their end."""
+    shown = json.dumps(OFFER | {"providerDisplayName": "The P"}).encode()
+
+    assert read_settings(json.dumps(OFFER).encode()) == Provider(
+        "p.example", "p", "https://p.example/sync", "https://p.example/api"
+    )
+    assert read_settings(shown) == Provider(
+        "p.example", "The P", "https://p.example/sync", "https://p.example/api"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("urlSyncUX", None),
+        ("urlSyncUX", "javascript:alert(1)"),
+        ("urlSyncUX", "http://p.example"),
+        ("urlSyncUX", "https://user@p.example"),
+        ("urlSyncUX", "https://p.example/?x=y"),
+        ("urlSyncUX", "https://"),
+        ("urlSyncUX", "https://[/"),
+        ("urlSyncUX", "https://p.example/\x1b[2J"),
+        ("urlAPI", 17),
+        ("providerId", ""),
+        ("providerName", "\x1b[31mred"),
+        ("providerName", "p" * 2000),
+    ],
+)
+def test_settings_that_nobody_should_be_led_by(name: str, value: object) -> None:
+    """A link that is none, a name that would play tricks on a terminal: no offer at all."""
+    assert read_settings(json.dumps(OFFER | {name: value}).encode()) is None

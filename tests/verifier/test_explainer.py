@@ -182,6 +182,33 @@ def test_what_is_well_costs_no_question_more(database: Database, server: NameSer
     explained(database, story, server)
 
 
+def test_only_what_is_wrong_is_taken(database: Database, server: NameServer) -> None:
+    """A conclusion in which all is well is let go at once; one that puzzles waits for its turn."""
+    landed: list[Conclusion] = []
+
+    async def story(lookout: Lookout) -> None:
+        lookout.add_verified(NAME)
+        await lookout.settled()
+        lookout.add(f"other.{NAME}")
+        await lookout.settled()
+        investigator = Investigator(
+            lookout.eyes,
+            clock=lookout.clock.now,
+            port=server.port,
+            may_ask=public_only((), everything=True),
+            issued_to_another=issued_in(database),
+        )
+        idle = Explainer(database, investigator, lookout.clock, zone_rate=None)
+        taken = []
+        for conclusion in landed:
+            idle.offer(conclusion)
+            taken.append(idle.waiting)
+
+        assert taken == [0, 1]
+
+    run(database, story, server, limits=LIMITS, landed=landed.append)
+
+
 def test_how_a_zone_fails_is_seen_from_its_servers(database: Database, server: NameServer) -> None:
     """The resolver's SERVFAIL says little; that the zone's own servers refuse is LAME, and moves nothing."""
 
