@@ -237,6 +237,7 @@ def test_what_is_no_http_is_400(sent: bytes) -> None:
         said = everything(connection)
         assert said.startswith(b"HTTP/1.1 400 ")
         assert b"x-amzn-requestid: " in said
+        assert b"\r\ndate: " in said  # RFC 9110 §6.6.1
 
 
 def test_a_host_is_not_asked_of_old_clients() -> None:

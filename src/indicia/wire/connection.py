@@ -22,7 +22,7 @@ from indicia.wire.cycle import Cycle
 from indicia.wire.requests import ANSWER, WHOLE, new_request_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
@@ -213,7 +213,7 @@ class Connection(HttpToolsProtocol):
             return
         self._stop_waiting()
         if self.cycle is None or self.cycle.response_complete or self._breaks_off():
-            self.transport.write(_refusal(kind, self.url))
+            self.transport.write(_refusal(kind, self.url, self.server_state.default_headers))
         # Behind a request that is not answered yet, an answer now would be taken for that one's.
         self._discarded = max(self._discarded, 0)
         self.transport.close()
@@ -289,7 +289,7 @@ class _RefusedError(Exception):
     """The head has been refused while it was parsed."""
 
 
-def _refusal(kind: FaultKind, url: bytes) -> bytes:
+def _refusal(kind: FaultKind, url: bytes, usual: Iterable[tuple[bytes, bytes]]) -> bytes:
     """A whole answer, for when there is no request yet that an application could answer."""
     request_id = new_request_id()
     protocol = faults.protocol_of(url.partition(b"?")[0])
@@ -301,7 +301,8 @@ def _refusal(kind: FaultKind, url: bytes) -> bytes:
         b"x-amzn-requestid: " + request_id.encode(),
         b"connection: close",
     ]
-    fields += [name + b": " + value for name, value in answer.headers if name != b"connection"]
+    further = (*usual, *answer.headers)
+    fields += [name + b": " + value for name, value in further if name != b"connection"]
     return b"\r\n".join([*fields, b"", answer.body])
 
 
