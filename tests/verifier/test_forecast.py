@@ -184,22 +184,25 @@ def test_what_is_unknown_is_no_conflict(database: Database, server: NameServer) 
 
 
 def test_a_zone_is_asked_no_faster_than_its_rate(database: Database, server: NameServer) -> None:
-    """Who asks again and again gets what was seen, or no forecast; the zone hears nothing of it."""
+    """Who asks again and again gets what was seen, be it stale, or no forecast; the zone hears nothing."""
 
     async def story(lookout: Lookout) -> None:
         lookout.add(NAME, due=False)
         slow, keeping = forecaster(lookout, zone_rate=0.01), forecaster(lookout, kept=60.0)
+        stale = forecaster(lookout, zone_rate=0.01, kept=1e-9)
         first = await slow(ACCOUNT, REGION, NAME)
         asked = len(server.questions)
         again = await slow(ACCOUNT, REGION, NAME)
         unasked = len(server.questions)
         kept = await keeping(ACCOUNT, REGION, NAME)
+        old = await stale(ACCOUNT, REGION, NAME)
         before = len(server.questions)
 
         assert first.records
         assert again is NO_FORECAST
         assert unasked == asked
         assert await keeping(ACCOUNT, REGION, NAME) is kept
+        assert await stale(ACCOUNT, REGION, NAME) is old
         assert len(server.questions) == before
 
     run(database, story, server)

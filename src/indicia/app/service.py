@@ -58,7 +58,7 @@ log = structlog.get_logger("indicia")
 _GRACE = 6.0
 # What part of its rate a zone is asked for the sake of the records call, and for how many seconds what was
 # seen then answers everybody.
-_LOOKS_AHEAD = 4
+_LOOKS_AHEAD = 10
 _FORECAST_KEPT = 5.0
 
 

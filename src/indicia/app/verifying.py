@@ -39,7 +39,8 @@ log = structlog.get_logger("indicia")
 # How long a check waits for the pool to make the key it needs, before the identity is looked at again later.
 _KEY_WITHIN: Final = 5.0
 _KEY_LOOK: Final = 0.02
-# What part of the questions that a zone is asked go to why a record is not there.
+# What part of the questions that a zone is asked go to why a record is not there. As many are left for the
+# records call (`app.service`).
 _LOOKS_FURTHER: Final = 10
 # How long stopping waits for checks and for letters that are being handed over. Neither is lost.
 _GRACE: Final = 2.0
@@ -81,7 +82,7 @@ class Verifying:
         self._lock_file = settings.data_dir / "verifier.lock"
         self._lock: int | None = None
         self.pool = KeyPool(database, installation.keyring, clock.now, pool)
-        # Checks and looks further share what a zone is asked.
+        # Checks, looks further and looks ahead share what a zone is asked.
         aside = None if zone_rate is None else zone_rate / _LOOKS_FURTHER
         self.explainer = Explainer(database, investigator, clock, zone_rate=aside)
 
@@ -99,7 +100,7 @@ class Verifying:
             random=_random,
             observe=observe,
             landed=stored,
-            limits=Limits(zone_rate=None if zone_rate is None or aside is None else zone_rate - aside),
+            limits=Limits(zone_rate=None if zone_rate is None or aside is None else zone_rate - 2 * aside),
             landing=Landing(
                 now=clock.now,
                 patience=2 * rules.pace.verified,

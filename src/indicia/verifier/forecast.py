@@ -1,8 +1,8 @@
 """What the records of an identity would meet if they were published now. A look that changes nothing.
 
 It is part of an answer that somebody waits for, so it is bounded on every side: in time, in how many there
-are at once, and in what one zone is asked. Where a bound is met there is no forecast, and the answer says
-what the last verdict saw.
+are at once, and in what one zone is asked. Where a bound is met the last forecast serves once more, or there
+is none, and the answer says what the last verdict saw.
 """
 
 from __future__ import annotations
@@ -124,11 +124,12 @@ class Forecaster:
             return NO_FORECAST
         key = view.identity.id, view.identity.generation
         now = time.monotonic()
-        if key in self._kept and self._kept[key][0] > now:
-            return self._kept[key][1]
+        until, kept = self._kept.get(key, (now, NO_FORECAST))
+        if until > now:
+            return kept
         records = expected_records(view.identity, view.token_set, self._rules.service_domain)
         if not records or self._in_hand >= _AT_ONCE or not self._may_ask(view, len(records), now):
-            return NO_FORECAST
+            return kept
         self._in_hand += 1
         try:
             seen, connection = await asyncio.gather(
