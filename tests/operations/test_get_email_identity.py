@@ -83,7 +83,7 @@ def test_a_checked_domain_shows_when_and_what(desk: Desk) -> None:
         error=ErrorType.HOST_NOT_FOUND,
         soa=Soa("example.com", "ns1.example.net", "dns.example.net", 2026112201, 300),
     )
-    assert desk.database.write(lambda s: checks.write_back(s, [result])) == [claim.identity.id]
+    assert desk.database.write(lambda s: checks.write_back(s, [result])) == [result]
 
     info = desk.ask("GetEmailIdentity", EmailIdentity="example.com").VerificationInfo
 

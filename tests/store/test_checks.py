@@ -52,7 +52,7 @@ def verdict(identity_id: int, **given) -> evidence.Evidence:
 
 def write_back(database: Database, *results: checks.CheckResult) -> list[int]:
     """Write results back in one unit of work."""
-    return database.write(lambda s: checks.write_back(s, results))
+    return [each.identity_id for each in database.write(lambda s: checks.write_back(s, results))]
 
 
 def give_back(

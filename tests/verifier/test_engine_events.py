@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Iterator
@@ -17,10 +18,11 @@ from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Stat
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.mail.compose import KIND, Letter
 from indicia.metrics import Metrics
-from indicia.store import access, brakes, events, facets, outbox
+from indicia.store import access, brakes, checks, events, facets, outbox
 from indicia.store.access import Account
 from indicia.store.database import Database
 from indicia.vault.keyring import Keyring
+from indicia.verifier.landing import Landing
 
 NAME = "example.com"
 KEYRING = Keyring((bytes(range(32)),))
@@ -75,6 +77,33 @@ def test_each_transition_is_told_once_with_what_was_seen(database: Database, ser
         assert lost["next"]["status"] == "FAILED"
 
     run(database, story, server)
+
+
+def test_what_did_not_land_is_not_told(database: Database, server: NameServer) -> None:
+    """A result of before beside one that counts, in one batch: the one that counts is told, once."""
+
+    async def story() -> None:
+        lookout = Lookout(database, server)  # nobody looks but we
+        identity = lookout.add(NAME)
+        lookout.publish(identity)
+        landing = Landing(now=lookout.clock.now, patience=DAY, again=HOUR, announce=Announcer().announce)
+        found = []
+        for lease in ("before", "now"):
+            now, shard = lookout.clock.now(), checks.shard_of(NAME)
+            database.write(lambda s, now=now, shard=shard: checks.schedule(s, identity.id, shard, now))
+            (claim,) = database.write(
+                lambda s, now=now, lease=lease: checks.claim(
+                    s, now=now, owner=lease, lease_until=now + HOUR, lease_now=now, limit=9
+                )
+            )
+            found.append(await lookout.engine._checker.check(claim, lease))
+        landed = database.write(lambda s: landing.land(s, found))
+        await lookout.eyes.close()
+
+        assert landed.found == (found[1],)
+        assert types(lookout, identity) == ["dkim.verified", "identity.verified"]
+
+    asyncio.run(story())
 
 
 def test_long_unknown_is_told_once_and_takes_nothing_away(database: Database, server: NameServer) -> None:

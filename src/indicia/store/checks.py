@@ -397,8 +397,8 @@ _PUT_OFF = Prepared(
 )
 
 
-def write_back(s: Session, results: Iterable[CheckResult]) -> list[int]:
-    """Store what checks found, all of it for each identity or nothing, and return the ids it was stored for.
+def write_back(s: Session, results: Iterable[CheckResult]) -> list[CheckResult]:
+    """Store what checks found, all of it for each identity or nothing, and return the results that count.
 
     Nothing is stored under a lease that was lost, nor for an older generation; an identity whose expectation
     changed meanwhile is due again at once.
@@ -434,7 +434,7 @@ def write_back(s: Session, results: Iterable[CheckResult]) -> list[int]:
     evidence.add(s, [verdict for result in sound for verdict in result.evidence])
     for result in sound:
         key_lives.sight(s, result.sightings, result.checked_at)
-    return [result.identity_id for result in sound]
+    return sound
 
 
 _NOBODY: Final = (None, None)

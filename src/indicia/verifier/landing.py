@@ -72,8 +72,10 @@ class Landing:
         paused: list[Event] = []
         if any(_falls(found) for found in batch):
             batch, paused = self._brake(s, batch)
-        stored = set(checks.write_back(s, [found.result for found in batch]))
-        landed = tuple(found for found in batch if found.result.identity_id in stored)
+        stored = checks.write_back(s, [found.result for found in batch])
+        # By its lease: a batch may have a result of before, which does not count, beside the one that does.
+        under = {(result.identity_id, result.owner) for result in stored}
+        landed = tuple(each for each in batch if (each.result.identity_id, each.result.owner) in under)
         events = [event for found in landed for event in self._events(found)]
         return Landed(landed, self._announce(s, [*paused, *events]))
 
