@@ -57,7 +57,7 @@ def _issue_easy(house: House, call: Call, s: Session, domain: str, length: KeyLe
     zones.add(s, token_set.zone, call.now)
     keys.insert_token_set(s, token_set, call.now, domain=domain)
     house.wakes.pool()
-    given = give_key(s, token_set, call.now)
+    given = _with_key(s, token_set, length, call.now)  # it is new: this transaction alone knows of it
     return given or _to_be_given(house, call, s, token_set)
 
 
@@ -90,11 +90,16 @@ def give_key(s: Session, token_set: TokenSet, now: Instant) -> TokenSet | None:
     stored = token_set if held is None else held.token_set
     if held is None or stored.has_key or stored.key_length is None or held.home:
         return None if held is None else stored
-    pooled = keys.take_pooled(s, stored.key_length.bits)
+    return _with_key(s, stored, stored.key_length, now)
+
+
+def _with_key(s: Session, token_set: TokenSet, length: KeyLength, now: Instant) -> TokenSet | None:
+    """Return the set, which has no key and is nobody else's to change, with one; None if there is none."""
+    pooled = keys.take_pooled(s, length.bits)
     if pooled is None:
         return None
-    keys.publish(s, stored.id, stored.zone, stored.tokens[0], pooled, now)
-    return replace(stored, has_key=True, public_key=pooled.public_key, key_made_at=now, awaited=True)
+    keys.publish(s, token_set.id, token_set.zone, token_set.tokens[0], pooled, now)
+    return replace(token_set, has_key=True, public_key=pooled.public_key, key_made_at=now, awaited=True)
 
 
 def change_length(house: House, call: Call, s: Session, token_set: TokenSet, length: KeyLength) -> TokenSet:

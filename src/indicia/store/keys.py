@@ -128,17 +128,17 @@ PUBLISHED: Final = (
     _k.published_at, _k.seen_at, _k.signing_at, _k.retired_at, _k.withdrawn_at, _k.absent_since, _k.lost_at,
 )  # fmt: skip
 _PUBLISH = Prepared(sa.insert(tables.published_key))
-_USE = Prepared(
-    sa.update(tables.token_set)
-    .where(_t.id == sa.bindparam("of_id"))
-    .values(
-        has_key=1,
-        public_key=sa.bindparam("public_key"),
-        key_length=sa.bindparam("key_length"),
-        key_made_at=sa.bindparam("key_made_at"),
-    )
-)
+_IN_USE: Final = {
+    "has_key": 1,
+    "public_key": sa.bindparam("public_key"),
+    "key_length": sa.bindparam("key_length"),
+    "key_made_at": sa.bindparam("key_made_at"),
+}
+_USE = Prepared(sa.update(tables.token_set).where(_t.id == sa.bindparam("of_id")).values(_IN_USE))
 _AWAIT = Prepared(sa.update(tables.token_set).where(_t.id == sa.bindparam("of_id")).values(awaited=1))
+_USE_AND_AWAIT = Prepared(
+    sa.update(tables.token_set).where(_t.id == sa.bindparam("of_id")).values({**_IN_USE, "awaited": 1})
+)
 
 
 def publish(  # noqa: PLR0917 - set, place, key: the order of the sentence
@@ -169,16 +169,24 @@ def publish(  # noqa: PLR0917 - set, place, key: the order of the sentence
         absent_since=None,
         lost_at=None,
     )
-    s.run(_AWAIT, of_id=token_set_id)
     if in_use:
-        put_in_use(s, published, now)
+        _set_in_use(s, _USE_AND_AWAIT, published, now)
+    else:
+        s.run(_AWAIT, of_id=token_set_id)
     return published
 
 
 def put_in_use(s: Session, key: PublishedKey, at: Instant) -> None:
     """Make a published key the one its set is shown with. `at` is shown as when the key was made."""
-    length = {each.bits: each.value for each in KeyLength}.get(key.bits)  # uploaded keys have any length
-    s.run(_USE, of_id=key.token_set_id, public_key=key.public_key, key_length=length, key_made_at=at)
+    _set_in_use(s, _USE, key, at)
+
+
+_LENGTHS: Final = {each.bits: each.value for each in KeyLength}  # uploaded keys have any length
+
+
+def _set_in_use(s: Session, statement: Prepared, key: PublishedKey, at: Instant) -> None:
+    length = _LENGTHS.get(key.bits)
+    s.run(statement, of_id=key.token_set_id, public_key=key.public_key, key_length=length, key_made_at=at)
 
 
 def store_uploaded(
