@@ -13,11 +13,12 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, Protocol
-
-import h11
+from typing import TYPE_CHECKING, Final, Protocol
 
 from indicia.outbound.names import NotResolvedError, permitted
+
+if TYPE_CHECKING:
+    import h11
 
 _HEAD_AT_MOST: Final = 16 * 1024
 _BODY_AT_MOST: Final = 64 * 1024
@@ -103,6 +104,8 @@ class Client:
         return await self._exchanged(place, self._head("GET", place, [("Accept", "application/json")]), b"")
 
     async def _exchanged(self, place: Place, head: h11.Request, body: bytes) -> tuple[int, bytes]:
+        import h11
+
         try:
             async with asyncio.timeout(self._patience.whole):
                 return await self._exchange(place, head, body)
@@ -166,6 +169,8 @@ class Client:
         return self._context
 
     def _head(self, method: str, place: Place, fields: Sequence[tuple[str, str]]) -> h11.Request:
+        import h11  # when something is sent: no start waits for it
+
         return h11.Request(
             method=method,
             target=place.path,
@@ -182,6 +187,8 @@ async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: h11.Request, body: bytes
 ) -> tuple[int, bytes]:
     """Send the request and return status and body of its answer, which is read as far as it is bounded."""
+    import h11
+
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_AT_MOST)
     parts = (head, h11.Data(data=body), h11.EndOfMessage())
     writer.write(b"".join(connection.send(part) or b"" for part in parts))

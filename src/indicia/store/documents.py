@@ -13,7 +13,6 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from indicia.domain.identity import Facet, Status
 from indicia.store import rows, tables
@@ -143,7 +142,7 @@ def _mapping(dialect: str, key: Column, value: Column) -> Column:
 def rows_given(parameter: str, types: Mapping[str, Any]) -> Mapping[str, Column]:
     """Return the columns of rows that are given as one JSON array of objects. For PostgreSQL."""
     columns = [sa.column(name, kind) for name, kind in types.items()]
-    given = sa.func.json_to_recordset(sa.cast(sa.bindparam(parameter), postgresql.JSON)).table_valued(
+    given = sa.func.json_to_recordset(sa.cast(sa.bindparam(parameter), sa.JSON)).table_valued(
         *columns, name="given"
     )
     return dict(given.render_derived(with_types=True).c.items())

@@ -7,7 +7,6 @@ import errno
 import struct
 from typing import Final
 
-import dns.asyncquery
 import dns.exception
 import dns.flags
 import dns.message
@@ -24,9 +23,11 @@ _NO_WAY: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNO
 
 async def referral(zone: str, server: str, address: str, port: int) -> Referral:
     """Return what a server of the parent zone refers to (RFC 1034 §4.3.2 step 3b), and with which glue."""
+    from dns import asyncquery  # an examination needs it, a start does not
+
     query = dns.message.make_query(zone, dns.rdatatype.NS, flags=0)
     try:
-        answer, _ = await dns.asyncquery.udp_with_fallback(query, address, timeout=_WITHIN, port=port)
+        answer, _ = await asyncquery.udp_with_fallback(query, address, timeout=_WITHIN, port=port)
     except (dns.exception.DNSException, OSError, ValueError) as error:
         return Referral(server, trouble=_trouble(error))
     if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
@@ -41,6 +42,8 @@ async def referral(zone: str, server: str, address: str, port: int) -> Referral:
 
 async def serves(zone: str, server: str, address: str, port: int, transport: str) -> Served:
     """Return what a server says of the zone over one transport: its SOA, and its NS records."""
+    from dns import asyncquery
+
     answers = []
     for rtype in (dns.rdatatype.SOA, dns.rdatatype.NS):
         query = dns.message.make_query(zone, rtype, flags=0)
@@ -48,7 +51,7 @@ async def serves(zone: str, server: str, address: str, port: int, transport: str
             if transport == "tcp":
                 answer = await _over_tcp(query, address, port)
             else:
-                answer = await dns.asyncquery.udp(query, address, timeout=_WITHIN, port=port)
+                answer = await asyncquery.udp(query, address, timeout=_WITHIN, port=port)
         except (dns.exception.DNSException, OSError, ValueError, EOFError) as error:
             no_way = isinstance(error, OSError) and error.errno in _NO_WAY
             return Served(server, address, transport, trouble=_trouble(error), no_way=no_way)
