@@ -52,7 +52,8 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
             for server, row in ((ours, create), (moto, moto_create)):
                 write(file, _reads(server, size))
                 reading = load.run(server, file, seconds)
-                write(file, _creates(server, number + 1, int(reading.rate * seconds * _ENOUGH)))
+                enough = max(_READS, int(reading.rate * seconds * _ENOUGH))
+                write(file, _creates(server, number + 1, enough))
                 creating = load.run(server, file, seconds)
                 if number >= 0:
                     row.stretches.append(creating)
