@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
 
 import pytest
 import sqlalchemy as sa
@@ -98,6 +100,58 @@ def test_a_tarpit_that_is_known_takes_its_share_and_no_more(database: Database, 
 
     # Who is known to be slow is told by its lane; a busy machine is not to be taken for another.
     run(database, story, server, limits=replace(SMALL, patience=2500), budget=TARPIT)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_slow_zones_on_the_same_name_servers_share_one_part(database: Database, server: NameServer) -> None:
+    """Zones of many accounts, silent, whose SOA names one primary: an eighth of the room is all they get."""
+    v = tables.verification
+    on_one_primary = Prepared(
+        sa.update(v).values(
+            soa_zone="tarpit.example",
+            soa_primary="ns1.tarpit.example",
+            soa_admin="h",
+            soa_serial=1,
+            soa_minimum=5,
+        )
+    )
+
+    async def story(lookout: Lookout) -> None:
+        for number in range(60):
+            lookout.add(f"z{number}.tarpit.example", due=False, account=f"{number % 6}" * 12)
+        database.write(lambda s: s.run(on_one_primary))
+        _stand(database, Lane.SLOW, lookout.clock.now() - DAY)
+        lookout.engine.wake()
+        most = 0
+
+        def enough_asked() -> bool:
+            nonlocal most
+            most = max(most, lookout.engine.in_hand)
+            lookout.clock.advance(SECOND // 4)  # who has to wait comes back in some seconds
+            return len({each.name for each in server.questions if each.rtype == "SOA"}) >= 12
+
+        await until(enough_asked)
+
+        assert most == SMALL.slow // 8
+
+    run(database, story, server, limits=SMALL, budget=Budget(exchange=0.5, tries=1, question=0.5))
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_what_is_verified_together_is_not_looked_at_together(database: Database, server: NameServer) -> None:
+    """Fifty looked at within a moment: the next looks are spread over the second half of the interval."""
+    chance = Random(4711)
+
+    async def story(lookout: Lookout) -> None:
+        names = [lookout.add_verified(f"d{number}.example.com").name for number in range(50)]
+        await lookout.settled()
+        due = sorted(lookout.due_in(name) or 0 for name in names)
+
+        assert due[0] >= DAY // 2 - 60 * SECOND
+        assert due[-1] <= DAY
+        assert max(after - before for before, after in itertools.pairwise(due)) < DAY // 8
+
+    run(database, story, server, random=chance.random)
 
 
 def test_what_a_tarpit_holds_is_found_out_in_the_end(database: Database, server: NameServer) -> None:
