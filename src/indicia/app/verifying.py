@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import random
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -97,7 +98,7 @@ class Verifying:
             clock,
             owner=owner,
             give_key=self._give_key,
-            random=_random,
+            random=random.random,  # when to look next is no secret
             observe=observe,
             landed=stored,
             limits=Limits(zone_rate=None if zone_rate is None or aside is None else zone_rate - 2 * aside),
@@ -134,7 +135,7 @@ class Verifying:
             announce=telling.announcer(installation).announce,
             news=self.deliver,
         )
-        self.advisor = Advisor(database, eyes, rules, clock, registrable=registrable, random=_random)
+        self.advisor = Advisor(database, eyes, rules, clock, registrable=registrable, random=random.random)
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
         self.deliverer = Deliverer(database, installation.keyring, carrier, clock)
         self.webhooks = telling.webhook_deliverer(
@@ -235,7 +236,3 @@ def _locked(path: Path) -> int:
             " --data-dir, or --roles without verifier"
         ) from None
     return descriptor
-
-
-def _random() -> float:
-    return secrets.randbelow(1 << 24) / (1 << 24)
