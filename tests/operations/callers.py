@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode
 from desk import Desk
 
 from indicia.app.own_api import OwnApi
+from indicia.operations.dispatch import admit
 from indicia.wire import shapes
 from indicia.wire.authentication import Authenticator, KeyRecord
 from indicia.wire.gateway import Gateway
@@ -63,6 +64,7 @@ class Caller:
         self.gateway = Gateway(
             authenticator=Authenticator(self._key, (desk.region,)),
             dispatch=desk.dispatch,
+            admit=admit,
             now=lambda: desk.now,
             routes=OwnApi(desk.dispatch).routes,
             record=lambda _: None,
@@ -84,6 +86,10 @@ class Caller:
         headers = signed_headers(method, HOST, path, query, body, at=at, scope=scope, key=key)
         headers["content-length"] = str(len(body))
         return self.loop.run_until_complete(self._asked(method, path, query, body, headers))
+
+    def close(self) -> None:
+        """Let go of the loop."""
+        self.loop.close()
 
     def _key(self, key: str) -> KeyRecord:
         account = key.removeprefix("AKIA")
@@ -137,7 +143,7 @@ class Watched(Caller):
     def close(self) -> None:
         """Let go of loop and database."""
         self._look.close()
-        self.loop.close()
+        super().close()
 
 
 def written(operation: Operation, members: Mapping[str, Any]) -> tuple[str, str, bytes]:

@@ -20,7 +20,7 @@ from indicia.domain.time import MINUTE, SECOND
 from indicia.installation import Installation
 from indicia.links.ledger import Ledger
 from indicia.operations.diagnosing import DiagnosisRequest
-from indicia.operations.dispatch import Dispatch
+from indicia.operations.dispatch import Dispatch, admit
 from indicia.operations.house import House, Wakes
 from indicia.operations.metering import Meter
 from indicia.operations.verification_mail import VerificationMails
@@ -77,6 +77,7 @@ def gateway(
     return Gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict),
         dispatch=dispatch,
+        admit=admit,
         now=clock.now,
         routes=OwnApi(dispatch, routes, foresee=foresee).routes if serves_api else (),
         mounts=mounts,

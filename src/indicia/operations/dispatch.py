@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from indicia.operations.house import House
     from indicia.store.database import Database
     from indicia.store.session import Session
+    from indicia.wire.shapes.operation import Operation
 
 log = structlog.get_logger(__name__)
 
@@ -139,11 +140,21 @@ def entry_of(call: Call) -> Entry:
     """
     entry = TABLE.get((call.service, call.operation))
     if entry is None:
-        raise Fault(
-            FaultKind.NOT_IMPLEMENTED,
-            f"The operation {call.operation} is not implemented by this service yet.",
-        )
+        raise _not_built(call.operation)
     return entry
+
+
+def admit(operation: Operation) -> None:
+    """Refuse an operation that is not built, whatever its members are (contract, HTTP).
+
+    Raises: `Fault` NOT_IMPLEMENTED naming it.
+    """
+    if (operation.service, operation.name) not in TABLE:
+        raise _not_built(operation.name)
+
+
+def _not_built(name: str) -> Fault:
+    return Fault(FaultKind.NOT_IMPLEMENTED, f"The operation {name} is not implemented by this service yet.")
 
 
 def _line(call: Call, resource: str, outcome: str) -> audit.AuditEntry:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from indicia.domain.time import Instant
     from indicia.wire.authentication import Authenticator
     from indicia.wire.exchange import Record
+    from indicia.wire.query import Admit
     from indicia.wire.requests import App, Message, Network, Receive, Scope, Send
 
     Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]
@@ -64,7 +65,8 @@ class Gateway:
     """The ASGI application of a process's HTTP listeners.
 
     `mounts` are pairs of a path and an application: a path that ends in a slash stands for all below it, any
-    other for itself. They are not signed. Without `serves_api` there is nothing else.
+    other for itself. They are not signed. Without `serves_api` there is nothing else. `admit` refuses
+    operations before their members are read.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Gateway:
         *,
         authenticator: Authenticator,
         dispatch: Dispatch,
+        admit: Admit = lambda _: None,
         now: Callable[[], Instant],
         routes: Iterable[own.Route] = (),
         mounts: Sequence[tuple[str, App]] = (),
@@ -85,6 +88,7 @@ class Gateway:
         self._serves_api = serves_api
         self._authenticator = authenticator
         self._dispatch = dispatch
+        self._admit = admit
         self._now = now
         self._router = rest.Router()
         self._routes = own.Routes(routes)
@@ -150,6 +154,7 @@ class Gateway:
         body = await read_body(request, receive, allowance, self._limits.body_seconds)
         caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
         exchange.made_by(caller)
+        self._admit(operation)
         asked = rest.decode(operation, labels, request.query, body)
         result = await self._dispatch(self._call("sesv2", operation.name, caller, request), asked)
         return Answer(200, b"application/json", rest.encode(operation, result))
@@ -173,7 +178,7 @@ class Gateway:
         caller = await self._authenticator.authenticate(claim, request, body, QUERY_SERVICES)
         exchange.made_by(caller)
         # A presigned request may be POSTed as well, with everything in the query string.
-        service, operation, asked = query.parse(body or request.query)
+        service, operation, asked = query.parse(body or request.query, self._admit)
         exchange.operation, exchange.protocol = operation.name, Protocol(service)
         self._authenticator.check_service(claim, service)
         result = await self._dispatch(self._call(service, operation.name, caller, request), asked)

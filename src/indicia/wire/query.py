@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from indicia.wire.shapes.operation import Operation
 
+    Admit: TypeAlias = Callable[[Operation], None]
+
 # The operations of a version of an API. A request without a version may mean either: no name is in both.
 VERSIONS = {"2010-12-01": "ses", "2011-06-15": "sts"}
 
@@ -37,14 +39,15 @@ _Node: TypeAlias = "str | dict[str, _Node]"
 _Reader: TypeAlias = Callable[[_Node], Any]
 
 
-def parse(form: bytes) -> tuple[str, Operation, Struct]:
+def parse(form: bytes, admit: Admit = lambda _: None) -> tuple[str, Operation, Struct]:
     """The service ("ses" or "sts"), the operation and the valid request that `form` holds.
 
     Raises MALFORMED_QUERY when it is no form, MISSING_ACTION, UNKNOWN_OPERATION, MALFORMED_INPUT for a value
-    that is not of its type, VALIDATION.
+    that is not of its type, VALIDATION; and what `admit` raises for an operation whose members are not read.
     """
     tree = _tree(form)
     operation = _operation(tree)
+    admit(operation)
     request = _structure(operation.request)(tree)
     validate(request)
     return operation.service, operation, request
