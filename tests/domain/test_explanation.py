@@ -35,7 +35,7 @@ def test_every_finding_has_words(finding: Finding) -> None:
             Finding.MISSING,
             _saw(Reply.NXDOMAIN),
             "tok._domainkey.example.com does not exist in the DNS.",
-            "Publish tok._domainkey.example.com CNAME tok.dkim.example.net.",
+            "Publish tok._domainkey.example.com CNAME tok.dkim.example.net",
         ),
         (
             Finding.MISSING,
@@ -50,7 +50,7 @@ def test_every_finding_has_words(finding: Finding) -> None:
             Finding.WRONG_TARGET,
             _saw(Reply.ANSWER, "elsewhere.example"),
             'tok._domainkey.example.com points to "elsewhere.example", not to tok.dkim.example.net.',
-            "Replace the value of tok._domainkey.example.com CNAME with tok.dkim.example.net.",
+            "Replace the value of tok._domainkey.example.com CNAME with tok.dkim.example.net",
         ),
     ],
 )

@@ -60,7 +60,7 @@ def test_nothing_published_is_told_record_by_record(database: Database, server: 
         assert (first.name, first.type, first.expected) == (expected.name, "CNAME", expected.value)
         assert (first.required, first.found) == (True, ())
         assert first.explanation == f"{expected.name} does not exist in the DNS."
-        assert first.fix == f"Publish {expected.name} CNAME {expected.value}."
+        assert first.fix == f"Publish {expected.name} CNAME {expected.value}"
         assert first.observations[0].reply == "nxdomain"
 
     run(database, story, server)

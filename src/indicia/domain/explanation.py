@@ -107,6 +107,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"
 
 
+# What ends with a value has no full stop: it would look like a part of it.
 def _publish(record: ExpectedRecord) -> str:
     return f"Publish {record.name} {record.rtype.name} {shown(record.value)}"
 
@@ -135,9 +136,9 @@ def _missing(record: ExpectedRecord, observations: Sequence[Observation]) -> Exp
             f"{_publish(record)}. If the name holds another type, remove that first:"
             " a CNAME stands alone (RFC 1034 §3.6.2)."
             if record.rtype.name == "CNAME"
-            else f"{_publish(record)}.",
+            else _publish(record),
         )
-    return Explanation(f"{record.name} does not exist in the DNS.", f"{_publish(record)}.")
+    return Explanation(f"{record.name} does not exist in the DNS.", _publish(record))
 
 
 def _simple(explanation: str, fix: str) -> Callable[[ExpectedRecord, Sequence[Observation]], Explanation]:
@@ -173,7 +174,7 @@ def _unknown_value(record: ExpectedRecord, observations: Sequence[Observation]) 
     what = {Purpose.DKIM: "key", Purpose.OWNERSHIP: "token"}.get(record.purpose, "value")
     return Explanation(
         f"{record.name} {record.rtype.name} is {_quoted(observations)}, which is another {what}.",
-        f"{_replace(record)}.",
+        _replace(record),
     )
 
 
@@ -181,7 +182,7 @@ def _another_identitys(record: ExpectedRecord, observations: Sequence[Observatio
     told = Explanation(
         f"{record.name} holds {_quoted(observations)}, which this service gave to another identity: another"
         " account, another region, or an earlier identity of the same name.",
-        f"{_replace(record)}.",
+        _replace(record),
     )
     if record.purpose is not Purpose.OWNERSHIP:
         return told
@@ -213,7 +214,7 @@ _TEXTS: dict[Finding, Callable[[ExpectedRecord, Sequence[Observation]], Explanat
         "{name} answers with {found} in place of a CNAME: a proxy or CNAME flattening is switched on for it.",
         "Switch the proxy off for this record (DNS only), so that the CNAME itself is visible.",
     ),
-    Finding.WRONG_TARGET: _simple("{name} points to {found}, not to {value}.", "{replace}."),
+    Finding.WRONG_TARGET: _simple("{name} points to {found}, not to {value}.", "{replace}"),
     Finding.WRONG_VALUE: _unknown_value,
     Finding.OTHER_IDENTITY: _another_identitys,
     Finding.TOKENS_SWAPPED: _simple(
@@ -240,17 +241,17 @@ _TEXTS: dict[Finding, Callable[[ExpectedRecord, Sequence[Observation]], Explanat
         "Publish it at {name}, with the underscore; if the panel refuses underscores, it cannot hold it.",
     ),
     Finding.KEY_MISMATCH: _simple(
-        "{name} holds a DKIM key that is not the one this identity signs with.", "{replace}."
+        "{name} holds a DKIM key that is not the one this identity signs with.", "{replace}"
     ),
     Finding.KEY_REVOKED: _simple(
-        "{name} has an empty p= tag, which says that the key is revoked (RFC 6376 §3.6.1).", "{replace}."
+        "{name} has an empty p= tag, which says that the key is revoked (RFC 6376 §3.6.1).", "{replace}"
     ),
     Finding.KEY_UNREADABLE: _simple(
-        "{name} is not a DKIM key record that receivers can read: {found}.", "{replace}."
+        "{name} is not a DKIM key record that receivers can read: {found}.", "{replace}"
     ),
     Finding.KEY_TOO_SHORT: _simple(
         "{name} holds an RSA key of fewer than 1024 bits, which receivers must not accept (RFC 8301 §3.2).",
-        "{replace}.",
+        "{replace}",
     ),
     Finding.MULTIPLE: _simple(
         "There is more than one {type} record at {name}: {found}.",
@@ -261,7 +262,7 @@ _TEXTS: dict[Finding, Callable[[ExpectedRecord, Sequence[Observation]], Explanat
         "The SPF record at {name} needs more than 10 DNS look-ups, which receivers refuse (RFC 7208 §4.6.4).",
         "Remove includes that are not needed.",
     ),
-    Finding.SPF_INVALID: _simple("The SPF record at {name} cannot be read: {found}.", "{replace}."),
+    Finding.SPF_INVALID: _simple("The SPF record at {name} cannot be read: {found}.", "{replace}"),
     Finding.NOT_EVERYWHERE: _simple(
         "{name} {type} is not the same everywhere: some places see {found}, others do not.",
         "Wait until all of the zone's name servers have the record; if it stays so, compare them one by one.",
