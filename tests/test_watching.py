@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 from prometheus_client.parser import text_string_to_metric_families
+from test_check_metrics import concluded
 
 from indicia.keyzone.server import Tally
 from indicia.metrics import Metrics
@@ -56,6 +57,7 @@ def exported() -> dict[str, set[str]]:
     metrics.watch_engine(lambda: 0, ("one", "two"))
     metrics.watch_key_zone(Tally(), lambda: 0)
     metrics.answered("sesv2", "GetEmailIdentity", 200, 0.001)
+    metrics.checked(concluded(), 0.001)
     labels: dict[str, set[str]] = {"up": {"job"}}
     # Counters that nothing was counted on have no sample yet, but they know their labels.
     for known in {*metrics.registry._names_to_collectors.values()}:
