@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import threading
@@ -20,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from edge import Desk, signed
 
+from indicia.wire.cycle import Cycle
 from indicia.wire.gateway import Limits
 from indicia.wire.requests import ANSWER
 from indicia.wire.server import Address, CannotListenError, Certificate, Server, addresses_of, bind
@@ -355,6 +357,23 @@ def test_a_connection_is_used_again() -> None:
         for asking, status in ((edge.v2(), b"200"), (bad, b"403"), (edge.v2(), b"200")):
             connection.sendall(raw(asking))
             assert answer(connection).startswith(b"HTTP/1.1 " + status)
+
+
+def test_nothing_of_a_request_waits_for_the_collector() -> None:
+    """What was made for it is free as soon as it is answered, refused or not: no pauses for garbage."""
+    bad = signed("POST", "/v2/email/identities", b"{}", secret="x")
+    with running() as server, server.connect() as connection:
+        gc.collect()
+        gc.disable()
+        try:
+            for asking in (edge.v2(), bad) * 10:
+                connection.sendall(raw(asking))
+                assert answer(connection)
+            made = [each for each in gc.get_objects() if isinstance(each, Cycle)]
+        finally:
+            gc.enable()
+
+    assert len(made) <= 2
 
 
 # ---- listeners

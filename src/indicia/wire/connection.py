@@ -173,13 +173,19 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Let the application answer. As uvicorn's; the task leaves by itself, without a callback."""
-        self.tasks.add(self.loop.create_task(self._answered(cycle, app)))
+        held: list[asyncio.Task[None]] = []
+        held.append(self.loop.create_task(self._answered(cycle, app, held)))
+        self.tasks.add(held[0])
 
-    async def _answered(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    async def _answered(
+        self, cycle: RequestResponseCycle, app: ASGI3Application, held: list[asyncio.Task[None]]
+    ) -> None:
         try:
             await cycle.run_asgi(app)
         finally:
-            self.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            self.tasks.discard(held.pop())
+            # It leads back to the cycle: what was made for a request would wait for the collector.
+            del cycle.scope[ANSWER]  # type: ignore[misc]
 
     def on_message_complete(self) -> None:
         """The request is whole. If the application has not begun yet, it is told so."""
