@@ -81,7 +81,7 @@ class Responder:
         serial: Callable[[], int],
         *,
         key_ttl: int = KEY_TTL,
-        hot_octets: int = 16 << 20,
+        hot_octets: int = 64 << 20,
     ) -> None:
         if not nameservers:
             raise ValueError("a zone needs at least one name server")

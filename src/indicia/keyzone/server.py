@@ -69,7 +69,7 @@ class KeyZone:
         serial: Callable[[], int] = minute_serial,
         rate_limit: int | None = DEFAULT_RATE,
         key_ttl: int = KEY_TTL,
-        hot_octets: int = 16 << 20,
+        hot_octets: int = 64 << 20,
         tcp_connections: int = 1024,
         tcp_connections_of_one: int = 64,
         tcp_idle: float = IDLE,
