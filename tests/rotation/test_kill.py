@@ -115,11 +115,11 @@ class Scene:
         """The time in this world."""
         return real_now() + self.offset
 
-    def begin(self, *die: str) -> None:
-        """Start the keeping process; it dies at the step that is named, if one is."""
+    def begin(self, *die: str) -> bool:
+        """Start the keeping process; it dies at the step that is named, if one is. False when it did."""
         command = [sys.executable, str(KEEPING), self.url, str(self.server.port), str(self.offset), *die]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.settle()
+        return self.settle()
 
     def settle(self) -> bool:
         """Wait until the process says that all is settled. False when it died instead."""
