@@ -14,6 +14,7 @@ import heapq
 import itertools
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -161,13 +162,12 @@ class Explainer(Rounds):
         records = [record for question in case.questions for record in question.verdict.records]
         siblings = [record.record.value.lower() for record in records]
         refined: Mapping[RecordVerdict, Refined] = {}
-        try:
+        # What was looked for in vain is told as it is: it is not looked for again before the zone changes.
+        with suppress(TimeoutError):
             async with asyncio.timeout(_WITHIN):
                 refined = await self._investigator.investigate(
                     case.domain, [record for record in records if asks_servers(record)], siblings
                 )
-        except TimeoutError:
-            pass  # it was looked, in vain: not again before the zone changes
         await self._database.writing(
             partial(_tell, conclusion=conclusion, questions=case.questions, refined=refined)
         )
