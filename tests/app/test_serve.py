@@ -317,9 +317,8 @@ def test_tls_and_a_certificate_that_is_replaced(tmp_path: Path) -> None:
             house.process.send_signal(signal.SIGHUP)
             until(lambda: "certificate.not_reloaded" in house.log)
             assert _served_serial(context, port) == second
-            began = time.monotonic()
             assert house.stop() == 0
-        assert time.monotonic() - began < 5.0  # an idle connection holds nobody up
+            assert "answers.cut" not in house.log  # an idle connection holds nobody up
 
     done = run("serve", cwd=tmp_path, **FREE | {"INDICIA_DATA_DIR": str(tmp_path / "data")} | settings)
     assert done.returncode == 1

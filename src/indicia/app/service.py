@@ -301,7 +301,7 @@ class Service:
         )
         self._server = Server(application, certificate=_certificate(settings.tls))
         await self._server.start(sockets)
-        self._endings.append(("http", partial(self._server.stop, _GRACE)))
+        self._endings.append(("http", partial(_drain, self._server)))
         return url
 
     def _investigator(self, eyes: Perspectives) -> Investigator:
@@ -406,6 +406,11 @@ def _is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+async def _drain(server: Server) -> None:
+    if not await server.stop(_GRACE):
+        log.warning("answers.cut", seconds=_GRACE)
 
 
 def _certificate(tls: Tls | None) -> Certificate | None:
