@@ -108,24 +108,21 @@ def test_store_that_comes_back(database: Database) -> None:
 
 
 def test_event_loop_keeps_turning(database: Database) -> None:
-    """While keys are made the event loop never stands still for more than 20 ms.
+    """The event loop turns many times for each key that is made: it would turn once if making one held it.
 
-    A busy machine can only lengthen a gap, so the best of several rounds is what the code does. Each round
-    sees several keys made.
+    A busy machine slows down both, so the best of several rounds is what the code does.
     """
 
-    async def longest_gap(rounds: int) -> float:
-        longest, last = 0.0, time.perf_counter()
-        for _ in range(rounds):
+    async def turns_for_a_key() -> int:
+        made, turns = _count(database, 2048), 0
+        while _count(database, 2048) == made:
             await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            longest, last = max(longest, now - last), now
-        return longest * 1000
+            turns += 1
+        return turns
 
     pool = _pool(database, {2048: 10_000})
     pool.start()
-    gaps = [asyncio.run(longest_gap(150)) for _ in range(8)]
+    turns = [asyncio.run(turns_for_a_key()) for _ in range(8)]
     pool.stop()
 
-    assert _count(database, 2048) >= 4
-    assert min(gaps) < 20
+    assert max(turns) > 5

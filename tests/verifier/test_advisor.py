@@ -277,17 +277,19 @@ def test_a_database_that_is_away_is_waited_for(
     database: Database, server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The advisor outlives it, and goes on when it is back."""
-    away = True
+    away, tried = True, list[bool]()
     earliest = recommendations.earliest_due
 
     def failing(s: Session) -> int | None:
         if away:
+            tried.append(True)
             raise Fault(FaultKind.UNAVAILABLE, "away")
         return earliest(s)
 
     async def story(adviser: Adviser) -> None:
         nonlocal away
-        await asyncio.sleep(0.05)
+        while not tried:
+            await asyncio.sleep(0.001)
         away = False
         identity = adviser.add("example.com")
         adviser.publish(identity)

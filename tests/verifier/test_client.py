@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
@@ -262,16 +261,15 @@ def test_a_resolver_that_fails_at_everything_is_our_trouble(server: NameServer, 
     assert server.asked(".", "NS") > 0
 
 
+@pytest.mark.timeout(30)
 def test_a_port_where_nobody_listens_is_our_trouble_at_once() -> None:
-    """An ICMP refusal is heard, and does not take the time of a silence."""
+    """An ICMP refusal is heard: whoever took it for a silence would wait for ten minutes here."""
     with NameServer() as gone:
         pass
-    started = time.monotonic()
 
-    seen = look(gone, budget=Budget(exchange=5, question=15))
+    seen = look(gone, budget=Budget(exchange=600, question=1800))
 
     assert seen.reply is Reply.OUR_RESOLVER
-    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize("loop", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -555,13 +553,12 @@ def test_closing_ends_what_is_in_flight(server: NameServer) -> None:
 
 
 def test_a_question_ends_within_its_budget(server: NameServer) -> None:
-    """However many tries are left, the question's own time is the end."""
+    """However many tries are left, the question's own time is the end: it has room for three of them."""
     server.misbehave(Trick.SILENT)
-    started = time.monotonic()
 
     look(server, budget=Budget(exchange=0.2, tries=50, question=0.5))
 
-    assert 0.4 < time.monotonic() - started < 2
+    assert 1 <= server.asked(NAME) <= 3
 
 
 def test_a_resolver_is_named_by_its_address() -> None:
