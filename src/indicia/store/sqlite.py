@@ -1,7 +1,7 @@
 """The embedded database: one file, one writer thread, reads inline.
 
-Writes from every thread and task go to one writer, which takes all that wait, runs each in a savepoint of its
-own and commits once: one fsync for as many as came together. Reads run where they are asked for, on a
+Writes from every thread and task go to one writer, which takes all that wait, runs one after the other and
+commits once: one fsync for as many as came together. Reads run where they are asked for, on a
 connection the thread holds; in WAL mode they wait for nobody. Other processes may use the file too.
 """
 
@@ -166,6 +166,8 @@ def connect(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
         connection.execute("PRAGMA foreign_keys = ON")
+        # Savepoints and statements that may fail halfway keep copies of pages: not in a file.
+        connection.execute("PRAGMA temp_store = MEMORY")
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         message = f"The database file {Path(path).absolute()} cannot be opened: {reason}."
@@ -314,14 +316,15 @@ def _serve(connection: sqlite3.Connection, queue: SimpleQueue[_Job[Any] | None])
 def _commit(
     connection: sqlite3.Connection, cursor: sqlite3.Cursor, session: Session, group: list[_Job[Any]]
 ) -> None:
+    """Run a group in one transaction and answer everybody in it.
+
+    Without savepoints at first: each copies every page that its work touches, which costs more than the work
+    does. One that fails without having written leaves nothing to be taken back. After any other failure all
+    of it is undone, and each runs anew in a savepoint of its own, to fail alone (see `Database.write`).
+    """
     try:
-        cursor.execute("BEGIN IMMEDIATE")
-        for job in group:
-            _run(cursor, session, job)
-            if not connection.in_transaction:
-                # SQLite gave the whole transaction up: disk full, input or output error.
-                raise job.error or sqlite3.OperationalError("the transaction is gone")  # noqa: TRY301
-        cursor.execute("COMMIT")
+        if not _together(connection, cursor, session, group):
+            _apart(connection, cursor, session, group)
     except BaseException as error:  # noqa: BLE001 - the writer outlives every failure and passes it on
         if connection.in_transaction:
             connection.rollback()
@@ -333,16 +336,49 @@ def _commit(
         job.answer()
 
 
-def _run(cursor: sqlite3.Cursor, session: Session, job: _Job[Any]) -> None:
-    cursor.execute("SAVEPOINT work")
+def _together(
+    connection: sqlite3.Connection, cursor: sqlite3.Cursor, session: Session, group: list[_Job[Any]]
+) -> bool:
+    """Commit the group; False, with nothing written, where one of them failed after it had written."""
+    cursor.execute("BEGIN IMMEDIATE")
+    for job in group:
+        before = connection.total_changes
+        _run(session, job)
+        _require_transaction(connection, job)
+        if job.error is not None and connection.total_changes != before:
+            connection.rollback()
+            return len(group) == 1
+    cursor.execute("COMMIT")
+    return True
+
+
+def _apart(
+    connection: sqlite3.Connection, cursor: sqlite3.Cursor, session: Session, group: list[_Job[Any]]
+) -> None:
+    """Commit those of the group that do not fail."""
+    cursor.execute("BEGIN IMMEDIATE")
+    for job in group:
+        cursor.execute("SAVEPOINT work")
+        _run(session, job)
+        _require_transaction(connection, job)
+        if job.error is not None:
+            cursor.execute("ROLLBACK TO work")
+        cursor.execute("RELEASE work")
+    cursor.execute("COMMIT")
+
+
+def _run(session: Session, job: _Job[Any]) -> None:
+    job.result = job.error = None
     try:
         job.result = job.work(session)
     except BaseException as error:  # noqa: BLE001 - it belongs to who asked, and fails alone
         job.error = _told(error)
-        if not cursor.connection.in_transaction:
-            return
-        cursor.execute("ROLLBACK TO work")
-    cursor.execute("RELEASE work")
+
+
+def _require_transaction(connection: sqlite3.Connection, job: _Job[Any]) -> None:
+    """The transaction goes on. SQLite gives it up as a whole when a disk is full or does not answer."""
+    if not connection.in_transaction:
+        raise job.error or sqlite3.OperationalError("the transaction is gone")
 
 
 # The primary result codes that are about the file and the machine, and not about the statement.
