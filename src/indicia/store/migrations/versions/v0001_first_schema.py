@@ -355,7 +355,12 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         sa.PrimaryKeyConstraint("identity_id", name="pk_verification"),
     )
     op.create_index(
-        "ix_verification_shard_lane_due_at", "verification", ["shard", "lane", "due_at"], unique=False
+        "ix_verification_shard_lane_due_at",
+        "verification",
+        ["shard", "lane", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("lane = 1"),
+        postgresql_where=sa.text("lane = 1"),
     )
     op.create_index(
         "ix_verification_lane_due_at",
