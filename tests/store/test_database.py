@@ -67,6 +67,90 @@ def test_a_work_that_fails_leaves_nothing_and_is_alone_in_it(database: Database)
     assert [get(database, f"key{number}") is not None for number in range(90)] == outcomes
 
 
+def side_by_side(database: Database, *units, with_all=None):
+    """What comes of units that wait together while another one runs, and of items that share a work."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    def long(s):
+        begun.set()
+        may_end.wait()
+
+    async def everything():
+        first = asyncio.ensure_future(asyncio.to_thread(database.write, long))
+        await asyncio.to_thread(begun.wait)
+        waiting = [asyncio.ensure_future(database.writing(unit)) for unit in units]
+        if with_all is not None:
+            work, items = with_all
+            waiting += [asyncio.ensure_future(database.writing_with(work, item)) for item in items]
+        await asyncio.sleep(0)
+        may_end.set()
+        await first
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    return asyncio.run(everything())
+
+
+def test_who_is_refused_before_writing_makes_nobody_run_again(sqlite_url: str):
+    """What waits together runs once each, though some of it raises; once more where it has written before."""
+    database, runs = Database.open(sqlite_url), Counter()
+
+    def unit(name: str, *, writes: bool, fails: bool):
+        def work(s):
+            runs[name] += 1
+            if writes:
+                meta.put(s, name, "there")
+            if fails:
+                raise Mistake(name)
+            return name
+
+        return work
+
+    sound = [unit(name, writes=True, fails=False) for name in "abc"]
+    outcomes = side_by_side(database, *sound, unit("refused", writes=False, fails=True))
+    assert (outcomes[:3], str(outcomes[3])) == (["a", "b", "c"], "refused")
+    assert runs == Counter("abc") + Counter(["refused"])
+
+    runs.clear()
+    outcomes = side_by_side(database, *sound, unit("failed", writes=True, fails=True))
+    assert (outcomes[:3], str(outcomes[3])) == (["a", "b", "c"], "failed")
+    assert runs == Counter("abc" * 2) + Counter(["failed"] * 2)
+    assert [get(database, name) for name in ("a", "b", "c", "failed")] == ["there"] * 3 + [None]
+    database.close()
+
+
+def test_a_work_that_is_shared_has_an_outcome_for_each(database: Database):
+    """Every item has its own result or its own fault; for one that makes the work raise, it raises alone."""
+
+    def work(s, items):
+        if any(item == "poison" and meta.put(s, item, "there") is None for item in items):
+            raise Mistake(len(items))
+        for item in items:
+            if item != "refused":
+                meta.put(s, item, "there")
+        return [Fault(FaultKind.NOT_FOUND, item) if item == "refused" else item.upper() for item in items]
+
+    plain = side_by_side(database, put("own"), with_all=(work, ["a", "refused", "b"]))
+    assert [plain[1], str(plain[2]), plain[3]] == ["A", "refused", "B"]
+
+    mixed = side_by_side(database, put("other"), with_all=(work, ["c", "poison", "refused", "d"]))
+    assert [mixed[1], str(mixed[2]), str(mixed[3]), mixed[4]] == ["C", "1", "refused", "D"]
+    keys = ("own", "a", "refused", "b", "other", "c", "poison", "d")
+    assert [key for key in keys if get(database, key)] == ["own", "a", "b", "other", "c", "d"]
+
+
+def test_what_shares_a_work_is_given_to_it_in_one_call(sqlite_url: str):
+    """As much as waits at the time, with whatever else waits before and behind it."""
+    database, calls = Database.open(sqlite_url), []
+
+    def work(s, items):
+        calls.append(list(items))
+        return items
+
+    assert side_by_side(database, put("a"), with_all=(work, [1, 2, 3]))[1:] == [1, 2, 3]
+    assert calls == [[1, 2, 3]]
+    database.close()
+
+
 def test_a_broken_rule_of_the_schema_fails_its_work_only(database: Database):
     """An integrity error is the work's own, and the next work goes on."""
     with pytest.raises((sqlite3.IntegrityError, psycopg.errors.ForeignKeyViolation)):

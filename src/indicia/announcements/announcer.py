@@ -16,7 +16,6 @@ from indicia.domain.time import DAY, Span, rfc3339
 from indicia.mail.compose import KIND, Letter, Sealer, envelope_address
 from indicia.mail.notice import notice_mail, subject_of
 from indicia.store import access, events, outbox, webhooks
-from indicia.store.events import NewEvent
 from indicia.store.session import Session
 
 _MESSAGE_ID_OCTETS: Final = 16
@@ -118,7 +117,7 @@ class Announcer:
             return False
         ids = events.new_ids(s, [event.about.identity_id for event in told])
         numbered = list(zip(ids, told, strict=True))
-        events.add(s, [(number, _new(event), body(number, event)) for number, event in numbered])
+        events.add(s, [(number, event, body(number, event)) for number, event in numbered])
         wanted = _deliveries(s, numbered, only)
         webhooks.enqueue(s, wanted, told[0].at)
         return self._write_mails(s, told) or bool(wanted)
@@ -158,13 +157,6 @@ class Announcer:
 def _contact(s: Session, account: str) -> str:
     found = access.get_account(s, account)
     return "" if found is None else found.contact
-
-
-def _new(event: Event) -> NewEvent:
-    about = event.about
-    return NewEvent(
-        about.account, about.region, about.identity_id, about.name, event.type, event.at, event.demotes
-    )
 
 
 def _deliveries(

@@ -6,6 +6,7 @@ to get wrong. Milliseconds are what SES shows (v2 timestamps carry a millisecond
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 Instant: TypeAlias = int
@@ -17,6 +18,7 @@ HOUR: Span = 60 * MINUTE
 DAY: Span = 24 * HOUR
 
 
+@lru_cache(maxsize=256)  # of one moment there are many: what is told of it, and when its window ends
 def rfc3339(instant: Instant) -> str:
     """Return the instant as people and JSON have it: RFC 3339 in UTC, to the millisecond."""
     moment = datetime.fromtimestamp(instant / SECOND, UTC)

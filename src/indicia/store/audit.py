@@ -52,24 +52,20 @@ def append(s: Session, entry: AuditEntry) -> None:
 
 def append_all(s: Session, entries: Sequence[AuditEntry]) -> None:
     """Add entries, in their order."""
-    s.many(
-        _APPEND,
-        [
-            {
-                "id": new_id(),
-                "at": entry.at,
-                "account": entry.account,
-                "principal": entry.principal,
-                "access_key": entry.access_key,
-                "address": entry.address,
-                "operation": entry.operation,
-                "resource": entry.resource,
-                "outcome": entry.outcome,
-                "request_id": entry.request_id,
-            }
-            for entry in entries
-        ],
-    )
+    for entry in entries:
+        s.later(
+            _APPEND,
+            id=new_id(),
+            at=entry.at,
+            account=entry.account,
+            principal=entry.principal,
+            access_key=entry.access_key,
+            address=entry.address,
+            operation=entry.operation,
+            resource=entry.resource,
+            outcome=entry.outcome,
+            request_id=entry.request_id,
+        )
 
 
 def latest(s: Session, account: str, *, limit: int) -> list[AuditEntry]:

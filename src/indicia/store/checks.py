@@ -108,7 +108,7 @@ def schedule(s: Session, identity_id: int, shard: int, due_at: Instant | None, *
 
     A check that is running now is for an expectation of before: its lease ends and it lands nowhere.
     """
-    s.run(
+    s.later(
         _SCHEDULE,
         **{
             **_NEVER_LOOKED,

@@ -7,12 +7,15 @@ of it, and when a writing call returns, what it wrote survives the loss of power
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
+from indicia.domain.faults import Fault
 from indicia.store.session import Session
 
 T = TypeVar("T")
+# A unit of work on many things at once: for each what came of it, or why it was refused.
+Shared: TypeAlias = Callable[[Session, Sequence[Any]], Sequence[T | Fault]]
 
 
 class Database(ABC):
@@ -57,6 +60,22 @@ class Database(ABC):
     async def writing(self, work: Callable[[Session], T]) -> T:
         """Do as `write`, without holding up the event loop."""
 
+    async def writing_with(self, work: Shared[T], item: object) -> T:
+        """Do as `writing` with what the work makes of the item, in one call with others that wait for it.
+
+        What the work refuses, by a `Fault` in place of a result, it has written nothing for. When it raises,
+        each item is tried again by itself.
+        """
+        return await self.writing(lambda s: alone(work, item, s))
+
     @abstractmethod
     def close(self) -> None:
         """Finish what was begun and let go of the database. Later calls raise Fault UNAVAILABLE."""
+
+
+def alone(work: Shared[T], item: object, s: Session) -> T:
+    """Return what the work makes of one item. Raises: `Fault` where it refuses it."""
+    (outcome,) = work(s, [item])
+    if isinstance(outcome, Fault):
+        raise outcome
+    return outcome

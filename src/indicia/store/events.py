@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from indicia.domain.events import IDENTITY, What
+from indicia.domain.events import IDENTITY, Event, What
 from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.ids import new_id
@@ -16,19 +16,6 @@ from indicia.store.session import Session
 
 _e = tables.event.c
 DELETED = f"{IDENTITY}.{What.DELETED.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event to be stored, but for its body, which has its id in it."""
-
-    account: str
-    region: str
-    identity_id: int
-    name: str
-    type: str
-    at: Instant
-    demotes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +102,22 @@ def new_ids(s: Session, identity_ids: Sequence[int]) -> list[int]:
     return made
 
 
-def add(s: Session, events: Sequence[tuple[int, NewEvent, str]]) -> None:
-    """Store events under their ids, each with its body."""
-    s.many(
-        _ADD,
-        [
-            {
-                "id": event_id,
-                "account": each.account,
-                "region": each.region,
-                "identity_id": each.identity_id,
-                "name": each.name,
-                "type": each.type,
-                "at": each.at,
-                "demotes": int(each.demotes),
-                "body": body,
-            }
-            for event_id, each, body in events
-        ],
-    )
+def add(s: Session, events: Sequence[tuple[int, Event, str]]) -> None:
+    """Store events under their ids, each with its body, which has its id in it."""
+    for event_id, event, body in events:
+        about = event.about
+        s.later(
+            _ADD,
+            id=event_id,
+            account=about.account,
+            region=about.region,
+            identity_id=about.identity_id,
+            name=about.name,
+            type=event.type,
+            at=event.at,
+            demotes=int(event.demotes),
+            body=body,
+        )
 
 
 def get(s: Session, event_id: int, account: str, region: str) -> StoredEvent | None:

@@ -24,7 +24,7 @@ _REMOVE = Prepared(
 
 def put(s: Session, identity_id: int, state: FacetState) -> None:
     """Store the state of a facet, over the one it had."""
-    s.run(_PUT, **rows.facet_columns(identity_id, state))
+    s.later(_PUT, **rows.facet_columns(identity_id, state))
 
 
 def get_all(s: Session, identity_id: int) -> dict[Facet, FacetState]:

@@ -61,15 +61,15 @@ class IdentityRow(NamedTuple):
 
 
 _INSERT = insert_or_nothing(tables.identity)
-_COUNTED: Final = {"identities": tables.identity_count.c.identities + 1}
+_ADD = Prepared(sa.insert(tables.identity))
 
 
 def _count_up(dialect: str) -> sa.Executable:
-    return (
-        dialect_insert(tables.identity_count, dialect)
-        .values(account=sa.bindparam("account"), region=sa.bindparam("region"), identities=1)
-        .on_conflict_do_update(index_elements=["account", "region"], set_=_COUNTED)
+    counter = dialect_insert(tables.identity_count, dialect).values(
+        account=sa.bindparam("account"), region=sa.bindparam("region"), identities=sa.bindparam("more")
     )
+    counted = tables.identity_count.c.identities + counter.excluded.identities
+    return counter.on_conflict_do_update(index_elements=["account", "region"], set_={"identities": counted})
 
 
 _COUNT_UP = Prepared(_count_up)
@@ -79,7 +79,7 @@ _COUNT_DOWN = Prepared(
         tables.identity_count.c.account == sa.bindparam("of_account"),
         tables.identity_count.c.region == sa.bindparam("of_region"),
     )
-    .values(identities=tables.identity_count.c.identities - 1)
+    .values(identities=tables.identity_count.c.identities - sa.bindparam("fewer"))
 )
 _COUNT = Prepared(
     sa.select(tables.identity_count.c.identities).where(
@@ -92,8 +92,36 @@ _COUNT = Prepared(
 def insert(s: Session, identity: Identity) -> None:
     """Add an identity. Fault ALREADY_EXISTS when its account has one of that name in that region."""
     if s.run(_INSERT, **rows.identity_columns(identity)) == 0:
-        raise Fault(FaultKind.ALREADY_EXISTS, f"Email identity {identity.name} already exist.")
-    s.run(_COUNT_UP, account=identity.account, region=identity.region)
+        raise _taken(identity)
+    s.later(_COUNT_UP, account=identity.account, region=identity.region, more=1)
+
+
+def add(s: Session, identity: Identity) -> None:
+    """Add an identity whose name this transaction has found to be free, and has counted (`count_up`).
+
+    Fault ALREADY_EXISTS when it was taken meanwhile, which it cannot be while SQLite's one writer writes.
+    """
+    columns = rows.identity_columns(identity)
+    if s.dialect == SQLITE:
+        s.later(_ADD, **columns)
+    elif s.run(_INSERT, **columns) == 0:
+        raise _taken(identity)
+
+
+def count_up(s: Session, account: str, region: str, more: int, most: int | None) -> int:
+    """Count so many more identities, or as many as there may be; return how many those are.
+
+    `most` is how many the account may have in the region, None for any number. Two at once cannot both have
+    the last one: the counter is locked from here on.
+    """
+    if most is None:
+        s.later(_COUNT_UP, account=account, region=region, more=more)
+        return more
+    s.run(_COUNT_UP, account=account, region=region, more=more)
+    excess = min(more, max(0, count(s, account, region) - most))
+    if excess:
+        s.run(_COUNT_DOWN, of_account=account, of_region=region, fewer=excess)
+    return more - excess
 
 
 def count(s: Session, account: str, region: str) -> int:
@@ -111,6 +139,7 @@ _BY_NAMES = (*_BY_NAME[:2], _i.name.in_(sa.bindparam("names", expanding=True)))
 
 _GET = Prepared(sa.select(*rows.IDENTITY).where(*_BY_NAME))
 _BY_ID = Prepared(sa.select(*rows.IDENTITY).where(_i.id == sa.bindparam("id")))
+_PRESENT = Prepared(sa.select(_i.name).where(*_BY_NAMES))
 _MANY = Prepared(sa.select(*rows.IDENTITY).where(*_BY_NAMES))
 _SHARING = Prepared(
     sa.select(*rows.IDENTITY).where(_i.token_set_id == sa.bindparam("token_set_id")).order_by(_i.id)
@@ -121,6 +150,11 @@ def get(s: Session, account: str, region: str, name: str) -> Identity | None:
     """Return the identity of that name, None when there is none."""
     row = s.one(_GET, account=account, region=region, name=name)
     return None if row is None else rows.identity(row)
+
+
+def present(s: Session, account: str, region: str, names: Sequence[str]) -> frozenset[str]:
+    """Return those of the names that identities have."""
+    return frozenset(row[0] for row in s.all(_PRESENT, account=account, region=region, names=names))
 
 
 def by_id(s: Session, identity_id: int) -> Identity | None:
@@ -216,7 +250,11 @@ def delete(s: Session, identity: Identity) -> None:
     )
     s.run(_DELETE_OVERRIDE, account=identity.account, region=identity.region, address=identity.name)
     s.run(_DELETE, id=identity.id)
-    s.run(_COUNT_DOWN, of_account=identity.account, of_region=identity.region)
+    s.run(_COUNT_DOWN, of_account=identity.account, of_region=identity.region, fewer=1)
+
+
+def _taken(identity: Identity) -> Fault:
+    return Fault(FaultKind.ALREADY_EXISTS, f"Email identity {identity.name} already exist.")
 
 
 def _overtaken() -> Fault:

@@ -79,7 +79,7 @@ def insert_token_set(
     """
     easy = token_set.kind is TokenSetKind.EASY
     tokens = token_set.tokens
-    s.run(
+    s.later(
         _INSERT_SET,
         id=token_set.id,
         kind=token_set.kind.value,
@@ -102,13 +102,10 @@ def insert_token_set(
         created_at=created_at,
     )
     if easy:
-        s.many(
-            _INSERT_TOKEN,
-            [
-                {"zone": token_set.zone, "token": token, "token_set_id": token_set.id, "position": position}
-                for position, token in enumerate(tokens)
-            ],
-        )
+        for position, token in enumerate(tokens):
+            s.later(
+                _INSERT_TOKEN, zone=token_set.zone, token=token, token_set_id=token_set.id, position=position
+            )
 
 
 def get_token_set(s: Session, token_set_id: int) -> TokenSet | None:
@@ -148,12 +145,29 @@ def publish(  # noqa: PLR0917 - set, place, key: the order of the sentence
 
     The set awaits that it is seen. A token that has a live key takes no second one: an integrity error.
     """
+    key_id = _put_under(s, token_set_id, zone, token, key, now)
     published = PublishedKey(
-        new_id(), token_set_id, zone, token, key.public_key, key.private_key, key.bits, key.created_at, now
+        key_id, token_set_id, zone, token, key.public_key, key.private_key, key.bits, key.created_at, now
     )
-    s.run(
+    if in_use:
+        _set_in_use(s, _USE_AND_AWAIT, published, now)
+    else:
+        s.run(_AWAIT, of_id=token_set_id)
+    return published
+
+
+def publish_first(s: Session, token_set: TokenSet, key: PooledKey, now: Instant) -> None:
+    """Put a key under the first token of a set that is inserted with it as its key."""
+    _put_under(s, token_set.id, token_set.zone, token_set.tokens[0], key, now)
+
+
+def _put_under(  # noqa: PLR0917 - as `publish`
+    s: Session, token_set_id: int, zone: str, token: str, key: PooledKey, now: Instant
+) -> int:
+    key_id = new_id()
+    s.later(
         _PUBLISH,
-        id=published.id,
+        id=key_id,
         token_set_id=token_set_id,
         zone=zone,
         token=token,
@@ -169,11 +183,7 @@ def publish(  # noqa: PLR0917 - set, place, key: the order of the sentence
         absent_since=None,
         lost_at=None,
     )
-    if in_use:
-        _set_in_use(s, _USE_AND_AWAIT, published, now)
-    else:
-        s.run(_AWAIT, of_id=token_set_id)
-    return published
+    return key_id
 
 
 def put_in_use(s: Session, key: PublishedKey, at: Instant) -> None:
@@ -288,10 +298,10 @@ _FIRST_POOLED = Prepared(
     sa.select(_p.id, _p.bits, _p.public_key, _p.private_key, _p.created_at)
     .where(_p.bits == sa.bindparam("bits"))
     .order_by(_p.id)
-    .limit(1)
+    .limit(sa.bindparam("count"))
     .with_for_update(skip_locked=True)
 )
-_TAKE_POOLED = Prepared(sa.delete(tables.pooled_key).where(_p.id == sa.bindparam("id")))
+_TAKE_POOLED = Prepared(sa.delete(tables.pooled_key).where(_p.id.in_(sa.bindparam("ids", expanding=True))))
 _COUNT_POOLED = Prepared(
     sa.select(sa.func.count()).select_from(tables.pooled_key).where(_p.bits == sa.bindparam("bits"))
 )
@@ -311,11 +321,15 @@ def add_pooled(s: Session, key: PooledKey) -> None:
 
 def take_pooled(s: Session, bits: int) -> PooledKey | None:
     """Take the oldest key pair of that length out of the pool, for good; None when there is none."""
-    row = s.one(_FIRST_POOLED, bits=bits)
-    if row is None:
-        return None
-    s.run(_TAKE_POOLED, id=row[0])
-    return PooledKey(*row)
+    return next(iter(take_all_pooled(s, bits, 1)), None)
+
+
+def take_all_pooled(s: Session, bits: int, count: int) -> list[PooledKey]:
+    """Take the oldest key pairs of that length out of the pool, for good; at most as many as the count."""
+    taken = [PooledKey(*row) for row in s.all(_FIRST_POOLED, bits=bits, count=count)]
+    if taken:
+        s.run(_TAKE_POOLED, ids=[each.id for each in taken])
+    return taken
 
 
 def count_pooled(s: Session, bits: int) -> int:

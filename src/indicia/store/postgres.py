@@ -115,7 +115,9 @@ def _attempt(connection: Connection, work: Callable[[Session], T], *, reading: b
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reading else None
         connection.read_only = reading
     with connection.cursor() as cursor:
-        result = work(Session(POSTGRESQL, cursor))
+        session = Session(POSTGRESQL, cursor)
+        result = work(session)
+        session.settle()
     try:
         connection.commit()
     except psycopg.OperationalError as error:

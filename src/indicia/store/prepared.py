@@ -6,19 +6,23 @@ is made once. Columns are integers, text and octets only: what the driver return
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Cell: TypeAlias = int | str | bytes | None
 Parameters: TypeAlias = Mapping[str, Cell]
 # What a caller may pass by name: a cell, or the values of an expanding parameter.
 Argument: TypeAlias = Cell | Sequence[int] | Sequence[str]
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import ClauseElement
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
@@ -28,6 +32,7 @@ Made: TypeAlias = sa.Executable | Callable[[str], sa.Executable]
 
 # Statements with a list are compiled for these lengths only; a shorter list is filled up with its last value,
 # which changes nothing in an IN. SQLite takes 32,766 parameters, PostgreSQL 65,535.
+_MOST_ROWS: Final = 128  # of the widest table, in one INSERT: well below that many parameters
 _LENGTHS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 
 
@@ -75,12 +80,15 @@ class Prepared:
     A parameter made with `bindparam(name, expanding=True)` takes a list; there is at most one in a statement.
     """
 
-    __slots__ = ("_expanding", "_statements", "_texts")
+    __slots__ = ("_expanding", "_rows", "_statements", "_tables", "_target", "_texts")
 
     def __init__(self, statement: Made, **on: Made) -> None:
         self._statements = {name: on.get(name, statement) for name in (SQLITE, POSTGRESQL)}
         self._texts: dict[tuple[str, int], _Text] = {}
         self._expanding: dict[str, str | None] = {}
+        self._tables: dict[str, frozenset[str]] = {}
+        self._rows: dict[int, str] = {}
+        self._target: sa.Table | None = None
 
     def bind(self, dialect: str, given: Mapping[str, Argument]) -> tuple[str, tuple[Cell, ...]]:
         """Return the SQL text and the values in its order."""
@@ -96,6 +104,41 @@ class Prepared:
         """Return the SQL text and the function that orders named values for it; not for expanding ones."""
         text = self._texts.get((dialect, 0)) or self._compile(dialect, 0, None)
         return text.sql, text.order
+
+    def tables(self, dialect: str) -> frozenset[str]:
+        """Return the tables that the statement names, and those that what it writes refers to."""
+        found = self._tables.get(dialect)
+        if found is None:
+            found = self._tables[dialect] = _tables_of(self._made(dialect))
+        return found
+
+    @property
+    def target(self) -> sa.Table:
+        """The table that the statement writes to."""
+        if self._target is None:
+            table = getattr(self._made(SQLITE), "table", None)
+            assert isinstance(table, sa.Table), "a statement that writes to a table of ours"
+            self._target = table
+        return self._target
+
+    @staticmethod
+    def portions(count: int) -> Iterator[int]:
+        """Return lengths that add up to the count, few of them and few different ones, as texts are kept."""
+        while count:
+            length = min(1 << (count.bit_length() - 1), _MOST_ROWS)
+            yield length
+            count -= length
+
+    def rows_sql(self, length: int) -> str:
+        """Return the text, for SQLite, of this INSERT for that many rows."""
+        text = self._rows.get(length)
+        if text is None:
+            head, values, rest = self.sql(SQLITE)[0].partition(" VALUES ")
+            row, closed, conflict = rest.partition(")")
+            assert values, "only an INSERT of values takes several rows"
+            assert "?" not in conflict, "what is done about a conflict is the same for every row"
+            text = self._rows[length] = f"{head}{values}{', '.join([row + closed] * length)}{conflict}"
+        return text
 
     def _expanding_name(self, dialect: str) -> str | None:
         if dialect not in self._expanding:
@@ -137,9 +180,21 @@ class Prepared:
         self._texts[dialect, length] = text
         return text
 
-    def _compiled(self, dialect: str) -> SQLCompiler:
+    def _made(self, dialect: str) -> sa.Executable:
         made = self._statements[dialect]
-        statement = made if isinstance(made, sa.Executable) else made(dialect)
-        compiled = statement.compile(dialect=dialect_of(dialect))  # type: ignore[attr-defined]
+        return made if isinstance(made, sa.Executable) else made(dialect)
+
+    def _compiled(self, dialect: str) -> SQLCompiler:
+        compiled = self._made(dialect).compile(dialect=dialect_of(dialect))  # type: ignore[attr-defined]
         assert isinstance(compiled, SQLCompiler)
         return compiled
+
+
+def _tables_of(statement: sa.Executable) -> frozenset[str]:
+    named = {
+        each for each in visitors.iterate(cast("ClauseElement", statement)) if isinstance(each, sa.Table)
+    }
+    written = getattr(statement, "table", None)
+    if isinstance(written, sa.Table):
+        named |= {written, *(key.column.table for key in written.foreign_keys)}
+    return frozenset(table.name for table in named)

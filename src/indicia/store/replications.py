@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -33,14 +34,14 @@ _COLUMNS = (
 )  # fmt: skip
 _PUT = insert_or_replace(tables.replication)
 _GET = Prepared(sa.select(*_COLUMNS).where(_r.identity_id == sa.bindparam("identity_id")))
-_OF_PARENT = Prepared(
+_OF_PARENTS = Prepared(
     sa.select(*_COLUMNS)
     .where(
         _r.account == sa.bindparam("account"),
-        _r.name == sa.bindparam("name"),
+        _r.name.in_(sa.bindparam("names", expanding=True)),
         _r.parent_region == sa.bindparam("parent_region"),
     )
-    .order_by(_r.region)
+    .order_by(_r.name, _r.region)
 )
 _REMOVE = Prepared(sa.delete(tables.replication).where(_r.identity_id == sa.bindparam("identity_id")))
 
@@ -65,9 +66,10 @@ def get(s: Session, identity_id: int) -> Replication | None:
     return None if row is None else Replication(*row)
 
 
-def of_parent(s: Session, account: str, region: str, name: str) -> list[Replication]:
-    """Return the replicas that name this parent, whether they have its keys yet or not, by region."""
-    return [Replication(*row) for row in s.all(_OF_PARENT, account=account, name=name, parent_region=region)]
+def of_parents(s: Session, account: str, region: str, names: Sequence[str]) -> list[Replication]:
+    """Return the replicas that name one of these parents, whether they have its keys yet or not."""
+    found = s.all(_OF_PARENTS, account=account, names=names, parent_region=region)
+    return [Replication(*row) for row in found]
 
 
 def remove(s: Session, identity_id: int) -> None:

@@ -14,12 +14,14 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.store.database import Database
+from indicia.store.checkpoint import Checkpointer
+from indicia.store.database import Database, Shared, alone
 from indicia.store.prepared import SQLITE
 from indicia.store.session import Session
 
@@ -45,7 +47,7 @@ class SqliteDatabase(Database):
         self._queue: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         writer = connect(self._path)
         self._writer = threading.Thread(
-            target=_serve, args=(writer, self._queue), name="indicia-writer", daemon=True
+            target=_serve, args=(writer, self._queue, self._path), name="indicia-writer", daemon=True
         )
         self._writer.start()
 
@@ -104,6 +106,14 @@ class SqliteDatabase(Database):
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[T] = loop.create_future()
         self._put(_Job(work, _TaskReply(loop, waiting)))
+        return await waiting
+
+    async def writing_with(self, work: Shared[T], item: object) -> T:
+        """See `Database.writing_with`."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[T] = loop.create_future()
+        share = _Share(work, item)
+        self._put(_Job(partial(alone, work, item), _TaskReply(loop, waiting), share))
         return await waiting
 
     def close(self) -> None:
@@ -266,13 +276,23 @@ class _TaskReply:
             self._waiting.set_exception(error)
 
 
+class _Share(NamedTuple):
+    """What a job has of a work on many things."""
+
+    work: Shared[Any]
+    item: object
+
+
 class _Job(Generic[T]):
     """A unit of work that waits for the writer, and who waits for it."""
 
-    __slots__ = ("_reply", "error", "result", "work")
+    __slots__ = ("_reply", "error", "result", "share", "work")
 
-    def __init__(self, work: Callable[[Session], T], reply: _ThreadReply | _TaskReply) -> None:
+    def __init__(
+        self, work: Callable[[Session], T], reply: _ThreadReply | _TaskReply, share: _Share | None = None
+    ) -> None:
         self.work = work
+        self.share = share
         self.result: T | None = None
         self.error: BaseException | None = None
         self._reply = reply
@@ -290,9 +310,10 @@ class _Job(Generic[T]):
         self._reply.give(None, error)
 
 
-def _serve(connection: sqlite3.Connection, queue: SimpleQueue[_Job[Any] | None]) -> None:
+def _serve(connection: sqlite3.Connection, queue: SimpleQueue[_Job[Any] | None], path: str) -> None:
     """Run what comes through the queue, as many in a commit as wait, until None comes."""
     cursor = connection.cursor()
+    checkpointer = Checkpointer(partial(connect, path))
     session = Session(SQLITE, cursor)
     going = True
     while going:
@@ -310,6 +331,8 @@ def _serve(connection: sqlite3.Connection, queue: SimpleQueue[_Job[Any] | None])
                 break
             group.append(job)
         _commit(connection, cursor, session, [job for job in group if job.wanted()])
+        checkpointer.written(connection.total_changes)
+    checkpointer.close()
     connection.close()
 
 
@@ -326,6 +349,7 @@ def _commit(
         if not _together(connection, cursor, session, group):
             _apart(connection, cursor, session, group)
     except BaseException as error:  # noqa: BLE001 - the writer outlives every failure and passes it on
+        session.drop()
         if connection.in_transaction:
             connection.rollback()
         refusal = _told(error)
@@ -341,15 +365,40 @@ def _together(
 ) -> bool:
     """Commit the group; False, with nothing written, where one of them failed after it had written."""
     cursor.execute("BEGIN IMMEDIATE")
-    for job in group:
-        before = connection.total_changes
-        _run(session, job)
-        _require_transaction(connection, job)
-        if job.error is not None and connection.total_changes != before:
-            connection.rollback()
-            return len(group) == 1
-    cursor.execute("COMMIT")
+    for jobs in _by_work(group):
+        before, waiting = (connection.total_changes, session.settlements), session.waiting()
+        sound = _run(session, jobs[0]) if len(jobs) == 1 else _run_shared(session, jobs)
+        _require_transaction(connection, jobs[0])
+        if not sound:
+            if len(jobs) > 1 or (connection.total_changes, session.settlements) != before:
+                session.drop()
+                connection.rollback()
+                return len(group) == 1
+            session.drop(waiting)
+    try:
+        session.settle()
+        cursor.execute("COMMIT")
+    except sqlite3.IntegrityError as error:
+        # Whose row it was is not known.
+        connection.rollback()
+        if len(group) > 1:
+            return False
+        group[0].error = error
     return True
+
+
+def _by_work(group: list[_Job[Any]]) -> list[list[_Job[Any]]]:
+    """Return the jobs in their order, but those that share a work together."""
+    found: list[list[_Job[Any]]] = []
+    shared: dict[Shared[Any], list[_Job[Any]]] = {}
+    for job in group:
+        if job.share is None:
+            found.append([job])
+        elif job.share.work in shared:
+            shared[job.share.work].append(job)
+        else:
+            found.append(shared.setdefault(job.share.work, [job]))
+    return found
 
 
 def _apart(
@@ -359,20 +408,38 @@ def _apart(
     cursor.execute("BEGIN IMMEDIATE")
     for job in group:
         cursor.execute("SAVEPOINT work")
-        _run(session, job)
+        sound = _run(session, job, settled=True)
         _require_transaction(connection, job)
-        if job.error is not None:
+        if not sound:
+            session.drop()
             cursor.execute("ROLLBACK TO work")
         cursor.execute("RELEASE work")
     cursor.execute("COMMIT")
 
 
-def _run(session: Session, job: _Job[Any]) -> None:
+def _run(session: Session, job: _Job[Any], *, settled: bool = False) -> bool:
     job.result = job.error = None
     try:
         job.result = job.work(session)
+        if settled:
+            session.settle()
     except BaseException as error:  # noqa: BLE001 - it belongs to who asked, and fails alone
         job.error = _told(error)
+    return job.error is None
+
+
+def _run_shared(session: Session, jobs: list[_Job[Any]]) -> bool:
+    """Run a work once for all who share it; False where it raised, for whose sake is not known."""
+    items = [job.share.item for job in jobs if job.share is not None]
+    assert jobs[0].share is not None
+    try:
+        outcomes = jobs[0].share.work(session, items)
+    except BaseException as error:  # noqa: BLE001 - as in `_run`
+        jobs[0].error = _told(error)
+        return False
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        job.result, job.error = (None, outcome) if isinstance(outcome, Fault) else (outcome, None)
+    return True
 
 
 def _require_transaction(connection: sqlite3.Connection, job: _Job[Any]) -> None:

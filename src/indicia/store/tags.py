@@ -28,7 +28,8 @@ _REMOVE_ALL = Prepared(sa.delete(tables.tag).where(*_OF_RESOURCE))
 def put(s: Session, account: str, region: str, resource: str, tags: Mapping[str, str]) -> None:
     """Give the resource these tags, over those it has with the same keys."""
     owner = {"account": account, "region": region, "resource": resource}
-    s.many(_PUT, [{**owner, "key": key, "value": tags[key]} for key in sorted(tags)])
+    for key in sorted(tags):
+        s.later(_PUT, **owner, key=key, value=tags[key])
 
 
 def of(s: Session, account: str, region: str, resource: str) -> tuple[tuple[str, str], ...]:
