@@ -151,7 +151,13 @@ def _create(  # noqa: PLR0917
     s: Session, account: str, name: str, key: keys.PooledKey | None, zone: str, now: Instant
 ) -> None:
     token_set = TokenSet(
-        new_id(), TokenSetKind.EASY, new_tokens(_random), zone, KeyLength.RSA_2048_BIT, now, has_key=False
+        new_id(),
+        TokenSetKind.EASY,
+        new_tokens(_random, now),
+        zone,
+        KeyLength.RSA_2048_BIT,
+        now,
+        has_key=False,
     )
     keys.insert_token_set(s, token_set, now)
     if key is not None:

@@ -302,7 +302,7 @@ async def until(condition: Callable[[], bool], *, within: float = 20.0) -> None:
 
 def easy_dkim(now: int = 0, *, has_key: bool = True, **given: Any) -> TokenSet:
     """An Easy DKIM token set with tokens that nobody else has."""
-    number, tokens = new_id(), new_tokens(secrets.token_bytes)
+    number, tokens = new_id(), new_tokens(secrets.token_bytes, now)
     plain = TokenSet(
         number,
         TokenSetKind.EASY,

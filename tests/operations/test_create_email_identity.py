@@ -333,6 +333,51 @@ def test_of_two_creates_at_once_one_wins(desk: Desk) -> None:
     assert desk.read(lambda s: identities.count(s, desk.account, desk.region)) == 1
 
 
+def test_creates_that_come_together_are_answered_one_by_one(desk: Desk) -> None:
+    """Each has its own outcome, as if they had come one after the other; nothing is left of the refused."""
+    elsewhere = desk.beside(region="us-east-1")
+    desk.ask("CreateEmailIdentity", EmailIdentity="there.example.com")
+    bits = {"DkimSigningAttributes": DkimSigningAttributes(NextSigningKeyLength="RSA_1024_BIT")}
+    asked: list[tuple[Desk, dict[str, Any], FaultKind | None]] = [
+        (desk, {"EmailIdentity": "a.example.com", "Tags": [Tag(Key="k", Value="v")]}, None),
+        (desk, {"EmailIdentity": "there.example.com"}, FaultKind.ALREADY_EXISTS),
+        (desk, {"EmailIdentity": "b.example.com", **bits}, None),
+        (elsewhere, {"EmailIdentity": "there.example.com"}, None),
+        (desk, {"EmailIdentity": "a.example.com"}, FaultKind.ALREADY_EXISTS),
+        (desk, {"EmailIdentity": "c.example.com", "Tags": [Tag(Key="aws:k", Value="v")]}, None),
+        (desk, {"EmailIdentity": "d.example.com", "ConfigurationSetName": "none"}, None),
+        (desk, {"EmailIdentity": "e.example.com", "DkimSigningAttributes": OWN}, None),
+        (desk, {"EmailIdentity": "someone@a.example.com"}, None),
+        (elsewhere, {"EmailIdentity": "a.example.com"}, None),
+    ]
+    expected = [kind for *_, kind in asked]
+    expected[5], expected[6] = FaultKind.INVALID_PARAMETER, FaultKind.CONFIGURATION_SET_NOT_FOUND
+
+    async def all_at_once() -> list[Any]:
+        calls = [who.asking("CreateEmailIdentity", **members) for who, members, _ in asked]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    outcomes = asyncio.run(all_at_once())
+
+    # PostgreSQL runs them side by side: which of two of one name is the first is not said.
+    kinds = [outcome.kind if isinstance(outcome, Fault) else None for outcome in outcomes]
+    assert sorted(kinds[::4], key=str) == sorted(expected[::4], key=str)
+    assert [kind for at, kind in enumerate(kinds) if at not in {0, 4}] == [
+        kind for at, kind in enumerate(expected) if at not in {0, 4}
+    ]
+    tokens = [each.DkimAttributes.Tokens for each in outcomes if getattr(each, "DkimAttributes", None)]
+    assert len({token for each in tokens for token in each}) == 3 * 4 + 1
+    made = {"a.example.com", "b.example.com", "e.example.com", "someone@a.example.com", "there.example.com"}
+    assert {each.IdentityName for each in desk.ask("ListEmailIdentities").EmailIdentities} == made
+    assert len(elsewhere.ask("ListEmailIdentities").EmailIdentities) == 2
+    for who, count in ((desk, 5), (elsewhere, 2)):
+        assert who.read(lambda s, who=who: identities.count(s, who.account, who.region)) == count
+    got = desk.ask("GetEmailIdentity", EmailIdentity="b.example.com").DkimAttributes
+    assert (got.Status, got.CurrentSigningKeyLength) == ("PENDING", "RSA_1024_BIT")
+    assert {each.name for each in (claim.identity for claim in desk.claims())} >= made - {"there.example.com"}
+    assert "engine" in desk.wakes.woken
+
+
 def test_identities_belong_to_an_account_in_a_region(desk: Desk) -> None:
     """The same domain elsewhere is another identity, with tokens of its own."""
     tokens = desk.ask("CreateEmailIdentity", EmailIdentity="example.com").DkimAttributes.Tokens

@@ -78,7 +78,7 @@ def store(s: Session, keyring: Keyring, now: int) -> TokenSet:
         keys.add_pooled(s, keys.PooledKey(new_id(), pair.bits, pair.public_key, sealed, now))
     length = KeyLength.RSA_1024_BIT
     token_set = TokenSet(
-        new_id(), TokenSetKind.EASY, new_tokens(secrets.token_bytes), ZONE, length, now, has_key=False,
+        new_id(), TokenSetKind.EASY, new_tokens(secrets.token_bytes, now), ZONE, length, now, has_key=False,
         wanted_length=length,
     )  # fmt: skip
     zones.add(s, ZONE, now)

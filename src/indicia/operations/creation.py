@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identity import IdentityKind, Status, TokenSet, TokenSetKind
-from indicia.domain.inheritance import covered
+from indicia.domain.inheritance import covered, covering
 from indicia.domain.names import IdentityName, parse_identity, refuse_reserved, shown
 from indicia.domain.replication import is_replica
-from indicia.domain.tags import check_tags
+from indicia.domain.tags import Tags, check_tags
 from indicia.operations.default_configuration_set import require_configuration_set
 from indicia.operations.inheritance import above
-from indicia.operations.registration import register_address, register_domain
+from indicia.operations.registration import (
+    NewDomain,
+    register_address,
+    register_domain,
+    register_domains,
+)
 from indicia.operations.signing_choice import (
     EasyDkim,
     Replica,
@@ -85,19 +91,100 @@ def create_email_identity(
 ) -> sesv2.CreateEmailIdentityResponse:
     """SES v2 CreateEmailIdentity. Order of checks: already there, tags, configuration set (spec 2.2).
 
-    Raises: `Fault` ALREADY_EXISTS, INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND; for an address
-    LIMIT_EXCEEDED where its mailbox, its domain or the account had too many mails.
+    Raises: `Fault` ALREADY_EXISTS, INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND, LIMIT_EXCEEDED; for an
+    address the last also where its mailbox, its domain or the account had too many mails.
     """
-    name = request.name
-    if identities.get(s, call.account, call.region, name.text) is not None:
-        refuse(FaultKind.ALREADY_EXISTS, f"Email identity {shown(name.text)} already exist.")
+    present = _present(s, [(call, request)])
+    checked_tags = _admitted(call, request, s, present)
+    identity, token_set = _register(house, call, request, s)
+    return _created(house, s, identity, token_set, checked_tags, present)
+
+
+def create_domains(
+    house: House, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
+) -> list[sesv2.CreateEmailIdentityResponse | Fault]:
+    """SES v2 CreateEmailIdentity, of many domains with Easy DKIM: for each its answer, or why it is refused.
+
+    As if they came one after the other. The faults are those of `create_email_identity`.
+    """
+    answers: dict[int, sesv2.CreateEmailIdentityResponse | Fault] = {}
+    places: dict[tuple[str, str], list[int]] = {}
+    for at, (call, _) in enumerate(wanted):
+        places.setdefault((call.account, call.region), []).append(at)
+    for of_one in places.values():
+        answers.update(zip(of_one, _create_domains(house, [wanted[at] for at in of_one], s), strict=True))
+    return [answers[at] for at in range(len(wanted))]
+
+
+def _create_domains(
+    house: House, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
+) -> list[sesv2.CreateEmailIdentityResponse | Fault]:
+    """As `create_domains`, in one account and region."""
+    present = _present(s, wanted)
+    taken = set(present)
+    outcomes: list[Tags | Fault] = []
+    admitted: list[tuple[Call, NewDomain]] = []
+    for call, request in wanted:
+        try:
+            outcomes.append(_admitted(call, request, s, taken))
+        except Fault as fault:
+            outcomes.append(fault)
+            continue
+        taken.add(request.name.text)
+        assert isinstance(request.choice, EasyDkim)
+        new = NewDomain(request.name.text, request.choice.key_length, request.configuration_set)
+        admitted.append((call, new))
+    registered = iter(register_domains(house, s, admitted))
+    answers: list[sesv2.CreateEmailIdentityResponse | Fault] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Fault):
+            answers.append(outcome)
+            continue
+        made = next(registered)
+        answers.append(made if isinstance(made, Fault) else _created(house, s, *made, outcome, present))
+    return answers
+
+
+def is_easy_domain(request: NewIdentity) -> bool:
+    """Say whether it is one of those that `create_domains` takes."""
+    return request.name.kind is IdentityKind.DOMAIN and isinstance(request.choice, EasyDkim)
+
+
+def _present(s: Session, wanted: Sequence[tuple[Call, NewIdentity]]) -> frozenset[str]:
+    """Return the names of identities that are there, of those wanted and of those that would cover them."""
+    names = {name for _, request in wanted for name in (request.name.text, *_covers(request.name))}
+    call = wanted[0][0]
+    return identities.present(s, call.account, call.region, sorted(names))
+
+
+def _covers(name: IdentityName) -> tuple[str, ...]:
+    return covering(name.kind, name.text)
+
+
+def _admitted(call: Call, request: NewIdentity, s: Session, present: Collection[str]) -> Tags:
+    """Return the tags as they are stored. Raises: `Fault` for what the caller can know to be wrong."""
+    name = request.name.text
+    if name in present:
+        refuse(FaultKind.ALREADY_EXISTS, f"Email identity {shown(name)} already exist.")
     checked_tags = check_tags(request.tags)
     require_configuration_set(call, request.configuration_set, s)
-    identity, token_set = _register(house, call, request, s)
-    tags.put(s, call.account, call.region, f"identity/{name.text}", dict(checked_tags))
+    return checked_tags
+
+
+def _created(  # noqa: PLR0917 - what was created, and what was there
+    house: House,
+    s: Session,
+    identity: Identity,
+    token_set: TokenSet | None,
+    checked_tags: Tags,
+    present: frozenset[str],
+) -> sesv2.CreateEmailIdentityResponse:
+    """Store the tags and return the answer."""
+    tags.put(s, identity.account, identity.region, f"identity/{identity.name}", dict(checked_tags))
+    covers = not present.isdisjoint(covering(identity.kind, identity.name)) and covered(above(s, identity))
     return sesv2.CreateEmailIdentityResponse(
-        IdentityType=name.kind.value,
-        VerifiedForSendingStatus=house.instant or covered(above(s, identity)),
+        IdentityType=identity.kind.value,
+        VerifiedForSendingStatus=house.instant or covers,
         DkimAttributes=_dkim(house, identity, token_set),
     )
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
@@ -16,12 +17,12 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.operations.authorization import authorize
 from indicia.operations.house import RememberedWakes
 from indicia.operations.metering import Meter
-from indicia.operations.table import TABLE, Entry, Handler
+from indicia.operations.table import TABLE, Entry, Handler, ManyAtOnce
 from indicia.operations.unread import Unread
 from indicia.store import audit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
@@ -34,6 +35,21 @@ log = structlog.get_logger(__name__)
 SUCCEEDED = "success"
 # Each round has a winner: this many callers at once on one identity all get their answer.
 _REPEATS = 10
+
+
+class _Asked(NamedTuple):
+    """A call that writes, as far as it is known before its transaction."""
+
+    call: Call
+    prepared: Any
+    resource: str
+
+
+class _Done(NamedTuple):
+    """The answer of a call that writes, and whom to tell of it once it is durable."""
+
+    answer: Any
+    wakes: RememberedWakes
 
 
 class Dispatch:
@@ -54,6 +70,12 @@ class Dispatch:
         self._database = database
         self._house = house
         self._elsewhere = elsewhere or {}
+        # One work an operation: what waits for the same one is done in one go.
+        self._together = {
+            key: partial(self._all_answered, entry.together.handler)
+            for key, entry in TABLE.items()
+            if entry.together is not None
+        }
 
     async def __call__(self, call: Call, request: Any) -> Any:
         """Return the typed answer, None where there is none. The request of a write may be `Unread`.
@@ -83,24 +105,45 @@ class Dispatch:
 
     async def _write(self, entry: Entry, handler: Handler, call: Call, request: Any) -> Any:
         resource = entry.resource(call, request)
-        remembered = RememberedWakes()
-        house = replace(self._house, wakes=remembered)
-
-        def work(s: Session) -> Any:
-            answer = handler(house, call, prepared, s)
-            audit.append(s, _line(call, resource, SUCCEEDED))
-            return answer
-
         try:
             prepared = await self._prepared(entry, call, request)
-            answer = await self._run(entry, work)
+            if entry.together is not None and entry.together.fits(prepared):
+                work = self._together[call.service, call.operation]
+                done = await self._database.writing_with(work, _Asked(call, prepared, resource))
+            else:
+                done = await self._run(
+                    entry, partial(self._answered, handler, _Asked(call, prepared, resource))
+                )
         except Exception as failure:
             await self._record_refusal(call, resource, failure)
             raise
-        remembered.pass_on(self._house.wakes)
-        return answer
+        done.wakes.pass_on(self._house.wakes)
+        return done.answer
 
-    async def _run(self, entry: Entry, work: Callable[[Session], Any]) -> Any:
+    def _answered(self, handler: Handler, asked: _Asked, s: Session) -> _Done:
+        house, wakes = self._remembering()
+        answer = handler(house, asked.call, asked.prepared, s)
+        audit.append(s, _line(asked.call, asked.resource, SUCCEEDED))
+        return _Done(answer, wakes)
+
+    def _all_answered(self, handler: ManyAtOnce, s: Session, asked: Sequence[_Asked]) -> list[_Done | Fault]:
+        house, wakes = self._remembering()
+        outcomes: list[_Done | Fault] = []
+        answers = handler(house, [(each.call, each.prepared) for each in asked], s)
+        for each, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, Fault):
+                outcomes.append(answer)
+                continue
+            audit.append(s, _line(each.call, each.resource, SUCCEEDED))
+            outcomes.append(_Done(answer, wakes))
+        return outcomes
+
+    def _remembering(self) -> tuple[House, RememberedWakes]:
+        """Return the house with wakes that are passed on later, when what was written is durable."""
+        wakes = RememberedWakes()
+        return replace(self._house, wakes=wakes), wakes
+
+    async def _run(self, entry: Entry, work: Callable[[Session], _Done]) -> _Done:
         """Run the work; where it lost a race without a word, run it again on what the winner left."""
         for _ in range(_REPEATS if entry.repeats else 0):
             try:

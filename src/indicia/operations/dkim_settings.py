@@ -224,7 +224,7 @@ def _restart(
     previous = view.facets.get(Facet.DKIM)
     state = begin(house, call, s, stored, Facet.DKIM, previous=previous, known=view.facets)
     look_now(house, call, s, stored)
-    wake_replicas(house, s, stored, call.now)
+    wake_replicas(house, s, (stored,), call.now)
     return state.status
 
 

@@ -6,13 +6,14 @@ a mock) nothing is asked for: what is begun is proved, no mail is sent, and noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from indicia.domain.dkim import new_verification_token
-from indicia.domain.events import Reason, of_change
-from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.events import Event, Reason, of_change
+from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import (
     Facet,
     FacetState,
@@ -27,8 +28,8 @@ from indicia.domain.identity import (
 from indicia.domain.replication import origin_of
 from indicia.domain.verification import Cause, start, start_anew
 from indicia.operations.replication import asked_by, look, of_sharing, wake_replicas
-from indicia.operations.signing_choice import Replica
-from indicia.operations.token_sets import issue
+from indicia.operations.signing_choice import EasyDkim, Replica
+from indicia.operations.token_sets import issue, issue_easy
 from indicia.operations.verification_mail import CustomMail, issue_link
 from indicia.store import checks, facets, identities, replications
 from indicia.store.ids import new_id
@@ -41,25 +42,64 @@ if TYPE_CHECKING:
     from indicia.store.session import Session
 
 # Spec 2.4, recorded: the length of the next key differs by the kind of identity.
-DEFAULT_LENGTH = {
-    IdentityKind.DOMAIN: KeyLength.RSA_2048_BIT,
-    IdentityKind.EMAIL_ADDRESS: KeyLength.RSA_1024_BIT,
-}
+_LENGTH_OF_DOMAINS: Final = KeyLength.RSA_2048_BIT
+_LENGTH_OF_ADDRESSES: Final = KeyLength.RSA_1024_BIT
 
 
-def _insert(house: House, s: Session, identity: Identity) -> None:
-    """Store a new identity, if the account may have one more in the region.
+@dataclass(frozen=True, slots=True)
+class NewDomain:
+    """A domain that is to be registered with Easy DKIM. `key_length` is None where that was left to us."""
 
-    Raises: `Fault` ALREADY_EXISTS, LIMIT_EXCEEDED (spec 6.7; the vendor's text is unknown).
+    name: str
+    key_length: KeyLength | None = None
+    configuration_set: str = ""
+
+
+def register_domains(
+    house: House, s: Session, wanted: Sequence[tuple[Call, NewDomain]]
+) -> list[tuple[Identity, TokenSet] | Fault]:
+    """Return for each domain its new identity, its proof begun and its first check due.
+
+    All are of one account and region, no two of one name, and none of these names is taken. Those for which
+    there is no room get `Fault` LIMIT_EXCEEDED. What one creation takes to read, many take once.
     """
-    identities.insert(s, identity)
-    most = house.most_identities
-    # Counted after the insert, which has locked the counter: two at once cannot both be the last one.
-    if most is not None and identities.count(s, identity.account, identity.region) > most:
-        refuse(
-            FaultKind.LIMIT_EXCEEDED,
-            f"You have reached the limit of {most} identities for this account in {identity.region}.",
+    if not wanted:
+        return []
+    call = wanted[0][0]
+    room = identities.count_up(s, call.account, call.region, len(wanted), house.most_identities)
+    made = wanted[:room]
+    sets = issue_easy(
+        house, s, [(call, new.name, new.key_length or _LENGTH_OF_DOMAINS) for call, new in made]
+    )
+    registered: list[tuple[Identity, TokenSet]] = []
+    told: list[Event] = []
+    for (call, new), token_set in zip(made, sets, strict=True):
+        identity = _domain(
+            house, call, new_id(), new.name, token_set, configuration_set=new.configuration_set
         )
+        identities.add(s, identity)
+        state, events = _begun(house, call, identity, Facet.DKIM)
+        facets.put(s, identity.id, state)
+        told += events
+        look_now(house, call, s, identity)
+        registered.append((identity, token_set))
+    house.tell(s, told)
+    wake_replicas(house, s, [identity for identity, _ in registered], call.now)
+    return [*registered, *(_no_room(house, call) for call, _ in wanted[room:])]
+
+
+def _no_room(house: House, call: Call) -> Fault:
+    # Spec 6.7; the vendor's text is unknown.
+    message = (
+        f"You have reached the limit of {house.most_identities} identities for this account in {call.region}."
+    )
+    return Fault(FaultKind.LIMIT_EXCEEDED, message)
+
+
+def _make_room(house: House, call: Call, s: Session) -> None:
+    """Count one identity more. Raises: `Fault` LIMIT_EXCEEDED."""
+    if not identities.count_up(s, call.account, call.region, 1, house.most_identities):
+        raise _no_room(house, call)
 
 
 def register_domain(
@@ -72,13 +112,19 @@ def register_domain(
     configuration_set: str = "",
     legacy_requested: bool = False,
 ) -> tuple[Identity, TokenSet | None]:
-    """Return the new domain identity, its proofs begun and its first check due.
+    """Return the new domain identity, its proofs begun and its first check due. Its name is not taken.
 
     `choice` is how it is to be signed, None where DKIM was not asked for (v1 VerifyDomainIdentity).
 
-    Raises: `Fault` ALREADY_EXISTS.
+    Raises: `Fault` LIMIT_EXCEEDED.
     """
-    length = DEFAULT_LENGTH[IdentityKind.DOMAIN]
+    if isinstance(choice, EasyDkim) and not legacy_requested:
+        new = NewDomain(name, choice.key_length, configuration_set)
+        (registered,) = register_domains(house, s, ((call, new),))
+        if isinstance(registered, Fault):
+            raise registered
+        return registered
+    _make_room(house, call, s)
     identity_id = new_id()
     wish = asked_by(call, identity_id, name, choice.region) if isinstance(choice, Replica) else None
     token_set = None
@@ -86,10 +132,44 @@ def register_domain(
         found = look(s, wish, call, house.regions)
         token_set = found if isinstance(found, TokenSet) else None
     elif choice is not None and not isinstance(choice, Replica):
-        token_set = issue(house, call, s, choice, domain=name, default_length=length)
+        token_set = issue(house, call, s, choice, domain=name, default_length=_LENGTH_OF_DOMAINS)
+    identity = _domain(
+        house,
+        call,
+        identity_id,
+        name,
+        token_set,
+        wish,
+        configuration_set=configuration_set,
+        legacy_requested=legacy_requested,
+    )
+    identities.add(s, identity)
+    if choice is not None:
+        begin(house, call, s, identity, Facet.DKIM)
+    if legacy_requested:
+        begin(house, call, s, identity, Facet.OWNERSHIP)
+    if wish is not None:
+        begin_replica(house, call, s, identity, wish)
+    look_now(house, call, s, identity)
+    wake_replicas(house, s, (identity,), call.now)
+    return identity, token_set
+
+
+def _domain(  # noqa: PLR0917 - whose, which, with what
+    house: House,
+    call: Call,
+    identity_id: int,
+    name: str,
+    token_set: TokenSet | None,
+    wish: Replication | None = None,
+    *,
+    configuration_set: str,
+    legacy_requested: bool = False,
+) -> Identity:
+    length = _LENGTH_OF_DOMAINS
     if token_set is not None:
         length = token_set.wanted_length or token_set.key_length or length
-    identity = Identity(
+    return Identity(
         id=identity_id,
         account=call.account,
         region=call.region,
@@ -109,16 +189,6 @@ def register_domain(
         feedback_forwarding=True,
         configuration_set=configuration_set,
     )
-    _insert(house, s, identity)
-    if choice is not None:
-        begin(house, call, s, identity, Facet.DKIM)
-    if legacy_requested:
-        begin(house, call, s, identity, Facet.OWNERSHIP)
-    if wish is not None:
-        begin_replica(house, call, s, identity, wish)
-    look_now(house, call, s, identity)
-    wake_replicas(house, s, identity, call.now)
-    return identity, token_set
 
 
 def _origin(token_set: TokenSet | None, wish: Replication | None) -> str:
@@ -151,8 +221,9 @@ def register_address(
 ) -> Identity:
     """Return the new address identity, its link on the way, in a mail of `custom` words where there are some.
 
-    Raises: `Fault` ALREADY_EXISTS; and as `send_link`.
+    Its name is not taken. Raises: `Fault` LIMIT_EXCEEDED; and as `send_link`.
     """
+    _make_room(house, call, s)
     identity = Identity(
         id=new_id(),
         account=call.account,
@@ -164,7 +235,7 @@ def register_address(
         generation=1,
         origin=TokenSetKind.EASY.value,
         signing_enabled=True,
-        next_key_length=next_key_length or DEFAULT_LENGTH[IdentityKind.EMAIL_ADDRESS],
+        next_key_length=next_key_length or _LENGTH_OF_ADDRESSES,
         token_set_id=None,
         legacy_token="",
         legacy_requested=False,
@@ -173,7 +244,7 @@ def register_address(
         feedback_forwarding=True,
         configuration_set=configuration_set,
     )
-    _insert(house, s, identity)
+    identities.add(s, identity)
     begin(house, call, s, identity, Facet.LINK)
     look_now(house, call, s, identity)
     send_link(house, call, s, identity, custom)
@@ -195,6 +266,22 @@ def begin(
     It is SUCCESS where verification is instant. `previous` is given where the owner changed what should be
     published: what was proved counts on. `known` are the facets as they were, none of a new identity.
     """
+    state, events = _begun(house, call, identity, facet, previous=previous, known=known)
+    facets.put(s, identity.id, state)
+    house.tell(s, events)
+    return state
+
+
+def _begun(
+    house: House,
+    call: Call,
+    identity: Identity,
+    facet: Facet,
+    *,
+    previous: FacetState | None = None,
+    known: Mapping[Facet, FacetState] = MappingProxyType({}),
+) -> tuple[FacetState, tuple[Event, ...]]:
+    """Return the facet as `begin` stores it, and what is to be told of it."""
     window = house.windows.link if facet is Facet.LINK else house.windows.records
     if house.instant:
         state = FacetState(facet, Status.SUCCESS, identity.generation, since=call.now)
@@ -202,12 +289,10 @@ def begin(
         state = start(facet, identity.generation, call.now, window)
     else:
         state = start_anew(previous, facet, identity.generation, call.now, window)
-    facets.put(s, identity.id, state)
     seen = (
         "Verification is instant here: nothing was looked at." if house.instant else "A caller asked for it."
     )
-    house.tell(s, of_change(identity, known, state, Reason(Cause.STARTED, seen, call.now)))
-    return state
+    return state, of_change(identity, known, state, Reason(Cause.STARTED, seen, call.now))
 
 
 def send_link(

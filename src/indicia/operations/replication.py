@@ -6,7 +6,7 @@ rotation and every change of the length by itself (verification.md, Keys).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -149,9 +149,15 @@ def of_sharing(
     return of_change(identity, known, shared, Reason(Cause.PROVED, sentence(None), now))
 
 
-def wake_replicas(house: House, s: Session, parent: Identity, now: Instant) -> None:
-    """Let every replica that names this parent be looked at: there is a parent now, or another one."""
-    waiting = replications.of_parent(s, parent.account, parent.region, parent.name)
+def wake_replicas(house: House, s: Session, parents: Sequence[Identity], now: Instant) -> None:
+    """Let every replica that names one of these parents be looked at: it is there now, or another one.
+
+    All of them are of one account and region.
+    """
+    if not parents:
+        return
+    names = [parent.name for parent in parents]
+    waiting = replications.of_parents(s, parents[0].account, parents[0].region, names)
     if waiting:
         checks.bring_forward(s, [each.identity_id for each in waiting], now)
         house.wakes.engine()

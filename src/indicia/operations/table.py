@@ -6,11 +6,11 @@ answers NOT_IMPLEMENTED by its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.meant import name_meant
@@ -57,9 +57,21 @@ if TYPE_CHECKING:
 # Each handler names the shapes of its operation; what they have in common is no more than this.
 Handler: TypeAlias = "Callable[[House, Call, Any, Session], Any]"
 Preparation: TypeAlias = "Callable[[House, Call, Any], Any]"
+ManyAtOnce: TypeAlias = "Callable[[House, Sequence[tuple[Call, Any]], Session], Sequence[Any | Fault]]"
 
 
 ARN: Final = "arn"
+
+
+class Together(NamedTuple):
+    """How calls of an operation that come at the same time are answered in one go.
+
+    `fits` says of what was prepared whether it can be; `handler` returns for each call its answer, or the
+    fault with which it is refused, for which nothing is written then.
+    """
+
+    fits: Callable[[Any], bool]
+    handler: ManyAtOnce
 
 
 class Rate(Enum):
@@ -81,7 +93,8 @@ class Entry:
     told who gives it. `prepare` turns the request into what the handler takes, before and outside of the
     transaction; `slow` says of a request whether that takes long enough to hold up the event loop.
     `repeats` are the races against another caller that are lost without a word: the operation documents no
-    error for them and means the same when it is made twice, so the call is simply made again.
+    error for them and means the same when it is made twice, so the call is simply made again. `together` is
+    there where many such calls at once cost less than one after the other.
     """
 
     service: str
@@ -95,6 +108,7 @@ class Entry:
     slow: Callable[[Any], bool] | None = None
     repeats: frozenset[FaultKind] = frozenset()
     about: str = ResourceKind.IDENTITY.value
+    together: Together | None = None
 
     def resource(self, call: Call, request: object) -> str:
         """Return the ARN of what the call is about; `*` where it is about none (spec 11.3).
@@ -178,6 +192,7 @@ _ENTRIES: Final = (
         writes=True,
         prepare=creation.prepare_create,
         slow=creation.is_slow,
+        together=Together(creation.is_easy_domain, creation.create_domains),
     ),
     _v2("GetEmailIdentity", reading.get_email_identity, writes=False),
     _v2("ListEmailIdentities", listing.list_email_identities, writes=False, subject=""),

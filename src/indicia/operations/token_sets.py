@@ -7,6 +7,8 @@ Keys). Every later key comes and goes by the table in `domain.rotation`.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from indicia.domain.dkim import new_tokens
 from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.rotation import KeyPace
 from indicia.operations.signing_choice import EasyDkim
-from indicia.store import identities, key_lives, keys, zones
+from indicia.store import identities, key_lives, keys
 from indicia.store.ids import new_id
 from indicia.vault.purposes import PRIVATE_KEY
 from indicia.vault.rotation import advance, events_of
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.operations.signing_choice import OwnDkim
+    from indicia.store.keys import PooledKey
     from indicia.store.session import Session
 
 
@@ -38,27 +41,42 @@ def issue(
 ) -> TokenSet:
     """Return a new token set for the domain, with its key where there is one already."""
     if isinstance(choice, EasyDkim):
-        return _issue_easy(house, call, s, domain, choice.key_length or default_length)
+        return issue_easy(house, s, ((call, domain, choice.key_length or default_length),))[0]
     return _issue_own(house, call, s, domain, choice)
 
 
-def _issue_easy(house: House, call: Call, s: Session, domain: str, length: KeyLength) -> TokenSet:
-    # 160 random bits a token: one that was issued before does not come up again.
+def issue_easy(house: House, s: Session, wanted: Sequence[tuple[Call, str, KeyLength]]) -> list[TokenSet]:
+    """Return a new Easy DKIM set for each domain, with a key of its length for as long as there are some."""
+    lengths = Counter(length for _, _, length in wanted)
+    pooled = {length: keys.take_all_pooled(s, length.bits, count) for length, count in lengths.items()}
+    house.wakes.pool()
+    return [
+        _issue_easy(house, call, s, domain, length, pooled[length].pop(0) if pooled[length] else None)
+        for call, domain, length in wanted
+    ]
+
+
+def _issue_easy(  # noqa: PLR0917 - whose, for what, with what
+    house: House, call: Call, s: Session, domain: str, length: KeyLength, key: PooledKey | None
+) -> TokenSet:
+    # 130 random bits a token: one that was issued before does not come up again.
     token_set = TokenSet(
         id=new_id(),
         kind=TokenSetKind.EASY,
-        tokens=new_tokens(house.random),
+        tokens=new_tokens(house.random, call.now),
         zone=house.signing_zone,
         key_length=length,
         key_made_at=call.now,
-        has_key=False,
+        has_key=key is not None,
+        public_key="" if key is None else key.public_key,
         wanted_length=length,
+        awaited=key is not None,
     )
-    zones.add(s, token_set.zone, call.now)
     keys.insert_token_set(s, token_set, call.now, domain=domain)
-    house.wakes.pool()
-    given = _with_key(s, token_set, length, call.now)  # it is new: this transaction alone knows of it
-    return given or _to_be_given(house, call, s, token_set)
+    if key is None:
+        return _to_be_given(house, call, s, token_set)
+    keys.publish_first(s, token_set, key, call.now)
+    return token_set
 
 
 def _issue_own(house: House, call: Call, s: Session, domain: str, choice: OwnDkim) -> TokenSet:
