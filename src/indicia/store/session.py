@@ -7,10 +7,10 @@ there, so that it makes no difference but in cost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from indicia.store.prepared import SQLITE, Argument, Cell, Parameters, Prepared
 
@@ -40,6 +40,13 @@ class Cursor(Protocol):
         """Return all rows that are left."""
 
 
+class _Waiting(NamedTuple):
+    """Rows of one statement that wait, and what puts the values of one in its order."""
+
+    order: Callable[[Parameters], tuple[Cell, ...]]
+    rows: list[tuple[Cell, ...]]
+
+
 class Session:
     """One transaction. It is over when the work returns; no work keeps its session."""
 
@@ -48,7 +55,7 @@ class Session:
     def __init__(self, dialect: str, cursor: Cursor) -> None:
         self.dialect = dialect
         self._cursor = cursor
-        self._waiting: dict[Prepared, list[Sequence[Cell]]] = {}
+        self._waiting: dict[Prepared, _Waiting] = {}
         self._waiting_in: set[str] = set()
         self.settlements = 0  # how often rows that waited went in
 
@@ -82,20 +89,20 @@ class Session:
         `insert` is an INSERT of values of whose outcome nobody wants to know. What is wrong with the row is
         raised then.
         """
-        rows = self._waiting.get(insert)
-        if rows is None:
-            rows = self._waiting[insert] = []
+        waiting = self._waiting.get(insert)
+        if waiting is None:
+            waiting = self._waiting[insert] = _Waiting(insert.sql(self.dialect)[1], [])
             self._waiting_in.add(insert.target.name)
-        rows.append(insert.bind(self.dialect, row)[1])
+        waiting.rows.append(waiting.order(row))
 
     def waiting(self) -> dict[Prepared, int]:
         """Return how many rows wait, by the statement that inserts them."""
-        return {insert: len(rows) for insert, rows in self._waiting.items()}
+        return {insert: len(waiting.rows) for insert, waiting in self._waiting.items()}
 
     def drop(self, kept: Mapping[Prepared, int] = NOTHING) -> None:
         """Forget the rows that wait, but for as many as waited then."""
-        for insert, rows in self._waiting.items():
-            del rows[kept.get(insert, 0) :]
+        for insert, waiting in self._waiting.items():
+            del waiting.rows[kept.get(insert, 0) :]
 
     def settle(self) -> None:
         """Insert the rows that wait, those of one statement together, and none before what it refers to."""
@@ -105,7 +112,7 @@ class Session:
         self._waiting_in = set()
         self.settlements += 1
         for insert in sorted(waiting, key=_place):
-            self._insert(insert, waiting[insert])
+            self._insert(insert, waiting[insert].rows)
 
     def _insert(self, insert: Prepared, rows: Sequence[Sequence[Cell]]) -> None:
         """Insert the rows: by SQLite in few calls, each of which leaves the interpreter to others."""
