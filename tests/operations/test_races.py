@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -132,6 +133,41 @@ def test_a_deleted_identity_is_not_written_to(postgres_desk: Desk) -> None:
 
     assert caught.value.kind is FaultKind.CONCURRENT_MODIFICATION
     assert desk.ask("ListIdentities").Identities == []
+
+
+def test_a_list_knows_what_a_check_found_beside_a_caller(postgres_desk: Desk) -> None:
+    """A proof that lands between a caller's look and his write counts in lists as it does in Get."""
+    desk = postgres_desk
+    desk.ask("CreateEmailIdentity", EmailIdentity=NAME)
+    (claimed,) = desk.claims()
+    found = checks.CheckResult(
+        identity_id=claimed.identity.id,
+        generation=claimed.identity.generation,
+        owner="test",
+        facets=(replace(claimed.facets[Facet.DKIM], status=Status.SUCCESS),),
+        due_at=None,
+        interval=0,
+        checked_at=desk.now,
+        succeeded_at=desk.now,
+        error=None,
+        soa=None,
+    )
+    request = operations("ses")["VerifyDomainIdentity"].request(Domain=NAME)
+    handler = TABLE["ses", "VerifyDomainIdentity"].handler
+    assert handler is not None
+
+    def land() -> None:
+        desk.database.write(lambda s: checks.write_back(s, [found]))
+
+    desk.database.write(
+        lambda s: handler(desk.house, desk.call("ses", "VerifyDomainIdentity"), request, Interrupted(s, land))
+    )
+
+    facets = desk.view(NAME).facets
+    assert (facets[Facet.DKIM].status, facets[Facet.OWNERSHIP].status) == (Status.SUCCESS, Status.PENDING)
+    assert desk.ask("GetEmailIdentity", EmailIdentity=NAME).VerificationStatus == "SUCCESS"
+    (item,) = desk.ask("ListEmailIdentities").EmailIdentities
+    assert item.VerificationStatus == "SUCCESS"
 
 
 # -- many at once, through the dispatch -----------------------------------------------------------------

@@ -11,7 +11,6 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import (
     ErrorType,
     Facet,
-    IdentityKind,
     KeyLength,
     MxFailureBehavior,
     Status,
@@ -209,86 +208,3 @@ def test_a_recreated_identity_begins_without_a_past(database: Database):
     assert view.identity == second
     assert view.tags == ()
     assert second.token_set_id != first.token_set_id
-
-
-NAMES = [
-    "A.example",
-    "_dmarc.example",
-    "a-b.example",
-    "a.example",
-    "aa.example",
-    "b.example",
-    "user@a.example",
-]
-
-
-def test_pages_come_in_the_order_of_octets_and_lose_nothing(database: Database):
-    """Pages of any size, one after another, are the whole list in one order on every database."""
-    for name in reversed(NAMES):
-        database.write(lambda s, name=name: add(s, name))
-    database.write(lambda s: add(s, "a.example", region="us-east-1"))
-    for limit in (1, 2, 3, 100):
-        seen: list[str] = []
-        while page := database.read(
-            lambda s, limit=limit, seen=seen: identities.page(
-                s, ACCOUNT, REGION, after=seen[-1] if seen else "", limit=limit
-            )
-        ):
-            assert len(page) <= limit
-            seen += [row.name for row in page]
-        assert seen == sorted(NAMES)
-
-
-def test_pages_are_filtered(database: Database):
-    """By kind, by part of the name taken literally, by the identity's own status, and by all together."""
-    for name in NAMES:
-        database.write(lambda s, name=name: add(s, name))
-
-    def prove(s):
-        proven = identities.get(s, ACCOUNT, REGION, "aa.example")
-        facets.put(s, proven.id, state(Facet.DKIM, Status.FAILED))
-        facets.put(s, proven.id, state(Facet.OWNERSHIP, Status.SUCCESS))
-        bare = identity("bare.example")
-        identities.insert(s, bare)
-        carried = identities.get(s, ACCOUNT, REGION, "b.example")
-        facets.put(s, carried.id, state(Facet.DKIM, Status.PENDING, carried=Status.SUCCESS))
-        facets.put(s, carried.id, state(Facet.MAIL_FROM, Status.FAILED))
-
-    database.write(prove)
-
-    def names(**filters):
-        return [
-            row.name
-            for row in database.read(
-                lambda s: identities.page(s, ACCOUNT, REGION, after="", limit=50, **filters)
-            )
-        ]
-
-    assert names(kind=IdentityKind.EMAIL_ADDRESS) == ["user@a.example"]
-    assert names(contains="a.ex") == ["a.example", "aa.example", "user@a.example"]
-    assert names(contains="_") == ["_dmarc.example"]
-    assert names(contains="%") == []
-    assert names(status=Status.SUCCESS) == ["aa.example", "b.example"]
-    assert names(status=Status.FAILED) == []
-    assert names(status=Status.NOT_STARTED) == ["bare.example"]
-    assert names(status=Status.PENDING, kind=IdentityKind.DOMAIN, contains="a.") == ["a.example"]
-
-
-def test_a_filtered_page_is_full_while_there_is_more(database: Database):
-    """What the coarse filter lets through and the rule does not never shortens a page."""
-    for number in range(30):
-
-        def fill(s, number=number):
-            made = add(s, f"d{number:02}.example")
-            facets.put(s, made.id, state(Facet.DKIM, Status.PENDING if number % 3 else Status.SUCCESS))
-            facets.put(s, made.id, state(Facet.MAIL_FROM, Status.SUCCESS))
-
-        database.write(fill)
-    seen: list[str] = []
-    while page := database.read(
-        lambda s, seen=seen: identities.page(
-            s, ACCOUNT, REGION, after=seen[-1] if seen else "", limit=4, status=Status.SUCCESS
-        )
-    ):
-        seen += [row.name for row in page]
-    assert seen == [f"d{number:02}.example" for number in range(0, 30, 3)]

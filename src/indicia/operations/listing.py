@@ -10,7 +10,7 @@ from indicia.domain.names import shown
 from indicia.domain.verification import MAY_SEND
 from indicia.operations import paging
 from indicia.operations.inheritance import covered_names
-from indicia.store import identities
+from indicia.store import listed
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import word
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.identities import IdentityRow
+    from indicia.store.listed import Page
     from indicia.store.session import Session
 
 LARGEST_PAGE: Final = 1000  # spec 6.8
@@ -46,19 +46,10 @@ def list_email_identities(
     contains = wanted.get("IDENTITY_NAME_CONTAINS")
     if wanted.get("IDENTITY_TYPE") == MANAGED_DOMAIN or (contains and not _may_be_in_a_name(contains)):
         return sesv2.ListEmailIdentitiesResponse(EmailIdentities=[])
-    page = identities.page(
-        s,
-        call.account,
-        call.region,
-        after=after,
-        limit=size + 1,
-        kind=kind,
-        contains=contains,
-        status=status,
+    page = listed.page(
+        s, call.account, call.region, after=after, size=size, kind=kind, contains=contains, status=status
     )
-    listed = page[:size]
-    unproved = {row.name: row.kind for row in listed if row.status not in MAY_SEND}
-    covered = covered_names(s, call.account, call.region, unproved)
+    covered = _covered(call, s, page)
     return sesv2.ListEmailIdentitiesResponse(
         EmailIdentities=[
             sesv2.IdentityInfo(
@@ -67,10 +58,19 @@ def list_email_identities(
                 SendingEnabled=status in MAY_SEND or name in covered,
                 VerificationStatus=word(status),
             )
-            for name, kind, status in listed
+            for name, kind, status in zip(page.names, page.kinds, page.statuses, strict=True)
         ],
-        NextToken=_next_token(house, call, page, size),
+        NextToken=_next_token(house, call, page),
     )
+
+
+def _covered(call: Call, s: Session, page: Page) -> frozenset[str]:
+    """Return the names on the page that may send because of what is above them. Most pages need no look."""
+    if MAY_SEND.issuperset(page.statuses):
+        return frozenset()
+    rows = zip(page.names, page.kinds, page.statuses, strict=True)
+    unproved = {name: kind for name, kind, status in rows if status not in MAY_SEND}
+    return covered_names(s, call.account, call.region, unproved)
 
 
 def _filtered_kind(wanted: Mapping[str, str]) -> IdentityKind | None:
@@ -115,10 +115,8 @@ def _page_size(asked: int | None, default: int, parameter: str) -> int:
     return asked
 
 
-def _next_token(house: House, call: Call, page: list[IdentityRow], size: int) -> str | None:
-    if len(page) <= size:
-        return None
-    return paging.token_after(page[size - 1].name, paging.IDENTITIES, call, house.keyring)
+def _next_token(house: House, call: Call, page: Page) -> str | None:
+    return paging.token_after(page.names[-1], paging.IDENTITIES, call, house.keyring) if page.more else None
 
 
 def list_identities(
@@ -131,10 +129,8 @@ def list_identities(
     size = _page_size(request.MaxItems, V1_PAGE, "MaxItems")
     after = paging.place_of(request.NextToken, paging.IDENTITIES, call, house.keyring)
     kind = None if request.IdentityType is None else _V1_KINDS[request.IdentityType]
-    page = identities.page(s, call.account, call.region, after=after, limit=size + 1, kind=kind)
-    return ses.ListIdentitiesResponse(
-        Identities=[row.name for row in page[:size]], NextToken=_next_token(house, call, page, size)
-    )
+    page = listed.page(s, call.account, call.region, after=after, size=size, kind=kind)
+    return ses.ListIdentitiesResponse(Identities=list(page.names), NextToken=_next_token(house, call, page))
 
 
 def list_verified_email_addresses(
@@ -147,16 +143,16 @@ def list_verified_email_addresses(
     found: list[str] = []
     after = ""
     while True:
-        page = identities.page(
+        page = listed.page(
             s,
             call.account,
             call.region,
             after=after,
-            limit=LARGEST_PAGE,
+            size=LARGEST_PAGE,
             kind=IdentityKind.EMAIL_ADDRESS,
             status=Status.SUCCESS,
         )
-        found += [row.name for row in page]
-        if len(page) < LARGEST_PAGE:
+        found += page.names
+        if not page.more:
             return ses.ListVerifiedEmailAddressesResponse(VerifiedEmailAddresses=found)
-        after = page[-1].name
+        after = page.names[-1]

@@ -23,7 +23,8 @@ from indicia.domain.fairness import Lane
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, TokenSet
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant, Span
-from indicia.store import documents, evidence, key_lives, recommendations, rows, tables
+from indicia.domain.verification import OWN_PROOF
+from indicia.store import documents, evidence, key_lives, listed, recommendations, rows, tables
 from indicia.store.prepared import POSTGRESQL, Cell, Prepared
 from indicia.store.session import Row, Session
 from indicia.store.upsert import insert_or_replace
@@ -429,6 +430,10 @@ def write_back(s: Session, results: Iterable[CheckResult]) -> list[CheckResult]:
             for result in sound
             for state in sorted(result.facets, key=_facet_key)
         ],
+    )
+    listed.proofs_changed(
+        s,
+        [result.identity_id for result in sound if any(state.facet in OWN_PROOF for state in result.facets)],
     )
     recommendations.make_due(s, [result.identity_id for result in sound if result.facets])
     evidence.add(s, [verdict for result in sound for verdict in result.evidence])

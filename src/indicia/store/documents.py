@@ -8,13 +8,11 @@ in Python takes, in one statement on either database, and its types are checked 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
-from indicia.domain.identity import Facet, Status
 from indicia.store import rows, tables
 from indicia.store.prepared import SQLITE
 
@@ -31,18 +29,6 @@ _TOKENS: Final = (_t.token1, _t.token2, _t.token3)
 def reader(value: type[T]) -> Callable[[str], T]:
     """Return what reads a document into a dataclass of the domain. Truth values are stored as 0 and 1."""
     return msgspec.json.Decoder(value, strict=False).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What of a facet's state counts for its identity."""
-
-    status: Status
-    carried: Status | None
-
-
-read_proofs: Final = msgspec.json.Decoder(dict[Facet, Proof]).decode
-"""Reads the document that `proofs` makes."""
 
 
 def document(dialect: str, members: Mapping[str, Column]) -> Column:
@@ -82,16 +68,7 @@ def soa(dialect: str) -> Column:
 
 def facets(dialect: str) -> Column:
     """Return every `FacetState` of the identity that is selected from, by facet."""
-    return _of_facets(dialect, document(dialect, _named(rows.FACET)))
-
-
-def proofs(dialect: str) -> Column:
-    """Return the `Proof` of every facet of the identity that is selected from, by facet."""
-    return _of_facets(dialect, document(dialect, _named((_f.status, _f.carried))))
-
-
-def _of_facets(dialect: str, state: Column) -> Column:
-    states = sa.select(_mapping(dialect, _f.facet, state))
+    states = sa.select(_mapping(dialect, _f.facet, document(dialect, _named(rows.FACET))))
     return states.where(_f.identity_id == _i.id).correlate(tables.identity).scalar_subquery()
 
 
@@ -112,6 +89,11 @@ def policies(dialect: str) -> Column:
     p = tables.policy.c
     found = _ordered(sa.select(p.name, p.document).where(p.identity_id == _i.id).order_by(p.name))
     return sa.select(_mapping(dialect, found.c.name, found.c.document)).scalar_subquery()
+
+
+def in_columns(dialect: str, *columns: Column) -> Column:
+    """Return what is selected from column by column, each a list of its values, in the order of the rows."""
+    return _array(dialect, *(_list(dialect, column) for column in columns))
 
 
 def _named(columns: Sequence[sa.Column[Any]]) -> dict[str, Column]:

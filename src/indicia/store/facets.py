@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from indicia.domain.identity import Facet, FacetState
-from indicia.store import rows, tables
+from indicia.domain.verification import OWN_PROOF
+from indicia.store import listed, rows, tables
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.store.upsert import insert_or_replace
@@ -23,8 +24,10 @@ _REMOVE = Prepared(
 
 
 def put(s: Session, identity_id: int, state: FacetState) -> None:
-    """Store the state of a facet, over the one it had."""
+    """Store the state of a facet, over the one it had. Lists tell what follows."""
     s.later(_PUT, **rows.facet_columns(identity_id, state))
+    if state.facet in OWN_PROOF:
+        listed.proofs_changed(s, [identity_id])
 
 
 def get_all(s: Session, identity_id: int) -> dict[Facet, FacetState]:
@@ -34,5 +37,7 @@ def get_all(s: Session, identity_id: int) -> dict[Facet, FacetState]:
 
 
 def remove(s: Session, identity_id: int, facet: Facet) -> None:
-    """Forget a facet that is no longer expected, as MAIL FROM once it is taken back."""
+    """Forget a facet that is no longer expected, as MAIL FROM once it is taken back; so do lists."""
     s.run(_REMOVE, identity_id=identity_id, facet=facet.value)
+    if facet in OWN_PROOF:
+        listed.proofs_changed(s, [identity_id])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -16,14 +15,12 @@ from indicia.domain.identity import (
     FacetState,
     Identity,
     IdentityKind,
-    Status,
     TokenSet,
 )
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant
-from indicia.domain.verification import own_status
-from indicia.store import documents, recommendations, rows, tables
-from indicia.store.prepared import SQLITE, Prepared
+from indicia.store import documents, listed, recommendations, rows, tables
+from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.store.upsert import dialect_insert, insert_or_nothing
 
@@ -47,17 +44,6 @@ class IdentityView:
     tags: tuple[tuple[str, str], ...]
     policies: dict[str, str]
     due_at: Instant | None
-
-
-class IdentityRow(NamedTuple):
-    """An identity as a list shows it, with its own verification status.
-
-    A named tuple, because a thousand are made for a page: a frozen dataclass takes four times as long.
-    """
-
-    name: str
-    kind: IdentityKind
-    status: Status
 
 
 _INSERT = insert_or_nothing(tables.identity)
@@ -93,6 +79,7 @@ def insert(s: Session, identity: Identity) -> None:
     """Add an identity. Fault ALREADY_EXISTS when its account has one of that name in that region."""
     if s.run(_INSERT, **rows.identity_columns(identity)) == 0:
         raise _taken(identity)
+    listed.insert(s, identity)
     s.later(_COUNT_UP, account=identity.account, region=identity.region, more=1)
 
 
@@ -106,6 +93,7 @@ def add(s: Session, identity: Identity) -> None:
         s.later(_ADD, **columns)
     elif s.run(_INSERT, **columns) == 0:
         raise _taken(identity)
+    listed.insert(s, identity)
 
 
 def count_up(s: Session, account: str, region: str, more: int, most: int | None) -> int:
@@ -249,6 +237,7 @@ def delete(s: Session, identity: Identity) -> None:
         _DELETE_TAGS, account=identity.account, region=identity.region, resource=f"identity/{identity.name}"
     )
     s.run(_DELETE_OVERRIDE, account=identity.account, region=identity.region, address=identity.name)
+    listed.remove(s, identity)
     s.run(_DELETE, id=identity.id)
     s.run(_COUNT_DOWN, of_account=identity.account, of_region=identity.region, fewer=1)
 
@@ -339,70 +328,3 @@ def standing_many(s: Session, account: str, region: str, names: Sequence[str]) -
         return {}
     found = [_read_standing(row[0]) for row in s.all(_STANDING, account=account, region=region, names=names)]
     return {standing.name: standing for standing in found}
-
-
-@cache
-def _page_statement(*, kind: bool, contains: bool, status: bool) -> Prepared:
-    def on(dialect: str) -> sa.Select[tuple[object, ...]]:
-        proofs = documents.fetched(dialect, documents.proofs(dialect))
-        chosen = sa.select(_i.name, _i.kind, proofs).where(*_BY_NAME[:2], _i.name > sa.bindparam("after"))
-        if kind:
-            chosen = chosen.where(_i.kind == sa.bindparam("kind"))
-        if contains:
-            place = sa.func.instr if dialect == SQLITE else sa.func.strpos
-            chosen = chosen.where(place(_i.name, sa.bindparam("contains", type_=sa.Text)) > 0)
-        if status:
-            # Coarse: some facet has it or carries it. What the identity's own status is, the domain says.
-            f = tables.facet_state.alias().c
-            wanted = sa.bindparam("status", type_=sa.Text)
-            chosen = chosen.where(
-                sa.exists().where(f.identity_id == _i.id, sa.or_(f.status == wanted, f.carried == wanted))
-            )
-        return chosen.order_by(_i.name).limit(sa.bindparam("limit"))
-
-    return Prepared(on)
-
-
-@lru_cache(maxsize=1024)
-def _status_of(proofs: str) -> Status:
-    """Return the own status of an identity from its proofs. There are few different ones."""
-    return own_status(documents.read_proofs(proofs))
-
-
-_SCAN: Final = 1000
-
-
-def page(
-    s: Session,
-    account: str,
-    region: str,
-    *,
-    after: str,
-    limit: int,
-    kind: IdentityKind | None = None,
-    contains: str | None = None,
-    status: Status | None = None,
-) -> list[IdentityRow]:
-    """Return the next identities in the order of their names, at most `limit`, beginning behind `after`.
-
-    Any page costs what the first one costs. `status` is the identity's own verification status.
-    """
-    coarse = status is not None and status is not Status.NOT_STARTED
-    statement = _page_statement(kind=kind is not None, contains=contains is not None, status=coarse)
-    given: dict[str, str] = {"account": account, "region": region}
-    if kind is not None:
-        given["kind"] = kind.value
-    if contains is not None:
-        given["contains"] = contains
-    if status is not None and coarse:
-        given["status"] = status.value
-    found: list[IdentityRow] = []
-    step = limit if status is None else _SCAN
-    while len(found) < limit:
-        scanned = s.all(statement, after=after, limit=step, **given)
-        read = [IdentityRow(name, rows.KINDS[kind], _status_of(proofs)) for name, kind, proofs in scanned]
-        found += read if status is None else [row for row in read if row.status is status]
-        if len(scanned) < step:
-            break
-        after = scanned[-1][0]
-    return found[:limit]

@@ -113,6 +113,7 @@ _EMPTIED = tuple(
         tables.replica_elsewhere,
         tables.facet_state,
         tables.verification,
+        tables.listed,
         tables.identity,
         tables.published_key,
         tables.token,

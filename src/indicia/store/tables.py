@@ -1,8 +1,9 @@
 """The tables, cut by who writes them.
 
 `identity` is what people set; `facet_state` and `verification` are what the verifier found and when it looks
-again; so a check never collides with a caller. Instants are milliseconds since the epoch, truth values 0 and
-1, closed sets the text of their enum: rows need no result processing on either database.
+again; so a check never collides with a caller. `listed` is what both come to. Instants are milliseconds since
+the epoch, truth values 0 and 1, closed sets the text of their enum: rows need no result processing on either
+database.
 """
 
 from __future__ import annotations
@@ -196,8 +197,20 @@ identity = sa.Table(
     _flag("feedback_forwarding"),
     _word("configuration_set"),
     sa.UniqueConstraint("account", "region", "name"),
-    sa.Index(None, "account", "region", "kind", "name"),
     sa.Index(None, "token_set_id"),
+)
+
+# An identity as a list shows it, in the order of the list: one scan of the key is a page. What it says of the
+# identity is written with what it is made of, in the same transaction.
+listed = sa.Table(
+    "listed",
+    metadata,
+    _word("account", primary_key=True),
+    _word("region", primary_key=True),
+    _word("kind", primary_key=True),
+    _word("name", primary_key=True),
+    _word("status"),  # the identity's own: domain.verification.own_status
+    sqlite_with_rowid=False,
 )
 
 # How many identities an account has in a region: the limit is checked at every creation, and counting a
@@ -588,6 +601,7 @@ STORAGE_PARAMETERS = {
         "autovacuum_vacuum_cost_delay = 0"
     ),
     "facet_state": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
+    "listed": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
     "outbox": "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
     "webhook_delivery": (
         "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"

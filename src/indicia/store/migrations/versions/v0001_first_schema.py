@@ -21,6 +21,7 @@ STORAGE_PARAMETERS = {
         "autovacuum_vacuum_cost_delay = 0"
     ),
     "facet_state": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
+    "listed": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
     "outbox": "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
     "webhook_delivery": (
         "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
@@ -99,6 +100,16 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         sa.Column("region", WORD, nullable=False),
         sa.Column("identities", BIG, nullable=False),
         sa.PrimaryKeyConstraint("account", "region", name="pk_identity_count"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "listed",
+        sa.Column("account", WORD, nullable=False),
+        sa.Column("region", WORD, nullable=False),
+        sa.Column("kind", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
+        sa.Column("status", WORD, nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "kind", "name", name="pk_listed"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -233,12 +244,6 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         sa.ForeignKeyConstraint(["token_set_id"], ["token_set.id"], name="fk_identity_token_set_id"),
         sa.PrimaryKeyConstraint("id", name="pk_identity"),
         sa.UniqueConstraint("account", "region", "name", name="uq_identity_account_region_name"),
-    )
-    op.create_index(
-        "ix_identity_account_region_kind_name",
-        "identity",
-        ["account", "region", "kind", "name"],
-        unique=False,
     )
     op.create_index("ix_identity_token_set_id", "identity", ["token_set_id"], unique=False)
     op.create_table(
