@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from indicia.domain.identity import Identity, IdentityKind
-from indicia.domain.inheritance import covering, may_send
-from indicia.store import identities
+from indicia.domain.inheritance import covering
+from indicia.domain.verification import MAY_SEND
+from indicia.store import identities, listed
 from indicia.store.identities import IdentityView
 from indicia.store.session import Session
 
@@ -29,7 +30,6 @@ def covered_names(s: Session, account: str, region: str, names: Mapping[str, Ide
     """Return those of the names that a verified identity above them covers, in one look at the store."""
     covers = {name: covering(kind, name) for name, kind in names.items()}
     asked = sorted({cover for each in covers.values() for cover in each})
-    verified = {
-        name for name, view in identities.view_many(s, account, region, asked).items() if may_send(view)
-    }
+    found = listed.statuses(s, account, region, asked)
+    verified = {name for name, status in found.items() if status in MAY_SEND}
     return frozenset(name for name, each in covers.items() if not verified.isdisjoint(each))
