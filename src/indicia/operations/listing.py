@@ -12,7 +12,6 @@ from indicia.operations import paging
 from indicia.operations.inheritance import covered_names
 from indicia.store import listed
 from indicia.wire.shapes import ses, sesv2
-from indicia.wire.shapes.rules import word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,11 +51,12 @@ def list_email_identities(
     covered = _covered(call, s, page)
     return sesv2.ListEmailIdentitiesResponse(
         EmailIdentities=[
+            # The texts as `word` has them, without two calls for each of a thousand rows.
             sesv2.IdentityInfo(
-                IdentityType=word(kind),
+                IdentityType=kind._value_,
                 IdentityName=name,
                 SendingEnabled=status in MAY_SEND or name in covered,
-                VerificationStatus=word(status),
+                VerificationStatus=status._value_,
             )
             for name, kind, status in zip(page.names, page.kinds, page.statuses, strict=True)
         ],
