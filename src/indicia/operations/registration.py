@@ -77,9 +77,8 @@ def register_domains(
         identity = _domain(
             house, call, new_id(), new.name, token_set, configuration_set=new.configuration_set
         )
-        identities.add(s, identity)
         state, events = _begun(house, call, identity, Facet.DKIM)
-        facets.put(s, identity.id, state)
+        identities.add(s, identity, {Facet.DKIM: state})
         told += events
         look_now(house, call, s, identity)
         registered.append((identity, token_set))

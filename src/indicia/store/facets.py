@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 from indicia.domain.identity import Facet, FacetState
@@ -21,6 +23,12 @@ _REMOVE = Prepared(
         _f.identity_id == sa.bindparam("identity_id"), _f.facet == sa.bindparam("facet")
     )
 )
+
+
+def put_first(s: Session, identity_id: int, states: Mapping[Facet, FacetState]) -> None:
+    """Store the states of a new identity's facets, which is listed with them already."""
+    for state in states.values():
+        s.later(_PUT, **rows.facet_columns(identity_id, state))
 
 
 def put(s: Session, identity_id: int, state: FacetState) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 import sqlalchemy as sa
@@ -19,8 +20,8 @@ from indicia.domain.identity import (
 )
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant
-from indicia.store import documents, listed, recommendations, rows, tables
-from indicia.store.prepared import Prepared
+from indicia.store import documents, facets, listed, recommendations, rows, tables
+from indicia.store.prepared import SQLITE, Prepared
 from indicia.store.session import Session
 from indicia.store.upsert import dialect_insert, insert_or_nothing
 
@@ -46,6 +47,7 @@ class IdentityView:
     due_at: Instant | None
 
 
+_NO_FACETS: Final[Mapping[Facet, FacetState]] = MappingProxyType({})
 _INSERT = insert_or_nothing(tables.identity)
 _ADD = Prepared(sa.insert(tables.identity))
 
@@ -79,12 +81,12 @@ def insert(s: Session, identity: Identity) -> None:
     """Add an identity. Fault ALREADY_EXISTS when its account has one of that name in that region."""
     if s.run(_INSERT, **rows.identity_columns(identity)) == 0:
         raise _taken(identity)
-    listed.insert(s, identity)
+    listed.insert(s, identity, {})
     s.later(_COUNT_UP, account=identity.account, region=identity.region, more=1)
 
 
-def add(s: Session, identity: Identity) -> None:
-    """Add an identity whose name this transaction has found to be free, and has counted (`count_up`).
+def add(s: Session, identity: Identity, states: Mapping[Facet, FacetState] = _NO_FACETS) -> None:
+    """Add an identity with its first facets. Its name was found to be free, and it is counted (`count_up`).
 
     Fault ALREADY_EXISTS when it was taken meanwhile, which it cannot be while SQLite's one writer writes.
     """
@@ -93,7 +95,8 @@ def add(s: Session, identity: Identity) -> None:
         s.later(_ADD, **columns)
     elif s.run(_INSERT, **columns) == 0:
         raise _taken(identity)
-    listed.insert(s, identity)
+    listed.insert(s, identity, states)
+    facets.put_first(s, identity.id, states)
 
 
 def count_up(s: Session, account: str, region: str, more: int, most: int | None) -> int:

@@ -6,7 +6,7 @@ state brings it up to date in the same transaction, so that a list never says an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 import sqlalchemy as sa
 
-from indicia.domain.identity import Facet, Identity, IdentityKind, Status
+from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
 from indicia.domain.verification import own_status
 from indicia.store import documents, rows, tables
 from indicia.store.prepared import SQLITE, Prepared
@@ -53,9 +53,9 @@ _OF_IDENTITY: Final = (
 _DELETE = Prepared(sa.delete(tables.listed).where(*_OF_IDENTITY))
 
 
-def insert(s: Session, identity: Identity) -> None:
-    """List a new identity, of which nothing was asked yet."""
-    s.later(_INSERT, **_key(identity), status=own_status({}).value)
+def insert(s: Session, identity: Identity, facets: Mapping[Facet, FacetState]) -> None:
+    """List a new identity, which has these facets from its beginning."""
+    s.later(_INSERT, **_key(identity), status=own_status(facets).value)
 
 
 def remove(s: Session, identity: Identity) -> None:
