@@ -10,16 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Protocol
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client.metrics import Counter, Gauge, disable_created_metrics
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector, CollectorRegistry
 
 from indicia.domain.brake import demotes
 from indicia.domain.check import Conclusion, FacetVerdict
@@ -188,6 +182,9 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return everything in the text format of Prometheus."""
+        # It brings in HTTP servers, and nobody has to be waiting for a page.
+        from prometheus_client.exposition import generate_latest
+
         return generate_latest(self.registry)
 
 

@@ -16,7 +16,7 @@ def main(folder: Path) -> int:
     gc.disable()  # `play` enables it when everything stands: until then there is no garbage to speak of
     from indicia import lean
 
-    lean.import_structlog()
+    lean.import_libraries()
     from indicia.app import sandbox
     from indicia.installation import InstallationError
     from indicia.settings import load

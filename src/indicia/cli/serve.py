@@ -53,7 +53,7 @@ def starting() -> Iterator[None]:
     the service enables the collector when it is ready.
     """
     gc.disable()
-    lean.import_structlog()
+    lean.import_libraries()
     from indicia.installation import InstallationError
     from indicia.wire.server import CannotListenError
 
