@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from indicia.operations.table import TABLE
@@ -71,8 +72,9 @@ def _call(service: str, operation: Operation, earlier: Sequence[Operation]) -> s
     return ", ".join(code(f"{each.method} {each.path}") for each in (operation, *earlier))
 
 
-def _place(function: object) -> str:
+def _place(handler: Callable[..., object]) -> str:
     """Return a link to the file that a function is in."""
+    function = inspect.unwrap(handler)
     module = getattr(function, "__module__", "")
     name = getattr(function, "__name__", "")
     file = getattr(sys.modules.get(module), "__file__", None)

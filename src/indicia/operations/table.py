@@ -16,43 +16,72 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.meant import name_meant
 from indicia.domain.names import MAX_ADDRESS
 from indicia.domain.resources import ResourceKind, parse_resource
-from indicia.operations import (
-    account,
-    certificates,
-    checking,
-    configuration_options,
-    configuration_sets,
-    creation,
-    custom_verification,
-    default_configuration_set,
-    deletion,
-    dkim_settings,
-    feedback,
-    history,
-    listing,
-    mail_from,
-    notifications,
-    policies,
-    policy_explanation,
-    reading,
-    recommendations,
-    records,
-    replication_offer,
-    rotating,
-    sts,
-    tagging,
-    verification_templates,
-    verifying,
-    webhooks,
-)
 from indicia.operations.authorization import REPLICATE
+from indicia.operations.later import Later
 from indicia.operations.resources import resources_of
 from indicia.wire.shapes import operations
 
 if TYPE_CHECKING:
+    from indicia.operations import (
+        account,
+        certificates,
+        checking,
+        configuration_options,
+        configuration_sets,
+        creation,
+        custom_verification,
+        default_configuration_set,
+        deletion,
+        dkim_settings,
+        feedback,
+        history,
+        listing,
+        mail_from,
+        notifications,
+        policies,
+        policy_explanation,
+        reading,
+        recommendations,
+        records,
+        replication_offer,
+        rotating,
+        sts,
+        tagging,
+        verification_templates,
+        verifying,
+        webhooks,
+    )
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session
+else:
+    account = Later("account")
+    certificates = Later("certificates")
+    checking = Later("checking")
+    configuration_options = Later("configuration_options")
+    configuration_sets = Later("configuration_sets")
+    creation = Later("creation")
+    custom_verification = Later("custom_verification")
+    default_configuration_set = Later("default_configuration_set")
+    deletion = Later("deletion")
+    dkim_settings = Later("dkim_settings")
+    feedback = Later("feedback")
+    history = Later("history")
+    listing = Later("listing")
+    mail_from = Later("mail_from")
+    notifications = Later("notifications")
+    policies = Later("policies")
+    policy_explanation = Later("policy_explanation")
+    reading = Later("reading")
+    recommendations = Later("recommendations")
+    records = Later("records")
+    replication_offer = Later("replication_offer")
+    rotating = Later("rotating")
+    sts = Later("sts")
+    tagging = Later("tagging")
+    verification_templates = Later("verification_templates")
+    verifying = Later("verifying")
+    webhooks = Later("webhooks")
 
 # Each handler names the shapes of its operation; what they have in common is no more than this.
 Handler: TypeAlias = "Callable[[House, Call, Any, Session], Any]"
