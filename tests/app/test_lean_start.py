@@ -5,25 +5,38 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 # What takes milliseconds to import and is needed later, elsewhere, or by nobody.
 LATER = {
     "alembic",
     "aiosmtplib",
     "boto3",
+    "click",
+    "colorama",
     "cyclopts",
+    "difflib",
     "dns.asyncquery",
     "dns.asyncresolver",
+    "dns.query",
     "h11",
+    "http.server",
+    "indicia.operations.configuration_options",
+    "indicia.operations.tagging",
     "jinja2",
+    "nh3",
     "psycopg",
     "rich.console",
     "sqlalchemy.dialects.postgresql",
     "starlette",
+    "tomllib",
+    "urllib.request",
+    "zipfile",
 }
 START = """
 import sys
 from indicia import lean
-lean.import_structlog()
+lean.import_libraries()
 import indicia.app.sandbox, indicia.app.serving, indicia.keyzone.server
 print(*sorted(sys.modules))
 """
@@ -34,3 +47,51 @@ def test_a_sandbox_starts_without_what_it_may_need_later() -> None:
     done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
 
     assert LATER & set(done.stdout.split()) == set()
+
+
+OPENED = """
+import threading
+from indicia import lean
+lean.import_libraries()
+import importlib.metadata, prometheus_client, uvicorn
+found = []
+def look():
+    found.append(ASKED)
+looking = [threading.Thread(target=look) for _ in range(8)]
+for each in looking:
+    each.start()
+for each in looking:
+    each.join()
+print(len(found), all(found))
+"""
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "importlib.metadata.version('structlog')",
+        "prometheus_client.generate_latest",
+        "uvicorn.Config is not None and uvicorn.__version__",
+    ],
+)
+def test_what_a_start_leaves_out_is_there_for_whoever_asks_for_it(asked: str) -> None:
+    """A library that was left unopened is whole when it is first asked for something, in each thread."""
+    start = OPENED.replace("ASKED", asked)
+
+    done = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "8 True\n", done.stderr
+
+
+def test_a_name_that_no_library_has_is_missing_as_ever() -> None:
+    """Asking an unopened library for what it does not have is an AttributeError, the first time and later."""
+    start = """
+from indicia import lean
+lean.import_libraries()
+import uvicorn
+print(hasattr(uvicorn, "nothing"), hasattr(uvicorn, "nothing"), callable(uvicorn.run))
+"""
+
+    done = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False False True\n", done.stderr

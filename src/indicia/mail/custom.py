@@ -18,7 +18,6 @@ from indicia.mail.compose import (
     shown_moment,
     shown_span,
 )
-from indicia.mail.restricted_html import restricted
 
 if TYPE_CHECKING:
     from indicia.domain.time import Span
@@ -44,6 +43,8 @@ def custom_mail(request: VerificationRequest, words: CustomWords, *, message_id:
 
     Raises ValueError when one of the addresses cannot be put into a mail.
     """
+    from indicia.mail.restricted_html import restricted  # few installations send such a mail
+
     sender = recipient_of(words.from_address)
     if sender is None:
         raise ValueError("no mail can be sent from this address")

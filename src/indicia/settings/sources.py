@@ -6,8 +6,6 @@ Nothing is parsed here; unknown names stop here.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +88,8 @@ def from_flags(flags: Mapping[str, str]) -> Layer:
 
 def from_toml(path: Path) -> Layer:
     """Return what a TOML file says. Paths in it are relative to the folder it is in."""
+    import tomllib  # most installations have no such file
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -162,6 +162,8 @@ def _find(name: str) -> tuple[Setting[Any] | None, bool]:
 
 
 def _nearest(name: str) -> Setting[Any] | None:
+    import difflib
+
     near = difflib.get_close_matches(name, BY_NAME, n=1)
     return BY_NAME[near[0]] if near else None
 

@@ -27,7 +27,6 @@ from indicia.domain.probing import (
 from indicia.domain.records import Purpose
 from indicia.domain.time import Instant
 from indicia.verifier import spf
-from indicia.verifier.authorities import referral
 from indicia.verifier.client import Budget, Client
 
 _MOST_SERVERS = 8
@@ -163,6 +162,8 @@ class Investigator:
 
     async def _delegation(self, zone: str) -> frozenset[str] | None:
         """Return the name servers to which the parent zone delegates, None where it cannot be asked."""
+        from indicia.verifier.authorities import referral  # an examination needs it, a start does not
+
         above = zone.partition(".")[2]
         parent = next((soa for soa in await self._eyes.enclosing_zone(above) if soa), None) if above else None
         if parent is None or parent.zone == zone:
