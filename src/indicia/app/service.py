@@ -164,9 +164,14 @@ class Service:
         self._endings.append(("sockets", partial(_close, sockets)))
         eyes = self._eyes()
         dns = await self._start_key_zone() if Role.DNS in self.roles else ()
+        # Put together before anything runs beside it: it takes in most of the house.
+        url, server = self._http(sockets, eyes) if sockets else ("", None)
         if Role.VERIFIER in self.roles:
             self._start_verifying(eyes)
-        url = await self._start_http(sockets, eyes) if sockets else ""
+        if server is not None:
+            await server.start(sockets)
+            self._endings.append(("http", partial(_drain, server)))
+            self._server = server
         admin = await self._start_admin()
         return Ready(
             pid=os.getpid(),
@@ -278,7 +283,8 @@ class Service:
             return []
         return bind([(address.host, address.port) for address in self.settings.listen.http])
 
-    async def _start_http(self, sockets: Sequence[socket.socket], eyes: Perspectives) -> str:
+    def _http(self, sockets: Sequence[socket.socket], eyes: Perspectives) -> tuple[str, Server]:
+        """Return how the API is reached on this machine, and what serves it and the pages on the sockets."""
         from indicia.app.serving import gateway
 
         settings, variant = self.settings, self._variant
@@ -299,10 +305,7 @@ class Service:
             observe=self.metrics.answered,
             shared=bool(variant.sockets) or self.installation.database.dialect == POSTGRESQL,
         )
-        self._server = Server(application, certificate=_certificate(settings.tls))
-        await self._server.start(sockets)
-        self._endings.append(("http", partial(_drain, self._server)))
-        return url
+        return url, Server(application, certificate=_certificate(settings.tls))
 
     def _investigator(self, eyes: Perspectives) -> Investigator:
         settings = self.settings
