@@ -8,7 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench import api, checking, creating, crowd, deciding, dkim, keyzone, listing, onboarding, report, steps
+from bench import (
+    api,
+    checking,
+    creating,
+    crowd,
+    deciding,
+    dkim,
+    keyzone,
+    listing,
+    onboarding,
+    report,
+    starting,
+    steps,
+)
 from bench.load import NoLoadToolError
 from bench.nameserver import NoNameServerError
 from bench.plan import Plan
@@ -20,6 +33,7 @@ GROUPS: Final[dict[str, Callable[[Plan], tuple[list[Section], list[Aim]]]]] = {
     "listing": listing.measure,
     "creating": creating.measure,
     "deciding": deciding.measure,
+    "starting": starting.measure,
     "steps": steps.measure,
     "checking": checking.measure,
     "onboarding": onboarding.measure,

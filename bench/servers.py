@@ -86,7 +86,7 @@ def moto(folder: Path, identity_count: int) -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "bench.moto_peer", str(identity_count), str(port)]
     with process(command, Path(os.devnull)) as running:
-        wait_for(running, folder / "log", lambda: _listens(port))
+        wait_for(running, folder / "log", lambda: listens(port))
         yield Server(f"moto, {identity_count:,}", port, running.pid, Key("AKIAIOSFODNN7EXAMPLE", "bench"))
 
 
@@ -98,7 +98,7 @@ def bare(folder: Path, answer: Reply) -> Iterator[Server]:
     body.write_bytes(answer.body)
     command = [sys.executable, "-m", "bench.bare", str(body), answer.content_type, str(port)]
     with process(command, folder / "log") as running:
-        wait_for(running, folder / "log", lambda: _listens(port))
+        wait_for(running, folder / "log", lambda: listens(port))
         yield Server("bare uvicorn", port, running.pid, Key("AKIAIOSFODNN7EXAMPLE", "bench"))
 
 
@@ -127,14 +127,16 @@ def process(
             started.wait()
 
 
-def wait_for(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:
-    """Wait until the server is ready."""
+def wait_for(
+    process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool], *, every: float = 0.02
+) -> None:
+    """Wait until the server is ready, and look for that every so many seconds."""
     give_up = time.monotonic() + _START_WITHIN
     while not ready():
         if process.poll() is not None or time.monotonic() > give_up:
             told = log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else ""
             raise RuntimeError(f"a server did not start: {process.args!r}\n{told}")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def free_port() -> int:
@@ -143,7 +145,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Say whether something answers on a port of this machine."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
