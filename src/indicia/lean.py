@@ -23,8 +23,11 @@ def import_libraries() -> None:
     """
     for name in _UNOPENED:
         _leave_unopened(name)
-    # The library asks its package for this one by name, and would have it opened.
+    # Their own parts ask the packages for these by name, and would have them opened.
     import prometheus_client.values  # noqa: F401
+    import uvicorn.config
+
+    vars(uvicorn)["Config"] = uvicorn.config.Config
 
     _import_structlog()
     _prepare_dnspython()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,17 +35,27 @@ LATER = {
     "zipfile",
 }
 START = """
-import sys
+import asyncio, sys
 from indicia import lean
 lean.import_libraries()
-import indicia.app.sandbox, indicia.app.serving, indicia.keyzone.server
-print(*sorted(sys.modules))
+from indicia.app.sandbox import Sandbox
+from indicia.settings import load
+from indicia.settings.sandbox import DEFAULTS, FREE_PORTS
+async def start():
+    defaults = {**DEFAULTS, **FREE_PORTS, "data_dir": sys.argv[1]}
+    sandbox = Sandbox(load(None, {}, {}, terminal=False, defaults=defaults), strict=False, keep=False)
+    await sandbox.start()
+    print(*sorted(sys.modules))
+    await sandbox.stop()
+asyncio.run(start())
 """
 
 
-def test_a_sandbox_starts_without_what_it_may_need_later() -> None:
+def test_a_sandbox_starts_without_what_it_may_need_later(tmp_path: Path) -> None:
     """Suites wait for it: what is imported here is paid for before every first test."""
-    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", START, str(tmp_path)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert LATER & set(done.stdout.split()) == set()
 
