@@ -18,7 +18,7 @@ _LOCK: Final = RLock()
 def import_libraries() -> None:
     """Structlog is imported, and of it and of others what nobody uses will not be.
 
-    That was measured at 80 ms of a start, half of them for rich, which is 4 of the 100 MiB that a server may
+    That was measured at 70 ms of a start, 40 of them for rich, which is 4 of the 100 MiB that a server may
     have as well.
     """
     for name in _UNOPENED:
