@@ -1,4 +1,4 @@
-"""What a request costs step by step, without server, network and load: the figures of docs/explain/cost.md.
+"""What a request costs step by step, without server, network and load.
 
 Every step is timed twice. By itself, over and over, when all it needs is in the processor's caches: by that
 figure a change of the step is judged. And in its place among the others, as in a request, when much of it has
