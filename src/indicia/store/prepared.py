@@ -32,6 +32,7 @@ Made: TypeAlias = sa.Executable | Callable[[str], sa.Executable]
 
 # Statements with a list are compiled for these lengths only; a shorter list is filled up with its last value,
 # which changes nothing in an IN. SQLite takes 32,766 parameters, PostgreSQL 65,535.
+_FEW_ROWS: Final = 16  # in one INSERT, whatever their number is
 _MOST_ROWS: Final = 128  # of the widest table, in one INSERT: well below that many parameters
 _LENGTHS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 
@@ -125,7 +126,7 @@ class Prepared:
     def portions(count: int) -> Iterator[int]:
         """Return lengths that add up to the count, few of them and few different ones, as texts are kept."""
         while count:
-            length = min(1 << (count.bit_length() - 1), _MOST_ROWS)
+            length = count if count <= _FEW_ROWS else min(1 << (count.bit_length() - 1), _MOST_ROWS)
             yield length
             count -= length
 

@@ -25,6 +25,7 @@ from indicia.store.database import Database, Shared, alone
 from indicia.store.prepared import SQLITE
 from indicia.store.session import Session
 from indicia.store.trouble import READ_TROUBLE, told
+from indicia.store.turns import Turns
 from indicia.store.writer import Job, Share, serve
 
 T = TypeVar("T")
@@ -49,7 +50,12 @@ class SqliteDatabase(Database):
         writer = connect(self._path)
         self._writer = threading.Thread(
             target=serve,
-            args=(writer, self._queue, Checkpointer(partial(connect, self._path))),
+            args=(
+                writer,
+                self._queue,
+                Turns(self._path, _BUSY_SECONDS),
+                Checkpointer(partial(connect, self._path)),
+            ),
             name="indicia-writer",
             daemon=True,
         )

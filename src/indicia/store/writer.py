@@ -16,6 +16,7 @@ from indicia.store.database import Shared
 from indicia.store.prepared import SQLITE
 from indicia.store.session import Session
 from indicia.store.trouble import told
+from indicia.store.turns import Turns
 
 T = TypeVar("T")
 
@@ -63,7 +64,10 @@ class Job(Generic[T]):
 
 
 def serve(
-    connection: sqlite3.Connection, queue: SimpleQueue[Job[Any] | None], checkpointer: Checkpointer
+    connection: sqlite3.Connection,
+    queue: SimpleQueue[Job[Any] | None],
+    turns: Turns,
+    checkpointer: Checkpointer,
 ) -> None:
     """Run what comes through the queue, as many in a commit as wait, until None comes."""
     cursor = connection.cursor()
@@ -83,14 +87,19 @@ def serve(
                 going = False
                 break
             group.append(job)
-        _commit(connection, cursor, session, [job for job in group if job.wanted()])
+        _commit(connection, cursor, session, turns, [job for job in group if job.wanted()])
         checkpointer.written(connection.total_changes)
     checkpointer.close()
+    turns.close()
     connection.close()
 
 
 def _commit(
-    connection: sqlite3.Connection, cursor: sqlite3.Cursor, session: Session, group: list[Job[Any]]
+    connection: sqlite3.Connection,
+    cursor: sqlite3.Cursor,
+    session: Session,
+    turns: Turns,
+    group: list[Job[Any]],
 ) -> None:
     """Run a group in one transaction and answer everybody in it.
 
@@ -99,8 +108,12 @@ def _commit(
     of it is undone, and each runs anew in a savepoint of its own, to fail alone (see `Database.write`).
     """
     try:
-        if not _together(connection, cursor, session, group):
-            _apart(connection, cursor, session, group)
+        turns.take()
+        try:
+            if not _together(connection, cursor, session, group):
+                _apart(connection, cursor, session, group)
+        finally:
+            turns.give()
     except BaseException as error:  # noqa: BLE001 - the writer outlives every failure and passes it on
         session.drop()
         if connection.in_transaction:

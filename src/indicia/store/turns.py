@@ -1,0 +1,74 @@
+"""Turns of the processes that write to one database file.
+
+SQLite lets a writer that finds the file busy sleep and try again, longer each time, and whoever tries at the
+right moment comes first: with two busy processes some wait for seconds. Here they queue up. The kernel holds
+the locks (flock(2)) and takes them from whoever dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from typing import Final
+
+from indicia.domain.faults import Fault, FaultKind
+
+_LOOK_SECONDS: Final = 0.0001
+
+
+class Turns:
+    """One process's place in the queue: `take` a turn, write, `give` it back.
+
+    Whoever waits for the turn stands in the door meanwhile, and nobody else comes through it: so the one
+    before cannot come again at once. Both are locks on files beside the database.
+    """
+
+    def __init__(self, path: str, seconds: float) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._door: int | None = None
+        self._turn: int | None = None
+
+    def take(self) -> None:
+        """It is this process's turn. Raises: `Fault` UNAVAILABLE when it does not come in time."""
+        if self._door is None or self._turn is None:
+            self._door, self._turn = self._opened("door"), self._opened("turn")
+        until = time.monotonic() + self._seconds
+        self._lock(self._door, until)
+        try:
+            self._lock(self._turn, until)
+        finally:
+            fcntl.flock(self._door, fcntl.LOCK_UN)
+
+    def give(self) -> None:
+        """It is another's turn."""
+        if self._turn is not None:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for descriptor in (self._door, self._turn):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._door = self._turn = None
+
+    def _opened(self, name: str) -> int:
+        try:
+            return os.open(f"{self._path}-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            message = f"The database does not answer: {error.strerror}."
+            raise Fault(FaultKind.UNAVAILABLE, message) from error
+
+    @staticmethod
+    def _lock(descriptor: int, until: float) -> None:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    message = "The database does not answer: another process writes to it."
+                    raise Fault(FaultKind.UNAVAILABLE, message) from None
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
