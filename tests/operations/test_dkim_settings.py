@@ -118,6 +118,20 @@ def test_an_address_that_said_nothing_follows_its_domain(desk: Desk) -> None:
         assert v1_shown(desk, "ann@example.com").DkimEnabled is enabled
 
 
+@pytest.mark.parametrize("own", [None, True, False])
+def test_a_label_has_the_switch_of_its_address(desk: Desk, own: bool | None) -> None:
+    """What is shown of `ann+x@` is what applies to its mail: its own switch, else that of `ann@`."""
+    for name in ("example.com", "ann@example.com", "ann+x@example.com"):
+        desk.ask("CreateEmailIdentity", EmailIdentity=name)
+    desk.ask(SWITCH, EmailIdentity="ann@example.com", SigningEnabled=False)
+    if own is not None:
+        desk.ask(SWITCH, EmailIdentity="ann+x@example.com", SigningEnabled=own)
+
+    applies = bool(own)
+    assert shown(desk, "ann+x@example.com").SigningEnabled is applies
+    assert v1_shown(desk, "ann+x@example.com").DkimEnabled is applies
+
+
 def test_the_switch_of_an_address_goes_with_its_identity(desk: Desk) -> None:
     """A deleted address that is created again has what its domain has. Cases tell addresses apart."""
     desk.ask("CreateEmailIdentity", EmailIdentity="example.com")

@@ -67,6 +67,12 @@ def without_label(address: str) -> str | None:
     return f"{plain}@{domain}" if plus and plain and not local.startswith('"') else None
 
 
+def with_and_without_label(address: str) -> tuple[str, ...]:
+    """Return the names by which an address may be registered: as it is, and without its label."""
+    plain = without_label(address)
+    return (address,) if plain is None else (address, plain)
+
+
 def domains_of(address: str) -> tuple[str, ...]:
     """Return the domain of an address and each domain above it, the most specific first. Domains fold."""
     return tuple(parents(address.rpartition("@")[2].lower()))
@@ -108,6 +114,13 @@ def is_signed(keys: Standing, override: bool | None) -> bool:
     return keys.identity.signing_enabled if override is None else override
 
 
+def switch_of(address: str, override: Callable[[str], bool | None]) -> bool | None:
+    """Return the switch that applies to an address: its own, else that of the address without its label."""
+    plain = without_label(address)
+    own = override(address)
+    return override(plain) if own is None and plain is not None else own
+
+
 def effective_identity(
     address: str, lookup: Callable[[str], S | None], override: Callable[[str], bool | None] = lambda _: None
 ) -> Effective[S] | None:
@@ -122,15 +135,11 @@ def effective_identity(
     if not usable:
         return None
     keys = keys_of(usable)
-    switch = override(address)
-    plain = without_label(address)
-    if switch is None and plain is not None:
-        switch = override(plain)
     return Effective(
         supplier=usable[0],
         proof=_proof(address, usable[0].identity),
         keys=keys,
-        signed=keys is not None and is_signed(keys, switch),
+        signed=keys is not None and is_signed(keys, switch_of(address, override)),
     )
 
 

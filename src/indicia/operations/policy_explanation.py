@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from msgspec import Struct
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.inheritance import domains_of, may_send, without_label
+from indicia.domain.inheritance import domains_of, may_send, with_and_without_label
 from indicia.domain.names import fold, parents, shown, under
 from indicia.domain.policy import conditions
 from indicia.domain.policy.arns import Arn, parse_arn
@@ -138,19 +138,13 @@ def _levels(call: Call, name: str, context: Context, s: Session) -> tuple[Sequen
     """
     sender = context.get("ses:FromAddress", ("",))[0]
     if "@" in name:
-        addresses, domains = _spellings(name), domains_of(name)
+        addresses, domains = with_and_without_label(name), domains_of(name)
     else:
         within = under(sender.rpartition("@")[2].lower(), name)
-        addresses, domains = _spellings(fold(sender)) if within else (), tuple(parents(name))
+        addresses, domains = with_and_without_label(fold(sender)) if within else (), tuple(parents(name))
     found = identities.view_many(s, call.account, call.region, [*addresses, *domains])
     usable = {each: view for each, view in found.items() if may_send(view)} or found
     return tuple([usable[each] for each in names if each in usable][:1] for names in (addresses, domains))
-
-
-def _spellings(address: str) -> tuple[str, ...]:
-    """Return the names by which an address may be registered: as it is, and without its label."""
-    plain = without_label(address)
-    return (address,) if plain is None else (address, plain)
 
 
 def _by_keys(call: Call, question: Question, s: Session) -> ExplainResponse:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import IdentityKind
-from indicia.domain.inheritance import covered, covering
+from indicia.domain.inheritance import covered, covering, switch_of, with_and_without_label
 from indicia.domain.names import fold, shown
 from indicia.domain.verification import MAY_SEND, own_status
 from indicia.operations import mail_from
@@ -55,10 +55,12 @@ def get_email_identity(
 
 
 def _switch(s: Session, identity: Identity) -> bool | None:
-    """Return the DKIM switch of an address, None where it has none and for a domain."""
+    """Return the DKIM switch that applies to an address, None where none does and for a domain."""
     if identity.kind is IdentityKind.DOMAIN:
         return None
-    return signing_overrides.many(s, identity.account, identity.region, (identity.name,)).get(identity.name)
+    names = with_and_without_label(identity.name)
+    switches = signing_overrides.many(s, identity.account, identity.region, names)
+    return switch_of(identity.name, switches.get)
 
 
 def verification_info(view: IdentityView) -> sesv2.VerificationInfo:
@@ -110,13 +112,14 @@ def get_identity_dkim_attributes(
     addresses = {name: covering(IdentityKind.EMAIL_ADDRESS, name) for name in names.values() if "@" in name}
     wanted = {*names.values(), *(cover for covers in addresses.values() for cover in covers)}
     found = identities.view_many(s, call.account, call.region, list(wanted))
-    switches = signing_overrides.many(s, call.account, call.region, list(addresses))
+    switchable = {spelling for name in addresses for spelling in with_and_without_label(name)}
+    switches = signing_overrides.many(s, call.account, call.region, list(switchable))
     return ses.GetIdentityDkimAttributesResponse(
         DkimAttributes={
             asked: v1_attributes(
                 found[name],
                 tuple(found[cover] for cover in addresses.get(name, ()) if cover in found),
-                switches.get(name),
+                switch_of(name, switches.get),
             )
             for asked, name in names.items()
             if name in found
