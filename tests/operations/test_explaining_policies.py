@@ -174,6 +174,15 @@ def test_the_own_account_is_held_to_its_keys_and_to_a_deny(desk: Desk) -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["ses:FromAddress", "ses:Recipients", "aws:CurrentTime"])
+def test_a_key_without_values_is_not_there(sqlite_desk: Desk, key: str) -> None:
+    """An empty list of values says of every key, also of one that is known otherwise, that it has none."""
+    register(sqlite_desk, "example.com")
+    hang(sqlite_desk, "example.com", "absent", Condition={"Null": {key: "true"}})
+
+    assert explained(sqlite_desk, arn(sqlite_desk), context={key: []})[0] == "allow"
+
+
 @pytest.mark.parametrize(
     ("members", "kind", "sentence"),
     [

@@ -136,7 +136,7 @@ def _levels(call: Call, name: str, context: Context, s: Session) -> tuple[Sequen
     identity counts that is verified, since no other supplies anything (spec 9.1); while none is, those that
     are registered.
     """
-    sender = context.get("ses:FromAddress", ("",))[0]
+    sender = next(iter(context.get("ses:FromAddress", ())), "")
     if "@" in name:
         addresses, domains = with_and_without_label(name), domains_of(name)
     else:
