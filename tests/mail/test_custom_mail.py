@@ -139,12 +139,20 @@ def test_an_image_in_the_html_is_an_attachment() -> None:
     ]
 
 
-def test_a_subject_is_one_line() -> None:
-    """A line break in a subject begins no other header."""
-    message = read(mail("x", "Hello\r\nBcc: victim@example.com"))
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        ("Hello\r\nBcc: victim@example.com", "Hello Bcc: victim@example.com"),
+        ("=?utf-8?q?a=0D=0ABcc:_victim@example.com?=", "=?utf-8?q?a=0D=0ABcc:_victim@example.com?="),
+        (" \t\u2028\x07", "Confirm your email address"),
+    ],
+)
+def test_a_subject_is_one_line(subject: str, shown: str) -> None:
+    """A line break in a subject begins no other header, whether it is written out or encoded."""
+    message = read(mail("x", subject))
 
-    assert message["Subject"] == "Hello Bcc: victim@example.com"
-    assert message["Bcc"] is None
+    assert message["Subject"] == shown
+    assert message.keys() == read(mail("x")).keys()
 
 
 def test_a_long_content_goes_too() -> None:

@@ -21,6 +21,7 @@ import msgspec
 
 from indicia.domain.names import shown
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
+from indicia.mail.header import LINE_AT_MOST, address_field, text_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
 KIND: Final = "mail"  # what the outbox calls a letter
 SEALED_AS: Final = "outbox.payload"  # what the keyring calls one
-_LINE_AT_MOST: Final = 998  # RFC 5322 §2.1.1
-# Folding at 78 (§2.2.3, a recommendation) would cut a long address into encoded words; none comes near 998.
-_POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=_LINE_AT_MOST)
+# Folding at 78 (RFC 5322 §2.2.3, a recommendation) would cut a long address into encoded words; none comes
+# near 998.
+_POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=LINE_AT_MOST)
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+\Z")  # RFC 5322 §3.2.3, with dots in any place
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])+)"\Z')  # RFC 5321 §4.1.2
 
@@ -172,9 +173,10 @@ def addressed(
     Raises ValueError when an argument holds a line break.
     """
     message = EmailMessage(policy=_POLICY)  # refuses a line break in any header (RFC 5322 §2.2)
-    message["From"] = sender
-    message["To"] = recipient
-    message["Subject"] = subject
+    # A text is the operator's, and may have a name in it; an address may be anybody's.
+    message["From"] = address_field("From", sender) if isinstance(sender, Address) else sender
+    message["To"] = address_field("To", recipient)
+    message["Subject"] = text_field("Subject", subject)
     message["Date"] = _moment(at)
     message["Message-ID"] = f"<{message_id}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: no vacation notice answers it
@@ -210,7 +212,7 @@ def rendered(template: str, words: Mapping[str, object]) -> str:
     """Return a template of ours, filled in."""
     text = _templates().get_template(template).render(words)
     assert text.isascii(), "names are ASCII, and so are the templates"
-    assert all(len(line) <= _LINE_AT_MOST for line in text.splitlines())
+    assert all(len(line) <= LINE_AT_MOST for line in text.splitlines())
     return text
 
 

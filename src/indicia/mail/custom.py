@@ -18,6 +18,7 @@ from indicia.mail.compose import (
     shown_moment,
     shown_span,
 )
+from indicia.mail.header import one_line
 
 if TYPE_CHECKING:
     from indicia.domain.time import Span
@@ -48,8 +49,7 @@ def custom_mail(request: VerificationRequest, words: CustomWords, *, message_id:
     sender = recipient_of(words.from_address)
     if sender is None:
         raise ValueError("no mail can be sent from this address")
-    # A line break in a header would begin another one (RFC 5322 §2.2).
-    subject = " ".join(words.subject.split()) or "Confirm your email address"
+    subject = one_line(words.subject) or "Confirm your email address"
     message = headed(request, sender=sender, subject=subject, message_id=message_id)
     theirs = restricted(words.content, domain=request.service)
     ours = {
