@@ -160,6 +160,23 @@ def test_tags_of_two_callers_stay_within_the_limit(verified: Desk) -> None:
     assert len(verified.view("example.com").tags) == 30
 
 
+def test_templates_of_callers_at_once_stay_within_the_limit(verified: Desk) -> None:
+    """Of ten who create one at once, as many succeed as there is room for."""
+    for n in range(47):
+        verified.ask("CreateCustomVerificationEmailTemplate", TemplateName=f"t{n}", **TEMPLATE)
+
+    done = at_once(
+        verified,
+        *(
+            ("CreateCustomVerificationEmailTemplate", {"TemplateName": f"more{n}", **TEMPLATE})
+            for n in range(10)
+        ),
+    )
+
+    refused = [each for each in done if isinstance(each, Fault)]
+    assert (len(refused), {fault.kind for fault in refused}) == (7, {FaultKind.LIMIT_EXCEEDED})
+
+
 def test_options_of_two_callers_are_both_kept(desk: Desk) -> None:
     """Two who change different options of one set at once overwrite nothing of each other."""
     desk.ask("CreateConfigurationSet", ConfigurationSetName="main")

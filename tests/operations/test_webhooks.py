@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from desk import Desk
 
-from indicia.domain.faults import FaultKind
+from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.webhooks import MOST, SECRET_PREFIX
 from indicia.operations.webhooks import Redelivery, WebhookChanges
 from indicia.store import events, webhooks
@@ -161,8 +162,14 @@ def test_a_webhook_is_its_accounts_alone(desk: Desk) -> None:
 
 
 def test_there_are_at_most_twenty(desk: Desk) -> None:
-    """One more is refused."""
-    for _ in range(MOST):
+    """One more is refused, also where several are made at once."""
+    for _ in range(MOST - 2):
         desk.ask("CreateWebhook", url=URL)
 
+    async def eight() -> list[Any]:
+        asking = [desk.asking("CreateWebhook", url=URL) for _ in range(8)]
+        return list(await asyncio.gather(*asking, return_exceptions=True))
+
+    refused = [each for each in asyncio.run(eight()) if isinstance(each, Fault)]
+    assert (len(refused), {fault.kind for fault in refused}) == (6, {FaultKind.LIMIT_EXCEEDED})
     assert desk.refused("CreateWebhook", url=URL).kind is FaultKind.LIMIT_EXCEEDED

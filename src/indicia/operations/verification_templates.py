@@ -17,7 +17,7 @@ from indicia.domain.redirects import is_redirect
 from indicia.domain.tags import check_tags
 from indicia.mail.compose import recipient_of
 from indicia.operations import paging
-from indicia.store import identities, tags, templates
+from indicia.store import account_regions, identities, tags, templates
 from indicia.store.templates import Template, TemplateRow
 from indicia.wire.shapes import ses, sesv2
 
@@ -102,6 +102,8 @@ def _create(call: Call, request: _Create, s: Session, tagged: Sequence[tuple[str
     )
     _check(call, template, s)
     checked_tags = check_tags(tagged)
+    # Two at once cannot both be the last one.
+    account_regions.hold(s, call.account, call.region)
     if find(call, template.name, s) is None and templates.count(s, call.account, call.region) >= MOST:
         refuse(
             FaultKind.LIMIT_EXCEEDED,

@@ -25,7 +25,7 @@ from indicia.domain.webhooks import (
     parse_url,
     shown_secret,
 )
-from indicia.store import events, webhooks
+from indicia.store import account_regions, events, webhooks
 from indicia.store.webhooks import Delivery, Webhook
 from indicia.vault.purposes import webhook_secret
 
@@ -162,6 +162,8 @@ def create_webhook(
     Raises: `Fault` INVALID_PARAMETER, LIMIT_EXCEEDED.
     """
     _check(house, request.url, request.types, request.description)
+    # Two at once cannot both be the last one.
+    account_regions.hold(s, call.account, call.region)
     if len(webhooks.listed(s, call.account, call.region)) >= MOST:
         refuse(FaultKind.LIMIT_EXCEEDED, f"An account has at most {MOST} webhooks in a region.")
     identifier, secret = f"wh_{secrets.token_hex(12)}", house.random(SECRET_OCTETS)
