@@ -97,6 +97,24 @@ def test_other_accounts(indicia: Sandbox) -> None:
     assert (missing.value.status, SHOP in str(missing.value)) == (404, True)
 
 
+@pytest.mark.parametrize(
+    ("account", "region"), [("111122223333", "us-east-1"), ("000000000000", "eu-west-1")]
+)
+def test_identities_of_other_accounts_and_regions(indicia: Sandbox, account: str, region: str) -> None:
+    """They are published and diagnosed where they are said to be, broken ones too."""
+    client = indicia.client("sesv2", aws_access_key_id=account, region_name=region)
+    for name in (SHOP, "other.example"):
+        client.create_email_identity(EmailIdentity=name)
+
+    indicia.publish(SHOP, account=account, region=region)
+    indicia.publish("other.example", account=account, region=region, broken="DOUBLED_ZONE")
+
+    assert client.get_email_identity(EmailIdentity=SHOP)["VerificationStatus"] == "SUCCESS"
+    assert indicia.diagnosis(SHOP, account=account, region=region)["verdict"] == "verified"
+    found = indicia.diagnosis("other.example", account=account, region=region)["records"]
+    assert "DOUBLED_ZONE" in {record["finding"] for record in found}
+
+
 def test_what_cannot_be_asked_for(indicia: Sandbox) -> None:
     """A service that is not there, and records that an identity has not, are mistakes with a sentence."""
     indicia.client("sesv2").create_email_identity(EmailIdentity="me@elsewhere.example")
@@ -105,6 +123,18 @@ def test_what_cannot_be_asked_for(indicia: Sandbox) -> None:
         indicia.client("s3")
     with pytest.raises(ValueError, match="it has none"):
         indicia.publish("me@elsewhere.example")
+    with pytest.raises(ValueError, match="NOPE is no finding: it is one of OK, MISSING, "):
+        indicia.publish("me@elsewhere.example", broken="NOPE")
+
+
+@pytest.mark.parametrize("values", ["one two", ["one two"]])
+def test_a_single_value_needs_no_list(indicia: Sandbox, values: str | list[str]) -> None:
+    """A text is one value, not one for each of its letters."""
+    indicia.put("text.example", "TXT", values)
+
+    host, _, port = indicia.dns.rpartition(":")
+    answer = dns.query.udp(dns.message.make_query("text.example", "TXT"), host, port=int(port), timeout=5)
+    assert [str(value) for rrset in answer.answer for value in rrset] == ['"one two"']
 
 
 def test_its_dns_is_one(indicia: Sandbox) -> None:

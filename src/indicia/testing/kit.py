@@ -7,7 +7,7 @@ import http.client
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -75,10 +75,19 @@ class Sandbox:
 
     # ---- DNS
 
-    def publish(self, identity: str, *, only: str | None = None, broken: str | None = None) -> None:
+    def publish(
+        self,
+        identity: str,
+        *,
+        only: str | None = None,
+        broken: str | None = None,
+        account: str = ACCOUNT,
+        region: str = REGION,
+    ) -> None:
         """Publish the records of an identity, of one facet where `only` names it.
 
         With `broken`, one of the findings of `docs/findings/`, they are published so that some have it.
+        `account` and `region` are where the identity is.
 
         Raises: `SandboxError` when there is no such identity; ValueError when it has no such records, or the
         finding is none, or fits none of them.
@@ -87,14 +96,18 @@ class Sandbox:
         from indicia.sandbox import publishing
         from indicia.sandbox.breaking import UnbreakableError
 
+        known = [finding.value for finding in Finding]
+        if broken is not None and broken not in known:
+            raise ValueError(f"{broken} is no finding: it is one of {', '.join(known)}")
         finding = None if broken is None else Finding(broken)
-        records = publishing.records_of(self._talk, identity)
+        talk = self._talk_of(account, region)
+        records = publishing.records_of(talk, identity)
         wanted = [record for record in records if only in (None, record.facet)]
         if not wanted:
             facets = ", ".join(sorted({record.facet for record in records})) or "none"
             raise ValueError(f"{identity} has no records of {only or 'its own'} to publish; it has {facets}")
         try:
-            publishing.publish(self._talk, identity, wanted, finding)
+            publishing.publish(talk, identity, wanted, finding)
         except UnbreakableError as error:
             raise ValueError(f"{identity} cannot be published so: {error}") from None
 
@@ -102,15 +115,19 @@ class Sandbox:
         """Withdraw everything at and below a domain; return how many names had something."""
         return int(self._talk.steer("DELETE", "records", {"domain": domain})["removed"])
 
-    def put(self, name: str, rtype: str, values: Sequence[str]) -> None:
-        """Publish any record set."""
-        self._talk.steer("PUT", "records", {"name": name, "type": rtype, "values": list(values)})
+    def put(self, name: str, rtype: str, values: str | Sequence[str]) -> None:
+        """Publish any record set, of one value or several."""
+        given = [values] if isinstance(values, str) else list(values)
+        self._talk.steer("PUT", "records", {"name": name, "type": rtype, "values": given})
 
-    def diagnosis(self, identity: str) -> dict[str, Any]:
+    def diagnosis(self, identity: str, *, account: str = ACCOUNT, region: str = REGION) -> dict[str, Any]:
         """Return what a look at the DNS says of an identity now, as `indicia doctor --json` has it."""
         path = f"/indicia/v1/identities/{quote(identity, safe='')}/diagnosis"
-        found: dict[str, Any] = self._talk.signed("GET", path)
+        found: dict[str, Any] = self._talk_of(account, region).signed("GET", path)
         return found
+
+    def _talk_of(self, account: str, region: str) -> _Talk:
+        return replace(self._talk, account=account, region=region)
 
     # ---- time
 
@@ -157,13 +174,14 @@ class _Talk:
 
     url: str
     region: str
+    account: str = ACCOUNT
 
     def signed(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, account: str | None = None
     ) -> Any:
         """Return the answer of a call that a key is needed for. A sandbox takes any, and checks no secret."""
         day = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-        scope = f"{account or ACCOUNT}/{day[:8]}/{self.region}/ses/aws4_request"
+        scope = f"{account or self.account}/{day[:8]}/{self.region}/ses/aws4_request"
         headers = {
             "content-type": "application/json",
             "x-amz-date": day,
