@@ -58,7 +58,9 @@ def test_every_operation_is_asked_about(sqlite_desk: Desk, entry: Entry) -> None
     kind = "identity" if entry.about == "arn" else entry.about
     written = f"arn:aws:ses:{sqlite_desk.region}:{sqlite_desk.account}:{kind}/example.com"
     given = written if entry.about == "arn" else "example.com"
-    request = SimpleNamespace(**{entry.subject: given} if entry.subject else {})
+    request: object = given
+    for member in reversed(entry.subject.split(".")):
+        request = SimpleNamespace(**{member: request} if member else {})
     resource = written if entry.subject else "*"
 
     with pytest.raises(Fault) as refused:
@@ -130,19 +132,36 @@ def test_who_one_is_may_always_be_asked(sqlite_desk: Desk) -> None:
     assert sqlite_desk.ask("GetCallerIdentity").Account == sqlite_desk.account
 
 
-SUBJECTS = ("EmailIdentity", "Identity", "Identities", "ResourceArn")
+SUBJECTS = ("EmailIdentity", "Identity", "Identities", "ResourceArn", "ConfigurationSet")
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.service}:{entry.operation}")
 def test_what_a_call_is_about_is_known(entry: Entry) -> None:
-    """An operation that takes an identity has it as its subject, so that policies can name it."""
+    """What takes an identity, or makes a set, has it as its subject, so that policies can name it."""
     if entry.service == "indicia":
         # A webhook is nobody's identity: its calls are about the account, whatever their bodies hold.
         assert bool(entry.subject) != ("Webhook" in entry.operation)
         return
     members = operations(entry.service)[entry.operation].request.__struct_fields__
     named = next((member for member in SUBJECTS if member in members), "")
-    assert not named or entry.subject == named
+    assert not named or entry.subject.partition(".")[0] == named
+
+
+def test_both_versions_make_the_set_that_a_policy_names(sqlite_desk: Desk) -> None:
+    """Where one set is denied, neither version makes it; another one is made, and the record names it."""
+    denied = f"arn:aws:ses:{sqlite_desk.region}:{sqlite_desk.account}:configuration-set/main"
+    sqlite_desk.policy = policy({}, {"Effect": "Deny", "Resource": denied})
+
+    assert v1(sqlite_desk, "CreateConfigurationSet&ConfigurationSet.Name=main")[0] == 403
+    assert v1(sqlite_desk, "CreateConfigurationSet&ConfigurationSet.Name=other")[0] == 200
+    body = '{"ConfigurationSetName": "main"}'
+    assert v2(sqlite_desk, "POST", "/v2/email/configuration-sets", body)[0] == 403
+
+    assert [(line.resource, line.outcome) for line in sqlite_desk.trail()] == [
+        (denied, "access_denied"),
+        (denied.replace("main", "other"), "success"),
+        (denied, "access_denied"),
+    ]
 
 
 def test_the_texts_on_the_wire(desk: Desk) -> None:

@@ -116,11 +116,12 @@ class Entry:
     """One operation.
 
     `writes` says whether the handler changes anything; then the call is audited. `permission` is the action a
-    policy must allow, `subject` the member of the request that names what it is about, empty where that is
-    nothing in particular, and `about` what is named there: identities, another kind of resource, or `arn`
-    where it is written out. `handler` is None where the answer takes more than the store: `Dispatch` is
-    told who gives it. `prepare` turns the request into what the handler takes, before and outside of the
-    transaction; `slow` says of a request whether that takes long enough to hold up the event loop.
+    policy must allow, `subject` the member of the request that names what it is about (`A.B` is a member of a
+    member), empty where that is nothing in particular, and `about` what is named there: identities, another
+    kind of resource, or `arn` where it is written out. `handler` is None where the answer takes more than the
+    store: `Dispatch` is told who gives it. `prepare` turns the request into what the handler takes, before
+    and outside of the transaction; `slow` says of a request whether that takes long enough to hold up the
+    event loop.
     `repeats` are the races against another caller that are lost without a word: the operation documents no
     error for them and means the same when it is made twice, so the call is simply made again. `together` is
     there where many such calls at once cost less than one after the other.
@@ -144,7 +145,7 @@ class Entry:
 
         What cannot be the name of a resource is not written down either.
         """
-        given = getattr(request, self.subject, None) if self.subject else None
+        given = self._named(request)
         if self.about != ResourceKind.IDENTITY.value:
             return self._other_resource(call, given)
         name = name_meant(given, call.account, call.region) if isinstance(given, str) else ""
@@ -152,10 +153,18 @@ class Entry:
 
     def resources(self, call: Call, request: object) -> tuple[str, ...]:
         """Return the ARN of everything the call is about, which its policy must allow; else `*`."""
-        given = getattr(request, self.subject) if self.subject else None
+        given = self._named(request)
         if self.about != ResourceKind.IDENTITY.value:
             return (self._other_resource(call, given),)
         return resources_of(call, given)
+
+    def _named(self, request: object) -> object:
+        """Return what the request names as its subject; None where it names nothing."""
+        if not self.subject:
+            return None
+        for member in self.subject.split("."):
+            request = getattr(request, member, None)
+        return request
 
     def _other_resource(self, call: Call, given: object) -> str:
         """Return the ARN as a policy has it: however the caller wrote the name, it is the stored one."""
@@ -327,7 +336,13 @@ _ENTRIES: Final = (
         )
     ),
     # Configuration sets, v1.
-    _v1("CreateConfigurationSet", configuration_sets.create_configuration_set_v1, writes=True),
+    _v1(
+        "CreateConfigurationSet",
+        configuration_sets.create_configuration_set_v1,
+        writes=True,
+        subject="ConfigurationSet.Name",
+        about=ResourceKind.CONFIGURATION_SET.value,
+    ),
     _v1("DescribeConfigurationSet", configuration_sets.describe_configuration_set, writes=False, **_SET),
     _v1("ListConfigurationSets", configuration_sets.list_configuration_sets_v1, writes=False),
     _v1("DeleteConfigurationSet", configuration_sets.delete_configuration_set_v1, writes=True, **_SET),
