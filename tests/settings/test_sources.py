@@ -97,6 +97,10 @@ def test_paths_in_toml_are_relative_to_the_file(tmp_path: Path) -> None:
             'INDICIA_DATA_DIR = "x"',
             "INDICIA_DATA_DIR in {path}: there is no such setting; did you mean data_dir?",
         ),
+        (
+            "[limits]\nrequests_brust = 1",
+            "limits.requests_brust in {path}: there is no such setting; did you mean limits.requests_burst?",
+        ),
         ("[listen]\nfoo = 1", "listen.foo in {path}: there is no such setting"),
         (
             "zone_rate = 1.5",

@@ -104,7 +104,7 @@ def from_toml(path: Path) -> Layer:
         setting, is_file = _find("limits" if name == "limits_profile" else name)
         if setting is None:
             near = _nearest(name.removeprefix(PREFIX.lower()))
-            raise SettingsError(spelling, f"there is no such setting{_meant(near.name if near else None)}")
+            raise SettingsError(spelling, f"there is no such setting{_meant(near.key if near else None)}")
         text = _text(value, spelling)
         if (setting.path or is_file) and text:
             text = str(path.parent / Path(text).expanduser())

@@ -49,7 +49,12 @@ class Setting(Generic[T]):
     @property
     def variable(self) -> str:
         """The name in messages and documents: that in the environment, or the key in TOML if that is all."""
-        return self.name.replace("_", ".", 1) if self.toml_only else f"INDICIA_{self.name.upper()}"
+        return self.key if self.toml_only else f"INDICIA_{self.name.upper()}"
+
+    @property
+    def key(self) -> str:
+        """The key in TOML, with its table where it is documented in one."""
+        return self.name.replace("_", ".", 1) if self.toml_only else self.name
 
     @property
     def flag(self) -> str:
