@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import json
 import os
 import pty
@@ -345,7 +346,13 @@ def test_a_command_runs_in_it_and_ends_it(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(
             [*INDICIA, "sandbox", "--", sys.executable, "-c", SCRIPT, str(status)],
-            env=environment(TMPDIR=str(tmp_path), AWS_PROFILE="of-somebody", AWS_SESSION_TOKEN="stale"),
+            env=environment(
+                TMPDIR=str(tmp_path),
+                AWS_PROFILE="of-somebody",
+                AWS_DEFAULT_PROFILE="of-somebody",
+                AWS_SESSION_TOKEN="stale",
+                AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="true",
+            ),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -361,6 +368,25 @@ def test_a_command_runs_in_it_and_ends_it(tmp_path: Path) -> None:
     assert len({url for _, url, _ in seen}) == 2
     assert not any(Path(folder).exists() for _, _, folder in seen)
     assert [err for _, err in told] == ["", ""]
+
+
+def test_a_command_finds_indicia(tmp_path: Path) -> None:
+    """Also where the sandbox was called by its path; whatever else has that name goes before."""
+    (own := tmp_path / "bin").mkdir()
+    (own / "python").write_text("#!/bin/sh\necho mine\n")
+    (own / "python").chmod(0o700)
+
+    done = subprocess.run(
+        [*INDICIA, "sandbox", "--", "sh", "-c", "python; indicia --version"],
+        env=environment(PATH=f"{own}:/usr/bin:/bin"),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+
+    mine, version = done.stdout.splitlines()
+    assert (mine, version.split()[-1]) == ("mine", importlib.metadata.version("indicia"))
 
 
 @pytest.mark.parametrize(

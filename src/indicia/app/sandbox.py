@@ -42,8 +42,16 @@ log = structlog.get_logger("indicia")
 POOL: Final[Mapping[int, int]] = {2048: 4, 1024: 2}
 _HOST: Final = "127.0.0.1"
 ANYONE: Final = AccessKey(SANDBOX_ACCOUNT, "sandbox", SANDBOX_ACCOUNT)
-# Credentials of another place would be tried first, or sent along.
-_NOT_INHERITED: Final = frozenset({"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"})
+# Credentials of another place would be tried first, or sent along; and endpoints must not be ignored.
+_NOT_INHERITED: Final = frozenset(
+    {
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +176,15 @@ class Sandbox:
 
 
 def environment(settings: Settings, ready: Ready, key: AccessKey) -> dict[str, str]:
-    """Return the environment in which programs use the sandbox: endpoints, keys, where its data are."""
+    """Return the environment in which programs use the sandbox: endpoints, keys, where its data are.
+
+    `indicia` is found in it, last of all places: it may have been called by its path.
+    """
+    path = os.environ.get("PATH", os.defpath)
     return {
         **credentials.environment(key, region=ready.region, url=ready.url),
         "INDICIA_DATA_DIR": str(settings.data_dir),
+        "PATH": os.pathsep.join((path, str(Path(sys.executable).parent))),
     }
 
 
