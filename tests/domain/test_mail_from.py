@@ -61,7 +61,9 @@ def test_anything_else_is_refused_in_one_sentence(identity: str, text: str) -> N
     )
 
 
-@pytest.mark.parametrize("below", ["", "-x", "a..b", "a b", "x" * 64, "ann@x", "a\x00", "x." * 130 + "y"])
+@pytest.mark.parametrize(
+    "below", ["", "-x", "a..b", "a b", "x" * 64, "ann@x", "a\x00", "\u212a", "x." * 130 + "y"]
+)
 def test_a_name_that_can_be_no_domain_is_refused(below: str) -> None:
     """Ending in the right letters is not enough."""
     with pytest.raises(Fault) as caught:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from indicia.domain.faults import Fault, FaultKind
@@ -46,6 +46,7 @@ def test_names_and_how_they_are_kept(text: str, kind: IdentityKind, kept: str) -
         ("a b.example", "Invalid domain name a b.example."),
         ("x" * 64 + ".example", f"Invalid domain name {'x' * 64}.example."),
         ("bücher.example", "Invalid domain name bücher.example. Use its ASCII form xn--bcher-kva.example."),
+        ("\u212a.example", "Invalid domain name \u212a.example. Use its ASCII form k.example."),
         ("@example.com", "Invalid email address<@example.com>."),
         ("ann@", "Invalid email address<ann@>."),
         ("ann@b@example.com", "Invalid email address<ann@b@example.com>."),
@@ -64,14 +65,16 @@ def test_what_is_refused_and_why(text: str, message: str) -> None:
 
 
 @given(st.text(max_size=300))
+@example("\u212a.example")
 def test_any_text_is_a_name_or_a_refusal(text: str) -> None:
-    """No text does anything but parse or be refused, and a parsed name parses to itself."""
+    """No text does anything but parse or be refused; a parsed name parses to itself, and is found again."""
     try:
         name = parse_identity(text)
     except Fault as fault:
         refused = fault.kind
     else:
         assert name == parse_identity(name.text)
+        assert fold(text) == name.text
         return
     assert refused is FaultKind.INVALID_PARAMETER
 

@@ -147,6 +147,18 @@ def test_what_a_call_is_about_is_known(entry: Entry) -> None:
     assert not named or entry.subject.partition(".")[0] == named
 
 
+def test_a_denied_domain_is_had_by_no_other_spelling(sqlite_desk: Desk) -> None:
+    """What only looks like its name once it is folded is no name: nothing is made under it."""
+    denied = arn(sqlite_desk, "bank.example")
+    sqlite_desk.policy = policy({}, {"Effect": "Deny", "Resource": denied})
+
+    for spelling in ("bank.example", "BANK.example", "ban\u212a.example"):
+        for operation, member in (("CreateEmailIdentity", "EmailIdentity"), ("VerifyDomainDkim", "Domain")):
+            sqlite_desk.refused(operation, **{member: spelling})
+
+    assert unlimited(sqlite_desk).ask("ListEmailIdentities").EmailIdentities == []
+
+
 def test_both_versions_make_the_set_that_a_policy_names(sqlite_desk: Desk) -> None:
     """Where one set is denied, neither version makes it; another one is made, and the record names it."""
     denied = f"arn:aws:ses:{sqlite_desk.region}:{sqlite_desk.account}:configuration-set/main"

@@ -6,7 +6,7 @@ from enum import Enum
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import MxFailureBehavior, Status
-from indicia.domain.names import IdentityName, parse_domain, shown, under
+from indicia.domain.names import IdentityName, fold_domain, parse_domain, shown, under
 
 
 class Step(Enum):
@@ -46,7 +46,7 @@ def parse_mail_from(text: str, identity: IdentityName, *, asked: str) -> str:
     Raises: `Fault` INVALID_PARAMETER `Provided MAIL-FROM domain <M> is not subdomain of the domain of the
     identity <X>.`; `Invalid domain name M.` for one that is below it and can be no domain.
     """
-    folded = text.lower() if text.isascii() else text
+    folded = fold_domain(text)
     if folded == identity.domain or not under(folded, identity.domain):
         refuse(
             FaultKind.INVALID_PARAMETER,

@@ -63,6 +63,14 @@ def fold(text: str) -> str:
     return text if '"' not in text or _unquoted_ats(text) else text.lower()
 
 
+def fold_domain(text: str) -> str:
+    """Return the text in lower case where it is ASCII, and else as it is: nothing else folds to a domain.
+
+    The Kelvin sign in lower case is the letter k, so that another text would be taken for a domain.
+    """
+    return text.lower() if text.isascii() else text
+
+
 def shown(text: str) -> str:
     """Return the text as a message may quote it: at most 100 characters, and how many more there were."""
     if len(text) <= _QUOTE_AT_MOST:
@@ -99,7 +107,7 @@ def parse_domain(text: str, to_ascii: Callable[[str], str | None] | None = None)
 
     Raises: `Fault` INVALID_PARAMETER with the vendor's `Invalid domain name X.`.
     """
-    folded = text.lower()
+    folded = fold_domain(text)
     if is_domain(folded):
         return IdentityName(IdentityKind.DOMAIN, folded)
     advice = ""

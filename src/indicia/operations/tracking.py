@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.inheritance import may_send
-from indicia.domain.names import is_domain, parents, shown
+from indicia.domain.names import fold_domain, is_domain, parents, shown
 from indicia.store import identities
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check_redirect_domain(call: Call, domain: str, s: Session, kind: FaultKind) 
     """
     if not domain.strip():
         refuse(kind, "CustomRedirectDomain must be specified.")
-    name = domain.lower()
+    name = fold_domain(domain)
     names = tuple(parents(name)) if is_domain(name) else ()
     views = identities.view_many(s, call.account, call.region, names)
     if not any(map(may_send, views.values())):

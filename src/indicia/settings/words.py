@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 from indicia.domain.faults import Fault
-from indicia.domain.names import is_domain, parse_address, shown
+from indicia.domain.names import fold_domain, is_domain, parse_address, shown
 from indicia.domain.rotation import KEY_TTL
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
 
@@ -143,7 +143,7 @@ def listed(values: Iterable[str]) -> str:
 
 def parse_domain(text: str) -> str:
     """Return a domain name in lower case, without a trailing dot."""
-    domain = text.lower().removesuffix(".")
+    domain = fold_domain(text).removesuffix(".")
     if not is_domain(domain):
         raise ValueError(f"{quoted(text)} is not a domain name of two labels or more")
     return domain
