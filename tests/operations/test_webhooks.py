@@ -161,6 +161,33 @@ def test_a_webhook_is_its_accounts_alone(desk: Desk) -> None:
     assert desk.refused("GetWebhook", id=identifier).kind is FaultKind.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("description", "sentence"),
+    [
+        ("a\0b", "A description is one line without control characters."),
+        ("two\nlines", "A description is one line without control characters."),
+        ("x" * 257, "A description has at most 256 characters."),
+    ],
+)
+def test_what_is_no_description_is_refused(desk: Desk, description: str, sentence: str) -> None:
+    """A text that the store or a line cannot hold is refused, when it is made and when it is changed."""
+    identifier = desk.ask("CreateWebhook", url=URL, description="größer 👩\u200d💻").webhook.id
+
+    for fault in (
+        desk.refused("CreateWebhook", url=URL, description=description),
+        desk.refused("UpdateWebhook", id=identifier, changes=WebhookChanges(description=description)),
+    ):
+        assert (fault.kind, fault.message) == (FaultKind.INVALID_PARAMETER, sentence)
+
+
+@pytest.mark.parametrize("identifier", ["wh_1", "", "\0", "wh_\0", "é"])
+def test_what_is_no_webhook_is_not_found(desk: Desk, identifier: str) -> None:
+    """Whatever stands for its id in the path, every call says that there is none of that name."""
+    for operation in ("GetWebhook", "DeleteWebhook", "RotateWebhookSecret", "TestWebhook"):
+        fault = desk.refused(operation, id=identifier)
+        assert (fault.kind, fault.message) == (FaultKind.NOT_FOUND, f"There is no webhook {identifier}.")
+
+
 def test_there_are_at_most_twenty(desk: Desk) -> None:
     """One more is refused, also where several are made at once."""
     for _ in range(MOST - 2):

@@ -30,6 +30,8 @@ from indicia.store.webhooks import Delivery, Webhook
 from indicia.vault.purposes import webhook_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session
@@ -191,7 +193,7 @@ def list_webhooks(house: House, call: Call, request: ListWebhooksRequest, s: Ses
 
 def get_webhook(house: House, call: Call, request: WebhookRequest, s: Session) -> WebhookDetailResponse:
     """Return a webhook and how its last deliveries went. Raises: `Fault` NOT_FOUND."""
-    webhook = _own(call, request.id, webhooks.get(s, request.id))
+    webhook = _own(call, request.id, webhooks.get, s)
     deliveries = webhooks.last(s, webhook.id, limit=_SHOWN_DELIVERIES)
     return WebhookDetailResponse(
         webhook=_shown(webhook), deliveries=[_shown_delivery(each) for each in deliveries]
@@ -302,17 +304,21 @@ def _check(house: House, url: str, types: list[str] | tuple[str, ...], descripti
         refuse(FaultKind.INVALID_PARAMETER, f"There is no type of event {shown(unknown)}.")
     if len(description) > LONGEST_DESCRIPTION:
         refuse(FaultKind.INVALID_PARAMETER, f"A description has at most {LONGEST_DESCRIPTION} characters.")
+    if any(character < " " or character == "\x7f" for character in description):
+        refuse(FaultKind.INVALID_PARAMETER, "A description is one line without control characters.")
 
 
-def _own(call: Call, identifier: str, webhook: Webhook | None) -> Webhook:
+def _own(call: Call, identifier: str, fetch: Callable[[Session, str], Webhook | None], s: Session) -> Webhook:
     """Return the webhook if it is the caller's. Raises: `Fault` NOT_FOUND."""
+    # What cannot be an id is not looked for: the store takes no NUL.
+    webhook = fetch(s, identifier) if identifier.isprintable() else None
     if webhook is None or (webhook.account, webhook.region) != (call.account, call.region):
         refuse(FaultKind.NOT_FOUND, f"There is no webhook {shown(identifier)}.")
     return webhook
 
 
 def _held(call: Call, identifier: str, s: Session) -> Webhook:
-    return _own(call, identifier, webhooks.hold(s, identifier))
+    return _own(call, identifier, webhooks.hold, s)
 
 
 def _enabled(call: Call, identifier: str, s: Session) -> Webhook:
