@@ -50,6 +50,16 @@ def test_a_domain_is_verified_when_created(instant: Desk) -> None:
     assert quiet(instant)
 
 
+def test_a_replica_without_a_parent_is_verified_when_created(instant: Desk) -> None:
+    """The answer says what the next call shows, though there are no tokens to share."""
+    wish = DkimSigningAttributes(DomainSigningAttributesOrigin="AWS_SES_US_EAST_1")
+    created = instant.ask("CreateEmailIdentity", EmailIdentity="example.com", DkimSigningAttributes=wish)
+    got = instant.ask("GetEmailIdentity", EmailIdentity="example.com")
+
+    assert (created.DkimAttributes.Status, created.DkimAttributes.Tokens) == ("SUCCESS", [])
+    assert got.DkimAttributes.Status == created.DkimAttributes.Status
+
+
 def test_an_address_is_verified_without_a_mail(instant: Desk) -> None:
     """Neither version sends a link, however often it is asked."""
     created = instant.ask("CreateEmailIdentity", EmailIdentity="ann@example.com")

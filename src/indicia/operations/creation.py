@@ -197,7 +197,7 @@ def _dkim(house: House, identity: Identity, token_set: TokenSet | None) -> sesv2
         return None
     return sesv2.DkimAttributes(
         SigningEnabled=identity.signing_enabled,
-        Status=Status.NOT_STARTED.value,
+        Status=(Status.SUCCESS if house.instant else Status.NOT_STARTED).value,
         Tokens=[],
         SigningAttributesOrigin=identity.origin,
         NextSigningKeyLength=identity.next_key_length.value,
