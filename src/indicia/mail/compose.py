@@ -107,6 +107,9 @@ def recipient_of(address: str) -> Address | None:
         local = re.sub(r"\\(.)", r"\1", quoted[1])
     elif _ATOMS.match(local) is None:
         return None
+    if "=?" in local:
+        # No address has an encoded word (RFC 2047 §5), and yet programs that read mail look for them there.
+        return None
     return Address(username=local, domain=domain)  # quotes the local part again where it has to be
 
 
