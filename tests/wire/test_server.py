@@ -21,6 +21,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from edge import Desk, signed
 
+from indicia.domain.faults import FaultKind
+from indicia.wire.connection import Refusal
 from indicia.wire.cycle import Cycle
 from indicia.wire.gateway import Limits
 from indicia.wire.requests import ANSWER
@@ -172,6 +174,44 @@ def test_a_head_that_does_not_come_is_cut(sent: bytes, status: bytes, told: byte
         assert said.startswith(b"HTTP/1.1 " + status if status else b"")
         assert told in said
         assert bool(said) is bool(status)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (b"GET /v2/email/x HTTP/1.1\r\nHo", ("ses_v2", 408, FaultKind.TOO_SLOW)),
+        (b"POST /?X=" + b"a" * 20_000, ("ses_v1", 431, FaultKind.HEADERS_TOO_LARGE)),
+        (b"this is no HTTP\r\n\r\n", ("indicia", 400, FaultKind.MALFORMED_INPUT)),
+        (b"", None),
+    ],
+)
+def test_what_no_application_sees_is_told_of(
+    sent: bytes, expected: tuple[str, int, FaultKind] | None
+) -> None:
+    """Whatever is answered leaves a line in the log, whoever has answered it; silence leaves none."""
+    told: list[Refusal] = []
+    counted: list[tuple[str, str, int]] = []
+    written: list[Any] = []
+    gateway = edge.gateway(observe=lambda *of: counted.append(of[:3]), record=written.append)
+
+    def refused(refusal: Refusal) -> None:
+        told.append(refusal)
+        gateway.refused(refusal)
+
+    with running(gateway, head_seconds=0.1, refused=refused) as server, server.connect() as connection:
+        connection.sendall(sent)
+        said = everything(connection)
+
+    if expected is None:
+        assert told == written == counted == []
+        return
+    (refusal,), (line,) = told, written
+    assert (refusal.protocol.name.lower(), refusal.status, refusal.kind) == expected
+    assert refusal.address == "127.0.0.1"
+    assert refusal.request_id.encode() in said
+    assert said.endswith(b"\r\n\r\n" + said[-refusal.size :])
+    assert (line.path, line.status, line.fault) == ("(unread)", refusal.status, refusal.kind.value)
+    assert counted == [(refusal.protocol.value, "", refusal.status)]
 
 
 def test_a_second_head_that_does_not_come_is_cut() -> None:

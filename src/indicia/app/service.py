@@ -305,7 +305,8 @@ class Service:
             observe=self.metrics.answered,
             shared=bool(variant.sockets) or self.installation.database.dialect == POSTGRESQL,
         )
-        return url, Server(application, certificate=_certificate(settings.tls))
+        certificate = _certificate(settings.tls)
+        return url, Server(application, certificate=certificate, refused=application.refused)
 
     def _investigator(self, eyes: Perspectives) -> Investigator:
         settings = self.settings

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 from urllib.parse import unquote
 
 import httptools
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
+    from indicia.wire.faults import Answer, Protocol
     from indicia.wire.requests import Scope
 
 HEAD_OCTETS = 16 * 1024
@@ -56,17 +57,20 @@ class Connection(HttpToolsProtocol):
         head_octets: int = HEAD_OCTETS,
         head_seconds: float = HEAD_SECONDS,
         ended: Callable[[], None] = lambda: None,
+        refused: Callable[[Refusal], None] = lambda _: None,
     ) -> None:
         super().__init__(config, server_state, {})
         self._head_octets = head_octets
         self._head_seconds = head_seconds
         self._ended = ended
+        self._refused = refused
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = False  # an octet of a head has come, but not the whole of it
         self._head_read = 0  # octets of it that the parser has named
         self._head_fed = 0  # octets of it that the parser was given; it names a field when it has all of it
         self._fresh = 0  # octets in hand that begin with a head
         self._hosts = 0  # Host fields in the head
+        self._began = 0.0  # when the head did, or the connection
         self._idle_since = 0.0  # when the last answer was out; 0 when something has come since
         self._discarded = -1  # octets thrown away; -1 as long as none are to be
         self._put: Callable[[bytes], None] = _unconnected
@@ -80,6 +84,7 @@ class Connection(HttpToolsProtocol):
         lingering = _Lingering(cast("asyncio.Transport", transport), self)
         self._put = lingering.write_whole
         super().connection_made(lingering)
+        self._began = self.loop.time()
         self._wait()
 
     def data_received(self, data: bytes) -> None:
@@ -115,6 +120,7 @@ class Connection(HttpToolsProtocol):
         self.expect_100_continue = False
         self.headers = []
         self._in_head = True
+        self._began = self.loop.time()
         self._head_read = self._hosts = 0
         self._head_fed, self._fresh = self._fresh, 0
 
@@ -218,8 +224,17 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._stop_waiting()
-        if self.cycle is None or self.cycle.response_complete or self._breaks_off():
-            self.transport.write(_refusal(kind, self.url, self.server_state.default_headers))
+        unheard = self.cycle is None or self.cycle.response_complete
+        if unheard or self._breaks_off():
+            request_id = new_request_id()
+            protocol = faults.protocol_of(self.url.partition(b"?")[0])
+            answer = faults.answer(protocol, Fault(kind, _SENTENCES[kind]), request_id)
+            self.transport.write(_whole(answer, request_id, self.server_state.default_headers))
+            if unheard:  # of any other an application tells that its client is gone
+                address = self.client[0] if self.client else ""
+                seconds = self.loop.time() - self._began
+                size = len(answer.body)
+                self._refused(Refusal(protocol, kind, answer.status, size, address, request_id, seconds))
         # Behind a request that is not answered yet, an answer now would be taken for that one's.
         self._discarded = max(self._discarded, 0)
         self.transport.close()
@@ -295,11 +310,20 @@ class _RefusedError(Exception):
     """The head has been refused while it was parsed."""
 
 
-def _refusal(kind: FaultKind, url: bytes, usual: Iterable[tuple[bytes, bytes]]) -> bytes:
+class Refusal(NamedTuple):
+    """What was answered to something that no application has seen, and to whom."""
+
+    protocol: Protocol
+    kind: FaultKind
+    status: int
+    size: int
+    address: str
+    request_id: str
+    seconds: float  # since it, or its connection, began
+
+
+def _whole(answer: Answer, request_id: str, usual: Iterable[tuple[bytes, bytes]]) -> bytes:
     """A whole answer, for when there is no request yet that an application could answer."""
-    request_id = new_request_id()
-    protocol = faults.protocol_of(url.partition(b"?")[0])
-    answer = faults.answer(protocol, Fault(kind, _SENTENCES[kind]), request_id)
     fields = [
         b"HTTP/1.1 %d %s" % (answer.status, HTTPStatus(answer.status).phrase.encode()),
         b"content-type: " + answer.content_type,

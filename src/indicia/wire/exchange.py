@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from indicia.wire import sigv4
     from indicia.wire.authentication import Caller
+    from indicia.wire.connection import Refusal
     from indicia.wire.faults import Protocol
     from indicia.wire.requests import Request
 
@@ -38,6 +39,24 @@ class RequestLine(Struct, frozen=True, tag_field="event", tag="request"):
     ms: float
     bytes: int
     request_id: str
+
+
+def unread_line(refusal: Refusal, service: str) -> RequestLine:
+    """Return what is to be written down of something that was refused before it was a request."""
+    return RequestLine(
+        method="",
+        path="(unread)",
+        service=service,
+        operation="",
+        account="",
+        access_key="",
+        address=refusal.address,
+        status=refusal.status,
+        fault=refusal.kind.value,
+        ms=round(refusal.seconds * 1000, 2),
+        bytes=refusal.size,
+        request_id=refusal.request_id,
+    )
 
 
 def through(log: Any) -> Record:

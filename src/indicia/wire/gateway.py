@@ -20,7 +20,7 @@ from indicia.domain.call import Call
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.wire import faults, own, query, rest, sigv4, xml
 from indicia.wire.authentication import Caller
-from indicia.wire.exchange import Exchange, through
+from indicia.wire.exchange import Exchange, through, unread_line
 from indicia.wire.faults import Answer, MethodNotAllowed, Protocol
 from indicia.wire.requests import Allowance, Disconnected, Request, new_request_id, read_body
 from indicia.wire.shapes.rules import word
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from indicia.domain.time import Instant
     from indicia.wire.authentication import Authenticator
+    from indicia.wire.connection import Refusal
     from indicia.wire.exchange import Record
     from indicia.wire.query import Admit
     from indicia.wire.requests import App, Message, Network, Receive, Scope, Send
@@ -140,6 +141,13 @@ class Gateway:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and no detail
             return self._mistake(exchange, error)
+
+    def refused(self, refusal: Refusal) -> None:
+        """Account for what the server has answered by itself: it was no request, or not in time."""
+        service = word(refusal.protocol)
+        self._record(unread_line(refusal, service))
+        if self._observe is not None:
+            self._observe(service, "", refusal.status, refusal.seconds)
 
     # ---- the protocols
 

@@ -21,9 +21,10 @@ from uvicorn.server import ServerState
 from indicia.wire.connection import HEAD_OCTETS, HEAD_SECONDS, Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from indicia.wire.connection import Refusal
     from indicia.wire.requests import App
 
 # Longer than the clients' own: who closes first races with the other's next request. AWS SDKs and load
@@ -141,7 +142,9 @@ class Server:
         head_octets: int = HEAD_OCTETS,
         head_seconds: float = HEAD_SECONDS,
         keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+        refused: Callable[[Refusal], None] = lambda _: None,
     ) -> None:
+        """`refused` is told of what was answered without the application, which never saw it."""
         self._config = Config(
             app,
             http=Connection,
@@ -158,6 +161,7 @@ class Server:
         self._certificate = certificate
         self._head_octets = head_octets
         self._head_seconds = head_seconds
+        self._refused = refused
         self._state = ServerState()
         self._servers: list[asyncio.Server] = []
         self._clock: asyncio.TimerHandle | None = None
@@ -189,6 +193,7 @@ class Server:
             head_octets=self._head_octets,
             head_seconds=self._head_seconds,
             ended=self._changed.set,
+            refused=self._refused,
         )
 
     def _tell_date(self) -> None:
