@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from indicia.domain.findings import Finding
     from indicia.sandbox.breaking import Step
 
+_ENDING = {signal.SIGTERM, signal.SIGINT}
 app = App(name="sandbox", help="Run a service with a playground DNS, or talk to a running one.")
 
 
@@ -54,7 +55,7 @@ def sandbox(
     """
     # Until the service has handlers of its own: ended by a signal, Python would leave the folder behind.
     signal.signal(signal.SIGTERM, _end)
-    with tempfile.TemporaryDirectory(prefix="indicia-sandbox-", ignore_cleanup_errors=True) as temporary:
+    with _temporary_folder() as temporary:
         defaults = {**DEFAULTS, "data_dir": temporary, **(FREE_PORTS if command else {})}
         if config is None and DEFAULT_CONFIG_FILE.is_file():
             config = DEFAULT_CONFIG_FILE
@@ -65,6 +66,19 @@ def sandbox(
             from indicia.app import sandbox as running
 
             return running.play(tree, running.Wish(strict_auth, command, ready_file, keep))
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that is removed in the end, whenever that comes.
+
+    A signal that came between the making of the folder and the note to remove it would leave it behind: it
+    waits until both are done.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        return tempfile.TemporaryDirectory(prefix="indicia-sandbox-", ignore_cleanup_errors=True)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(number: int, _frame: object) -> NoReturn:
