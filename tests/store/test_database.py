@@ -515,6 +515,6 @@ def test_a_lost_race_is_run_again(postgres_url: str):
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, ["ab", "ba"]))
-    assert len(runs) == 3
+    assert len(runs) > 2  # the loser may meet the winner once more before that has committed
     assert get(database, "a") == get(database, "b") == runs[-1]
     database.close()
