@@ -5,12 +5,11 @@ The rules are the operations'; here is only the way in and out, and the descript
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from indicia.domain.call import Call
-from indicia.domain.faults import Fault, FaultKind
 from indicia.operations.checking import CheckRequest, CheckResponse
 from indicia.operations.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
@@ -39,7 +38,6 @@ from indicia.verifier.diagnosis import Diagnosis
 from indicia.verifier.forecast import Foresees, nothing_foreseen
 from indicia.wire.own import Access, Asked, Reply, Route
 
-T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 _TEXT = b"text/plain; charset=utf-8"
 
@@ -119,10 +117,10 @@ class OwnApi:
         return Reply(_encoder.encode(await self._dispatch(call, HistoryRequest(name=asked.labels["name"]))))
 
     async def _explain(self, call: Call, asked: Asked) -> Reply:
-        return Reply(_encoder.encode(await self._dispatch(call, _body(asked, ExplainRequest))))
+        return Reply(_encoder.encode(await self._dispatch(call, asked.read(ExplainRequest))))
 
     async def _create_webhook(self, call: Call, asked: Asked) -> Reply:
-        answer = await self._dispatch(call, Unread(lambda: _body(asked, CreateWebhookRequest)))
+        answer = await self._dispatch(call, Unread(lambda: asked.read(CreateWebhookRequest)))
         return Reply(_encoder.encode(answer), 201)
 
     async def _list_webhooks(self, call: Call, _: Asked) -> Reply:
@@ -136,26 +134,16 @@ class OwnApi:
 
     async def _update_webhook(self, call: Call, asked: Asked) -> Reply:
         request = Unread(
-            lambda: UpdateWebhookRequest(id=asked.labels["id"], changes=_body(asked, WebhookChanges))
+            lambda: UpdateWebhookRequest(id=asked.labels["id"], changes=asked.read(WebhookChanges))
         )
         return Reply(_encoder.encode(await self._dispatch(call, request)))
 
     async def _redeliver(self, call: Call, asked: Asked) -> Reply:
-        request = Unread(lambda: RedeliverRequest(id=asked.labels["id"], wanted=_body(asked, Redelivery)))
+        request = Unread(lambda: RedeliverRequest(id=asked.labels["id"], wanted=asked.read(Redelivery)))
         return Reply(_encoder.encode(await self._dispatch(call, request)), 202)
 
     async def _describe(self, _call: Call, _asked: Asked) -> Reply:
         return Reply(_encoder.encode(describe(self.routes)))
-
-
-def _body(asked: Asked, shape: type[T]) -> T:
-    """Return the body of a request. Faults: INVALID_PARAMETER saying what is wrong with it."""
-    try:
-        return msgspec.json.decode(asked.body, type=shape)
-    except msgspec.DecodeError as error:
-        raise Fault(FaultKind.INVALID_PARAMETER, f"The body is not what this call takes: {error}") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise Fault(FaultKind.INVALID_PARAMETER, "The body is not JSON.") from None
 
 
 # What the calls with a body take, and what each call answers with 200 or 202, for the description.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import parse_qs
 
 import msgspec
@@ -18,7 +18,6 @@ from indicia.sandbox.steering import Steering
 from indicia.settings.words import parse_span
 from indicia.wire.own import Access, Asked, Reply, Route
 
-T = TypeVar("T")
 _PLACE = "/indicia/v1/sandbox"
 _ALLOWED = ((b"allow", b"DELETE, GET"),)
 _encode = msgspec.json.Encoder().encode
@@ -84,7 +83,7 @@ class SandboxCalls:
         return Reply(_encode({"now": rfc3339(self.steering.now())}))
 
     async def _advance(self, _call: Call, asked: Asked) -> Reply:
-        wanted = _read(asked.body, Advance)
+        wanted = asked.read(Advance)
         try:
             span = parse_span(wanted.advance)
         except ValueError as error:
@@ -99,7 +98,7 @@ class SandboxCalls:
         return Reply(_encode({"records": records}))
 
     async def _put(self, _call: Call, asked: Asked) -> Reply:
-        wanted = _read(asked.body, PutRecords)
+        wanted = asked.read(PutRecords)
         if wanted.rcode:
             await self.steering.misbehave(wanted.name, wanted.rcode)
         else:
@@ -107,7 +106,7 @@ class SandboxCalls:
         return Reply(b"{}")
 
     async def _delete(self, _call: Call, asked: Asked) -> Reply:
-        wanted = _read(asked.body, DeleteRecords)
+        wanted = asked.read(DeleteRecords)
         if wanted.domain:
             removed = await self.steering.remove_under(wanted.domain)
         elif wanted.name:
@@ -127,13 +126,6 @@ class SandboxCalls:
     async def _reset(self, _call: Call, _asked: Asked) -> Reply:
         await self.steering.reset()
         return Reply(b"{}")
-
-
-def _read(body: bytes, wanted: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=wanted)
-    except msgspec.DecodeError as error:
-        raise Fault(FaultKind.INVALID_PARAMETER, f"The body is not what this call takes: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True)

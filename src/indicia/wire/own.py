@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, unquote_to_bytes
+
+import msgspec
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.faults import MethodNotAllowed
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from indicia.wire.requests import Request
 
 PREFIX = b"/indicia/"
+
+T = TypeVar("T")
 
 
 class Access(Enum):
@@ -38,6 +42,20 @@ class Asked(NamedTuple):
     labels: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+
+    def read(self, shape: type[T]) -> T:
+        """Return the body, which is JSON of that shape. Faults: INVALID_PARAMETER saying what is wrong."""
+        if not self.body.strip():
+            raise Fault(
+                FaultKind.INVALID_PARAMETER, "This call takes a body, a JSON object, and there is none."
+            )
+        try:
+            return msgspec.json.decode(self.body, type=shape)
+        except msgspec.DecodeError as error:
+            sentence = f"The body is not what this call takes: {error}."
+            raise Fault(FaultKind.INVALID_PARAMETER, sentence) from None
+        except (UnicodeDecodeError, RecursionError):
+            raise Fault(FaultKind.INVALID_PARAMETER, "The body is not JSON.") from None
 
 
 class Reply(NamedTuple):
