@@ -71,7 +71,7 @@ def test_every_finding_can_be_published(indicia: Sandbox, finding: Finding, priv
         ("QUOTED", "QUOTED takes a domain with a DKIM key of its own (BYODKIM), and there is none"),
         ("WHITESPACE", "WHITESPACE takes a domain that VerifyDomainIdentity was called for"),
         ("SPF_INVALID", "SPF_INVALID takes an identity with a custom MAIL FROM domain"),
-        ("NO_SUCH", "'NO_SUCH' is not a valid Finding"),
+        ("NO_SUCH", "NO_SUCH is no finding: it is one of OK, MISSING, "),
     ],
 )
 def test_what_fits_no_record_says_what_it_takes(indicia: Sandbox, finding: str, sentence: str) -> None:
