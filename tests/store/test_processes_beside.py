@@ -47,3 +47,43 @@ def test_who_comes_and_goes_takes_nothing_away(tmp_path: Path) -> None:
         assert (tmp_path / "indicia.db-wal").exists()
         assert database.read(lambda s, name=name: meta.get(s, f"visited by {name}")) == "yes"
     database.close()
+
+
+# Reads in a thread, and forks while that thread lives. The child, which has no such thread any more, says
+# whether its connection is still open.
+FORKS = """
+import os, sys, threading
+from indicia.store import meta
+from indicia.store.database import Database
+database = Database.open(sys.argv[1])
+has_read, may_end = threading.Event(), threading.Event()
+held = []
+def reading():
+    held.append(database._held().connection)
+    database.read(lambda s: meta.get(s, "a"))
+    has_read.set()
+    may_end.wait()
+thread = threading.Thread(target=reading)
+thread.start()
+has_read.wait()
+child = os.fork()
+if child == 0:
+    held[0].execute("SELECT 1")  # raises where it was closed
+    os._exit(7)
+_, status = os.waitpid(child, 0)
+may_end.set()
+thread.join()
+database.read(lambda s: meta.get(s, "a"))
+database.close()
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_forked_child_closes_nothing_of_its_parent_s(tmp_path: Path) -> None:
+    """What its parent's threads read with stays as it is: closing it may wait for a lock of theirs."""
+    url = f"sqlite:///{tmp_path / 'indicia.db'}"
+    schema.migrate(url)
+
+    done = subprocess.run([sys.executable, "-c", FORKS, url], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (7, "")

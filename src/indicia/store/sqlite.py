@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.checkpoint import Checkpointer
@@ -208,7 +208,7 @@ def _make_private(path: str) -> None:
 class _Reader:
     """A thread's own connection for reading. Closed with the thread that held it."""
 
-    __slots__ = ("_forget", "connection", "cursor", "session", "working")
+    __slots__ = ("_forget", "_process", "connection", "cursor", "session", "working")
 
     def __init__(self, connection: sqlite3.Connection, forget: Callable[[sqlite3.Connection], None]) -> None:
         self.connection = connection
@@ -217,6 +217,7 @@ class _Reader:
         self.session = Session(SQLITE, self.cursor)
         self.working = False
         self._forget = forget
+        self._process = os.getpid()
 
     def begin(self) -> None:
         """What is read from now on is of one moment."""
@@ -237,4 +238,13 @@ class _Reader:
                 self.cursor.execute("COMMIT")
 
     def __del__(self) -> None:
-        self._forget(self.connection)
+        if os.getpid() == self._process:
+            self._forget(self.connection)
+        else:
+            _OF_THE_PARENT.append(self.cursor)
+
+
+# A forked child has none of its parent's threads, and Python collects what they held. SQLite must not hear of
+# it: a lock of its own may have been another thread's when the process was forked, and would be waited for
+# for ever (https://sqlite.org/howtocorrupt.html, 2.6: nothing of a connection is carried across a fork).
+_OF_THE_PARENT: Final[list[sqlite3.Cursor]] = []
