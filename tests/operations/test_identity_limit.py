@@ -10,6 +10,7 @@ from desk import Desk
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.operations.dispatch import Dispatch
+from indicia.store import playing
 
 
 def _limited(desk: Desk, most: int) -> Desk:
@@ -56,3 +57,28 @@ def test_callers_at_once_do_not_pass_the_limit(desk: Desk) -> None:
         return len(answers) - len(refused)
 
     assert 7 == asyncio.run(create_all())
+
+
+def test_creates_at_once_beyond_the_limit_are_all_told_of_it(desk: Desk) -> None:
+    """Two of one name as well, as if they had come one after the other: there is no such identity."""
+    desk = _limited(desk, 1)
+    desk.ask("CreateEmailIdentity", EmailIdentity="one.example.com")
+
+    async def create_all() -> list[object]:
+        names = ("two.example.com", "two.example.com", "one.example.com", "three.example.com")
+        calls = [desk.asking("CreateEmailIdentity", EmailIdentity=name) for name in names]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    limit, there = FaultKind.LIMIT_EXCEEDED, FaultKind.ALREADY_EXISTS
+    outcomes = asyncio.run(create_all())
+    assert [limit, limit, there, limit] == [each.kind for each in outcomes if isinstance(each, Fault)]
+
+
+def test_a_sandbox_that_begins_again_has_room_again(desk: Desk) -> None:
+    """What was counted is forgotten with the identities."""
+    desk = _limited(desk, 1)
+    desk.ask("CreateEmailIdentity", EmailIdentity="one.example.com")
+
+    desk.database.write(playing.reset)
+
+    desk.ask("CreateEmailIdentity", EmailIdentity="two.example.com")

@@ -151,6 +151,36 @@ def test_what_shares_a_work_is_given_to_it_in_one_call(sqlite_url: str):
     database.close()
 
 
+def test_a_work_that_no_future_takes_back_keeps_nobody_waiting(database: Database):
+    """StopIteration comes back as another error, and the others of its group hear how theirs ended."""
+    outcomes = side_by_side(database, put("a"), lambda _: next(iter(())), put("b"))
+
+    assert [outcomes[0], outcomes[2]] == [None, None]
+    assert isinstance(outcomes[1], RuntimeError)
+    assert [get(database, "a"), get(database, "b")] == ["there", "there"]
+
+
+def test_a_thread_that_cannot_be_had_ends_no_writer(sqlite_url: str, monkeypatch: pytest.MonkeyPatch):
+    """What copies the log back begins another time; whoever writes is answered all the same."""
+    database = Database.open(sqlite_url)
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def many(s):
+        for number in range(4100):
+            meta.put(s, f"key{number}", "there")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        database.write(many)
+        database.write(put("after"))
+    database.write(many)
+
+    assert get(database, "after") == "there"
+    database.close()
+
+
 def test_a_broken_rule_of_the_schema_fails_its_work_only(database: Database):
     """An integrity error is the work's own, and the next work goes on."""
     with pytest.raises((sqlite3.IntegrityError, psycopg.errors.ForeignKeyViolation)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -18,7 +19,7 @@ from indicia.store.audit import AuditEntry
 from indicia.store.database import Database
 from indicia.store.session import Session
 
-WRONG = (sqlite3.IntegrityError, psycopg.errors.IntegrityError)
+WRONG = (sqlite3.IntegrityError, psycopg.errors.IntegrityError, UnicodeEncodeError)
 
 
 def entry(number: int) -> AuditEntry:
@@ -84,13 +85,27 @@ def test_a_name_that_was_taken_meanwhile_is_refused(database: Database):
     assert database.read(lambda s: identities.get(s, ACCOUNT, REGION, "example.com")) == first
 
 
-@pytest.mark.parametrize(("most", "counted"), [(None, 3), (9, 3), (5, 3), (4, 2), (2, 0), (1, 0)])
-def test_no_more_are_counted_than_there_may_be(database: Database, most: int | None, counted: int):
-    """Two are there and three are wanted: as many as fit are counted, and no more."""
+@pytest.mark.parametrize(("most", "left"), [(None, None), (9, 7), (3, 1), (2, 0), (1, 0)])
+def test_there_is_room_for_as_many_as_there_may_be(database: Database, most: int | None, left: int | None):
+    """Two are there; what was counted in this transaction counts."""
+
+    def work(s: Session) -> int | None:
+        identities.count_up(s, ACCOUNT, REGION, 2, None)
+        return identities.room(s, ACCOUNT, REGION, most)
+
+    assert database.write(work) == left
+    assert database.read(lambda s: identities.room(s, ACCOUNT, REGION, most)) == left
+    assert database.read(lambda s: identities.room(s, ACCOUNT, "us-east-1", 5)) == 5
+
+
+def test_room_that_others_have_taken_is_noticed(postgres_url: str):
+    """Whoever counts last is told, where several write at the same time."""
+    database = Database.open(postgres_url)
     database.write(lambda s: identities.count_up(s, ACCOUNT, REGION, 2, None))
 
-    assert database.write(lambda s: identities.count_up(s, ACCOUNT, REGION, 3, most)) == counted
-    assert database.read(lambda s: identities.count(s, ACCOUNT, REGION)) == 2 + counted
+    assert database.write(lambda s: identities.count_up(s, ACCOUNT, REGION, 1, 3))
+    assert not database.write(lambda s: identities.count_up(s, ACCOUNT, REGION, 1, 3))
+    database.close()
 
 
 def test_a_wrong_row_fails_its_own_work_only(database: Database):
@@ -102,8 +117,10 @@ def test_a_wrong_row_fails_its_own_work_only(database: Database):
         def unit(s: Session) -> None:
             audit.append(s, entry(number))
             meta.put(s, f"key{number}", "there")
-            if number % 10 == 0:
+            if number % 20 == 0:
                 keys.insert_token_set(s, token_set(*tokens.tokens), 1)
+            elif number % 10 == 0:
+                audit.append(s, replace(entry(number), resource="\ud800"))
 
         if number % 10:
             database.write(unit)
@@ -153,3 +170,11 @@ def test_portions_add_up_in_few_lengths(count: int):
     assert portions == sorted(portions, reverse=True)
     assert {length & (length - 1) for length in portions[:-1]} <= {0}
     assert set(portions) <= {128, 64, 32, *range(17)}
+
+
+def test_a_reading_work_can_let_no_rows_wait(database: Database):
+    """It is told so, and what the next one reads is what is there."""
+    with pytest.raises((sqlite3.OperationalError, psycopg.errors.ReadOnlySqlTransaction)):
+        database.read(lambda s: audit.append(s, entry(1)))
+
+    assert noted(database) == []

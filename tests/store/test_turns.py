@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from indicia.store.turns import Turns
 
 def test_it_is_one_process_s_turn_at_a_time(tmp_path: Path) -> None:
     """Of several that write as fast as they can no two do so at once, and each gets its turns."""
+    (tmp_path / "file").touch()
     path, writing, most, taken = str(tmp_path / "file"), 0, 0, [0] * 4
     enough = threading.Event()
 
@@ -48,6 +50,7 @@ def test_it_is_one_process_s_turn_at_a_time(tmp_path: Path) -> None:
 def test_who_waits_comes_before_who_has_just_been(tmp_path: Path) -> None:
     """The one that gives its turn back cannot take the next while somebody stands in the door."""
     first, second = Turns(str(tmp_path / "file"), 30), Turns(str(tmp_path / "file"), 30)
+    (tmp_path / "file").touch()
     came: list[str] = []
 
     def wait() -> None:
@@ -81,6 +84,7 @@ def _is_free(descriptor: int) -> bool:
 
 def test_a_turn_that_does_not_come_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     """Whoever holds it for too long makes the others say so; when it is given back they go on."""
+    (tmp_path / "file").touch()
     held, waiting = Turns(str(tmp_path / "file"), 30), Turns(str(tmp_path / "file"), 0)
     held.take()
 
@@ -94,11 +98,43 @@ def test_a_turn_that_does_not_come_is_not_waited_for_for_ever(tmp_path: Path) ->
 
 def test_the_turn_of_a_process_that_died_is_free(tmp_path: Path) -> None:
     """The kernel takes it back, however it died."""
+    (tmp_path / "file").touch()
     path = str(tmp_path / "file")
     dies = f"import os; from indicia.store.turns import Turns; Turns({path!r}, 30).take(); os._exit(9)"
     assert subprocess.run([sys.executable, "-c", dies], check=False).returncode == 9
 
     Turns(path, 0).take()
+
+
+def test_the_files_belong_to_those_whose_the_database_is(tmp_path: Path) -> None:
+    """Whoever writes first, root for instance: the others can write after it."""
+    database = tmp_path / "file"
+    database.touch()
+    database.chmod(0o660)
+    if os.geteuid() == 0:
+        os.chown(database, 12, 34)
+    turns = Turns(str(database), 0)
+    turns.take()
+    turns.give()
+
+    for made in (tmp_path / "file-door", tmp_path / "file-turn"):
+        found, whose = made.stat(), database.stat()
+        assert (found.st_mode, found.st_uid, found.st_gid) == (whose.st_mode, whose.st_uid, whose.st_gid)
+
+
+def test_without_such_files_nobody_waits_and_nothing_leaks(tmp_path: Path) -> None:
+    """Where one of them cannot be opened the lock of SQLite has to do; no descriptor is left open."""
+    (tmp_path / "file").touch()
+    (tmp_path / "file-turn").mkdir()
+    turns = Turns(str(tmp_path / "file"), 0)
+    turns.take()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    for _ in range(20):
+        turns.take()
+        turns.give()
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_write_waits_for_its_turn(sqlite_url: str) -> None:

@@ -16,9 +16,11 @@ from indicia.operations.default_configuration_set import require_configuration_s
 from indicia.operations.inheritance import above
 from indicia.operations.registration import (
     NewDomain,
+    no_room,
     register_address,
     register_domain,
     register_domains,
+    room,
 )
 from indicia.operations.signing_choice import (
     EasyDkim,
@@ -121,15 +123,20 @@ def _create_domains(
 ) -> list[sesv2.CreateEmailIdentityResponse | Fault]:
     """As `create_domains`, in one account and region."""
     present = _present(s, wanted)
+    left = room(house, wanted[0][0], s)
     taken = set(present)
     outcomes: list[Tags | Fault] = []
     admitted: list[tuple[Call, NewDomain]] = []
     for call, request in wanted:
         try:
-            outcomes.append(_admitted(call, request, s, taken))
+            checked_tags = _admitted(call, request, s, taken)
         except Fault as fault:
             outcomes.append(fault)
             continue
+        if left is not None and len(admitted) >= left:
+            outcomes.append(no_room(house, call))
+            continue
+        outcomes.append(checked_tags)
         taken.add(request.name.text)
         assert isinstance(request.choice, EasyDkim)
         new = NewDomain(request.name.text, request.choice.key_length, request.configuration_set)
@@ -140,8 +147,7 @@ def _create_domains(
         if isinstance(outcome, Fault):
             answers.append(outcome)
             continue
-        made = next(registered)
-        answers.append(made if isinstance(made, Fault) else _created(house, s, *made, outcome, present))
+        answers.append(_created(house, s, *next(registered), outcome, present))
     return answers
 
 

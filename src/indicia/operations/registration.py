@@ -57,23 +57,23 @@ class NewDomain:
 
 def register_domains(
     house: House, s: Session, wanted: Sequence[tuple[Call, NewDomain]]
-) -> list[tuple[Identity, TokenSet] | Fault]:
+) -> list[tuple[Identity, TokenSet]]:
     """Return for each domain its new identity, its proof begun and its first check due.
 
-    All are of one account and region, no two of one name, and none of these names is taken. Those for which
-    there is no room get `Fault` LIMIT_EXCEEDED. What one creation takes to read, many take once.
+    All are of one account and region, where there is `room` for them; no two are of one name, and none of
+    these names is taken. What one creation takes to read, many take once.
+
+    Raises: `Fault` LIMIT_EXCEEDED where others have taken the room meanwhile, ALREADY_EXISTS as for the name.
     """
     if not wanted:
         return []
     call = wanted[0][0]
-    room = identities.count_up(s, call.account, call.region, len(wanted), house.most_identities)
-    made = wanted[:room]
     sets = issue_easy(
-        house, s, [(call, new.name, new.key_length or _LENGTH_OF_DOMAINS) for call, new in made]
+        house, s, [(call, new.name, new.key_length or _LENGTH_OF_DOMAINS) for call, new in wanted]
     )
     registered: list[tuple[Identity, TokenSet]] = []
     told: list[Event] = []
-    for (call, new), token_set in zip(made, sets, strict=True):
+    for (call, new), token_set in zip(wanted, sets, strict=True):
         identity = _domain(
             house, call, new_id(), new.name, token_set, configuration_set=new.configuration_set
         )
@@ -82,23 +82,33 @@ def register_domains(
         told += events
         look_now(house, call, s, identity)
         registered.append((identity, token_set))
+    _count(house, call, s, len(registered))
     house.tell(s, told)
     wake_replicas(house, s, [identity for identity, _ in registered], call.now)
-    return [*registered, *(_no_room(house, call) for call, _ in wanted[room:])]
+    return registered
 
 
-def _no_room(house: House, call: Call) -> Fault:
-    # Spec 6.7; the vendor's text is unknown.
+def room(house: House, call: Call, s: Session) -> int | None:
+    """Return how many more identities the account may have in the region; None for any number."""
+    return identities.room(s, call.account, call.region, house.most_identities)
+
+
+def no_room(house: House, call: Call) -> Fault:
+    """Return the fault LIMIT_EXCEEDED (spec 6.7; the vendor's text is unknown)."""
     message = (
         f"You have reached the limit of {house.most_identities} identities for this account in {call.region}."
     )
     return Fault(FaultKind.LIMIT_EXCEEDED, message)
 
 
-def _make_room(house: House, call: Call, s: Session) -> None:
-    """Count one identity more. Raises: `Fault` LIMIT_EXCEEDED."""
-    if not identities.count_up(s, call.account, call.region, 1, house.most_identities):
-        raise _no_room(house, call)
+def _require_room(house: House, call: Call, s: Session) -> None:
+    if room(house, call, s) == 0:
+        raise no_room(house, call)
+
+
+def _count(house: House, call: Call, s: Session, more: int = 1) -> None:
+    if not identities.count_up(s, call.account, call.region, more, house.most_identities):
+        raise no_room(house, call)
 
 
 def register_domain(
@@ -117,13 +127,10 @@ def register_domain(
 
     Raises: `Fault` LIMIT_EXCEEDED.
     """
+    _require_room(house, call, s)
     if isinstance(choice, EasyDkim) and not legacy_requested:
         new = NewDomain(name, choice.key_length, configuration_set)
-        (registered,) = register_domains(house, s, ((call, new),))
-        if isinstance(registered, Fault):
-            raise registered
-        return registered
-    _make_room(house, call, s)
+        return register_domains(house, s, ((call, new),))[0]
     identity_id = new_id()
     wish = asked_by(call, identity_id, name, choice.region) if isinstance(choice, Replica) else None
     token_set = None
@@ -143,6 +150,7 @@ def register_domain(
         legacy_requested=legacy_requested,
     )
     identities.add(s, identity)
+    _count(house, call, s)
     if choice is not None:
         begin(house, call, s, identity, Facet.DKIM)
     if legacy_requested:
@@ -222,7 +230,7 @@ def register_address(
 
     Its name is not taken. Raises: `Fault` LIMIT_EXCEEDED; and as `send_link`.
     """
-    _make_room(house, call, s)
+    _require_room(house, call, s)
     identity = Identity(
         id=new_id(),
         account=call.account,
@@ -244,6 +252,7 @@ def register_address(
         configuration_set=configuration_set,
     )
     identities.add(s, identity)
+    _count(house, call, s)
     begin(house, call, s, identity, Facet.LINK)
     look_now(house, call, s, identity)
     send_link(house, call, s, identity, custom)

@@ -7,6 +7,7 @@ the same time as others write; the writer's is left with what came in meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -34,8 +35,10 @@ class Checkpointer:
         self._copied = rows
         self._wanted.set()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="indicia-checkpointer", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="indicia-checkpointer", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread is to be had: next time
+                thread.start()
+                self._thread = thread
 
     def close(self) -> None:
         """End the thread, and its connection with it."""
@@ -52,7 +55,7 @@ class Checkpointer:
                 connection = connection or self._connect()
                 # PASSIVE waits for nobody, and makes nobody wait.
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            except (Fault, sqlite3.OperationalError):
+            except (Fault, sqlite3.Error):
                 continue  # the writer copies as well, at the end of a commit, when the log has grown long
         if connection is not None:
             connection.close()

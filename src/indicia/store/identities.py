@@ -86,7 +86,7 @@ def insert(s: Session, identity: Identity) -> None:
 
 
 def add(s: Session, identity: Identity, states: Mapping[Facet, FacetState] = _NO_FACETS) -> None:
-    """Add an identity with its first facets. Its name was found to be free, and it is counted (`count_up`).
+    """Add an identity with its first facets. Its name was found to be free; `count_up` comes next.
 
     Fault ALREADY_EXISTS when it was taken meanwhile, which it cannot be while SQLite's one writer writes.
     """
@@ -99,20 +99,25 @@ def add(s: Session, identity: Identity, states: Mapping[Facet, FacetState] = _NO
     facets.put_first(s, identity.id, states)
 
 
-def count_up(s: Session, account: str, region: str, more: int, most: int | None) -> int:
-    """Count so many more identities, or as many as there may be; return how many those are.
+def room(s: Session, account: str, region: str, most: int | None) -> int | None:
+    """Return how many more identities the account may have in the region; None for any number.
 
-    `most` is how many the account may have in the region, None for any number. Two at once cannot both have
-    the last one: the counter is locked from here on.
+    `most` is how many it may have in all, None for any number.
     """
-    if most is None:
+    return None if most is None else max(0, most - count(s, account, region))
+
+
+def count_up(s: Session, account: str, region: str, more: int, most: int | None) -> bool:
+    """Count so many more identities, which were added before: who deletes takes them in this order too.
+
+    False where they are more than there may be. Where others write at the same time, they can have taken the
+    `room` that there was.
+    """
+    if most is None or s.dialect == SQLITE:
         s.later(_COUNT_UP, account=account, region=region, more=more)
-        return more
+        return True
     s.run(_COUNT_UP, account=account, region=region, more=more)
-    excess = min(more, max(0, count(s, account, region) - most))
-    if excess:
-        s.run(_COUNT_DOWN, of_account=account, of_region=region, fewer=excess)
-    return more - excess
+    return count(s, account, region) <= most
 
 
 def count(s: Session, account: str, region: str) -> int:
@@ -130,6 +135,7 @@ _BY_NAMES = (*_BY_NAME[:2], _i.name.in_(sa.bindparam("names", expanding=True)))
 
 _GET = Prepared(sa.select(*rows.IDENTITY).where(*_BY_NAME))
 _BY_ID = Prepared(sa.select(*rows.IDENTITY).where(_i.id == sa.bindparam("id")))
+_NAMES: Final = 4096  # asked for in one statement
 _PRESENT = Prepared(sa.select(_i.name).where(*_BY_NAMES))
 _MANY = Prepared(sa.select(*rows.IDENTITY).where(*_BY_NAMES))
 _SHARING = Prepared(
@@ -144,8 +150,12 @@ def get(s: Session, account: str, region: str, name: str) -> Identity | None:
 
 
 def present(s: Session, account: str, region: str, names: Sequence[str]) -> frozenset[str]:
-    """Return those of the names that identities have."""
-    return frozenset(row[0] for row in s.all(_PRESENT, account=account, region=region, names=names))
+    """Return those of the names, however many, that identities have."""
+    return frozenset(
+        row[0]
+        for at in range(0, len(names), _NAMES)
+        for row in s.all(_PRESENT, account=account, region=region, names=names[at : at + _NAMES])
+    )
 
 
 def by_id(s: Session, identity_id: int) -> Identity | None:

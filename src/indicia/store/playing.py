@@ -111,6 +111,7 @@ _EMPTIED = tuple(
         tables.account_region,
         tables.replication,
         tables.replica_elsewhere,
+        tables.identity_count,
         tables.facet_state,
         tables.verification,
         tables.listed,

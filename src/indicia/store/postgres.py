@@ -116,7 +116,10 @@ def _attempt(connection: Connection, work: Callable[[Session], T], *, reading: b
         connection.read_only = reading
     with connection.cursor() as cursor:
         session = Session(POSTGRESQL, cursor)
-        result = work(session)
+        try:
+            result = work(session)
+        except StopIteration as error:  # which no future takes
+            raise RuntimeError("a unit of work has raised StopIteration") from error
         session.settle()
     try:
         connection.commit()

@@ -155,6 +155,7 @@ class Prepared:
         values = given[name]
         assert isinstance(values, Sequence), "an expanding parameter takes a list"
         assert values, "an expanding parameter takes at least one value"
+        assert len(values) <= _LENGTHS[-1], "as many values as the databases take"
         length = next(length for length in _LENGTHS if length >= len(values))
         text = self._texts.get((dialect, length)) or self._compile(dialect, length, name)
         filled: dict[str, Cell] = {key: value for key, value in given.items() if key != name}  # type: ignore[misc]

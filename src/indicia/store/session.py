@@ -95,14 +95,22 @@ class Session:
             self._waiting_in.add(insert.target.name)
         waiting.rows.append(waiting.order(row))
 
+    @property
+    def waits(self) -> bool:
+        """Whether there are rows that wait."""
+        return bool(self._waiting)
+
     def waiting(self) -> dict[Prepared, int]:
         """Return how many rows wait, by the statement that inserts them."""
         return {insert: len(waiting.rows) for insert, waiting in self._waiting.items()}
 
     def drop(self, kept: Mapping[Prepared, int] = NOTHING) -> None:
         """Forget the rows that wait, but for as many as waited then."""
-        for insert, waiting in self._waiting.items():
+        for insert, waiting in list(self._waiting.items()):
             del waiting.rows[kept.get(insert, 0) :]
+            if not waiting.rows:
+                del self._waiting[insert]
+        self._waiting_in = {insert.target.name for insert in self._waiting}
 
     def settle(self) -> None:
         """Insert the rows that wait, those of one statement together, and none before what it refers to."""

@@ -227,9 +227,13 @@ class _Reader:
         """Return what a work reads."""
         self.working = True
         try:
-            return work(self.session)
+            result = work(self.session)
         finally:
             self.working = False
+        if self.session.waits:
+            self.session.drop()
+            raise sqlite3.OperationalError("a reading work has added rows")
+        return result
 
     def end(self) -> None:
         """What is read from now on is of another moment."""

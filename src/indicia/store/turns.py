@@ -7,14 +7,18 @@ the locks (flock(2)) and takes them from whoever dies.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import stat
 import time
+from pathlib import Path
 from typing import Final
 
 from indicia.domain.faults import Fault, FaultKind
 
-_LOOK_SECONDS: Final = 0.0001
+_FIRST_LOOK_SECONDS: Final = 0.0001
+_LOOK_SECONDS: Final = 0.001
 
 
 class Turns:
@@ -31,20 +35,29 @@ class Turns:
         self._turn: int | None = None
 
     def take(self) -> None:
-        """It is this process's turn. Raises: `Fault` UNAVAILABLE when it does not come in time."""
-        if self._door is None or self._turn is None:
-            self._door, self._turn = self._opened("door"), self._opened("turn")
-        until = time.monotonic() + self._seconds
-        self._lock(self._door, until)
+        """It is this process's turn. Raises: `Fault` UNAVAILABLE when it does not come in time.
+
+        Where there can be no such locks everybody writes as SQLite lets them.
+        """
         try:
-            self._lock(self._turn, until)
-        finally:
-            fcntl.flock(self._door, fcntl.LOCK_UN)
+            if self._door is None:
+                self._door = self._opened("door")
+            if self._turn is None:
+                self._turn = self._opened("turn")
+            until = time.monotonic() + self._seconds
+            self._lock(self._door, until)
+            try:
+                self._lock(self._turn, until)
+            finally:
+                fcntl.flock(self._door, fcntl.LOCK_UN)
+        except OSError:
+            return
 
     def give(self) -> None:
         """It is another's turn."""
         if self._turn is not None:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -54,14 +67,20 @@ class Turns:
         self._door = self._turn = None
 
     def _opened(self, name: str) -> int:
-        try:
-            return os.open(f"{self._path}-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            message = f"The database does not answer: {error.strerror}."
-            raise Fault(FaultKind.UNAVAILABLE, message) from error
+        """Open the file, made for those whose the database is."""
+        path = f"{self._path}-{name}"
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        database = Path(self._path).stat()
+        os.fchmod(descriptor, stat.S_IMODE(database.st_mode))
+        if os.geteuid() == 0:
+            os.fchown(descriptor, database.st_uid, database.st_gid)
+        return descriptor
 
     @staticmethod
     def _lock(descriptor: int, until: float) -> None:
+        pause = _FIRST_LOOK_SECONDS
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,6 +88,7 @@ class Turns:
                 if time.monotonic() > until:
                     message = "The database does not answer: another process writes to it."
                     raise Fault(FaultKind.UNAVAILABLE, message) from None
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(pause)
+                pause = min(pause * 1.05, _LOOK_SECONDS)
             else:
                 return

@@ -59,6 +59,10 @@ class Job(Generic[T]):
             return
         if self.error is None:
             self._waiting.set_result(cast("T", self.result))
+        elif isinstance(self.error, StopIteration):  # which no future takes
+            error = RuntimeError("a unit of work has raised StopIteration")
+            error.__cause__ = self.error
+            self._waiting.set_exception(error)
         else:
             self._waiting.set_exception(self.error)
 
@@ -159,13 +163,16 @@ def _together(
             session.drop(waiting)
     try:
         session.settle()
-        cursor.execute("COMMIT")
-    except sqlite3.IntegrityError as error:
-        # Whose row it was is not known.
+    except Exception as error:
+        if not connection.in_transaction or told(error) is not error:
+            raise
+        # A row that cannot be there. Whose it was is not known.
         connection.rollback()
         if len(group) > 1:
             return False
         group[0].error = error
+        return True
+    cursor.execute("COMMIT")
     return True
 
 
@@ -215,11 +222,11 @@ def _run_shared(session: Session, jobs: list[Job[Any]]) -> bool:
     items = [job.share.item for job in jobs if job.share is not None]
     assert jobs[0].share is not None
     try:
-        outcomes = jobs[0].share.work(session, items)
+        outcomes = list(zip(jobs, jobs[0].share.work(session, items), strict=True))
     except BaseException as error:  # noqa: BLE001 - as in `_run`
         jobs[0].error = told(error)
         return False
-    for job, outcome in zip(jobs, outcomes, strict=True):
+    for job, outcome in outcomes:
         job.result, job.error = (None, outcome) if isinstance(outcome, Fault) else (outcome, None)
     return True
 
