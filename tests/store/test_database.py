@@ -531,20 +531,24 @@ def test_a_lost_race_is_run_again(postgres_url: str):
     for key in "ab":
         database.write(put(key, "0"))
     together = threading.Barrier(2)
+    won = threading.Event()
     runs: list[str] = []
 
     def work(order: str):
         def unit(s):
             runs.append(order)
+            if len(runs) > 2:
+                won.wait()  # else it could meet the winner once more before that has committed
             meta.put(s, order[0], order)
             if len(runs) <= 2:
                 together.wait()
             meta.put(s, order[1], order)
 
         database.write(unit)
+        won.set()
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, ["ab", "ba"]))
-    assert len(runs) > 2  # the loser may meet the winner once more before that has committed
+    assert len(runs) == 3
     assert get(database, "a") == get(database, "b") == runs[-1]
     database.close()
