@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store import meta
@@ -127,13 +128,14 @@ def test_without_such_files_nobody_waits_and_nothing_leaks(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     (tmp_path / "file-turn").mkdir()
     turns = Turns(str(tmp_path / "file"), 0)
-    turns.take()
-    before = len(list(Path("/proc/self/fd").iterdir()))
-
-    for _ in range(20):
+    with capture_logs() as logged:
         turns.take()
-        turns.give()
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(20):
+            turns.take()
+            turns.give()
 
+    assert [(line["event"], line["reason"]) for line in logged] == [("turns.none", "Is a directory")]
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

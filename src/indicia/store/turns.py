@@ -15,7 +15,11 @@ import time
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from indicia.domain.faults import Fault, FaultKind
+
+log = structlog.get_logger(__name__)
 
 _FIRST_LOOK_SECONDS: Final = 0.0001
 _LOOK_SECONDS: Final = 0.001
@@ -33,11 +37,12 @@ class Turns:
         self._seconds = seconds
         self._door: int | None = None
         self._turn: int | None = None
+        self._told = False
 
     def take(self) -> None:
         """It is this process's turn. Raises: `Fault` UNAVAILABLE when it does not come in time.
 
-        Where there can be no such locks everybody writes as SQLite lets them.
+        Where there can be no such locks everybody writes as SQLite lets them, and that is logged once.
         """
         try:
             if self._door is None:
@@ -50,8 +55,10 @@ class Turns:
                 self._lock(self._turn, until)
             finally:
                 fcntl.flock(self._door, fcntl.LOCK_UN)
-        except OSError:
-            return
+        except OSError as error:
+            if not self._told:
+                self._told = True
+                log.warning("turns.none", reason=error.strerror)
 
     def give(self) -> None:
         """It is another's turn."""
