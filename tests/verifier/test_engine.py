@@ -9,6 +9,7 @@ from lookout import (
     LIMITS,
     NEGATIVE_TTL,
     PACE,
+    PATIENT,
     WINDOW,
     Lookout,
     change_tokens,
@@ -127,7 +128,7 @@ def test_the_legacy_txt_is_not_searched_unless_asked_for(database: Database, ser
         assert server.asked("_amazonses.example.com") == 0
         assert server.asked(rtype="CNAME") == 3
 
-    run(database, story, server)
+    run(database, story, server, budget=PATIENT)
 
 
 def test_mail_from_stands_and_falls_alone(database: Database, server: NameServer) -> None:
@@ -678,7 +679,7 @@ def test_a_verdict_on_an_older_expectation_is_dropped(
         assert [(each.generation, each.finding) for each in lookout.trail(identity)] == [(2, "MISSING")]
         assert server.asked(f"{newer.tokens[0]}._domainkey.{NAME}") == 1
 
-    run(database, story, server)
+    run(database, story, server, budget=PATIENT)
 
 
 def test_an_identity_that_is_deleted_during_its_check_stays_deleted(

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 import sqlalchemy as sa
-from lookout import ACCOUNT, PACE, Lookout, run, until
+from lookout import ACCOUNT, PACE, PATIENT, Lookout, run, until
 from nameserver import Asked, NameServer, Trick
 
 from indicia.domain.fairness import Lane
@@ -203,7 +203,7 @@ def test_a_zone_is_asked_at_its_rate(database: Database, server: NameServer) -> 
         for asked, at in asked_at.items():
             assert asked <= 2 * rate + rate * (at + 0.3) + 4
 
-    run(database, story, server, limits=Limits(poll=20, zone_rate=rate))
+    run(database, story, server, limits=Limits(poll=20, zone_rate=rate), budget=PATIENT)
 
 
 def test_other_zones_are_not_held_up_by_the_rate_of_one(database: Database, server: NameServer) -> None:
