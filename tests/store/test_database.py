@@ -406,7 +406,7 @@ def test_writes_that_wait_share_a_commit(sqlite_url: str):
 
     def queue(work, length: int):
         waiting = pool.submit(database.write, work)
-        while database._queue.qsize() < length:  # in line: what the test is about
+        while database._writer._queue.qsize() < length:  # in line: what the test is about
             time.sleep(0.0001)
         return waiting
 

@@ -1,7 +1,7 @@
-"""The embedded database: one file, one writer thread, reads inline.
+"""The embedded database: one file, one writer, reads inline.
 
 Writes from every thread and task go to one writer, which takes all that wait, runs one after the other and
-commits once: one fsync for as many as came together. Reads run where they are asked for, on a
+commits once: one fsync for as many as came together (see `writer`). Reads run where they are asked for, on a
 connection the thread holds; in WAL mode they wait for nobody. Other processes may use the file too.
 """
 
@@ -16,21 +16,19 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.checkpoint import Checkpointer
 from indicia.store.database import Database, Shared, alone
+from indicia.store.jobs import BUSY_SECONDS, Job, Share, Transactions
 from indicia.store.prepared import SQLITE
 from indicia.store.session import Session
 from indicia.store.trouble import READ_TROUBLE, told
 from indicia.store.turns import Turns
-from indicia.store.writer import Job, Share, serve
+from indicia.store.writer import Writer
 
 T = TypeVar("T")
-
-_BUSY_SECONDS = 10.0  # how long another process may hold the write lock before we say so
 
 
 class SqliteDatabase(Database):
@@ -46,20 +44,11 @@ class SqliteDatabase(Database):
         self._readers: set[sqlite3.Connection] = set()
         self._lock = threading.RLock()  # a reader may be collected by the thread that holds it
         self._closed = False
-        self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
-        writer = connect(self._path)
-        self._writer = threading.Thread(
-            target=serve,
-            args=(
-                writer,
-                self._queue,
-                Turns(self._path, _BUSY_SECONDS),
-                Checkpointer(partial(connect, self._path)),
-            ),
-            name="indicia-writer",
-            daemon=True,
+        self._writer = Writer(
+            Transactions(connect(self._path)),
+            Turns(self._path, BUSY_SECONDS),
+            Checkpointer(partial(connect, self._path)),
         )
-        self._writer.start()
 
     def read(self, work: Callable[[Session], T]) -> T:
         """See `Database.read`."""
@@ -100,10 +89,10 @@ class SqliteDatabase(Database):
 
     def write(self, work: Callable[[Session], T]) -> T:
         """See `Database.write`."""
-        if threading.current_thread() is self._writer:
+        if self._writer.is_running_here():
             raise RuntimeError("a unit of work cannot wait for another")
         waiting: Future[T] = Future()
-        self._put(Job(work, waiting))
+        self._writer.put(Job(work, waiting))
         try:
             return waiting.result()
         finally:
@@ -115,14 +104,14 @@ class SqliteDatabase(Database):
         """See `Database.writing`."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[T] = loop.create_future()
-        self._put(Job(work, waiting, loop))
+        self._writer.put(Job(work, waiting, loop))
         return await waiting
 
     async def writing_with(self, work: Shared[T], item: object) -> T:
         """See `Database.writing_with`."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[T] = loop.create_future()
-        self._put(Job(partial(alone, work, item), waiting, loop, Share(work, item)))
+        self._writer.put_short(Job(partial(alone, work, item), waiting, loop, Share(work, item)), loop)
         return await waiting
 
     def close(self) -> None:
@@ -131,18 +120,11 @@ class SqliteDatabase(Database):
             if self._closed:
                 return
             self._closed = True
-            self._queue.put(None)
-        self._writer.join()
+        self._writer.close()
         with self._lock:
             for connection in list(self._readers):
                 connection.close()
             self._readers.clear()
-
-    def _put(self, job: Job[Any]) -> None:
-        with self._lock:  # nothing is queued behind the end
-            if self._closed:
-                raise Fault(FaultKind.UNAVAILABLE, "The database is closed.")
-            self._queue.put(job)
 
     def _held(self) -> _Reader:
         """Return what this thread reads with."""
@@ -174,7 +156,7 @@ def connect(path: str) -> sqlite3.Connection:
         _make_private(path)
         connection = sqlite3.connect(
             path,
-            timeout=_BUSY_SECONDS,
+            timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,  # `close` closes what other threads opened
             cached_statements=512,

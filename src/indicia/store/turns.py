@@ -39,26 +39,29 @@ class Turns:
         self._turn: int | None = None
         self._told = False
 
-    def take(self) -> None:
-        """It is this process's turn. Raises: `Fault` UNAVAILABLE when it does not come in time.
+    def take(self, *, wait: bool = True) -> bool:
+        """It is this process's turn; False where it is another's, and is not waited for.
 
         Where there can be no such locks everybody writes as SQLite lets them, and that is logged once.
+        Raises: `Fault` UNAVAILABLE when it does not come in time.
         """
         try:
             if self._door is None:
                 self._door = self._opened("door")
             if self._turn is None:
                 self._turn = self._opened("turn")
-            until = time.monotonic() + self._seconds
-            self._lock(self._door, until)
+            until = time.monotonic() + self._seconds if wait else None
+            if not self._lock(self._door, until):
+                return False
             try:
-                self._lock(self._turn, until)
+                return self._lock(self._turn, until)
             finally:
                 fcntl.flock(self._door, fcntl.LOCK_UN)
         except OSError as error:
             if not self._told:
                 self._told = True
                 log.warning("turns.none", reason=error.strerror)
+            return True
 
     def give(self) -> None:
         """It is another's turn."""
@@ -86,16 +89,19 @@ class Turns:
         return descriptor
 
     @staticmethod
-    def _lock(descriptor: int, until: float) -> None:
+    def _lock(descriptor: int, until: float | None) -> bool:
+        """Lock it, by then at the latest; False where it is locked, and is not waited for."""
         pause = _FIRST_LOOK_SECONDS
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if until is None:
+                    return False
                 if time.monotonic() > until:
                     message = "The database does not answer: another process writes to it."
                     raise Fault(FaultKind.UNAVAILABLE, message) from None
                 time.sleep(pause)
                 pause = min(pause * 1.05, _LOOK_SECONDS)
             else:
-                return
+                return True
