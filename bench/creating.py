@@ -1,13 +1,17 @@
 """Identities created one after the other, each with a name of its own, beside moto's and beside reading one.
 
+Beside them the same rows by uvicorn and sqlite3 alone (`bare_creating`): what is left when everything else is
+left out.
+
 Keys come from the pool, which is filled beforehand and lasts. The verifier, which would make more of them and
 ask the DNS about every new identity, is not in this process: what that costs, `checking` says.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +23,7 @@ from bench.population import name_of
 from bench.report import Aim, Section
 from bench.rows import COLUMNS, Row, cells, faster, folder_in, share, unanswered, with_memory
 from bench.servers import Server
-from bench.signing import Signer, write
+from bench.signing import Signer, ask, write
 
 _X_MOTO: Final = 12.0
 _P99_OF_READING: Final = 3.0
@@ -41,15 +45,25 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
             servers.indicia(folder_in(folder, "ours"), size, roles="api", spare_keys=spare)
         )
         moto = held.enter_context(servers.moto(folder_in(folder, "moto"), size))
-        read, create, moto_create = (
+        first = ask(ours.port, next(_creates(ours, 0, 1)))
+        copied = folder_in(folder, "bare") / "copy.db"
+        _copy(folder / "ours" / "data" / "indicia.db", copied)
+        started = held.enter_context(servers.bare_creating(copied.parent, copied, first.body.decode()))
+        bare = replace(started, key=ours.key)
+        read, create, moto_create, bare_create = (
             Row(replace(server, name=f"{server.name}, {what}"), size, [], 0.0)
-            for server, what in ((ours, "GetEmailIdentity"), (ours, "create"), (moto, "create"))
+            for server, what in (
+                (ours, "GetEmailIdentity"),
+                (ours, "create"),
+                (moto, "create"),
+                (bare, "the same rows"),
+            )
         )
         plan.say("v2 CreateEmailIdentity")
         file = folder / "requests"
         for number in range(-1, plan.rounds):  # the first warms up and does not count
             seconds = plan.seconds if number >= 0 else 1
-            for server, row in ((ours, create), (moto, moto_create)):
+            for server, row in ((ours, create), (moto, moto_create), (bare, bare_create)):
                 write(file, _reads(server, size))
                 reading = load.run(server, file, seconds)
                 enough = max(_READS, int(reading.rate * seconds * _ENOUGH))
@@ -59,7 +73,12 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
                     row.stretches.append(creating)
                     if server is ours:
                         read.stretches.append(reading)
-        return _told(plan, *map(with_memory, (read, create, moto_create)))
+        return _told(plan, *map(with_memory, (read, create, moto_create, bare_create)))
+
+
+def _copy(database: Path, to: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("VACUUM INTO ?", (str(to),))
 
 
 def _reads(server: Server, size: int) -> Iterator[bytes]:
@@ -78,18 +97,21 @@ def _creates(server: Server, number: int, count: int) -> Iterator[bytes]:
     )
 
 
-def _told(plan: Plan, read: Row, create: Row, moto_create: Row) -> tuple[list[Section], list[Aim]]:
-    rows = (read, create, moto_create)
-    of_moto, of_read = create.against(moto_create), create.against(read)
+def _told(
+    plan: Plan, read: Row, create: Row, moto_create: Row, bare_create: Row
+) -> tuple[list[Section], list[Aim]]:
+    rows = (read, create, moto_create, bare_create)
+    of_moto, of_read, of_bare = (create.against(other) for other in (moto_create, read, bare_create))
     slowest = create.against(read, "p99_ms")
     section = Section(
         f"v2 CreateEmailIdentity, always another name: {load.CONNECTIONS} connections, "
         f"{plan.rounds} rounds of {plan.seconds} s; median [lowest-highest]",
-        (*COLUMNS, "x moto", "of reading", "p99 of reading's"),
+        (*COLUMNS, "x moto", "of reading", "of bare", "p99 of reading's"),
         [
-            cells(read, "", "", ""),
-            cells(create, faster(of_moto), share(of_read), faster(slowest)),
-            cells(moto_create, "", "", ""),
+            cells(read, "", "", "", ""),
+            cells(create, faster(of_moto), share(of_read), share(of_bare), faster(slowest)),
+            cells(moto_create, "", "", "", ""),
+            cells(bare_create, faster(bare_create.against(moto_create)), "", "", ""),
         ],
         unanswered(rows),
         [row.figures() for row in rows],

@@ -103,6 +103,16 @@ def bare(folder: Path, answer: Reply) -> Iterator[Server]:
 
 
 @contextmanager
+def bare_creating(folder: Path, database: Path, answer: str) -> Iterator[Server]:
+    """Run uvicorn and sqlite3 on a database in which an identity was created last, which this was said to."""
+    port = free_port()
+    command = [sys.executable, "-m", "bench.bare_creating", str(database), answer, str(port)]
+    with process(command, folder / "log") as running:
+        wait_for(running, folder / "log", lambda: listens(port))
+        yield Server("bare uvicorn and sqlite3", port, running.pid, NOBODY)
+
+
+@contextmanager
 def process(
     command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:

@@ -37,6 +37,8 @@ class IdentityName:
 
 def _unquoted_ats(text: str) -> int:
     """Count the `@` outside a quoted local part (RFC 5321 §4.1.2)."""
+    if '"' not in text:
+        return text.count("@")
     count, quoted, escaped = 0, False, False
     for character in text:
         if escaped:
