@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import sqlite3
 import stat
@@ -20,7 +21,9 @@ from values import ACCOUNT, REGION, identity
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store import identities, meta, schema
+from indicia.store.checkpoint import Checkpointer
 from indicia.store.database import Database
+from indicia.store.sqlite import connect
 
 
 class Mistake(Exception):
@@ -258,6 +261,73 @@ def test_a_database_may_be_closed_in_the_middle_of_a_turn(sqlite_url: str):
     asyncio.run(turn())
 
     assert said == []
+
+
+def test_a_loop_that_ends_in_the_middle_of_a_turn_leaves_no_moment_behind(sqlite_url: str):
+    """What was open in it is not what the next loop of the thread reads."""
+    database = Database.open(sqlite_url)
+    read = lambda s: meta.get(s, "a")  # noqa: E731
+
+    def in_its_last_turn() -> None:
+        with contextlib.suppress(StopIteration):  # which is its result
+            database.reading(read).send(None)
+
+    async def later() -> str | None:
+        await database.writing(put("a"))
+        return await database.reading(read)
+
+    loop = asyncio.new_event_loop()
+    loop.call_soon(in_its_last_turn)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+
+    assert asyncio.run(later()) == "there"
+    database.close()
+
+
+def test_a_database_is_closed_behind_whoever_reads(sqlite_url: str):
+    """A work that reads meanwhile reads to its end; what would begin later is refused."""
+    database = Database.open(sqlite_url)
+    database.write(put("a"))
+    begun, closing = threading.Event(), threading.Event()
+
+    def work(s):
+        begun.set()
+        closing.wait()
+        return [meta.get(s, "a") for _ in range(100)]
+
+    with ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(database.read, work)
+        begun.wait()
+        closed = pool.submit(database.close)
+        while database._readers:
+            time.sleep(0.0001)
+        closing.set()
+        assert reading.result() == ["there"] * 100
+        closed.result()
+    with pytest.raises(Fault):
+        get(database, "a")
+
+
+def test_an_end_that_comes_at_the_wrong_moment_is_an_end(sqlite_url: str):
+    """Whoever copies the log back hears of its end, though it is just forgetting that it was called."""
+    path = urlsplit(sqlite_url).path
+    checkpointer = Checkpointer(lambda: connect(path))
+
+    class Late(threading.Event):
+        """The end comes while it is cleared."""
+
+        def clear(self) -> None:
+            checkpointer._ended = True
+            self.set()
+            super().clear()
+
+    checkpointer._wanted = Late()
+    checkpointer.written(1_000_000)
+    assert checkpointer._thread is not None
+    checkpointer._thread.join(20)
+    assert not checkpointer._thread.is_alive()
 
 
 def test_a_reading_work_cannot_write(database: Database):

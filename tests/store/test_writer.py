@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sqlite3
 import threading
 import time
@@ -252,6 +253,100 @@ def test_an_interrupt_in_the_loop_ends_no_writer(house: Database):
 
     house.write(lambda s: meta.put(s, "after", "there"))
     assert there(house, "a", "after") == ["after"]
+
+
+def test_an_interrupt_leaves_nobody_of_the_group_waiting(house: Database):
+    """A loop that goes on after it: who was in the group is refused, who was not in it any more is done."""
+
+    def work(s, items):
+        if "a" in items:
+            raise KeyboardInterrupt
+        return Puts()(s, items)
+
+    keys = ["a", *(f"key{number}" for number in range(40))]
+    loop = asyncio.new_event_loop()
+    try:
+        waiting = [loop.create_task(house.writing_with(work, key)) for key in keys]
+        together = asyncio.gather(*waiting, return_exceptions=True)
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(together)
+        outcomes = loop.run_until_complete(asyncio.wait_for(together, 20))
+    finally:
+        loop.close()
+
+    refused = [key for key, outcome in zip(keys, outcomes, strict=True) if isinstance(outcome, Fault)]
+    assert refused == keys[:32]
+    assert there(house, *keys) == keys[32:]
+
+
+def test_whoever_waits_for_another_loop_is_woken_by_it(house: Database):
+    """Two loops: the work of one is refused and there is nothing to commit; that of the other is done."""
+    puts, begun, release = Puts(), threading.Event(), threading.Event()
+
+    def refused(s, items):
+        meta.put(s, "refused", "there")
+        begun.set()
+        release.wait()
+        raise ValueError(items)
+
+    def other() -> None:
+        with pytest.raises(ValueError, match="refused"):
+            asyncio.run(house.writing_with(refused, "refused"))
+
+    async def story() -> None:
+        waiting = asyncio.ensure_future(house.writing_with(puts, "a"))
+        await meanwhile(waiting, release.set)
+        await asyncio.wait_for(waiting, 20)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    begun.wait()
+    asyncio.run(story())
+    thread.join()
+    assert there(house, "refused", "a") == ["a"]
+
+
+def test_a_work_runs_in_the_context_of_nobody(house: Database):
+    """What one caller has bound, as for the lines of a log, is not bound while the work of others runs."""
+    caller: contextvars.ContextVar[str] = contextvars.ContextVar("caller", default="nobody")
+    seen: list[str] = []
+
+    def work(s, items):
+        seen.append(caller.get())
+        return items
+
+    async def call(name: str) -> None:
+        caller.set(name)
+        await house.writing_with(work, name)
+
+    async def story() -> None:
+        await asyncio.gather(call("a"), call("b"))
+
+    asyncio.run(story())
+    assert seen == ["nobody"]
+
+
+def test_a_short_work_leaves_the_patience_of_the_thread_as_it_is(patient: Database):
+    """It waits for nobody; what comes after it in the thread waits as long as before."""
+    ask = lambda s: s._cursor.execute("PRAGMA busy_timeout").fetchone()  # noqa: E731
+    before = patient.write(ask)
+    asyncio.run(patient.writing_with(Puts(), "a"))
+    assert (before, patient.write(ask)) == ((3_600_000,), (3_600_000,))
+
+
+def test_a_unit_of_work_cannot_close_its_database(house: Database):
+    """It would wait for its own end: it is refused, in the loop as in the thread."""
+
+    def work(s, items):
+        house.close()
+
+    for call in (
+        lambda: asyncio.run(house.writing_with(work, "a")),
+        lambda: house.write(lambda s: work(s, [])),
+    ):
+        with pytest.raises(RuntimeError, match="cannot close"):
+            call()
+    assert asyncio.run(house.writing_with(Puts(), "a")) == "a"
 
 
 def test_a_unit_of_work_in_a_loop_cannot_wait_for_another(house: Database):

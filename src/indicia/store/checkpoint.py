@@ -51,8 +51,10 @@ class Checkpointer:
 
     def _run(self) -> None:
         connection: sqlite3.Connection | None = None
-        while self._wanted.wait() and not self._ended:
+        while self._wanted.wait():
             self._wanted.clear()
+            if self._ended:  # looked at behind the clearing, which would forget it
+                break
             try:
                 connection = connection or self._connect()
                 # PASSIVE waits for nobody, and makes nobody wait.

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from enum import Enum
-from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from indicia.domain.faults import Fault
 from indicia.store.database import Shared
@@ -17,8 +17,6 @@ from indicia.store.session import Session
 from indicia.store.trouble import told
 
 T = TypeVar("T")
-
-BUSY_SECONDS: Final = 10.0  # how long another process may hold the write lock before we say so
 
 
 class Share(NamedTuple):
@@ -102,6 +100,7 @@ class Transactions:
         self._connection = connection
         self._cursor = connection.cursor()
         self._session = Session(SQLITE, self._cursor)
+        (self._patience,) = self._cursor.execute("PRAGMA busy_timeout").fetchone()
 
     @property
     def changes(self) -> int:
@@ -121,7 +120,7 @@ class Transactions:
                 raise
             return False
         finally:
-            self._cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+            self._cursor.execute(f"PRAGMA busy_timeout = {self._patience}")
         return True
 
     def together(self, group: Group) -> Outcome:

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.checkpoint import Checkpointer
 from indicia.store.database import Database, Shared, alone
-from indicia.store.jobs import BUSY_SECONDS, Job, Share, Transactions
+from indicia.store.jobs import Job, Share, Transactions
 from indicia.store.prepared import SQLITE
 from indicia.store.session import Session
 from indicia.store.trouble import READ_TROUBLE, told
@@ -29,6 +29,8 @@ from indicia.store.turns import Turns
 from indicia.store.writer import Writer
 
 T = TypeVar("T")
+
+BUSY_SECONDS: Final = 10.0  # how long another process may hold the write lock before we say so
 
 
 class SqliteDatabase(Database):
@@ -41,7 +43,7 @@ class SqliteDatabase(Database):
             raise ValueError("a SQLite database is a file: sqlite:///PATH")
         self._path = path
         self._local = threading.local()
-        self._readers: set[sqlite3.Connection] = set()
+        self._readers: dict[sqlite3.Connection, threading.RLock] = {}
         self._lock = threading.RLock()  # a reader may be collected by the thread that holds it
         self._closed = False
         self._writer = Writer(
@@ -53,39 +55,47 @@ class SqliteDatabase(Database):
     def read(self, work: Callable[[Session], T]) -> T:
         """See `Database.read`."""
         held = self._held()
-        if held.working:  # a reading work that reads: the same moment for both
-            return work(held.session)
-        held.end()
-        try:
-            held.begin()
+        with held.lock:
+            if held.working:  # a reading work that reads: the same moment for both
+                return work(held.session)
+            self._require_open()
+            held.end()
             try:
-                return held.run(work)
-            finally:
-                held.end()
-        except sqlite3.Error as error:
-            meant = told(error, READ_TROUBLE)
-            if meant is error:
-                raise
-            raise meant from error
+                held.begin()
+                try:
+                    return held.run(work)
+                finally:
+                    held.end()
+            except sqlite3.Error as error:
+                meant = told(error, READ_TROUBLE)
+                if meant is error:
+                    raise
+                raise meant from error
 
     async def reading(self, work: Callable[[Session], T]) -> T:
         """See `Database.reading`. Inline: a point read takes less than handing it to a thread would.
 
-        Everything that is read in one turn of the event loop sees the same moment, so that one transaction
+        Everything that is read so in one turn of the event loop sees the same moment, so that one transaction
         does for all of it. Who hears of a write hears of it in a later turn than the one it was still
         missing from: the end of a turn's transaction waits in front of everything that is heard after it.
         """
         held = self._held()
-        try:
-            if not held.connection.in_transaction:
-                held.begin()
-                asyncio.get_running_loop().call_soon(held.end)
-            return held.run(work)
-        except sqlite3.Error as error:
-            meant = told(error, READ_TROUBLE)
-            if meant is error:
-                raise
-            raise meant from error
+        loop = asyncio.get_running_loop()
+        with held.lock:
+            self._require_open()
+            try:
+                if held.loop is not loop:  # the loop of before may have ended in the middle of a turn
+                    held.end()
+                    held.loop = loop
+                if not held.connection.in_transaction:
+                    held.begin()
+                    loop.call_soon(held.end)
+                return held.run(work)
+            except sqlite3.Error as error:
+                meant = told(error, READ_TROUBLE)
+                if meant is error:
+                    raise
+                raise meant from error
 
     def write(self, work: Callable[[Session], T]) -> T:
         """See `Database.write`."""
@@ -116,34 +126,44 @@ class SqliteDatabase(Database):
 
     def close(self) -> None:
         """See `Database.close`."""
+        if self._writer.is_running_here():
+            raise RuntimeError("a unit of work cannot close its database")
         with self._lock:
             if self._closed:
                 return
             self._closed = True
         self._writer.close()
         with self._lock:
-            for connection in list(self._readers):
+            readers, self._readers = self._readers, {}
+        for connection, lock in readers.items():
+            with lock:  # not while its thread reads
                 connection.close()
-            self._readers.clear()
 
     def _held(self) -> _Reader:
         """Return what this thread reads with."""
         held: _Reader | None = getattr(self._local, "reader", None)
-        if held is not None and not self._closed:
+        if held is not None:
             return held
-        if self._closed:
-            raise Fault(FaultKind.UNAVAILABLE, "The database is closed.")
+        self._require_open()
         connection = connect(self._path)
         connection.execute("PRAGMA query_only = ON")
-        with self._lock:
-            self._readers.add(connection)
         held = _Reader(connection, self._forget)
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._readers[connection] = held.lock
+        if closed:
+            connection.close()
         self._local.reader = held
         return held
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Fault(FaultKind.UNAVAILABLE, "The database is closed.")
+
     def _forget(self, connection: sqlite3.Connection) -> None:
         with self._lock:
-            self._readers.discard(connection)
+            self._readers.pop(connection, None)
         connection.close()
 
 
@@ -188,12 +208,17 @@ def _make_private(path: str) -> None:
 
 
 class _Reader:
-    """A thread's own connection for reading. Closed with the thread that held it."""
+    """A thread's own connection for reading. Closed with the thread that held it.
 
-    __slots__ = ("_forget", "_process", "connection", "cursor", "session", "working")
+    Whoever uses the connection, or closes it, has the `lock`.
+    """
+
+    __slots__ = ("_forget", "_process", "connection", "cursor", "lock", "loop", "session", "working")
 
     def __init__(self, connection: sqlite3.Connection, forget: Callable[[sqlite3.Connection], None]) -> None:
         self.connection = connection
+        self.lock = threading.RLock()
+        self.loop: asyncio.AbstractEventLoop | None = None  # in whose turn a transaction may be open
         # One cursor for everything: the next statement resets the one before, so no read stays open.
         self.cursor = connection.cursor()
         self.session = Session(SQLITE, self.cursor)
@@ -219,7 +244,7 @@ class _Reader:
 
     def end(self) -> None:
         """What is read from now on is of another moment."""
-        with contextlib.suppress(sqlite3.ProgrammingError):  # the database was closed meanwhile
+        with self.lock, contextlib.suppress(sqlite3.ProgrammingError):  # the database was closed meanwhile
             if self.connection.in_transaction:
                 self.cursor.execute("COMMIT")
 

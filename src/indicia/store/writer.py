@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
@@ -30,16 +32,22 @@ _END: Final = object()
 
 
 class _Gathering:
-    """The short work that waits in one event loop."""
+    """The short work that waits in one event loop.
 
-    __slots__ = ("jobs", "loop", "quiet", "seen", "waited")
+    Where there is some, it is to be looked at, or waits for whoever is at work.
+    """
+
+    __slots__ = ("context", "jobs", "looks", "loop", "quiet", "seen", "waited", "waits")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.context = contextvars.Context()  # of none of those whose work it is
         self.jobs: list[Job[Any]] = []
+        self.looks = False  # whether it is to be looked at
         self.seen = 0  # how many there were when last looked at
         self.quiet = 0  # for how many turns there have been no more
-        self.waited = False  # for the thread, once
+        self.waits = False  # for whoever is at work
+        self.waited = False  # once before
 
 
 class Writer:
@@ -52,13 +60,13 @@ class Writer:
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
-        # Whoever holds it uses the transactions. Those that have run in a loop are the thread's alone.
+        # Whoever holds it runs work. What has run in a loop is for the thread alone to commit.
         self._held = threading.Lock()
         self._ran: Group = ()
         self._ended = False
         self._running: threading.Thread | None = None  # whose loop runs a group at this moment
         self._of_thread = threading.local()
-        self._waiting: list[_Gathering] = []  # for the thread to be done
+        self._waiting: list[_Gathering] = []  # for whoever is at work to be done
         self._thread = threading.Thread(target=self._serve, name="indicia-writer", daemon=True)
         self._thread.start()
 
@@ -81,11 +89,11 @@ class Writer:
         if gathering is None or gathering.loop is not loop:
             gathering = self._of_thread.gathering = _Gathering(loop)
         gathering.jobs.append(job)
-        if len(gathering.jobs) == 1:
-            loop.call_soon(self._look, gathering)
+        if not gathering.waits:
+            self._look_soon(gathering)
 
     def close(self) -> None:
-        """Finish what the thread has, and end it. What is still gathered in a loop is refused."""
+        """Finish what has begun, and end the thread. What is still gathered in a loop is refused soon."""
         with self._lock:
             if self._closed:
                 return
@@ -95,36 +103,62 @@ class Writer:
 
     # -- in an event loop --------------------------------------------------------------------------------
 
+    def _look_soon(self, gathering: _Gathering) -> None:
+        if not gathering.looks:
+            gathering.looks = True
+            gathering.loop.call_soon(self._look, gathering, context=gathering.context)
+
     def _look(self, gathering: _Gathering) -> None:
         """Run what has gathered once some turns of the loop have brought no more."""
+        gathering.looks = False
         there = len(gathering.jobs)
+        if there == 0:
+            return
         gathering.quiet = gathering.quiet + 1 if there == gathering.seen else 0
         gathering.seen = there
         if gathering.quiet < _QUIET_TURNS and there < _SHORT_GROUP:
-            gathering.loop.call_soon(self._look, gathering)
+            self._look_soon(gathering)
         elif not self._run_gathered(gathering):
-            self._wait_for_thread(gathering)
+            self._wait(gathering)
 
-    def _wait_for_thread(self, gathering: _Gathering) -> None:
-        """Look again when the thread is done, but only once: it may have much to do."""
+    def _wait(self, gathering: _Gathering) -> None:
+        """Look again when whoever is at work is done, but only once: the thread may have much to do."""
         if gathering.waited:
             self._leave(self._taken(gathering, len(gathering.jobs)))
             return
-        gathering.waited = True
+        gathering.waits = gathering.waited = True
         with self._lock:
             self._waiting.append(gathering)
-        # The thread may have been done before it could see that somebody waits.
-        if self._run_gathered(gathering):
-            with self._lock, contextlib.suppress(ValueError):
-                self._waiting.remove(gathering)
+        # They may have been done before they could see that somebody waits.
+        if self._held.acquire(blocking=False):
+            self._release()
+
+    def _release(self) -> None:
+        """Let others work, and wake those who wait, unless the thread does that when it has committed."""
+        committing = bool(self._ran)
+        self._held.release()
+        if not committing:
+            self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for gathering in waiting:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                gathering.loop.call_soon_threadsafe(self._wake, gathering, context=gathering.context)
+
+    def _wake(self, gathering: _Gathering) -> None:
+        gathering.waits = False
+        self._look_soon(gathering)
 
     def _run_gathered(self, gathering: _Gathering) -> bool:
-        """Run what has gathered, as much as a loop may at once; False where the thread is at work."""
+        """Run what has gathered, as much as a loop may at once; False where others are at work."""
         if not self._held.acquire(blocking=False):
             return False
+        if self._ran:
+            self._held.release()
+            return False
         try:
-            if self._ran:
-                return False
             group = [job for job in self._taken(gathering, _SHORT_GROUP) if job.wanted()]
             if self._ended:
                 _refuse(group, _closed())
@@ -132,9 +166,9 @@ class Writer:
             elif group:
                 self._run_here(group)
         finally:
-            self._held.release()
-        if gathering.jobs:
-            gathering.loop.call_soon(self._look, gathering)
+            self._release()
+            if gathering.jobs:
+                self._look_soon(gathering)
         return True
 
     @staticmethod
@@ -168,6 +202,8 @@ class Writer:
             self._transactions.undo()
         except BaseException:
             self._transactions.undo()
+            _refuse(group, Fault(FaultKind.UNAVAILABLE, "The work was broken off; nothing was written."))
+            tell_all(group)
             raise
         finally:
             self._running = None
@@ -195,13 +231,14 @@ class Writer:
                 group = [job for job in group if job.wanted()]
                 if group:
                     self._commit(group)
+                changes = self._transactions.changes
                 if not going:
                     self._ended = True
                     self._transactions.close()
                     self._turns.close()
             self._wake_waiting()
             if going:
-                self._checkpointer.written(self._transactions.changes)
+                self._checkpointer.written(changes)
         self._checkpointer.close()
 
     def _next(self) -> tuple[list[Job[Any]], bool]:
@@ -223,41 +260,33 @@ class Writer:
     def _commit(self, group: Group) -> None:
         """Run a group in one transaction and answer everybody in it."""
         transactions = self._transactions
-        try:
+
+        def run() -> None:
             self._turns.take()
-            try:
+            transactions.begin()
+            outcome = transactions.together(group)
+            if outcome is Outcome.MIXED:
                 transactions.begin()
-                outcome = transactions.together(group)
-                if outcome is Outcome.MIXED:
-                    transactions.begin()
-                    transactions.apart(group)
-                if outcome is not Outcome.REFUSED:
-                    transactions.commit()
-            finally:
-                self._turns.give()
-        except BaseException as error:  # noqa: BLE001 - the writer outlives every failure and passes it on
-            transactions.undo()
-            _refuse(group, error)
-        tell(group)
+                transactions.apart(group)
+            if outcome is not Outcome.REFUSED:
+                transactions.commit()
+
+        self._answer(group, run)
 
     def _finish(self, group: Group) -> None:
         """Commit what has run in a loop and answer everybody in it."""
+        self._answer(group, self._transactions.commit)
+
+    def _answer(self, group: Group, run: Callable[[], None]) -> None:
+        """Do it, leave no transaction behind, and say to everybody how it ended."""
         try:
-            try:
-                self._transactions.commit()
-            finally:
-                self._turns.give()
-        except BaseException as error:  # noqa: BLE001 - as in `_commit`
+            run()
+        except BaseException as error:  # noqa: BLE001 - the writer outlives every failure and passes it on
             self._transactions.undo()
             _refuse(group, error)
+        finally:
+            self._turns.give()
         tell(group)
-
-    def _wake_waiting(self) -> None:
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        for gathering in waiting:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                gathering.loop.call_soon_threadsafe(self._look, gathering)
 
 
 def _refuse(group: Group, error: BaseException) -> None:
