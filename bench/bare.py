@@ -12,28 +12,39 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from indicia.wire.requests import App, Receive, Scope, Send
 
 
-def answering(body: bytes, content_type: str) -> App:
-    """Return an ASGI application that always says the same."""
+def answering(
+    body: bytes, content_type: str, first: Callable[[Scope, Receive], Awaitable[None]] | None = None
+) -> App:
+    """Return an ASGI application that always says the same, when it has done what comes `first`, if any."""
     headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
 
-    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if first is not None:
+            await first(scope, receive)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     return app
 
 
-if __name__ == "__main__":
-    _, file, content_type, port = sys.argv
+def serve(app: App, port: int) -> None:
+    """Serve it until the process is ended."""
     uvicorn.run(
-        answering(Path(file).read_bytes(), content_type),
-        port=int(port),
+        app,
+        port=port,
         loop="uvloop",
         http="httptools",
         lifespan="off",
         access_log=False,
         log_level="warning",
     )
+
+
+if __name__ == "__main__":
+    _, file, content_type, port = sys.argv
+    serve(answering(Path(file).read_bytes(), content_type), int(port))

@@ -16,15 +16,16 @@ from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-import uvicorn
+from bench.bare import answering, serve
 
 if TYPE_CHECKING:
-    from indicia.wire.requests import App, Receive, Scope, Send
+    from indicia.wire.requests import App, Receive, Scope
 
 _QUIET_TURNS: Final = 8  # as our writer waits
 _MOST: Final = 32
 _PORTION: Final = 16  # rows in one INSERT
 _NUMBERS: Final = 8  # for each identity
+_TOKEN: Final = 32  # characters
 # Every table a creation writes to, behind those it refers to; the column by which the rows of an identity are
 # found there; and which columns hold a number, the name or a token of its own.
 _TABLES: Final[Sequence[tuple[str, str, dict[str, str]]]] = (
@@ -100,7 +101,7 @@ class Rows:
 
     def _own(self, place: int) -> dict[str, Any]:
         base = self._number + _NUMBERS * (place + 1)
-        tokens = {f"t{which}": f"{place:08x}{which}bare" for which in range(3)}
+        tokens = {f"t{which}": f"{place:08x}{which}".ljust(_TOKEN, "x") for which in range(3)}
         return {
             "set": base, "key": base + 1, "identity": base + 2, "line": base + 3, "event": base + 4,
             "name": f"bare-{place}.example.net", **tokens,
@@ -172,26 +173,15 @@ class Creations:
 
 def creating(creations: Creations, answer: bytes) -> App:
     """Return an ASGI application that creates an identity for every POST, whatever it says."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def create(scope: Scope, receive: Receive) -> None:
         if scope["method"] == "POST":
             json.loads((await receive())["body"])
             await creations.create()
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
 
-    return app
+    return answering(answer, "application/json", create)
 
 
 if __name__ == "__main__":
     _, file, answer, port = sys.argv
-    uvicorn.run(
-        creating(Creations(Rows(file)), answer.encode()),
-        port=int(port),
-        loop="uvloop",
-        http="httptools",
-        lifespan="off",
-        access_log=False,
-        log_level="warning",
-    )
+    serve(creating(Creations(Rows(file)), answer.encode()), int(port))
