@@ -96,7 +96,8 @@ class Together(NamedTuple):
     """How calls of an operation that come at the same time are answered in one go.
 
     `fits` says of what was prepared whether it can be; `handler` returns for each call its answer, or the
-    fault with which it is refused, for which nothing is written then.
+    fault with which it is refused, for which nothing is written then. It is short, as it may run in the
+    event loop (`Database.writing_with`).
     """
 
     fits: Callable[[Any], bool]

@@ -63,8 +63,9 @@ class Database(ABC):
     async def writing_with(self, work: Shared[T], item: object) -> T:
         """Do as `writing` with what the work makes of the item, in one call with others that wait for it.
 
-        What the work refuses, by a `Fault` in place of a result, it has written nothing for. When it raises,
-        each item is tried again by itself.
+        The work is short: it may run in the event loop, some dozens of items at a time. What it refuses, by a
+        `Fault` in place of a result, it has written nothing for. When it raises, each item is tried again by
+        itself.
         """
         return await self.writing(lambda s: alone(work, item, s))
 
