@@ -158,7 +158,10 @@ def test_a_busy_port_is_one_clear_line(tmp_path: Path, listener: str) -> None:
     assert done.returncode == 1
     assert len(lines) == 1
     assert lines[0].startswith(f"indicia: cannot listen on {address}")
-    assert "Address already in use: something else does; end it, or choose another address" in lines[0]
+    assert lines[0].endswith(
+        ": Address already in use: something else does; end it, or choose another address with"
+        f" INDICIA_LISTEN_{listener}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -323,6 +326,45 @@ def test_tls_and_a_certificate_that_is_replaced(tmp_path: Path) -> None:
     done = run("serve", cwd=tmp_path, **FREE | {"INDICIA_DATA_DIR": str(tmp_path / "data")} | settings)
     assert done.returncode == 1
     assert f"indicia: the certificate {cert} with the key {key} cannot be used" in done.stderr
+
+
+def test_a_certificate_for_the_public_name_is_enough(tmp_path: Path) -> None:
+    """Where TLS listens on an address, clients on this machine go to the name that the certificate is for.
+
+    The ready file, `indicia env` and the AWS shared files say it; `records` and `doctor` go there by it.
+    """
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    cert, key, bundle = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"
+    issued.private_key_pem.write_to_path(str(key))
+    issued.cert_chain_pems[0].write_to_path(str(cert))
+    authority.cert_pem.write_to_path(str(bundle))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {
+        "INDICIA_TLS_CERT_FILE": str(cert),
+        "INDICIA_TLS_KEY_FILE": str(key),
+        "INDICIA_LISTEN_HTTP": f"127.0.0.1:{port}",
+    }
+    public = f"https://localhost:{port}"
+    with serve(tmp_path, **settings, INDICIA_PUBLIC_URL=public) as house:
+        place = {"INDICIA_DATA_DIR": str(house.data_dir), "AWS_CA_BUNDLE": str(bundle)}
+        assert house.ready.url == public
+        assert f"endpoint_url = {public}\n" in (house.data_dir / "config").read_text()
+        exports = run("env", cwd=tmp_path, **place).stdout
+        assert f"export AWS_ENDPOINT_URL_SESV2={public}\n" in exports
+        assert "does not exist" in run("records", "nothing.example", cwd=tmp_path, **place).stderr
+
+        # The hint is about what is wrong: here the name, there the authority.
+        by_address = ("--endpoint-url", f"https://127.0.0.1:{port}")
+        other_name = run("records", "nothing.example", *by_address, cwd=tmp_path, **place).stderr
+        assert "IP address mismatch" in other_name
+        assert "use a name that it is for" in other_name
+        assert "AWS_CA_BUNDLE" not in other_name
+        unknown = run("records", "nothing.example", cwd=tmp_path, INDICIA_DATA_DIR=str(house.data_dir)).stderr
+        assert "name the file of its authority's certificate in AWS_CA_BUNDLE" in unknown
+    expected = run("env", cwd=tmp_path, **place | settings, INDICIA_PUBLIC_URL=public).stdout
+    assert f"export AWS_ENDPOINT_URL_SESV2={public}\n" in expected
 
 
 def _connect(context: ssl.SSLContext, port: int) -> ssl.SSLSocket:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import structlog
 
 from indicia import __version__
 from indicia.app import outside
+from indicia.app.certificates import certificate_of, reason_of
 from indicia.app.connecting import Connecting
 from indicia.app.siblings import Siblings
 from indicia.app.verifying import Verifying
@@ -23,14 +22,16 @@ from indicia.domain.identity import TokenSet
 from indicia.domain.schedule import Pace
 from indicia.domain.verification import Windows
 from indicia.health import Check, Health
-from indicia.installation import Installation, InstallationError
+from indicia.installation import Installation
 from indicia.metrics import Metrics
 from indicia.publicsuffix import PublicSuffixes
 from indicia.ready import Ready
 from indicia.settings import Address as Wanted
 from indicia.settings import Perspective as PerspectiveSetting
-from indicia.settings import Role, Settings, Tls, system_perspective
+from indicia.settings import Role, Settings, system_perspective
+from indicia.settings.client_url import client_url
 from indicia.settings.places import public_only
+from indicia.settings.table import LISTEN_ADMIN, LISTEN_DNS, LISTEN_HTTP
 from indicia.store import brakes, checks, keys, outbox, webhooks, zones
 from indicia.store.prepared import POSTGRESQL
 from indicia.vault.keyring import KeyringError
@@ -41,7 +42,14 @@ from indicia.verifier.investigation import Investigator
 from indicia.verifier.issuance import issued_in
 from indicia.verifier.perspectives import Perspective, Perspectives
 from indicia.wire.own import Route
-from indicia.wire.server import Address, CannotListenError, Certificate, Server, addresses_of, bind
+from indicia.wire.server import (
+    Address,
+    CannotListenError,
+    Server,
+    addresses_of,
+    bind,
+    listening_by,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -202,7 +210,7 @@ class Service:
                 self._server.reload_certificate()
                 log.info("certificate.reloaded")
             except OSError as error:
-                log.error("certificate.not_reloaded", reason=_reason(error))  # noqa: TRY400 - it says all
+                log.error("certificate.not_reloaded", reason=reason_of(error))  # noqa: TRY400 - it says all
         try:
             self.installation.keyring.reload()
             log.info("keyring.reloaded")
@@ -270,7 +278,8 @@ class Service:
             bound = await key_zone.start([(address.host, address.port) for address in wanted])
         except OSError as error:
             where = ", ".join(map(str, wanted))
-            raise CannotListenError(f"cannot listen on {where} for DNS: {_reason(error)}") from error
+            text = f"cannot listen on {where} for DNS: {reason_of(error)}"
+            raise CannotListenError(text, setting=LISTEN_DNS.variable) from error
         self._endings.append(("key zone", key_zone.stop))
         self.metrics.watch_key_zone(key_zone.tally, lambda: key_zone.responder.lookups)
         self._key_zone = key_zone
@@ -281,14 +290,16 @@ class Service:
             return self._variant.sockets
         if not self.roles & {Role.API, Role.LINKS}:
             return []
-        return bind([(address.host, address.port) for address in self.settings.listen.http])
+        wanted = self.settings.listen.http
+        with listening_by(LISTEN_HTTP.variable):
+            return bind([(address.host, address.port) for address in wanted])
 
     def _http(self, sockets: Sequence[socket.socket], eyes: Perspectives) -> tuple[str, Server]:
         """Return how the API is reached on this machine, and what serves it and the pages on the sockets."""
         from indicia.app.serving import gateway
 
         settings, variant = self.settings, self._variant
-        url = local_url(settings.listen.http, addresses_of(sockets), tls=settings.tls is not None)
+        url = client_url(settings, *addresses_of(sockets)[0])
         health = Health(self._gating, self._reported, None)
         application = gateway(
             self.installation,
@@ -305,7 +316,7 @@ class Service:
             observe=self.metrics.answered,
             shared=bool(variant.sockets) or self.installation.database.dialect == POSTGRESQL,
         )
-        certificate = _certificate(settings.tls)
+        certificate = None if settings.tls is None else certificate_of(settings.tls)
         return url, Server(application, certificate=certificate, refused=application.refused)
 
     def _investigator(self, eyes: Perspectives) -> Investigator:
@@ -350,7 +361,9 @@ class Service:
         if self._variant.siblings is not None:
             self._gating |= self._variant.siblings.checks()
         server = Server(Health(self._gating, self._reported, self._measured), certificate=None)
-        await server.start(bind([(address.host, address.port) for address in wanted]))
+        with listening_by(LISTEN_ADMIN.variable):
+            sockets = bind([(address.host, address.port) for address in wanted])
+        await server.start(sockets)
         self._endings.append(("admin", partial(server.stop, 0.5)))
         return tuple(map(str, server.addresses))
 
@@ -388,47 +401,6 @@ async def _close(sockets: Sequence[socket.socket]) -> None:
         each.close()
 
 
-def local_url(wanted: Sequence[Wanted], bound: Sequence[Address], *, tls: bool) -> str:
-    """Return how a client on this machine reaches the first address that is bound.
-
-    By name where a name was configured, which is what a certificate may be for; what listens everywhere is
-    reached on loopback.
-    """
-    first = bound[0]
-    named = next((each for each in wanted if each.port in {0, first.port} and not _is_ip(each.host)), None)
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
-    if named is not None and tls:
-        reached = Address(named.host, first.port)
-    else:
-        reached = Address(everywhere.get(first.host, first.host), first.port)
-    return f"{'https' if tls else 'http'}://{reached}"
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 async def _drain(server: Server) -> None:
     if not await server.stop(_GRACE):
         log.warning("answers.cut", seconds=_GRACE)
-
-
-def _certificate(tls: Tls | None) -> Certificate | None:
-    if tls is None:
-        return None
-    try:
-        return Certificate(tls.cert_file, tls.key_file)
-    except OSError as error:
-        raise InstallationError(
-            f"the certificate {tls.cert_file} with the key {tls.key_file} cannot be used: {_reason(error)}"
-        ) from error
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "it is not one").replace("_", " ").lower()
-    return error.strerror or type(error).__name__

@@ -21,15 +21,17 @@ from typing import Final
 import uvloop
 
 from indicia.app.running import Told, run, say_what_is_unsafe
-from indicia.app.service import Service, Variant, local_url
+from indicia.app.service import Service, Variant
 from indicia.app.siblings import Siblings
 from indicia.clock import Clock
 from indicia.domain.faults import Fault
 from indicia.installation import Installation, InstallationError
 from indicia.ready import Ready
 from indicia.settings import Address, Role, Settings
+from indicia.settings.client_url import client_url
+from indicia.settings.table import LISTEN_HTTP
 from indicia.wire.server import Address as Bound
-from indicia.wire.server import CannotListenError, addresses_of
+from indicia.wire.server import CannotListenError, addresses_of, listening_by
 from indicia.wire.workers import UNABLE, Supervisor, shared_sockets
 
 HTTP_ROLES: Final = frozenset({Role.API, Role.LINKS})
@@ -44,7 +46,8 @@ def serve(settings: Settings, roles: frozenset[Role], workers: int, told: Told) 
     # Made, or found to be unusable, once and here. The others open it for themselves.
     installation = Installation(settings, Clock())
     installation.close()
-    sockets = shared_sockets([(address.host, address.port) for address in settings.listen.http], workers)
+    with listening_by(LISTEN_HTTP.variable):
+        sockets = shared_sockets([(each.host, each.port) for each in settings.listen.http], workers)
     names = tuple(f"worker-{number}" for number in range(1, workers + 1))
     with tempfile.TemporaryDirectory(prefix="indicia-workers-") as folder:
         house = _House(settings, roles, Siblings(Path(folder), names), addresses_of(sockets[0]))
@@ -73,7 +76,7 @@ class _House:
                 self.siblings.file(name).exists() for name in self.siblings.names
             ):
                 await asyncio.sleep(_LOOK)
-            url = local_url(self.settings.listen.http, self.http, tls=self.settings.tls is not None)
+            url = client_url(self.settings, *self.http[0])
             told(replace(own, pid=os.getppid(), url=url, http=tuple(map(str, self.http))))
             self.siblings.note_all_ready()
 

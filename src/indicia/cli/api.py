@@ -38,6 +38,13 @@ _SANDBOX_URL = "http://127.0.0.1:8465"  # where one is that was started without 
 _SANDBOX_KEY = "000000000000"
 _SANDBOX_PLACE = "/indicia/v1/sandbox/"
 
+# Codes of X509_STORE_CTX_get_error(3), by what helps.
+_OTHER_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
+_OUT_OF_DATE = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED
+# X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, _DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN,
+# _UNABLE_TO_GET_ISSUER_CERT_LOCALLY, _UNABLE_TO_VERIFY_LEAF_SIGNATURE, _CERT_UNTRUSTED
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21, 27})
+
 
 @dataclass(frozen=True)
 class Where:
@@ -100,10 +107,11 @@ def send(url: str, method: str, target: str, headers: Mapping[str, str], body: b
         response = connection.getresponse()
         return response.status, response.read()
     except ssl.SSLCertVerificationError as error:
+        raise CommandError(_untrusted(url, error), status=USAGE) from error
+    except ssl.SSLError as error:
+        reason = (error.reason or "it is not TLS").replace("_", " ").lower()
         raise CommandError(
-            f"the certificate of {url} does not verify ({error.verify_message}): name its authority's file in"
-            " AWS_CA_BUNDLE",
-            status=USAGE,
+            f"no TLS with {url} ({reason}): is it an http:// address?", status=USAGE
         ) from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -112,6 +120,20 @@ def send(url: str, method: str, target: str, headers: Mapping[str, str], body: b
         ) from error
     finally:
         connection.close()
+
+
+def _untrusted(url: str, error: ssl.SSLCertVerificationError) -> str:
+    """Return what is wrong with a certificate, and what mends that (X509_STORE_CTX_get_error(3))."""
+    seen = f"the certificate of {url} does not verify ({error.verify_message.rstrip('.')})"
+    if error.verify_code in _OTHER_NAME:
+        return (
+            f"{seen}: use a name that it is for, with --endpoint-url or as INDICIA_PUBLIC_URL of the service"
+        )
+    if error.verify_code in _OUT_OF_DATE:
+        return f"{seen}: renew it, or look at the clocks of both machines"
+    if error.verify_code in _UNKNOWN_AUTHORITY:
+        return f"{seen}: name the file of its authority's certificate in AWS_CA_BUNDLE"
+    return f"{seen}: the service needs another one"
 
 
 def _connection(url: str) -> http.client.HTTPConnection:

@@ -10,7 +10,8 @@ from indicia.cli.errors import CommandError
 from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, settings_of
 from indicia.cli.output import print_json
 from indicia.credentials import AccessKey, environment, read_credentials
-from indicia.settings import Address, Settings
+from indicia.settings import Settings
+from indicia.settings.client_url import client_url
 
 
 def env(*, config: Config = None, json: Json = False, settings: SettingFlags = NO_SETTING) -> None:
@@ -53,7 +54,4 @@ def _expected_url(settings: Settings) -> str:
             f"no server is running on {settings.data_dir}, and its port is chosen when it starts: "
             "run `indicia serve` first"
         )
-    # What listens everywhere is reached on loopback.
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
-    reached = Address(everywhere.get(address.host, address.host), address.port)
-    return f"{'https' if settings.tls else 'http'}://{reached}"
+    return client_url(settings, address.host, address.port)

@@ -62,7 +62,8 @@ def starting() -> Iterator[None]:
     except InstallationError as error:
         raise CommandError(str(error)) from error
     except CannotListenError as error:
-        raise CommandError(f"{error}{_ADVICE.get(_errno_of(error), '')}") from error
+        advice = _ADVICE.get(_errno_of(error), "").format(setting=error.setting or "the settings")
+        raise CommandError(f"{error}{advice}") from error
     except OSError as error:
         if error.filename is None:
             raise
@@ -72,9 +73,12 @@ def starting() -> Iterator[None]:
 
 
 _ADVICE = {
-    errno.EADDRINUSE: ": something else does; end it, or choose another address",
-    errno.EACCES: ": ports below 1024 are not for everybody; choose another, or grant CAP_NET_BIND_SERVICE",
-    errno.EADDRNOTAVAIL: ": this machine does not have the address",
+    errno.EADDRINUSE: ": something else does; end it, or choose another address with {setting}",
+    errno.EACCES: (
+        ": ports below 1024 are not for everybody; choose another with {setting}, or grant"
+        " CAP_NET_BIND_SERVICE"
+    ),
+    errno.EADDRNOTAVAIL: ": this machine does not have the address; choose another with {setting}",
 }
 
 

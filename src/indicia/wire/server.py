@@ -7,6 +7,7 @@ be read again while serving, and stopping waits for answers and for nothing else
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import ssl
@@ -21,7 +22,7 @@ from uvicorn.server import ServerState
 from indicia.wire.connection import HEAD_OCTETS, HEAD_SECONDS, Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from indicia.wire.connection import Refusal
@@ -46,7 +47,21 @@ class Address(NamedTuple):
 
 
 class CannotListenError(Exception):
-    """An address could not be bound. The text says which and why."""
+    """An address could not be bound. The text says which and why, `setting` what it was chosen by."""
+
+    def __init__(self, text: str, *, setting: str = "") -> None:
+        super().__init__(text)
+        self.setting = setting
+
+
+@contextlib.contextmanager
+def listening_by(setting: str) -> Iterator[None]:
+    """Name the setting in the `CannotListenError` of what is bound inside."""
+    try:
+        yield
+    except CannotListenError as error:
+        error.setting = setting
+        raise
 
 
 def bind(addresses: Sequence[tuple[str, int]], *, shared: bool = False) -> list[socket.socket]:
