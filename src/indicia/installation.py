@@ -67,38 +67,65 @@ def open_database(settings: Settings) -> Database:
     """
     url = settings.database_url
     found = schema.check(url.text)
+    require_schema(settings, found)
     if found is not Schema.UP_TO_DATE:
-        if url.dialect == "postgresql" and found is not Schema.NEWER:
-            what = "has no schema yet" if found is Schema.EMPTY else "has an older schema"
-            raise InstallationError(f"the database {url} {what}: run `indicia migrate` first")
-        try:
-            schema.migrate(url.text)
-        except NewerSchemaError as error:
-            raise InstallationError(str(error)) from error
+        schema.migrate(url.text)
     return Database.open(url.text)
 
 
-def open_keyring(settings: Settings, database: Database) -> Keyring:
-    """Return the keyring that the database belongs to.
+def require_schema(settings: Settings, found: Schema) -> None:
+    """Return when a start goes on with what was found: an older or no schema on SQLite is brought up to date.
 
-    It is made at the first start on SQLite only: of several machines with one database, each would make its
-    own. Raises: `InstallationError`.
+    Raises: `InstallationError` otherwise.
+    """
+    url = settings.database_url
+    if found is Schema.NEWER:
+        try:
+            schema.require_known(url.text)
+        except NewerSchemaError as error:
+            raise InstallationError(str(error)) from error
+    if url.dialect == "postgresql" and found in {Schema.EMPTY, Schema.OLDER}:
+        what = "has no schema yet" if found is Schema.EMPTY else "has an older schema"
+        raise InstallationError(f"the database {url} {what}: run `indicia migrate` first")
+
+
+def open_keyring(settings: Settings, database: Database) -> Keyring:
+    """Return the keyring that the database belongs to, made if this is the first start.
+
+    Raises: `InstallationError`.
     """
     path = settings.master_key_file
     recorded = database.read(lambda s: meta.get(s, FINGERPRINT))
+    ring = recorded_keyring(settings, database.dialect, recorded)
+    try:
+        ring = ring or keyring.create(path)
+        ring.require(database.write(lambda s: meta.put_once(s, FINGERPRINT, ring.fingerprint)))
+    except KeyringError as error:
+        raise InstallationError(str(error)) from error
+    return ring
+
+
+def recorded_keyring(settings: Settings, dialect: str, recorded: str | None) -> Keyring | None:
+    """Return the keyring that was recorded with the database, None when a start is to make it.
+
+    It is made at the first start on SQLite only: of several machines with one database, each would make its
+    own. Raises: `InstallationError` for one that is missing, cannot be used or belongs to another database.
+    """
+    path = settings.master_key_file
     if not path.exists() and recorded is not None:
         raise InstallationError(
             f"the database was encrypted under the master key {recorded}, and there is no keyring {path}: "
             "put it back, or name it with INDICIA_MASTER_KEY_FILE"
         )
-    if not path.exists() and database.dialect == "postgresql":
+    if not path.exists() and dialect == "postgresql":
         raise InstallationError(
             f"there is no keyring {path}: make one with `indicia master-key create`, and give every machine "
             "the same file"
         )
     try:
-        ring = keyring.load(path) if path.exists() else keyring.create(path)
-        ring.require(database.write(lambda s: meta.put_once(s, FINGERPRINT, ring.fingerprint)))
+        ring = keyring.load(path) if path.exists() else None
+        if ring is not None and recorded is not None:
+            ring.require(recorded)
     except KeyringError as error:
         raise InstallationError(str(error)) from error
     return ring

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from indicia.cli.errors import FAILED, INTERRUPTED, USAGE, CommandError, one_line
+from indicia.cli.errors import FAILED, INTERRUPTED, USAGE, CommandError, complain, one_line
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -129,5 +129,5 @@ def _is_undecodable(token: str) -> bool:
 
 
 def _fail(sentence: str, status: int) -> int:
-    print(f"indicia: {sentence}", file=sys.stderr)
+    complain(sentence)
     return status

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from indicia.cli.errors import FAILED, USAGE, CommandError
-from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, settings_of
+from indicia.cli.errors import FAILED, USAGE, CommandError, complain
+from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, survey_of
 from indicia.cli.output import print_columns, print_json
 from indicia.settings import (
     ALL_ROLES,
@@ -18,6 +18,9 @@ from indicia.settings import (
     refusals,
     warnings,
 )
+
+if TYPE_CHECKING:
+    from indicia.app.preflight import Obstacle
 
 app = App(name="config", help="Check and show the settings.")
 
@@ -43,48 +46,81 @@ def check(
     json: Json = False,
     settings: SettingFlags = NO_SETTING,
 ) -> int:
-    """Check whether `indicia serve` would start with these settings. Exit status 0 when it would."""
-    tree = settings_of(config, settings)
+    """Check whether `indicia serve` would start: settings, certificate, data dir, database, keyring.
+
+    Makes and changes nothing. Exit status 0 when it would start, 1 when it would not, 2 for a mistake in the
+    settings.
+    """
     chosen = roles_of(roles)
-    stand = refusals(tree, chosen)
-    against = what_stands_against(tree, chosen)
-    warned = [
-        *(f"waived ({refusal.name}): {refusal.reason}" for refusal in stand if refusal.waived),
-        *warnings(tree, chosen),
-    ]
+    survey = survey_of(config, settings)
+    tree = survey.settings
+    stand = [] if tree is None else refusals(tree, chosen)
+    against = [refusal for refusal in stand if not refusal.waived]
+    hindered = [] if tree is None else _obstacles(tree, chosen)
+    warned = [f"waived ({refusal.name}): {refusal.reason}" for refusal in stand if refusal.waived]
+    warned += [] if tree is None else warnings(tree, chosen)
+    mistakes = survey.mistakes.found
     if json:
         print_json(
             {
-                "ok": not against,
-                "refusals": [
-                    {"name": refusal.name, "reason": refusal.reason}
-                    for refusal in stand
-                    if not refusal.waived
-                ],
+                "ok": not (mistakes or against or hindered),
+                "mistakes": [{"name": mistake.name, "reason": mistake.reason} for mistake in mistakes],
+                "refusals": [{"name": refusal.name, "reason": refusal.reason} for refusal in against],
+                "obstacles": [{"part": obstacle.part, "reason": obstacle.reason} for obstacle in hindered],
                 "warnings": warned,
             }
         )
-        return FAILED if against else 0
-    for warning in warned:
-        print(f"warning: {warning}")
-    if against:
-        raise CommandError("; ".join(map(str, against)))
-    print("The settings are good.")
+    else:
+        for warning in warned:
+            print(f"warning: {warning}")
+        for reason in (
+            *(f"{mistake.name}: {mistake.reason}" for mistake in mistakes),
+            *map(str, against),
+            *(obstacle.reason for obstacle in hindered),
+        ):
+            complain(reason)
+    if mistakes:
+        return USAGE
+    if against or hindered:
+        return FAILED
+    if not json:
+        print("The settings are good: `indicia serve` would start.")
     return 0
 
 
+def _obstacles(tree: Settings, roles: frozenset[Role]) -> list[Obstacle]:
+    from indicia.app.preflight import obstacles  # it brings in the server and the database
+
+    return obstacles(tree, roles)
+
+
 @app.command
-def show(*, config: Config = None, json: Json = False, settings: SettingFlags = NO_SETTING) -> None:
-    """Print every setting with its value and where that came from. Secrets are not shown."""
-    shown = settings_of(config, settings).shown
+def show(*, config: Config = None, json: Json = False, settings: SettingFlags = NO_SETTING) -> int:
+    """Print every setting with its value and where that came from. Secrets are not shown.
+
+    What is wrong with a setting stands in place of its value. Exit status 2 when anything is wrong.
+    """
+    survey = survey_of(config, settings)
     if json:
         print_json(
             {
-                setting.name: {"value": setting.value, "source": setting.source, "meaning": setting.meaning}
-                for setting in shown
+                setting.name: {
+                    "value": setting.value,
+                    "source": setting.source,
+                    "meaning": setting.meaning,
+                    "mistake": setting.mistake or None,
+                }
+                for setting in survey.shown
             }
         )
-        return
-    print_columns(
-        ("SETTING", "SOURCE", "VALUE"), [(setting.name, setting.source, setting.value) for setting in shown]
-    )
+    else:
+        print_columns(
+            ("SETTING", "SOURCE", "VALUE"),
+            [
+                (each.name, each.source, f"(wrong: {each.mistake})" if each.mistake else each.value)
+                for each in survey.shown
+            ],
+        )
+    for mistake in survey.mistakes.found:
+        complain(f"{mistake.name}: {mistake.reason}")
+    return USAGE if survey.mistakes.found else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
@@ -18,3 +20,8 @@ class CommandError(Exception):
 def one_line(error: BaseException) -> str:
     """Return what an exception says, on one line."""
     return " ".join(str(error).split())
+
+
+def complain(sentence: str) -> None:
+    """Write one line on standard error, as every error of a command is."""
+    print(f"indicia: {sentence}", file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from cyclopts import Group, Parameter
 
-from indicia.settings import Settings, load
+from indicia.settings import Settings, Survey, load, survey
 from indicia.settings.table import DATA_DIR, DATABASE_URL, MASTER_KEY_FILE, TABLE, Setting
 
 DEFAULT_CONFIG_FILE = Path("indicia.toml")
@@ -83,6 +83,13 @@ NO_PLACE = Place()
 
 def settings_of(config: Path | None, flags: Flags) -> Settings:
     """Return the settings tree of this process: its environment, its terminal, the configuration file."""
-    if config is None and DEFAULT_CONFIG_FILE.is_file():
-        config = DEFAULT_CONFIG_FILE
-    return load(config, os.environ, flags.given(), terminal=sys.stderr.isatty())
+    return load(_file(config), os.environ, flags.given(), terminal=sys.stderr.isatty())
+
+
+def survey_of(config: Path | None, flags: Flags) -> Survey:
+    """Return the settings of this process with every mistake in them."""
+    return survey(_file(config), os.environ, flags.given(), terminal=sys.stderr.isatty())
+
+
+def _file(config: Path | None) -> Path | None:
+    return DEFAULT_CONFIG_FILE if config is None and DEFAULT_CONFIG_FILE.is_file() else config

@@ -1,14 +1,14 @@
 """The one settings tree: default, TOML file, environment, flag, each over the last.
 
-`load` reads and checks all of it; a value that is unknown, malformed or does not fit raises `SettingsError`,
-which names the setting and the reason. `refusals` and `warnings` say what a server that others can reach
-should not do.
+`load` reads and checks all of it; what is unknown, malformed or does not fit raises one `SettingsError`, with
+the name of each setting and the reason; `survey` returns the mistakes beside what is right. `refusals` and
+`warnings` say what a server that others can reach should not do.
 """
 
 from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses, Resolver
 from indicia.settings.dangers import Danger, Refusal, VerificationMode, listeners, refusals, warnings
 from indicia.settings.limits import Limits
-from indicia.settings.loading import load
+from indicia.settings.loading import Survey, load, survey
 from indicia.settings.resolv_conf import system_perspective
 from indicia.settings.roles import ALL_ROLES, Role, parse_roles
 from indicia.settings.sources import SettingsError
@@ -35,6 +35,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Shown",
+    "Survey",
     "Tls",
     "VerificationMode",
     "Windows",
@@ -42,6 +43,7 @@ __all__ = [
     "load",
     "parse_roles",
     "refusals",
+    "survey",
     "system_perspective",
     "warnings",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from indicia.domain.rotation import KeyPace
 from indicia.settings import table
@@ -11,6 +12,7 @@ from indicia.settings.addresses import agreement_needed
 from indicia.settings.limits import Limits, limits
 from indicia.settings.sources import (
     Layer,
+    Mistakes,
     SettingsError,
     Written,
     from_defaults,
@@ -23,7 +25,7 @@ from indicia.settings.tree import Listen, LogFormat, Root, Settings, Shown, Tls,
 from indicia.settings.urls import sqlite_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from indicia.settings.addresses import Perspective
@@ -33,6 +35,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NOT_SHOWN = "(set, not shown)"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What people set: every setting as it may be shown, the mistakes, and the tree where there are none."""
+
+    settings: Settings | None
+    shown: tuple[Shown, ...]
+    mistakes: Mistakes
 
 
 def load(
@@ -49,14 +60,43 @@ def load(
     `flags` are by setting name. `terminal` says whether log lines will be read by a person. `defaults`
     replace built-in defaults by name, for a command that has its own.
 
-    Raises: `SettingsError` for the first setting that is unknown, malformed, or does not fit another.
+    Raises: `SettingsError` for whatever is unknown, malformed, or does not fit the rest.
     """
+    found = survey(
+        config_file, environment, flags, terminal=terminal, defaults=defaults, defaults_name=defaults_name
+    )
+    found.mistakes.stop()
+    assert found.settings is not None
+    return found.settings
+
+
+def survey(
+    config_file: Path | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    flags: Mapping[str, str] = MappingProxyType({}),
+    *,
+    terminal: bool = False,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+    defaults_name: str = "sandbox",
+) -> Survey:
+    """Return the settings with every mistake in them. What is given is as for `load`."""
+    mistakes = Mistakes()
     written: Layer = from_defaults() | from_overlay(defaults, defaults_name)
     if config_file is not None:
-        written |= from_toml(config_file)
-    written |= from_environment(environment)
-    written |= from_flags(flags)
-    return _build(_Reading(written), terminal=terminal)
+        written |= from_toml(config_file, mistakes)
+    written |= from_environment(environment, mistakes)
+    written |= from_flags(flags, mistakes)
+    reading = _Reading(written)
+    for setting in table.TABLE:
+        if reading.is_set(setting) or not setting.toml_only:
+            with mistakes.noted():
+                reading.optional(setting)
+    if not mistakes.found:
+        for pair in _PAIRS:
+            with mistakes.noted():
+                pair(reading)
+    settings = None if mistakes.found else _build(reading, terminal=terminal)
+    return Survey(settings, reading.shown(mistakes.found), mistakes)
 
 
 class _Reading:
@@ -90,7 +130,7 @@ class _Reading:
             return setting.parse(written.text)
         except ValueError as refused:
             # The chain ends here: the cause may quote what a person wrote, and the reason is made not to.
-            raise SettingsError(written.spelling, str(refused)) from None
+            raise SettingsError(written.spelling, str(refused), setting=setting.name) from None
 
     def is_set(self, setting: Setting[Any]) -> bool:
         """Say whether anybody set it."""
@@ -99,19 +139,28 @@ class _Reading:
     def refuse(self, setting: Setting[Any], reason: str) -> NoReturn:
         """Stop for a value that is well-formed and does not fit."""
         written = self._written.get(setting.name)
-        raise SettingsError(written.spelling if written else setting.variable, reason)
+        spelling = written.spelling if written else setting.variable
+        raise SettingsError(spelling, reason, setting=setting.name)
 
     def sources(self) -> Mapping[str, str]:
         """Return where each value came from, by setting name."""
         return MappingProxyType({name: source for name, (_, source) in self._settled.items()})
 
-    def shown(self) -> tuple[Shown, ...]:
+    def shown(self, mistakes: Sequence[SettingsError] = ()) -> tuple[Shown, ...]:
         """Return every setting with its value as it may be shown, in the order of the table."""
+        reasons = {mistake.setting: mistake.reason for mistake in mistakes}
         return tuple(
-            Shown(setting.variable, *self._settled[setting.name], setting.meaning)
+            self._shown(setting, reasons.get(setting.name, ""))
             for setting in table.TABLE
-            if setting.name in self._settled
+            if setting.name in self._settled or setting.name in reasons
         )
+
+    def _shown(self, setting: Setting[Any], mistake: str) -> Shown:
+        if mistake:
+            written = self._written.get(setting.name)
+            source = written.source if written else "default"
+            return Shown(setting.variable, "", source, setting.meaning, mistake)
+        return Shown(setting.variable, *self._settled[setting.name], setting.meaning)
 
 
 def _build(reading: _Reading, *, terminal: bool) -> Settings:
@@ -244,3 +293,11 @@ def _elsewhere(reading: _Reading) -> tuple[Elsewhere, ...]:
                 f"{each.region} is served here; leave it out of {table.REGIONS.variable} or of [replication]",
             )
     return found
+
+
+def _resolvers(reading: _Reading) -> int:
+    return _quorum(reading, reading.optional(table.RESOLVERS) or ())
+
+
+# What is well-formed each for itself and may not fit together.
+_PAIRS: Final = (_tls, _resolvers, _root, _limits, _windows, _key_pace, _elsewhere)

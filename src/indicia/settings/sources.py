@@ -6,6 +6,7 @@ Nothing is parsed here; unknown names stop here.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,48 @@ PREFIX = "INDICIA_"
 
 
 class SettingsError(Exception):
-    """A setting that stops the start: `name` as its writer spelled it, and the reason. Quotes no secret."""
+    """A setting that stops the start: `name` as its writer spelled it, and the reason. Quotes no secret.
 
-    def __init__(self, name: str, reason: str) -> None:
+    `setting` is its name in the table, empty where it is none. `others` are further mistakes in the same
+    settings: the text has all of them, so that nobody mends them one start at a time.
+    """
+
+    def __init__(self, name: str, reason: str, *, setting: str = "") -> None:
         super().__init__(f"{name}: {reason}")
         self.name = name
         self.reason = reason
+        self.setting = setting
+        self.others: tuple[SettingsError, ...] = ()
+
+    @property
+    def all(self) -> tuple[SettingsError, ...]:
+        """This mistake and the others, in the order in which they were found."""
+        return (self, *self.others)
+
+    def __str__(self) -> str:
+        return "; ".join(f"{each.name}: {each.reason}" for each in self.all)
+
+
+class Mistakes:
+    """The mistakes found so far, while the rest of the settings is read on."""
+
+    def __init__(self) -> None:
+        self.found: list[SettingsError] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note the mistake that ends what is done inside, and go on after it."""
+        try:
+            yield
+        except SettingsError as mistake:
+            self.found.append(mistake)
+
+    def stop(self) -> None:
+        """Raise the first mistake, with the others, where there are any."""
+        if self.found:
+            first, *others = self.found
+            first.others = tuple(others)
+            raise first
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,72 +91,92 @@ def from_overlay(values: Mapping[str, str], source: str) -> Layer:
     return {name: Written(text, BY_NAME[name].variable, source) for name, text in values.items()}
 
 
-def from_environment(environment: Mapping[str, str]) -> Layer:
+def from_environment(environment: Mapping[str, str], mistakes: Mistakes) -> Layer:
     """Return what is set in the environment, where INDICIA_ begins a setting or a mistake."""
     layer: Layer = {}
     for variable, text in sorted(environment.items()):
-        if not variable.startswith(PREFIX):
-            continue
-        name = variable.removeprefix(PREFIX).lower()
-        setting, is_file = _find(name)
-        if setting is None or variable != variable.upper():
-            near = _nearest(name)
-            raise SettingsError(
-                variable, f"there is no such setting{_meant(near.variable if near else None)}"
-            )
-        if setting.toml_only:
-            raise SettingsError(variable, f"is set in the TOML file only, in [{name.partition('_')[0]}]")
-        _add(layer, setting, text, variable, "environment", is_file=is_file)
+        if variable.startswith(PREFIX):
+            with mistakes.noted():
+                _take_variable(layer, variable, text)
     return layer
 
 
-def from_flags(flags: Mapping[str, str]) -> Layer:
+def _take_variable(layer: Layer, variable: str, text: str) -> None:
+    name = variable.removeprefix(PREFIX).lower()
+    setting, is_file = _find(name)
+    if setting is None or variable != variable.upper():
+        near = _nearest(name)
+        raise SettingsError(variable, f"there is no such setting{_meant(near.variable if near else None)}")
+    if setting.toml_only:
+        raise SettingsError(variable, f"is set in the TOML file only, in [{name.partition('_')[0]}]")
+    _add(layer, setting, text, variable, "environment", is_file=is_file)
+
+
+def from_flags(flags: Mapping[str, str], mistakes: Mistakes) -> Layer:
     """Return what was given on the command line, by setting name."""
     layer: Layer = {}
     for name, text in flags.items():
-        setting, is_file = _find(name)
-        if setting is None or setting.toml_only:
-            near = _nearest(name)
-            flag = f"--{name.replace('_', '-')}"
-            raise SettingsError(flag, f"there is no such setting{_meant(near.flag if near else None)}")
-        _add(layer, setting, text, f"--{name.replace('_', '-')}", "flag", is_file=is_file)
+        with mistakes.noted():
+            _take_flag(layer, name, text)
     return layer
 
 
-def from_toml(path: Path) -> Layer:
-    """Return what a TOML file says. Paths in it are relative to the folder it is in."""
+def _take_flag(layer: Layer, name: str, text: str) -> None:
+    setting, is_file = _find(name)
+    flag = f"--{name.replace('_', '-')}"
+    if setting is None or setting.toml_only:
+        near = _nearest(name)
+        raise SettingsError(flag, f"there is no such setting{_meant(near.flag if near else None)}")
+    _add(layer, setting, text, flag, "flag", is_file=is_file)
+
+
+def from_toml(path: Path, mistakes: Mistakes) -> Layer:
+    """Return what a TOML file says, nothing where it is none. Paths in it are relative to its folder."""
+    layer: Layer = {}
+    with mistakes.noted():
+        document = _document(path)
+        with mistakes.noted():
+            _take_replication(document, path)
+        for keys, value in _leaves(document, ()):
+            with mistakes.noted():
+                _take_key(layer, keys, value, path)
+    return layer
+
+
+def _document(path: Path) -> dict[str, Any]:
     import tomllib  # most installations have no such file
 
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(str(path), f"cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), f"is not TOML: {error}") from error
-    layer: Layer = {}
-    _take_replication(document, path)
-    for keys, value in _leaves(document, ()):
-        spelling = f"{'.'.join(keys)} in {path}"
-        name = "_".join(keys).lower()
-        setting, is_file = _find("limits" if name == "limits_profile" else name)
-        if setting is None:
-            near = _nearest(name.removeprefix(PREFIX.lower()))
-            raise SettingsError(spelling, f"there is no such setting{_meant(near.key if near else None)}")
-        text = _text(value, spelling)
-        if (setting.path or is_file) and text:
-            text = str(path.parent / Path(text).expanduser())
-        _add(layer, setting, text, spelling, str(path), is_file=is_file)
-    return layer
+
+
+def _take_key(layer: Layer, keys: tuple[str, ...], value: object, path: Path) -> None:
+    spelling = f"{'.'.join(keys)} in {path}"
+    name = "_".join(keys).lower()
+    setting, is_file = _find("limits" if name == "limits_profile" else name)
+    if setting is None:
+        near = _nearest(name.removeprefix(PREFIX.lower()))
+        raise SettingsError(spelling, f"there is no such setting{_meant(near.key if near else None)}")
+    text = _text(value, spelling)
+    if (setting.path or is_file) and text:
+        text = str(path.parent / Path(text).expanduser())
+    _add(layer, setting, text, spelling, str(path), is_file=is_file)
 
 
 def _take_replication(document: dict[str, Any], path: Path) -> None:
     """Put the tables of other installations into one text, as which they are one setting."""
-    given = document.get("replication")
+    given = document.pop("replication", None)
     if isinstance(given, dict):
         try:
-            document["replication"] = notation(given, path.parent)
+            given = notation(given, path.parent)
         except ValueError as refused:
             raise SettingsError(f"replication in {path}", str(refused)) from None
+    if given is not None:
+        document["replication"] = given
 
 
 def _leaves(table: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

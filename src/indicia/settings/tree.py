@@ -67,12 +67,16 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One setting as `indicia config show` prints it: nothing secret in it."""
+    """One setting as `indicia config show` prints it: nothing secret in it.
+
+    `mistake` is what is wrong with it, empty where nothing is; it has no value then.
+    """
 
     name: str
     value: str
     source: str
     meaning: str
+    mistake: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,17 @@ def check(url: str) -> Schema:
         return _compare(_revision(dialect, connection))
 
 
+def require_known(url: str) -> None:
+    """Return when this program knows the schema. Changes nothing.
+
+    Raises `NewerSchemaError` when a newer program made it; Fault UNAVAILABLE as `check` does.
+    """
+    with _opened(url) as (dialect, connection):
+        revision = _revision(dialect, connection)
+    if revision is not None and _compare(revision) is Schema.NEWER:
+        raise NewerSchemaError(revision)
+
+
 def migrate(url: str) -> Migration:
     """Bring the schema up to date and return what that took.
 
