@@ -18,6 +18,7 @@ from indicia.operations.registration import begin, begin_replica, look_now
 from indicia.operations.replication import asked_by, look, wake_replicas
 from indicia.operations.signing_choice import (
     EasyDkim,
+    OwnDkim,
     Replica,
     SigningChoice,
     carries_key,
@@ -128,7 +129,8 @@ def put_dkim_signing_attributes(
     """SES v2 PutEmailIdentityDkimSigningAttributes: another method, another key, or a start anew (spec 3.4).
 
     A change of method or of an uploaded key issues a new token set; a change of the key length keeps the
-    tokens. Either puts the DKIM status to PENDING, and an identity that was verified stays so meanwhile.
+    tokens. Either puts the DKIM status to PENDING, and an identity that was verified stays so meanwhile. What
+    is put again as it is changes nothing, unless its search has failed: then that begins anew.
 
     Raises: `Fault` NOT_FOUND, INVALID_PARAMETER, CONCURRENT_MODIFICATION.
     """
@@ -141,6 +143,8 @@ def put_dkim_signing_attributes(
     easy = view.identity.origin == TokenSetKind.EASY.value and token_set is not None
     if isinstance(choice, EasyDkim) and easy:
         return _stay_easy(house, call, s, view, choice)
+    if isinstance(choice, OwnDkim) and _has_own_key(view, choice):
+        return _stay(house, call, s, view)
     length = view.identity.next_key_length
     issued = issue(house, call, s, choice, domain=request.name, default_length=length)
     status = _restart(house, call, s, view, issued, origin=issued.kind.value)
@@ -182,11 +186,8 @@ def _stay_easy(
     assert token_set is not None
     configured = token_set.wanted_length or view.identity.next_key_length
     wanted = choice.key_length
-    failed = dkim_status(view) in (Status.FAILED, Status.NOT_STARTED)
-    if wanted is None or (failed and wanted is configured):
-        if failed:
-            return _answer(token_set, _restart(house, call, s, view, token_set, origin=view.identity.origin))
-        return _answer(token_set, dkim_status(view))
+    if wanted is None or (wanted is configured and _has_failed(view)):
+        return _stay(house, call, s, view)
     stored = key_lives.read(s, token_set.id)
     assert stored is not None
     check_change(
@@ -199,6 +200,32 @@ def _stay_easy(
     changed = replace(token_set, wanted_length=wanted)
     status = _restart(house, call, s, view, changed, origin=view.identity.origin)
     return _answer(change_length(house, call, s, token_set, wanted), status)
+
+
+def _has_own_key(view: IdentityView, choice: OwnDkim) -> bool:
+    """Say whether the identity is signed with this key already, under this selector in any case of letters.
+
+    A selector is part of a domain name (RFC 6376 §3.1), and a public half belongs to one private half.
+    """
+    token_set = view.token_set
+    if token_set is None or view.identity.origin != TokenSetKind.EXTERNAL.value:
+        return False
+    (selector,) = token_set.tokens
+    return selector.lower() == choice.selector.lower() and token_set.public_key == choice.pair.public_key
+
+
+def _stay(
+    house: House, call: Call, s: Session, view: IdentityView
+) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
+    """What is there stays; a search for it that has failed begins anew."""
+    status = dkim_status(view)
+    if _has_failed(view):
+        status = _restart(house, call, s, view, view.token_set, origin=view.identity.origin)
+    return _answer(view.token_set, status)
+
+
+def _has_failed(view: IdentityView) -> bool:
+    return dkim_status(view) in (Status.FAILED, Status.NOT_STARTED)
 
 
 def _restart(
