@@ -44,6 +44,7 @@ from indicia.domain.identity import (
 )
 from indicia.domain.quorum import default_quorum
 from indicia.domain.records import ExpectedRecord, required_records
+from indicia.domain.replication import ParentSeen
 from indicia.domain.rotation import KeyPace
 from indicia.domain.schedule import Pace
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
@@ -51,6 +52,7 @@ from indicia.domain.verification import Windows, start
 from indicia.operations import token_sets
 from indicia.operations.replicating import Replicator
 from indicia.store import checks, evidence, facets, identities, keys, tables, zones
+from indicia.store.checks import Claim
 from indicia.store.database import Database
 from indicia.store.ids import new_id
 from indicia.store.prepared import Prepared
@@ -102,6 +104,7 @@ class Lookout:
         give_key: Callable[[TokenSet], Awaitable[TokenSet | None]] | None = None,
         announcer: Announcer | None = None,
         landed: Callable[[Conclusion], None] = lambda _: None,
+        replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
     ) -> None:
         self.database = database
         self.servers = servers
@@ -130,7 +133,8 @@ class Lookout:
                 announce=(announcer or Announcer()).announce,
                 operator=About(ACCOUNT, REGION),
             ),
-            replicate=Replicator(
+            replicate=replicate
+            or Replicator(
                 database,
                 REGIONS,
                 self.rules.windows,

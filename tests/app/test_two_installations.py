@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,18 @@ def test_a_replica_of_a_parent_in_another_installation(
             theirs.delete_email_identity(EmailIdentity=NAME)
 
 
-def fetched(folder: Path, answers: Answers, tls: ssl.SSLContext | None = None) -> Any:
+async def whole(fetching: Coroutine[Any, Any, Any]) -> Any:
+    """Wait until it ends."""
+    return await asyncio.wait_for(fetching, 5)
+
+
+def fetched(
+    folder: Path,
+    answers: Answers,
+    tls: ssl.SSLContext | None = None,
+    within: float = 0.5,
+    wait: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]] = whole,
+) -> Any:
     """What is made of an installation that answers so."""
 
     async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,10 +118,10 @@ def fetched(folder: Path, answers: Answers, tls: ssl.SSLContext | None = None) -
         port = server.sockets[0].getsockname()[1]
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         settings = load(elsewhere(folder, url, AccessKey("AKIATESTTESTTESTTEST", "secret", ACCOUNT)))
-        abroad = installations(settings, KEYRING, within=0.5)
+        abroad = installations(settings, KEYRING, within=within)
         assert abroad is not None
         try:
-            return await asyncio.wait_for(abroad.fetch(ASKED), 5)
+            return await wait(abroad.fetch(ASKED))
         finally:
             server.close()
 
@@ -168,6 +179,26 @@ def reply(status: str, body: bytes, head: str = "") -> bytes:
 def test_what_is_made_of_answers(tmp_path: Path, answers: Answers, made: ErrorType | None) -> None:
     """What cannot be understood is nobody's answer, within its time; what is said is an obstacle."""
     assert fetched(tmp_path / "house", answers) is made
+
+
+def test_a_look_that_is_given_up_hangs_up(tmp_path: Path) -> None:
+    """Whoever is asked hears the end at once: no thread goes on reading for a check that is over."""
+    asked, hung_up = asyncio.Event(), asyncio.Event()
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        assert await reader.read() == b""
+        hung_up.set()
+
+    async def given_up(fetching: Coroutine[Any, Any, Any]) -> bool:
+        task = asyncio.create_task(fetching)
+        await asyncio.wait_for(asked.wait(), 5)
+        task.cancel()
+        await asyncio.wait_for(hung_up.wait(), 5)
+        return task.cancelled()
+
+    assert fetched(tmp_path / "house", answers, within=60, wait=given_up)
 
 
 def test_a_certificate_that_nobody_knows_is_refused(tmp_path: Path, authority: trustme.CA) -> None:

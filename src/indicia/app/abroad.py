@@ -56,6 +56,9 @@ async def _fetch(
         # In all, and not for each octet: who answers one at a time holds a thread no longer than this.
         async with asyncio.timeout(within):
             status, body = await asyncio.to_thread(_ask, connection, place, asked)
+    except asyncio.CancelledError:
+        _hang_up(connection)
+        raise
     except (OSError, http.client.HTTPException) as error:
         _hang_up(connection)
         log.warning("replication.nobody_answers", region=place.region, reason=type(error).__name__)

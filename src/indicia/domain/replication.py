@@ -12,7 +12,7 @@ from typing import Final
 
 from indicia.domain.identity import ErrorType, Identity, TokenSetKind
 from indicia.domain.time import Span
-from indicia.domain.verification import Evidence
+from indicia.domain.verification import Evidence, Sight
 
 _PREFIX: Final = f"{TokenSetKind.EASY.value}_"
 
@@ -77,6 +77,10 @@ class ParentSeen:
 
     evidence: Evidence
     again: Span | None = None
+
+
+# The parent's region could not be asked, or not in time: that is our trouble, and moves nothing.
+NOTHING_LEARNT: Final = ParentSeen(Evidence(Sight.UNKNOWN, ErrorType.SERVICE_ERROR))
 
 
 def sentence(error: ErrorType | None) -> str:

@@ -13,7 +13,7 @@ import structlog
 from indicia.domain.events import Event
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import ErrorType, Facet, Status, TokenSet
-from indicia.domain.replication import ParentSeen
+from indicia.domain.replication import NOTHING_LEARNT, ParentSeen
 from indicia.domain.rotation import KeyPace
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification import Evidence, Sight, Windows
@@ -27,8 +27,6 @@ from indicia.store.replications import Replication
 from indicia.store.session import Session
 
 log = structlog.get_logger(__name__)
-
-_NOTHING_LEARNT = ParentSeen(Evidence(Sight.UNKNOWN, ErrorType.SERVICE_ERROR))
 
 Fetch: TypeAlias = Callable[[Replication], Awaitable[Offer | ErrorType | None]]
 """Asks another installation for a parent: what it offers, what is in the way, None where nobody answers."""
@@ -68,7 +66,7 @@ class Replicator:
         """Return what was found. Where the replica shares another set than before, it is due again."""
         asked = await self.database.reading(partial(replications.get, identity_id=claim.identity.id))
         if asked is None:
-            return _NOTHING_LEARNT
+            return NOTHING_LEARNT
         try:
             if self.elsewhere is not None and asked.parent_region in self.elsewhere.abroad:
                 return await self._abroad(claim, asked, self.elsewhere)
@@ -78,7 +76,7 @@ class Replicator:
             # Somebody changed the replica at this moment: it is looked at again.
             if fault.kind is not FaultKind.CONCURRENT_MODIFICATION:
                 raise
-            return _NOTHING_LEARNT
+            return NOTHING_LEARNT
 
     async def _abroad(self, claim: Claim, asked: Replication, elsewhere: Installations) -> ParentSeen:
         """Return how it stands to a parent in another installation, whose keys are taken in."""
@@ -87,7 +85,7 @@ class Replicator:
             return ParentSeen(Evidence(Sight.ABSENT, ErrorType.REPLICATION_ACCESS_DENIED))
         offer = await elsewhere.fetch(asked)
         if offer is None:
-            return _NOTHING_LEARNT
+            return NOTHING_LEARNT
         if isinstance(offer, ErrorType):
             return ParentSeen(Evidence(Sight.ABSENT, offer))
         abroad = elsewhere.abroad[asked.parent_region]
@@ -98,7 +96,7 @@ class Replicator:
             )
         except UnacceptableOfferError as error:
             log.warning("replication.refused", name=asked.name, region=abroad.region, reason=str(error))
-            return _NOTHING_LEARNT
+            return NOTHING_LEARNT
         seen = await self._share(claim, found)
         return ParentSeen(seen.evidence, again=offered.again)
 

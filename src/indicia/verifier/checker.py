@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -26,12 +27,13 @@ from indicia.domain.faults import Fault
 from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
 from indicia.domain.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.domain.observation import Observation, Question, RecordType, Soa
-from indicia.domain.replication import ParentSeen
+from indicia.domain.replication import NOTHING_LEARNT, ParentSeen
 from indicia.domain.time import SECOND, Span
 from indicia.domain.verification import CHECKED, Sight
 from indicia.store.checks import CheckResult, Claim
 from indicia.store.key_lives import Sighting
 from indicia.verifier import evidence
+from indicia.verifier.deadline import Deadline
 
 log = structlog.get_logger(__name__)
 
@@ -62,8 +64,8 @@ class Checker:
     """Looks at claimed identities. Keeps nothing and stores nothing, but for the keys that `give_key` gives.
 
     `keys_of` returns the live keys of a token set, `replicate` how a replica stands to its parent. `budget`
-    is how long one look may take, in real time, and `patience` from when on it was slow. The rest is as
-    `Engine` has it.
+    is how long one look may take with all of its parts, in real time, and `patience` from when on it was
+    slow. The rest is as `Engine` has it.
     """
 
     def __init__(
@@ -95,15 +97,22 @@ class Checker:
         # look that began before the end of a window was not seen at its end.
         checked_at = self._clock.now()
         began = time.monotonic()
+        deadline = Deadline(self._budget)
         rules, identity = self._rules, claim.identity
         records = records_to_check(identity, claim.token_set, claim.facets, rules.service_domain)
         questions = questions_of(records, identity)
-        parent = await self._replicate(claim) if self._replicate and _is_replica(claim) else None
-        observations: Observations = await self._look(questions) if questions else {}
+        looking = self._look(questions, deadline)
+        parent: ParentSeen | None = None
+        if self._replicate is not None and _is_replica(claim):
+            # Side by side: a parent whose installation is slow takes no time from the records.
+            asking = deadline.spend(partial(self._replicate, claim), NOTHING_LEARNT)
+            parent, observations = await asyncio.gather(asking, looking)
+        else:
+            observations = await looking
         token_set = claim.token_set
         keyless = _keyless(token_set) if Facet.DKIM in records else None
         if keyless is not None and sees_whole_key_path(records[Facet.DKIM], observations, rules):
-            token_set = await self._key_for(keyless)
+            token_set = await self._key_for(keyless, deadline)
         conclusion = conclude(
             identity,
             token_set,
@@ -120,47 +129,50 @@ class Checker:
             due_at = min(conclusion.due_at, checked_at + parent.again)
             conclusion = replace(conclusion, due_at=due_at)
         if token_set is not None and keys_matter(conclusion, token_set):
-            conclusion = await self._see_keys(identity, token_set, conclusion)
+            conclusion = await self._see_keys(identity, token_set, conclusion, deadline)
         if conclusion.soa is None and _is_alias(identity, observations):
-            conclusion = replace(conclusion, soa=await self._zone_around(identity.name))
+            conclusion = replace(conclusion, soa=await self._zone_around(identity.name, deadline))
         # What took long and is known all the same is no tarpit.
         long = time.monotonic() - began > self._patience
         slow = long and any(verdict.sight is Sight.UNKNOWN for verdict in conclusion.facets)
         return Found(claim, conclusion, self._result(claim, lease, conclusion, slow=slow))
 
-    async def _look(self, questions: Sequence[Question]) -> Observations:
-        """Return what is seen within the budget. What takes longer is unknown, and that is our trouble."""
+    async def _look(self, questions: Sequence[Question], deadline: Deadline) -> Observations:
+        """Return what is seen in time. What takes longer is unknown, and that is our trouble."""
+        left = deadline.left
+        if not questions or not left:
+            return {}
         try:
-            return await self._eyes.observe(questions, self._budget)
+            return await self._eyes.observe(questions, left)
         except TimeoutError:
             return {}
 
-    async def _key_for(self, keyless: TokenSet) -> TokenSet:
+    async def _key_for(self, keyless: TokenSet, deadline: Deadline) -> TokenSet:
         """Return the token set with a key: it gets one at the latest when its records are first seen.
 
         (verification.md, Keys.) Without one it stays as it is, and so does its facet, until the next check.
         """
         try:
-            return await self._give_key(keyless) or keyless
+            return await deadline.spend(partial(self._give_key, keyless), None) or keyless
         except Fault as fault:
             log.warning("verifier.no_key", token_set=keyless.id, reason=fault.message)
             return keyless
 
-    async def _see_keys(self, identity: Identity, token_set: TokenSet, conclusion: Conclusion) -> Conclusion:
+    async def _see_keys(
+        self, identity: Identity, token_set: TokenSet, conclusion: Conclusion, deadline: Deadline
+    ) -> Conclusion:
         """Return the conclusion with what is to be seen of the keys that the records lead to."""
-        keys = await self._keys_of(token_set)
+        none: Sequence[LiveKey] = ()
+        keys = await deadline.spend(partial(self._keys_of, token_set), none)
         looked_at = keys_to_see(conclusion, identity, token_set, keys)
         questions = [question for _, record in looked_at for question in record.questions]
-        observations = await self._look(questions) if questions else {}
+        observations = await self._look(questions, deadline)
         return with_keys(conclusion, token_set, keys, looked_at, observations=observations, rules=self._rules)
 
-    async def _zone_around(self, name: str) -> Soa | None:
+    async def _zone_around(self, name: str, deadline: Deadline) -> Soa | None:
         """Return the SOA of the zone that holds an alias, which no answer for the alias shows."""
-        try:
-            async with asyncio.timeout(self._budget):
-                seen = await self._eyes.enclosing_zone(name.partition(".")[2])
-        except TimeoutError:
-            return None
+        nobody: Sequence[Soa | None] = ()
+        seen = await deadline.spend(partial(self._eyes.enclosing_zone, name.partition(".")[2]), nobody)
         return next((soa for soa in seen if soa is not None), None)
 
     def _result(self, claim: Claim, lease: str, conclusion: Conclusion, *, slow: bool) -> CheckResult:

@@ -30,6 +30,7 @@ from indicia.domain.time import HOUR, SECOND, Instant, Span
 from indicia.store import checks, key_lives
 from indicia.store.checks import Claim
 from indicia.store.database import Database
+from indicia.store.session import Session
 from indicia.verifier.admission import Admission, Later
 from indicia.verifier.checker import Checker, Eyes, Found
 from indicia.verifier.landing import Landing
@@ -58,9 +59,10 @@ class Limits:
     `at_once`: identities in hand, being checked or waiting for their commit, but for those whose check takes
     longer than `patience`: of these there are at most `slow`, beside the others. `zone_rate`: questions a
     second to one zone, each through every perspective, None for as many as there are. `batch`: how many are
-    claimed or committed in one transaction. `budget`: how long one identity may take; a lease is twice that
-    (verification.md, Schedule). `poll`: how often to look for work that another process made due. `grace`:
-    how long checks that run may go on when the engine is stopped. All spans are of real time.
+    claimed or committed in one transaction. `budget`: how long one identity may take, with all that one look
+    at it does; a lease is twice that (verification.md, Schedule). `poll`: how often to look for work that
+    another process made due. `grace`: how long checks that run may go on when the engine is stopped. All
+    spans are of real time.
     """
 
     at_once: int = 512
@@ -293,26 +295,30 @@ class Engine:
         self._looked = loop.time()
 
     async def _take(self, room: int) -> list[Claim]:
-        now, lease_now = self._clock.now(), real_now()
+        now = self._clock.now()
         # Each claim has a lease of its own name: a result held up by a database that was away never lands
         # under a later lease, over what others found meanwhile.
         self._leases += 1
         lease = f"{self._owner}-{self._leases}"
         shards, slow = self._shards, self._admission.room_for_slow
+
+        def take(s: Session) -> list[Claim]:
+            # From when it is written: what waits for its turn to be written has not begun to be looked at.
+            lease_now = real_now()
+            return checks.claim(
+                s,
+                now=now,
+                owner=lease,
+                lease_until=lease_now + 2 * self._limits.budget,
+                lease_now=lease_now,
+                shards=shards,
+                limit=room,
+                slow=slow,
+            )
+
         self._claiming = True
         try:
-            claims = await self._database.writing(
-                lambda s: checks.claim(
-                    s,
-                    now=now,
-                    owner=lease,
-                    lease_until=lease_now + 2 * self._limits.budget,
-                    lease_now=lease_now,
-                    shards=shards,
-                    limit=room,
-                    slow=slow,
-                )
-            )
+            claims = await self._database.writing(take)
             self._database_is_back()
             for claim in claims:
                 self._admit(_Held(claim, lease))
