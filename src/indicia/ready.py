@@ -10,6 +10,9 @@ import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
+
+_MOST: Final = 64 * 1024  # octets: what is longer was written by nobody of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Ready:
 def read(path: Path) -> Ready | None:
     """Return what the file says; None when there is none, or it is not a ready file."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            document = json.loads(file.read(_MOST))
         return Ready(
             pid=int(document["pid"]),
             url=str(document["url"]),

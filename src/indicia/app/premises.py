@@ -9,6 +9,7 @@ import ctypes
 import email.utils
 import http.client
 import json
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from indicia.vault import keyring
 from indicia.vault.keyring import KeyringError
 
 _SERVICE_WITHIN: Final = 5.0  # seconds
+_SERVICE_MOST: Final = 1024 * 1024  # octets: what is ready and what is not takes a few hundred
 # Spec 7.3: a signature counts for five minutes, so a clock that is off by more refuses every SDK.
 _CLOCK_BREAKS: Final[Span] = 5 * MINUTE
 _CLOCK_DRIFTS: Final[Span] = 5 * SECOND
@@ -167,9 +169,20 @@ def _asked(at: str, path: str) -> tuple[int, str, dict[str, Any]]:
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        return response.status, response.headers.get("Date", ""), json.loads(response.read())
+        return response.status, response.headers.get("Date", ""), json.loads(_whole(response))
     finally:
         connection.close()
+
+
+def _whole(response: http.client.HTTPResponse) -> bytes:
+    """Return the body, which comes in time and is no longer than anything we say of ourselves."""
+    deadline = time.monotonic() + _SERVICE_WITHIN
+    body = b""
+    while piece := response.read1(_SERVICE_MOST):
+        body += piece
+        if len(body) > _SERVICE_MOST or time.monotonic() > deadline:
+            raise http.client.HTTPException("the answer does not end")
+    return body
 
 
 # ---- the clock

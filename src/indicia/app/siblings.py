@@ -1,6 +1,7 @@
 """The other processes of the same `serve`: how they are, and what they have counted.
 
 Each has left its addresses in a file of a folder that only they know, and is asked at its own admin address.
+What they answer is bounded in time and octets: one that has gone mad must not take this one with it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from indicia import ready
 from indicia.health import Check
 from indicia.metrics import labelled, together
 
-_WITHIN: Final = 2.0
-_MOST: Final = 4 * 1024 * 1024
+_WITHIN: Final = 2.0  # seconds
+_MOST: Final = 4 * 1024 * 1024  # octets: a page of metrics is some 30 KiB
+_READ: Final = 64 * 1024
 MAIN: Final = "main"
 
 
@@ -69,13 +71,23 @@ class Siblings:
         host, _, port = known.admin[0].rpartition(":")
         try:
             async with asyncio.timeout(_WITHIN):
-                reader, writer = await asyncio.open_connection(host, int(port), limit=_MOST)
+                reader, writer = await asyncio.open_connection(host, int(port), limit=_READ)
                 try:
                     # HTTP/1.0: the answer ends with the connection, and comes in one piece.
                     writer.write(f"GET {path} HTTP/1.0\r\nHost: {known.admin[0]}\r\n\r\n".encode())
-                    head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+                    head, _, body = (await _whole(reader)).partition(b"\r\n\r\n")
                 finally:
                     writer.close()
                 return int(head.split(b" ", 2)[1]), body.decode()
         except (OSError, TimeoutError, ValueError, IndexError):
             return 0, ""
+
+
+async def _whole(reader: asyncio.StreamReader) -> bytes:
+    """Return what comes before the end. Raises: `ValueError` when that is more than anybody has to say."""
+    octets = bytearray()
+    while piece := await reader.read(_READ):
+        octets += piece
+        if len(octets) > _MOST:
+            raise ValueError(f"more than {_MOST} octets")
+    return bytes(octets)
