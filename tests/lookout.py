@@ -87,7 +87,7 @@ _PROVED = Prepared(
 def rules(perspectives: int) -> Rules:
     """The rules of a house with so many perspectives."""
     windows = Windows(records=WINDOW, link=DAY, corroborate=PACE.largest)
-    return Rules(SERVICE_DOMAIN, default_quorum(perspectives), windows, PACE)
+    return Rules(SERVICE_DOMAIN, default_quorum(perspectives), windows, PACE, REGIONS)
 
 
 class Lookout:

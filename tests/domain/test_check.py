@@ -62,6 +62,7 @@ def _rules(perspectives: int) -> Rules:
         default_quorum(perspectives),
         Windows(72 * HOUR, 24 * HOUR, 15 * MINUTE),
         Pace(10 * SECOND, 15 * MINUTE, DAY),
+        frozenset({"us-east-1", "eu-west-1"}),
     )
 
 
@@ -86,7 +87,7 @@ def _conclude(state: FacetState, observations: Observations, perspectives: int, 
         IDENTITY,
         TOKEN_SET,
         {Facet.DKIM: state},
-        records_to_check(IDENTITY, TOKEN_SET, {Facet.DKIM: state}, "mail.example"),
+        records_to_check(IDENTITY, TOKEN_SET, {Facet.DKIM: state}, _rules(1)),
         observations,
         rules=_rules(perspectives),
         now=now,
@@ -161,7 +162,7 @@ def test_a_check_moves_nothing_without_evidence(
         IDENTITY,
         token_set,
         {Facet.DKIM: state},
-        records_to_check(IDENTITY, token_set, {Facet.DKIM: state}, "mail.example"),
+        records_to_check(IDENTITY, token_set, {Facet.DKIM: state}, _rules(1)),
         {},
         rules=_rules(1),
         now=NOW + after,
@@ -212,7 +213,7 @@ def test_a_failed_facet_is_not_looked_for() -> None:
     """Nothing is asked for a facet that only a new start can move."""
     failed = {Facet.DKIM: replace(PENDING, status=Status.FAILED)}
 
-    assert () == questions_of(records_to_check(IDENTITY, TOKEN_SET, failed, "mail.example"), IDENTITY)
+    assert () == questions_of(records_to_check(IDENTITY, TOKEN_SET, failed, _rules(1)), IDENTITY)
 
 
 def test_records_without_a_key_wait_for_it() -> None:
@@ -221,7 +222,7 @@ def test_records_without_a_key_wait_for_it() -> None:
         IDENTITY,
         replace(TOKEN_SET, has_key=False),
         {Facet.DKIM: PENDING},
-        records_to_check(IDENTITY, TOKEN_SET, {Facet.DKIM: PENDING}, "mail.example"),
+        records_to_check(IDENTITY, TOKEN_SET, {Facet.DKIM: PENDING}, _rules(1)),
         _seen({}),
         rules=_rules(1),
         now=NOW,

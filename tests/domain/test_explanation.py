@@ -61,6 +61,37 @@ def test_the_sentences(finding: Finding, observation: Observation, explanation: 
     assert (explanation, fix) == (words.explanation, words.fix)
 
 
+MX = ExpectedRecord(
+    Purpose.MAIL_FROM,
+    "bounce.example.com",
+    RecordType.MX,
+    "10 feedback-smtp.us-east-1.mail.example",
+    required=True,
+)
+_MX_IS = "bounce.example.com MX is "
+
+
+@pytest.mark.parametrize(
+    ("value", "explanation"),
+    [
+        (
+            "10 Feedback-SMTP.us-east1.mail.example",
+            (
+                f'{_MX_IS}"10 Feedback-SMTP.us-east1.mail.example", a host for a region that this service'
+                " does not serve: bounces would go nowhere."
+            ),
+        ),
+        ("10 mx.example.com", f'{_MX_IS}"10 mx.example.com", which is another value.'),
+    ],
+)
+def test_an_mx_for_a_region_that_is_not_served_is_told_from_any_other(value: str, explanation: str) -> None:
+    """A host that looks like one of ours and is none is named as what it is, with the right one."""
+    words = explain(MX, Finding.WRONG_VALUE, [_saw(Reply.ANSWER, value)])
+
+    assert words.explanation == explanation
+    assert words.fix == f"Replace the value of bounce.example.com MX with {MX.value}"
+
+
 def test_long_values_are_cut_and_counted() -> None:
     """A value is quoted up to 100 characters, and the sentence says how many more there were."""
     words = explain(CNAME, Finding.WRONG_TARGET, [_saw(Reply.ANSWER, "x" * 130)])

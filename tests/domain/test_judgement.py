@@ -47,6 +47,7 @@ MX = ExpectedRecord(
     RecordType.MX,
     "10 feedback-smtp.eu-west-1.mail.example",
     required=True,
+    hosts=("feedback-smtp.us-east-1.mail.example", "feedback-smtp.eu-west-1.mail.example"),
 )
 
 
@@ -99,6 +100,10 @@ def test_what_is_accepted(record: ExpectedRecord, values: tuple[str, ...]) -> No
         (MX, ("10 mx.elsewhere.example",), Finding.WRONG_VALUE),
         (MX, ("10 feedback-smtp.eu-west-1.mail.example", "20 mx.example.com"), Finding.MULTIPLE),
         (MX, ("10 feedback-smtp.notmail.example",), Finding.WRONG_VALUE),
+        (MX, ("10 feedback-smtp.us-east1.mail.example",), Finding.WRONG_VALUE),
+        (MX, ("10 feedback-smtp.ap-south-1.mail.example",), Finding.WRONG_VALUE),
+        (MX, ("10 feedback-smtp.x.us-east-1.mail.example",), Finding.WRONG_VALUE),
+        (MX, ("10 feedback-smtp.mail.example",), Finding.WRONG_VALUE),
     ],
 )
 def test_what_is_wrong_and_how(record: ExpectedRecord, values: tuple[str, ...], finding: Finding) -> None:

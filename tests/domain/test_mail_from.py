@@ -130,7 +130,7 @@ def seen(reply: Reply, *values: str) -> dict[Question, list[Observation]]:
 def test_the_mx_alone_proves_it(preference: int, host: str) -> None:
     """An address has no record but its MX to ask for; nobody asks for SPF, for an SOA or for DKIM."""
     facets = {Facet.LINK: LINK, Facet.MAIL_FROM: PENDING}
-    records = records_to_check(ADDRESS, None, facets, "mail.example")
+    records = records_to_check(ADDRESS, None, facets, _rules(1))
     assert questions_of(records, ADDRESS) == (MX,)
 
     found = conclude(
@@ -158,6 +158,8 @@ def test_the_mx_alone_proves_it(preference: int, host: str) -> None:
         (Reply.NXDOMAIN, ()),
         (Reply.NODATA, ()),
         (Reply.ANSWER, ("10 mx.elsewhere.org",)),
+        (Reply.ANSWER, ("10 feedback-smtp.us-east1.mail.example",)),  # a hyphen lost
+        (Reply.ANSWER, ("10 feedback-smtp.ap-south-1.mail.example",)),  # a region that is not served
         (
             Reply.ANSWER,
             ("10 feedback-smtp.us-east-1.mail.example", "20 feedback-smtp.us-east-1.mail.example"),
@@ -172,7 +174,7 @@ def test_without_its_mx_it_is_not_proved(reply: Reply, values: tuple[str, ...]) 
         DOMAIN,
         TOKEN_SET,
         facets,
-        records_to_check(DOMAIN, TOKEN_SET, facets, "mail.example"),
+        records_to_check(DOMAIN, TOKEN_SET, facets, _rules(1)),
         seen(reply, *values),
         rules=_rules(1),
         now=NOW,

@@ -10,6 +10,7 @@ from lookout import (
     NEGATIVE_TTL,
     PACE,
     PATIENT,
+    SERVICE_DOMAIN,
     WINDOW,
     Lookout,
     change_tokens,
@@ -146,6 +147,26 @@ def test_mail_from_stands_and_falls_alone(database: Database, server: NameServer
         await lookout.advance(PACE.largest)
 
         assert two == (Status.PENDING, Status.SUCCESS, None)
+        assert lookout.status(NAME, Facet.MAIL_FROM) is Status.SUCCESS
+
+    run(database, story, server)
+
+
+def test_mail_from_stands_at_a_host_of_a_served_region_only(database: Database, server: NameServer) -> None:
+    """A region with a hyphen lost proves nothing and takes away; that of another served region is as good."""
+
+    async def story(lookout: Lookout) -> None:
+        identity = lookout.add(
+            NAME, starts=[Facet.MAIL_FROM], mail_from_domain="bounce.example.com", bare=True
+        )
+        server.put("bounce.example.com", "MX", f"10 feedback-smtp.euwest-1.{SERVICE_DOMAIN}")
+        await lookout.settled()
+        lost = lookout.status(NAME, Facet.MAIL_FROM), lookout.state(NAME, Facet.MAIL_FROM).error
+        server.put("bounce.example.com", "MX", f"10 feedback-smtp.us-east-1.{SERVICE_DOMAIN}")
+        await lookout.advance(PACE.largest)
+
+        assert identity.region == "eu-west-1"
+        assert lost == (Status.PENDING, ErrorType.INVALID_VALUE)
         assert lookout.status(NAME, Facet.MAIL_FROM) is Status.SUCCESS
 
     run(database, story, server)

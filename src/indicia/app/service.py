@@ -120,6 +120,7 @@ def rules_of(settings: Settings) -> Rules:
         quorum=settings.quorum,
         windows=Windows(windows.verify, windows.link, windows.check_max),
         pace=Pace(windows.check_min, windows.check_max, windows.check_verified),
+        regions=frozenset(settings.regions),
     )
 
 

@@ -41,12 +41,16 @@ Observations = Mapping[Question, Sequence[Observation]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings a check depends on. `quorum` is how many perspectives must agree."""
+    """The settings a check depends on.
+
+    `quorum` is how many perspectives must agree; `regions` are those that are served.
+    """
 
     service_domain: str
     quorum: int
     windows: Windows
     pace: Pace
+    regions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +178,10 @@ def questions_of(
 
 
 def records_to_check(
-    identity: Identity, token_set: TokenSet | None, facets: Mapping[Facet, FacetState], service_domain: str
+    identity: Identity, token_set: TokenSet | None, facets: Mapping[Facet, FacetState], rules: Rules
 ) -> dict[Facet, tuple[ExpectedRecord, ...]]:
     """Return the records of those facets that looking can still change."""
-    required = required_records(identity, token_set, service_domain)
+    required = required_records(identity, token_set, rules.service_domain, rules.regions)
     return {
         facet: records
         for facet, records in required.items()

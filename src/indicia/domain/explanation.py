@@ -14,7 +14,7 @@ from indicia.domain.findings import Finding
 from indicia.domain.names import shown
 from indicia.domain.observation import Observation, Reply
 from indicia.domain.probing import NOTHING_MORE, Detail
-from indicia.domain.records import ExpectedRecord, Purpose
+from indicia.domain.records import ExpectedRecord, Purpose, names_unserved_region
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,14 @@ def _doubled(record: ExpectedRecord, observations: Sequence[Observation]) -> Exp
 
 
 def _unknown_value(record: ExpectedRecord, observations: Sequence[Observation]) -> Explanation:
+    if record.purpose is Purpose.MAIL_FROM and any(
+        names_unserved_region(record, value) for value in found_values(observations)
+    ):
+        return Explanation(
+            f"{record.name} {record.rtype.name} is {_quoted(observations)}, a host for a region that this"
+            " service does not serve: bounces would go nowhere.",
+            _replace(record),
+        )
     what = {Purpose.DKIM: "key", Purpose.OWNERSHIP: "token"}.get(record.purpose, "value")
     return Explanation(
         f"{record.name} {record.rtype.name} is {_quoted(observations)}, which is another {what}.",

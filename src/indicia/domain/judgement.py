@@ -13,7 +13,7 @@ from indicia.domain.dkim import KeyFlaw, parse_key_record
 from indicia.domain.findings import Finding
 from indicia.domain.identity import ErrorType
 from indicia.domain.observation import Observation, RecordType, Reply
-from indicia.domain.records import ExpectedRecord, Purpose
+from indicia.domain.records import ExpectedRecord, Purpose, mx_host
 from indicia.domain.verification import Sight
 
 
@@ -144,14 +144,11 @@ def _key(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Jud
 
 
 def _mail_from_mx(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
-    """Compare the MX of MAIL FROM: exactly one, any preference, the host of any region (spec 4.4)."""
+    """Compare the MX of MAIL FROM: exactly one, any preference, the host of a served region (spec 4.4)."""
     if len(values) > 1:
         return _wrong(Finding.MULTIPLE)
-    host = values[0].split()[-1].rstrip(".").lower()
-    expected = record.value.split()[-1].lower()
-    label, _, rest = expected.partition(".")
-    _, _, service_domain = rest.partition(".")
-    if host == expected or (host.startswith(f"{label}.") and host.endswith(f".{service_domain}")):
+    host = mx_host(values[0])
+    if host == mx_host(record.value) or host in record.hosts:
         return _PRESENT
     return _wrong(Finding.WRONG_VALUE)
 

@@ -6,6 +6,7 @@ is made nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -36,8 +37,8 @@ class ExpectedRecord:
 
     `name` and `value` have no trailing dot; an MX value carries its preference, a TXT value is unquoted and
     in one piece. `required` says whether a facet's status depends on it. `also` are further names at which
-    the same value is accepted. `questions` are those whose answers say whether the record is there; any one
-    of them suffices.
+    the same value is accepted, `hosts` further hosts that an MX may name. `questions` are those whose answers
+    say whether the record is there; any one of them suffices.
     """
 
     purpose: Purpose
@@ -47,6 +48,7 @@ class ExpectedRecord:
     required: bool
     ttl: int = SUGGESTED_TTL
     also: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = field(default=(), repr=False, compare=False)
     questions: tuple[Question, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -98,13 +100,33 @@ def ownership_record(identity: Identity) -> ExpectedRecord:
     )
 
 
+_FEEDBACK = "feedback-smtp"
+
+
 def feedback_host(region: str, service_domain: str) -> str:
     """Return the host that the MX of a custom MAIL FROM domain points to."""
-    return f"feedback-smtp.{region}.{service_domain}"
+    return f"{_FEEDBACK}.{region}.{service_domain}"
 
 
-def mail_from_records(identity: Identity, service_domain: str) -> tuple[ExpectedRecord, ...]:
-    """Return the MX that decides the status, and the SPF record that never does (spec 3.5)."""
+def mx_host(value: str) -> str:
+    """Return the host of an MX value, as names are compared (RFC 4343)."""
+    return value.rsplit(maxsplit=1)[-1].rstrip(".").lower()
+
+
+def names_unserved_region(record: ExpectedRecord, value: str) -> bool:
+    """Say whether an MX that is not right has the form of a feedback host of this service all the same."""
+    _, _, service_domain = mx_host(record.value).split(".", 2)
+    host = mx_host(value)
+    return host.startswith(f"{_FEEDBACK}.") and host.endswith(f".{service_domain}")
+
+
+def mail_from_records(
+    identity: Identity, service_domain: str, regions: Collection[str] = ()
+) -> tuple[ExpectedRecord, ...]:
+    """Return the MX that decides the status, and the SPF record that never does (spec 3.5).
+
+    One MX may serve several regions (spec 4.4): the host of any of these is as good as that of its own.
+    """
     host = feedback_host(identity.region, service_domain)
     return (
         ExpectedRecord(
@@ -113,6 +135,7 @@ def mail_from_records(identity: Identity, service_domain: str) -> tuple[Expected
             RecordType.MX,
             f"{SUGGESTED_PREFERENCE} {host}",
             required=True,
+            hosts=tuple(feedback_host(region, service_domain) for region in regions),
         ),
         ExpectedRecord(
             Purpose.MAIL_FROM,
@@ -132,9 +155,9 @@ def dmarc_record(domain: str) -> ExpectedRecord:
 
 
 def required_records(
-    identity: Identity, token_set: TokenSet | None, service_domain: str
+    identity: Identity, token_set: TokenSet | None, service_domain: str, regions: Collection[str] = ()
 ) -> dict[Facet, tuple[ExpectedRecord, ...]]:
-    """Return, facet by facet, the records whose presence proves it."""
+    """Return, facet by facet, the records whose presence proves it. `regions` are those that are served."""
     found: dict[Facet, tuple[ExpectedRecord, ...]] = {}
     if identity.kind is IdentityKind.DOMAIN:
         if token_set is not None:
@@ -142,18 +165,19 @@ def required_records(
         if identity.legacy_requested:
             found[Facet.OWNERSHIP] = (ownership_record(identity),)
     if identity.mail_from_domain:
-        found[Facet.MAIL_FROM] = mail_from_records(identity, service_domain)[:1]
+        found[Facet.MAIL_FROM] = mail_from_records(identity, service_domain, regions)[:1]
     return found
 
 
 def expected_records(
-    identity: Identity, token_set: TokenSet | None, service_domain: str
+    identity: Identity, token_set: TokenSet | None, service_domain: str, regions: Collection[str] = ()
 ) -> tuple[ExpectedRecord, ...]:
     """Return every record that should be published for the identity, the required ones first.
 
-    An address has none of its own unless it has a custom MAIL FROM domain.
+    `regions` are those that are served: they matter to whoever judges what was found. An address has no
+    record of its own unless it has a custom MAIL FROM domain.
     """
-    required = required_records(identity, token_set, service_domain)
+    required = required_records(identity, token_set, service_domain, regions)
     records = [record for group in required.values() for record in group]
     if identity.kind is IdentityKind.DOMAIN:
         records.append(dmarc_record(identity.name))

@@ -99,7 +99,7 @@ class Checker:
         began = time.monotonic()
         deadline = Deadline(self._budget)
         rules, identity = self._rules, claim.identity
-        records = records_to_check(identity, claim.token_set, claim.facets, rules.service_domain)
+        records = records_to_check(identity, claim.token_set, claim.facets, rules)
         questions = questions_of(records, identity)
         looking = self._look(questions, deadline)
         parent: ParentSeen | None = None

@@ -112,7 +112,8 @@ class Doctor:
         view = await self.database.reading(lambda s: identities.view(s, account, region, fold(name)))
         if view is None:
             refuse(FaultKind.NOT_FOUND, f"Email identity {shown(name)} does not exist in {region}.")
-        records = expected_records(view.identity, view.token_set, self.rules.service_domain)
+        rules = self.rules
+        records = expected_records(view.identity, view.token_set, rules.service_domain, rules.regions)
         now = self.clock.now()
         questions = tuple(dict.fromkeys(question for record in records for question in record.questions))
         observations = await self.eyes.observe(questions) if questions else {}

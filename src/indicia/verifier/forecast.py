@@ -127,7 +127,8 @@ class Forecaster:
         until, kept = self._kept.get(key, (now, NO_FORECAST))
         if until > now:
             return kept
-        records = expected_records(view.identity, view.token_set, self._rules.service_domain)
+        rules = self._rules
+        records = expected_records(view.identity, view.token_set, rules.service_domain, rules.regions)
         if not records or self._in_hand >= _AT_ONCE or not self._may_ask(view, len(records), now):
             return kept
         self._in_hand += 1
