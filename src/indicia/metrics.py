@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from indicia.domain.brake import demotes
 from indicia.domain.check import Conclusion, FacetVerdict
+from indicia.domain.presence import Presence
 from indicia.domain.time import SECOND, Instant
 from indicia.domain.verification import Sight
 
@@ -86,6 +87,12 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self._role_processes = Gauge(
+            "indicia_role_processes",
+            "Processes of this installation that run a role, by their heartbeats in the database.",
+            ["role"],
+            registry=self.registry,
+        )
         self._paused: Gauge | None = None
         self._waiting: Gauge | None = None
         self._oldest_mail: Gauge | None = None
@@ -112,6 +119,11 @@ class Metrics:
             self._transitions.labels(*moved).inc()
             if demotes(verdict.before, verdict.after):
                 self._demotions.labels(*moved).inc()
+
+    def present(self, found: Iterable[Presence]) -> None:
+        """Note who runs each role."""
+        for each in found:
+            self._role_processes.labels(each.role).set(each.processes)
 
     def waived(self, refusal: str) -> None:
         """Show that a refusal of the start is waived."""

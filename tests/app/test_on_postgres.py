@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from botocore.exceptions import ClientError
 from nameserver import NameServer
 from postgres import PostgresServer
 from serving import FREE, Running, client, run, serve, until
 
 from indicia.credentials import AccessKey
+from indicia.domain.presence import SILENT_AFTER
+from indicia.domain.time import Span
+from indicia.store.database import Database
+from indicia.store.prepared import Prepared
+from indicia.store.tables import heartbeat
 
 
 @pytest.fixture
@@ -79,11 +86,23 @@ def test_processes_with_different_roles_work_together(tmp_path: Path, url: str, 
         until(lambda: _status(api, "shared.example") == "SUCCESS", "SUCCESS", 30)
         until(lambda: any(_has_key(key_zone, target) for target in targets), "the key in the key zone", 30)
 
+        assert api.metric('indicia_role_processes{role="verifier"}') == 1
         verifier.process.kill()
         verifier.process.wait()
+        _let_time_pass(url, SILENT_AFTER)
+        missed = until(lambda: _reported(api, "role verifier"), "the verifier to be missed", 30)
+        assert missed.startswith("no process runs the role verifier: one was last seen ")
+        assert api.readiness()["status"] == "ready"  # its own roles serve
+        assert api.metric('indicia_role_processes{role="verifier"}') == 0
+        doctor = run("doctor", "--json", cwd=folders[0], **settings | FREE).stdout
+        told = [each for each in json.loads(doctor)["checks"] if each["name"] == "roles"]
+        assert [each["state"] for each in told] == ["fail"]
+        assert "no process runs the role verifier: " in told[0]["seen"]
+
         api.client().create_email_identity(EmailIdentity="later.shared.example")
         with serve(folders[1], "--roles", "verifier", **settings) as successor:
             until(lambda: successor.metric("indicia_checks_total") >= 1, "a check by the successor", 30)
+            assert _reported(api, "role verifier") is None
             assert successor.stop() == 0
         assert api.stop() == key_zone.stop() == 0
 
@@ -143,3 +162,23 @@ def _has_key(house: Running, name: str) -> bool:
     host, _, port = house.ready.dns[0].rpartition(":")
     answer = dns.query.udp(dns.message.make_query(name, "TXT"), host, port=int(port), timeout=5)
     return bool(answer.answer)
+
+
+def _let_time_pass(url: str, span: Span) -> None:
+    """Let every heartbeat of verifiers be older by a span than it is."""
+    database = Database.open(url)
+    try:
+        older = Prepared(
+            sa.update(heartbeat)
+            .where(heartbeat.c.role == sa.literal_column("'verifier'"))
+            .values(seen_at=heartbeat.c.seen_at - sa.literal_column(str(span)))
+        )
+        database.write(lambda s: s.run(older))
+    finally:
+        database.close()
+
+
+def _reported(house: Running, part: str) -> str | None:
+    """Return what is reported to be wrong with a part, None when nothing is."""
+    how: str = json.loads(house.get("/readyz?verbose")[1])["reported"][part]
+    return None if how == "ok" else how

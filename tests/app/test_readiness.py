@@ -54,7 +54,8 @@ def test_a_process_whose_parts_work_is_ready(tmp_path: Path, dns: NameServer) ->
             status, told = await ask(at.admin[0], "/readyz?verbose")
             assert status == 200
             assert told["parts"] == {"database": "ok", "verifier": "ok"}
-            assert told["reported"] == {"resolvers local": "ok", "delegation": "ok"}
+            roles = {f"role {name}": "ok" for name in ("api", "links", "verifier", "dns")}
+            assert told["reported"] == {"resolvers local": "ok", "delegation": "ok"} | roles
 
     asyncio.run(scenario())
 

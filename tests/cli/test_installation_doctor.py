@@ -87,7 +87,8 @@ def test_a_whole_installation_is_sound(here: Run) -> None:
 
     assert states == dict.fromkeys(
         [
-            *("settings", "database", "schema", "master key", "service", "resolvers local", "delegation"),
+            *("settings", "database", "schema", "disk", "master key", "service", "roles"),
+            *("resolvers local", "delegation"),
             *("glue", f"server {NS1} 127.0.0.2 UDP", f"server {NS1} 127.0.0.2 TCP"),
             *(f"server {NS2} 127.0.0.3 UDP", f"server {NS2} 127.0.0.3 TCP"),
             *(f"mail from {FEEDBACK}", f"spf {DOMAIN}"),

@@ -54,6 +54,7 @@ async def examine(settings: Settings, *, synchronised: Callable[[], bool | None]
         *premises.of_settings(settings),
         *at_database.checks,
         service.check,
+        *at_database.roles,
         premises.clock(service.apart, at_database.apart, synchronised()),
     ]
     playground = running.playground if running is not None and service.answers else ""

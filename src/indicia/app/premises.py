@@ -9,13 +9,16 @@ import ctypes
 import email.utils
 import http.client
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from indicia.app import heartbeat
 from indicia.clock import real_now
 from indicia.domain.faults import Fault
+from indicia.domain.presence import of_roles
 from indicia.domain.soundness import Check, State
 from indicia.domain.time import MINUTE, SECOND, Span
 from indicia.installation import FINGERPRINT
@@ -33,6 +36,10 @@ _SERVICE_MOST: Final = 1024 * 1024  # octets: what is ready and what is not take
 # Spec 7.3: a signature counts for five minutes, so a clock that is off by more refuses every SDK.
 _CLOCK_BREAKS: Final[Span] = 5 * MINUTE
 _CLOCK_DRIFTS: Final[Span] = 5 * SECOND
+MIB: Final = 1024 * 1024
+# The log of SQLite alone grows to some MiB, and a migration copies the file.
+_TOO_LITTLE: Final = 32 * MIB
+_LITTLE: Final = 512 * MIB
 _TIME_ERROR: Final = 5  # adjtimex(2): the clock is not synchronised
 _TIMEX: Final = 256  # octets, more than the structure has
 
@@ -63,6 +70,7 @@ class Stored:
     checks: tuple[Check, ...]
     regions: tuple[str, ...] = ()
     apart: Span | None = None
+    roles: tuple[Check, ...] = ()
 
 
 def stored(settings: Settings) -> Stored:
@@ -87,12 +95,27 @@ def stored(settings: Settings) -> Stored:
         right = Check("schema", State.OK, found.value)
         recorded = database.read(lambda s: meta.get(s, FINGERPRINT))
         return Stored(
-            (answers, right, _master_key(settings, recorded)),
+            (answers, right, *_room(settings), _master_key(settings, recorded)),
             tuple(database.read(examination.mail_from_regions)),
             database.read(examination.server_clock) - real_now() if database.dialect == POSTGRESQL else None,
+            of_roles(database.read(heartbeat.everyone), real_now()),
         )
     finally:
         database.close()
+
+
+def _room(settings: Settings) -> tuple[Check, ...]:
+    """Return how much room the disk has that holds the embedded database; of a server nothing is known."""
+    path = settings.database_url.path
+    if path is None:
+        return ()
+    left = shutil.disk_usage(path.parent).free
+    seen = f"{left // MIB} MiB are free where the database is"
+    if left < _TOO_LITTLE:
+        return (Check("disk", State.FAIL, seen, "Make room: soon nothing can be written."),)
+    if left < _LITTLE:
+        return (Check("disk", State.WARN, seen, "Make room before it is full."),)
+    return (Check("disk", State.OK, seen),)
 
 
 def _key_alone(settings: Settings) -> Check:

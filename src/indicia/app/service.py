@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from indicia import __version__
-from indicia.app import outside
+from indicia.app import heartbeat, outside
 from indicia.app.certificates import certificate_of, reason_of
 from indicia.app.connecting import Connecting
+from indicia.app.heartbeat import Heartbeats
 from indicia.app.siblings import Siblings
 from indicia.app.verifying import Verifying
 from indicia.clock import Clock, real_now
@@ -64,6 +66,8 @@ log = structlog.get_logger("indicia")
 # How long stopping waits for answers that are on their way. With the other parts' it stays below the ten
 # seconds that container runtimes give.
 _GRACE = 6.0
+# Roles that write nothing: they serve on when the database takes no writes.
+_READ_ONLY = frozenset({Role.DNS})
 # What part of its rate a zone is asked for the sake of the records call, and for how many seconds what was
 # seen then answers everybody.
 _LOOKS_AHEAD = 10
@@ -154,6 +158,7 @@ class Service:
         self._endings: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._server: Server | None = None
         self._key_zone: KeyZone | None = None
+        self._heartbeats = Heartbeats(installation.database, roles)
         self._gating: dict[str, Check] = {"database": self._database_trouble}
         self._reported: dict[str, Check] = {}
 
@@ -169,6 +174,7 @@ class Service:
             raise
 
     async def _start(self) -> Ready:
+        await self._start_heartbeats()
         sockets = self._http_sockets()
         self._endings.append(("sockets", partial(_close, sockets)))
         eyes = self._eyes()
@@ -228,6 +234,19 @@ class Service:
         settings = self.settings
         self._reported |= outside.checks(eyes, eyes.names, settings.signing_zone, settings.nameservers)
         return eyes
+
+    async def _start_heartbeats(self) -> None:
+        beats = self._heartbeats
+        await beats.begin()
+        running = asyncio.create_task(beats.run(), name="heartbeat")
+
+        async def end() -> None:
+            running.cancel()
+            await asyncio.wait([running])
+            await beats.leave()
+
+        self._endings.append(("heartbeat", end))
+        self._reported |= beats.checks()
 
     def _start_verifying(self, eyes: Perspectives) -> None:
         verifying = Verifying(
@@ -371,19 +390,21 @@ class Service:
     # ---- how it is
 
     async def _database_trouble(self) -> str | None:
+        """Return what is wrong with the database: for reading, and for writing where a role writes."""
         await self.installation.database.reading(zones.names)
-        return None
+        return await self._heartbeats.trouble() if self.roles - _READ_ONLY else None
 
     async def _measured(self) -> bytes:
         """Return the page of metrics; what only the database knows is left as it was while that is away."""
-        if self.verifying is not None:
-            try:
+        try:
+            self.metrics.present(await self.installation.database.reading(heartbeat.everyone))
+            if self.verifying is not None:
                 found = await self.installation.database.reading(self._measure)
                 self.metrics.stored(self.clock.now(), *found)
                 told = await self.installation.database.reading(_telling)
                 self.metrics.telling(self.clock.now(), *told)
-            except Exception as error:  # noqa: BLE001 - the other metrics tell why
-                log.warning("metrics.not_measured", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the other metrics tell why
+            log.warning("metrics.not_measured", error=type(error).__name__)
         page = self.metrics.text()
         return page if self._variant.siblings is None else await self._variant.siblings.metrics(page)
 

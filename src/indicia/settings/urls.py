@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from indicia.settings.addresses import Address, parse_address
 from indicia.settings.words import quoted
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HIDDEN = "***"
 
@@ -25,6 +22,11 @@ class DatabaseUrl:
 
     dialect: str
     text: str = field(repr=False)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of an SQLite database, None for a server."""
+        return Path(self.text.removeprefix("sqlite:///")) if self.dialect == "sqlite" else None
 
     def __str__(self) -> str:
         return _without_password(self.text)

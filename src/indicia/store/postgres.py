@@ -13,13 +13,14 @@ from typing import TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg.errors import DeadlockDetected, DiskFull, SerializationFailure
 from psycopg.types.numeric import Int8Dumper
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.database import Database
 from indicia.store.prepared import POSTGRESQL
 from indicia.store.session import Session
+from indicia.store.trouble import DISK_FULL
 
 T = TypeVar("T")
 Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
@@ -225,6 +226,8 @@ _REASONS: tuple[tuple[str, str], ...] = (
 
 
 def _unavailable(error: psycopg.Error) -> Fault:
+    if isinstance(error, DiskFull):
+        return Fault(FaultKind.UNAVAILABLE, DISK_FULL)
     said = error.diag.message_primary or _reason(str(error)) or type(error).__name__
     return Fault(FaultKind.UNAVAILABLE, f"The database does not answer: {said}.")
 

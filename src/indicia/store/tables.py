@@ -311,6 +311,16 @@ verifier = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Every process with each of its roles, on either database.
+heartbeat = sa.Table(
+    "heartbeat",
+    metadata,
+    _word("process", primary_key=True),
+    _word("role", primary_key=True),
+    _big("seen_at"),  # in real time, as leases are
+    sqlite_with_rowid=False,
+)
+
 tag = sa.Table(
     "tag",
     metadata,

@@ -19,6 +19,14 @@ TROUBLE = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
+DISK_FULL = (
+    "The disk that holds the database is full, so nothing can be written. It goes on by itself once there is"
+    " room again."
+)
+_SENTENCES = {
+    sqlite3.SQLITE_FULL: DISK_FULL,
+    sqlite3.SQLITE_READONLY: "The database may not be written to: its file or its folder is read-only.",
+}
 READ_TROUBLE = TROUBLE - {sqlite3.SQLITE_READONLY}  # a reading work that writes is a mistake of ours
 
 
@@ -27,6 +35,8 @@ def told(error: BaseException, trouble: frozenset[int] = TROUBLE) -> BaseExcepti
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & 0xFF not in trouble:
         return error
-    fault = Fault(FaultKind.UNAVAILABLE, f"The database does not answer: {error}.")
+    fault = Fault(
+        FaultKind.UNAVAILABLE, _SENTENCES.get(code & 0xFF, f"The database does not answer: {error}.")
+    )
     fault.__cause__ = error
     return fault
