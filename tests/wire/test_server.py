@@ -10,98 +10,23 @@ import ssl
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import edge
 import pytest
 import trustme
-import uvloop
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from edge import Desk, signed
+from listening import Running, answer, everything, raw, running
 
 from indicia.domain.faults import FaultKind
-from indicia.wire.connection import Refusal
 from indicia.wire.cycle import Cycle
 from indicia.wire.gateway import Limits
 from indicia.wire.requests import ANSWER
-from indicia.wire.server import Address, CannotListenError, Certificate, Server, addresses_of, bind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from indicia.wire.requests import App
-
-
-class Running:
-    """A server in a loop of its own thread."""
-
-    def __init__(self, app: App, hosts: tuple[str, ...] = ("127.0.0.1",), **options: Any) -> None:
-        self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self.server = self.run(self._make(app, options))
-        self.run(self.server.start(bind([(host, 0) for host in hosts])))
-        self.addresses = self.server.addresses
-        self.port = self.addresses[0].port
-
-    async def _make(self, app: App, options: dict[str, Any]) -> Server:
-        return Server(app, **options)
-
-    def run(self, coroutine: Any) -> Any:
-        """What `coroutine` returns, run in the server's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
-
-    def close(self) -> None:
-        """Stop server, loop and thread."""
-        self.run(self.server.stop(0.2))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def connect(self) -> socket.socket:
-        """A fresh connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
-
-
-@contextlib.contextmanager
-def running(app: App | None = None, **options: Any) -> Iterator[Running]:
-    """A server, as long as the block lasts."""
-    server = Running(app or edge.gateway(), **options)
-    try:
-        yield server
-    finally:
-        server.close()
-
-
-def everything(connection: socket.socket) -> bytes:
-    """All that comes until the other side closes."""
-    pieces = []
-    while piece := connection.recv(65536):
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def answer(connection: socket.socket) -> bytes:
-    """One answer with a Content-Length."""
-    read = b""
-    while b"\r\n\r\n" not in read:
-        piece = connection.recv(65536)
-        assert piece, read
-        read += piece
-    head, _, body = read.partition(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-    while len(body) < length:
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
-
-
-def raw(asking: edge.Asking) -> bytes:
-    """A request as it goes over the wire."""
-    lines = [f"{asking.method} {asking.target} HTTP/1.1", *(f"{n}: {v}" for n, v in asking.headers), "", ""]
-    return "\r\n".join(lines).encode() + asking.body
-
+from indicia.wire.server import Address, CannotListenError, Certificate, addresses_of, bind
+from indicia.wire.unheard import Refusal
 
 # ---- clients
 
@@ -287,14 +212,6 @@ def test_a_host_is_not_asked_of_old_clients() -> None:
     with running() as server, server.connect() as connection:
         connection.sendall(b"GET /v2/email/account HTTP/1.0\r\n\r\n")
         assert everything(connection).startswith(b"HTTP/1.1 403 ")
-
-
-def test_an_upgrade_is_not_taken() -> None:
-    """A request that offers another protocol is served in this one."""
-    with running() as server, server.connect() as connection:
-        asking = edge.v2().with_header("Connection", "Upgrade, HTTP2-Settings").with_header("Upgrade", "h2c")
-        connection.sendall(raw(asking))
-        assert everything(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_pipelined_requests_are_answered_in_order() -> None:

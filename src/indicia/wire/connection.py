@@ -1,42 +1,52 @@
-"""One connection of the HTTP server, with what uvicorn leaves open: limits on heads, and a soft end.
+"""One connection of the HTTP server, with what uvicorn leaves open: limits, and a soft end.
 
 The head of a request must be whole within a time and a size; a connection that has not sent one counts from
-its first moment, so that silent connections do not add up. When an answer is out while the rest of its
-request is still arriving, the connection closes for writing first and reads on for a moment: closing at once
-would reset it, and the client would never see why it was refused.
+its first moment, so that silent connections do not add up. What a body has besides its content is bounded by
+`framing`, and so is how many requests may wait for the one that is being answered. Another protocol is never
+taken (RFC 9110 §7.8). When an answer is out while the rest of its request is still arriving, the connection
+closes for writing first and reads on for a moment: closing at once would reset it, and the client would never
+see why it was refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
+import re
+from typing import TYPE_CHECKING, NoReturn, cast
 from urllib.parse import unquote
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import faults
 from indicia.wire.cycle import Cycle
+from indicia.wire.flow import Flow
+from indicia.wire.framing import TRAILER_OCTETS, Framing, Trailers
+from indicia.wire.lingering import UNREAD_SECONDS, Lingering
 from indicia.wire.requests import ANSWER, WHOLE, new_request_id
+from indicia.wire.unheard import Refusal, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
-    from indicia.wire.faults import Answer, Protocol
     from indicia.wire.requests import Scope
 
 HEAD_OCTETS = 16 * 1024
 HEAD_SECONDS = 10.0
-LINGER_SECONDS = 2.0
 LINGER_OCTETS = 64 * 1024 * 1024  # thrown away as they come, at most
+# Requests that may wait for the one before them. What follows is not parsed before there is room.
+PIPELINE_DEPTH = 16
+# What is parsed in one go: limits are looked at in between.
+_PIECE_OCTETS = 4096
 
+_VERSIONS = frozenset({"1.0", "1.1"})
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 _SENTENCES = {
@@ -44,6 +54,9 @@ _SENTENCES = {
     FaultKind.TOO_SLOW: "The request headers were not received in time.",
     FaultKind.MALFORMED_INPUT: "The request is not well formed HTTP.",
 }
+_TRAILERS_TOO_LARGE = f"The trailers of the request are larger than {TRAILER_OCTETS} bytes."
+_TWO_HOSTS = "The request target and the Host header name two hosts."
+_LINES_TOO_LARGE = "The lines between the chunks of the body are larger than this server takes."
 
 
 class Connection(HttpToolsProtocol):
@@ -56,10 +69,20 @@ class Connection(HttpToolsProtocol):
         *,
         head_octets: int = HEAD_OCTETS,
         head_seconds: float = HEAD_SECONDS,
+        unread_seconds: float = UNREAD_SECONDS,
         ended: Callable[[], None] = lambda: None,
         refused: Callable[[Refusal], None] = lambda _: None,
+        trailers: Trailers | None = None,
     ) -> None:
         super().__init__(config, server_state, {})
+        self._unread_seconds = unread_seconds
+        self._trailers = trailers if trailers is not None else Trailers()
+        self._framing = Framing()
+        self._length: int | None = None  # what the head says of its body
+        self._chunked = False
+        self._begins_anew = False  # the parser took the head for the end of the message
+        self._unparsed = b""  # what has come behind requests that wait
+        self._unread: asyncio.TimerHandle | None = None
         self._head_octets = head_octets
         self._head_seconds = head_seconds
         self._ended = ended
@@ -69,7 +92,8 @@ class Connection(HttpToolsProtocol):
         self._head_read = 0  # octets of it that the parser has named
         self._head_fed = 0  # octets of it that the parser was given; it names a field when it has all of it
         self._fresh = 0  # octets in hand that begin with a head
-        self._hosts = 0  # Host fields in the head
+        self._hosts = 0  # Host fields in the head, and what the last one says
+        self._host = b""
         self._began = 0.0  # when the head did, or the connection
         self._idle_since = 0.0  # when the last answer was out; 0 when something has come since
         self._discarded = -1  # octets thrown away; -1 as long as none are to be
@@ -81,9 +105,11 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected. It has a limited time to say what it wants."""
         # uvloop's transports are asyncio's by what they do, not by inheritance.
-        lingering = _Lingering(cast("asyncio.Transport", transport), self)
+        lingering = Lingering(cast("asyncio.Transport", transport), self, self._unread_seconds)
         self._put = lingering.write_whole
+        self._lingered = lingering.ended
         super().connection_made(lingering)
+        self.flow = self._flow = Flow(lingering)
         self._began = self.loop.time()
         self._wait()
 
@@ -93,21 +119,64 @@ class Connection(HttpToolsProtocol):
             self._discard(len(data))
             return
         self._idle_since = 0.0
+        if self._unparsed:
+            self._unparsed += data
+            return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser, piece by piece, as far as requests may wait; a head then has its time."""
+        start, end = 0, len(data)
+        while start < end and self._discarded < 0:
+            if len(self.pipeline) >= PIPELINE_DEPTH:
+                self._unparsed = data[start:]
+                self._flow.hold()
+                return
+            size = _PIECE_OCTETS
+            if not self._in_head and self._framing.length:
+                size = max(size, self._framing.length)
+            piece = data if size >= end and not start else data[start : start + size]
+            start += size
+            self._feed(piece)
+        if self._deadline is None and self._discarded < 0 and (self._in_head or self._is_idle()):
+            self._wait()
+
+    def _feed(self, piece: bytes) -> None:
         if self._in_head:
-            self._head_fed += len(data)
+            self._head_fed += len(piece)
         elif self.cycle is None or not self.cycle.more_body:
-            self._fresh = len(data)
+            self._fresh = len(piece)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.cycle.keep_alive = False  # served as HTTP/1.1; the parser stops at an upgrade
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as stopped:
+            self._begin_anew(piece[stopped.args[0] :])
+            return
         except httptools.HttpParserError:
             self.refuse(FaultKind.MALFORMED_INPUT)
             return
-        if self._in_head and self._head_fed > self._head_octets:
-            self.refuse(FaultKind.HEADERS_TOO_LARGE)
-        elif self._deadline is None and (self._in_head or self._is_idle()):
-            self._wait()
+        if self._in_head:
+            if self._head_fed > self._head_octets:
+                self.refuse(FaultKind.HEADERS_TOO_LARGE)
+        elif self._framing.chunked and self.cycle.more_body and not self._framing.fed(len(piece)):
+            self.refuse(FaultKind.MALFORMED_INPUT, _LINES_TOO_LARGE)
+
+    def _begin_anew(self, rest: bytes) -> None:
+        """Go on behind a head that offers another protocol: a new parser is told what that said of its body.
+
+        The other protocol is not taken, and the request is served as any other (RFC 9110 §7.8). But llhttp
+        takes everything behind such a head for that protocol's, and would lose the body.
+        """
+        if self._discarded >= 0:
+            return
+        self.parser = _new_parser(self)
+        lives = b"" if self.cycle.keep_alive else b"Connection: close\r\n"
+        if self._chunked:
+            body = b"Transfer-Encoding: chunked\r\n"
+        else:
+            body = b"Content-Length: %d\r\n" % (self._length or 0)
+        self.parser.feed_data(b"POST / HTTP/1.1\r\nHost: x\r\n" + lives + body + b"\r\n")
+        self._begins_anew = False
+        self._parse(rest)
 
     def _is_idle(self) -> bool:
         """Nothing is answered and nobody waits: blank lines have come, or the rest of a refused body."""
@@ -116,43 +185,71 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first octet of a head has come."""
+        if self._begins_anew:
+            return
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
         self._in_head = True
         self._began = self.loop.time()
         self._head_read = self._hosts = 0
+        self._length, self._chunked = None, False
         self._head_fed, self._fresh = self._fresh, 0
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target has come."""
+        if self._begins_anew:
+            return
         self.url += url
         self._head_read += len(url)
         if self._head_read > self._head_octets:
             self._refuse_head(FaultKind.HEADERS_TOO_LARGE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field has come."""
+        """A field has come: one of the head, or one behind the body, which is dropped (RFC 9112 §7.1.2)."""
+        if not self._in_head:
+            if not self._begins_anew:
+                self._drop(name, value)
+            return
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         elif name == b"host":
             self._hosts += 1
+            self._host = value
+        elif name == b"content-length":
+            self._length = int(value)  # llhttp has seen to it that it is one, and the only one
+        elif name == b"transfer-encoding":
+            if self._chunked or value.lower() != b"chunked":  # no other coding is understood, RFC 9112 §6.1
+                self._refuse_head(FaultKind.MALFORMED_INPUT)
+            self._chunked = True
         self.headers.append((name, value))
         self._head_read += len(name) + len(value) + 4  # the colon, the blank, the end of the line
         if self._head_read > self._head_octets:
             self._refuse_head(FaultKind.HEADERS_TOO_LARGE)
 
+    def _drop(self, name: bytes, value: bytes) -> None:
+        self._trailers.dropped += 1
+        if not self._framing.trailer(name, value):
+            self._refuse_head(FaultKind.HEADERS_TOO_LARGE, _TRAILERS_TOO_LARGE)
+
     def on_headers_complete(self) -> None:
         """The head is whole: the application begins, or is next. As uvicorn's, with cycles of our own."""
+        if self._begins_anew:
+            return
         self._in_head = False
+        self._framing.begin(self._length, chunked=self._chunked)
         self._stop_waiting()
         version = self.parser.get_http_version()
         # RFC 9112 §3.2: one Host, and none only from before HTTP/1.1.
-        if self._hosts != 1 and (self._hosts or version == "1.1"):
+        if version not in _VERSIONS or (self._hosts != 1 and (self._hosts or version == "1.1")):
             self._refuse_head(FaultKind.MALFORMED_INPUT)
         target = httptools.parse_url(self.url)
-        path = target.path.decode("ascii")
+        if target.schema is not None and _authority(self.url) != self._host.lower():
+            self._refuse_head(FaultKind.MALFORMED_INPUT, _TWO_HOSTS)
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110 §10.1.1
+        path = (target.path or b"/").decode("ascii")
         scope: Scope = {
             "type": "http",
             "asgi": _ASGI,
@@ -163,11 +260,12 @@ class Connection(HttpToolsProtocol):
             "method": self.parser.get_method().decode("ascii"),
             "root_path": "",
             "path": unquote(path) if "%" in path else path,
-            "raw_path": target.path,
+            "raw_path": target.path or b"/",
             "query_string": target.query or b"",
             "headers": self.headers,
         }
         self.scope = scope  # type: ignore[assignment]
+        self._begins_anew = self.parser.should_upgrade()
         lives = version != "1.0" and self.parser.should_keep_alive()
         former, self.cycle = self.cycle, Cycle(self, scope, self._put, keep_alive=lives)
         scope[ANSWER] = self.cycle.answer
@@ -193,15 +291,31 @@ class Connection(HttpToolsProtocol):
             # It leads back to the cycle: what was made for a request would wait for the collector.
             del cycle.scope[ANSWER]  # type: ignore[misc]
 
+    def on_chunk_header(self) -> None:
+        """The line before a chunk has come."""
+        self._framing.chunk()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the content has come. As uvicorn's, which knows of other protocols."""
+        self._framing.content(len(body))
+        if self.cycle.response_complete:
+            return
+        self.cycle.body += body
+        if len(self.cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        self.cycle.message_event.set()
+
     def on_message_complete(self) -> None:
         """The request is whole. If the application has not begun yet, it is told so."""
+        if self._begins_anew and (self._chunked or self._length):
+            return  # it is not: only its head is
         self.scope[WHOLE] = True  # type: ignore[literal-required]
         if not self.cycle.response_complete:
             self.cycle.more_body = False
             self.cycle.message_event.set()
 
-    def _refuse_head(self, kind: FaultKind) -> NoReturn:
-        self.refuse(kind)
+    def _refuse_head(self, kind: FaultKind, sentence: str = "") -> NoReturn:
+        self.refuse(kind, sentence)
         raise _RefusedError  # the only way to stop the parser
 
     def _wait(self) -> None:
@@ -219,7 +333,7 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()  # nothing was asked
 
-    def refuse(self, kind: FaultKind) -> None:
+    def refuse(self, kind: FaultKind, sentence: str = "") -> None:
         """Answer what is not whole, in the protocol that its path names, and end the connection."""
         if self.transport.is_closing():
             return
@@ -228,8 +342,8 @@ class Connection(HttpToolsProtocol):
         if unheard or self._breaks_off():
             request_id = new_request_id()
             protocol = faults.protocol_of(self.url.partition(b"?")[0])
-            answer = faults.answer(protocol, Fault(kind, _SENTENCES[kind]), request_id)
-            self.transport.write(_whole(answer, request_id, self.server_state.default_headers))
+            answer = faults.answer(protocol, Fault(kind, sentence or _SENTENCES[kind]), request_id)
+            self.transport.write(whole(answer, request_id, self.server_state.default_headers))
             if unheard:  # of any other an application tells that its client is gone
                 address = self.client[0] if self.client else ""
                 seconds = self.loop.time() - self._began
@@ -260,10 +374,18 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+            self._parse_on()
             return
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._look_again_in(self.timeout_keep_alive)
+
+    def _parse_on(self) -> None:
+        """There is room for a request that has come behind those that wait."""
+        if self._unparsed:
+            data, self._unparsed = self._unparsed, b""
+            self._flow.release()
+            self._parse(data)
 
     def _look_again_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
@@ -281,14 +403,29 @@ class Connection(HttpToolsProtocol):
 
     # ---- the end
 
+    def pause_writing(self) -> None:
+        """More is written than the client has read: it has a limited time to go on reading."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self._unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client reads."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
     def is_receiving(self) -> bool:
         """Whether something is still arriving that nobody will read."""
-        return self._discarded >= 0 or (self.cycle is not None and self.cycle.more_body)
+        return (
+            self._discarded >= 0 or bool(self._unparsed) or (self.cycle is not None and self.cycle.more_body)
+        )
 
     def discard(self) -> None:
         """From now on, what arrives is thrown away."""
         self._discarded = max(self._discarded, 0)
-        self.flow.resume_reading()
+        self._unparsed = b""
+        self._flow.release()
 
     def _discard(self, octets: int) -> None:
         self._discarded += octets
@@ -298,8 +435,24 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._stop_waiting()
+        self._lingered()
+        self._unparsed = b""
+        if self._unread is not None:
+            self._unread.cancel()
         super().connection_lost(exc)
         self._ended()
+
+
+def _new_parser(connection: Connection) -> httptools.HttpRequestParser:
+    """Return a parser as uvicorn makes one: what follows a last request is not looked at."""
+    parser = httptools.HttpRequestParser(connection)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
+
+
+def _authority(url: bytes) -> bytes:
+    """What a target in absolute form names, in lower case (RFC 9112 §3.2.2)."""
+    return re.split(rb"[/?#]", url.partition(b"//")[2], maxsplit=1)[0].lower()
 
 
 def _unconnected(_: bytes) -> None:
@@ -308,94 +461,3 @@ def _unconnected(_: bytes) -> None:
 
 class _RefusedError(Exception):
     """The head has been refused while it was parsed."""
-
-
-class Refusal(NamedTuple):
-    """What was answered to something that no application has seen, and to whom."""
-
-    protocol: Protocol
-    kind: FaultKind
-    status: int
-    size: int
-    address: str
-    request_id: str
-    seconds: float  # since it, or its connection, began
-
-
-def _whole(answer: Answer, request_id: str, usual: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A whole answer, for when there is no request yet that an application could answer."""
-    fields = [
-        b"HTTP/1.1 %d %s" % (answer.status, HTTPStatus(answer.status).phrase.encode()),
-        b"content-type: " + answer.content_type,
-        b"content-length: %d" % len(answer.body),
-        b"x-amzn-requestid: " + request_id.encode(),
-        b"connection: close",
-    ]
-    further = (*usual, *answer.headers)
-    fields += [name + b": " + value for name, value in further if name != b"connection"]
-    return b"\r\n".join([*fields, b"", answer.body])
-
-
-class _Lingering(asyncio.Transport):
-    """A transport that writes an answer in one piece, and lets the client read it before closing.
-
-    uvicorn writes head and body apart, and uvloop makes a system call of each write. Here the head waits for
-    the body, and a whole answer for the end of the loop's turn, no longer. So the answers to what came in
-    together go out together: a system call that wakes the client in the middle of the work costs four times
-    as much, and pushes what the work needs out of the processor's caches. For the closing see RFC 9112 §9.6.
-    """
-
-    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
-        super().__init__()
-        self._transport = transport
-        self._connection = connection
-        self._timer: asyncio.TimerHandle | None = None
-        self._held: bytes | None = None
-        self._write = transport.write
-        self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
-        self.pause_reading = transport.pause_reading  # type: ignore[method-assign]
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._held is not None:
-            head, self._held = self._held, None
-            self._write(b"".join((head, data)))
-        elif isinstance(data, bytes) and data.startswith(b"HTTP/1.1 "):
-            self._held = data
-            self._connection.loop.call_soon(self._flush)
-        else:
-            self._write(data)
-
-    def write_whole(self, data: bytes) -> None:
-        self._flush()
-        self._held = data
-        self._connection.loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        if self._held is not None:
-            head, self._held = self._held, None
-            self._write(head)
-
-    def resume_reading(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
-
-    def is_closing(self) -> bool:
-        return self._timer is not None or self._transport.is_closing()
-
-    def abort(self) -> None:
-        self._held = None
-        if self._timer is not None:
-            self._timer.cancel()
-        self._transport.abort()
-
-    def close(self) -> None:
-        if self._timer is not None or self._transport.is_closing():
-            return
-        self._flush()
-        if not self._connection.is_receiving():
-            self._transport.close()
-            return
-        self._timer = self._connection.loop.call_later(LINGER_SECONDS, self._transport.abort)
-        self._connection.discard()
-        if self._transport.can_write_eof():
-            self._transport.write_eof()

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from indicia.wire import sigv4
     from indicia.wire.authentication import Caller
-    from indicia.wire.connection import Refusal
     from indicia.wire.faults import Protocol
     from indicia.wire.requests import Request
+    from indicia.wire.unheard import Refusal
 
     Record: TypeAlias = Callable[[Struct], None]
 

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from indicia.domain.time import Instant
     from indicia.wire.authentication import Authenticator
-    from indicia.wire.connection import Refusal
     from indicia.wire.exchange import Record
     from indicia.wire.query import Admit
     from indicia.wire.requests import App, Message, Network, Receive, Scope, Send
+    from indicia.wire.unheard import Refusal
 
     Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]
     Observe: TypeAlias = Callable[[str, str, int, float], None]  # service, operation, status, seconds

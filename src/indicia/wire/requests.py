@@ -49,6 +49,7 @@ class Request:
         "announced",
         "answering",
         "bodiless",
+        "ended",
         "headers",
         "id",
         "method",
@@ -73,6 +74,7 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.headers = headers
         self.read = 0
+        self.ended = False  # all of the body has been read
         self.whole = WHOLE in scope
         self.answering: Answering | None = scope.get(ANSWER)
         length = headers.get(b"content-length")
@@ -100,7 +102,7 @@ class Request:
 
     def unread(self) -> bool:
         """Whether more of the body may be on its way than is worth taking in only to throw it away."""
-        if self.bodiless:
+        if self.bodiless or self.ended:
             return False
         return self.announced is None or self.announced - self.read > 65_536
 
@@ -199,6 +201,7 @@ def _piece(request: Request, message: Message) -> bytes:
         raise Disconnected
     body: bytes = message.get("body", b"")
     request.read += len(body)
+    request.ended = not message.get("more_body", False)
     return body
 
 

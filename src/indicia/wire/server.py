@@ -20,13 +20,15 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from indicia.wire.connection import HEAD_OCTETS, HEAD_SECONDS, Connection
+from indicia.wire.lingering import UNREAD_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from indicia.wire.connection import Refusal
+    from indicia.wire.framing import Trailers
     from indicia.wire.requests import App
+    from indicia.wire.unheard import Refusal
 
 # Longer than the clients' own: who closes first races with the other's next request. AWS SDKs and load
 # balancers give an idle connection 60 s or less.
@@ -157,9 +159,14 @@ class Server:
         head_octets: int = HEAD_OCTETS,
         head_seconds: float = HEAD_SECONDS,
         keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+        unread_seconds: float = UNREAD_SECONDS,
         refused: Callable[[Refusal], None] = lambda _: None,
+        trailers: Trailers | None = None,
     ) -> None:
-        """`refused` is told of what was answered without the application, which never saw it."""
+        """`refused` is told of what was answered without the application, which never saw it.
+
+        `trailers` counts what was dropped behind bodies.
+        """
         self._config = Config(
             app,
             http=Connection,
@@ -176,7 +183,9 @@ class Server:
         self._certificate = certificate
         self._head_octets = head_octets
         self._head_seconds = head_seconds
+        self._unread_seconds = unread_seconds
         self._refused = refused
+        self._trailers = trailers
         self._state = ServerState()
         self._servers: list[asyncio.Server] = []
         self._clock: asyncio.TimerHandle | None = None
@@ -207,8 +216,10 @@ class Server:
             self._state,
             head_octets=self._head_octets,
             head_seconds=self._head_seconds,
+            unread_seconds=self._unread_seconds,
             ended=self._changed.set,
             refused=self._refused,
+            trailers=self._trailers,
         )
 
     def _tell_date(self) -> None:
