@@ -40,6 +40,13 @@ def test_names_and_how_they_are_kept(text: str, kind: IdentityKind, kept: str) -
         ("localhost", "Invalid domain name localhost. A domain has at least two labels."),
         ("", "Invalid domain name ."),
         ("-a.example", "Invalid domain name -a.example."),
+        (
+            f"{'x.' * 124}example",
+            (
+                f"Invalid domain name {'x.' * 50}... (155 more characters). It is 255 octets long; a name in"
+                " the DNS has 253 at most."
+            ),
+        ),
         ("a-.example", "Invalid domain name a-.example."),
         ("a..example", "Invalid domain name a..example."),
         ("192.0.2.1", "Invalid domain name 192.0.2.1."),

@@ -353,6 +353,7 @@ def _two_at_one_place(offer: Offer, _: Desk) -> Offer:
         lambda offer, _: msgspec.structs.replace(offer, account="999900000000"),
         lambda offer, _: msgspec.structs.replace(offer, zone=offer.zone.upper()),
         lambda offer, _: msgspec.structs.replace(offer, zone="no zone"),
+        lambda offer, _: msgspec.structs.replace(offer, zone=f"{'z' * 63}." * 3 + "example.com.test"),
         lambda offer, _: msgspec.structs.replace(offer, tokens=("a\r\nb", *offer.tokens[1:])),
         lambda offer, _: msgspec.structs.replace(offer, tokens=(offer.tokens[0],) * 3),
         lambda offer, _: msgspec.structs.replace(offer, key_length="RSA_512_BIT"),

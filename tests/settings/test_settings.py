@@ -285,6 +285,16 @@ def test_a_bad_value_stops_with_its_name_and_the_reason(name: str, text: str, re
     assert "hunter22" not in str(stopped.value)
 
 
+def test_bounces_have_a_host_in_every_region() -> None:
+    """A service domain and a region, each well-formed, may leave no room for `feedback-smtp` before both."""
+    domain = "a" * 63 + "." + "b" * 63 + "." + "c" * 50
+    longest = {"INDICIA_SERVICE_DOMAIN": domain, "INDICIA_REGIONS": f"eu-west-1,{'r' * 59}"}
+
+    with pytest.raises(SettingsError, match=r"INDICIA_REGIONS: .* where bounces go, is 254 octets long"):
+        load(environment={**longest, "INDICIA_REGIONS": f"eu-west-1,{'r' * 61}"})
+    assert load(environment=longest).regions[1] == "r" * 59
+
+
 def test_every_setting_is_in_these_tables() -> None:
     """No setting is without a good and a bad example; those that go in pairs have tests of their own."""
     names = {setting.name for setting in TABLE if not setting.toml_only}

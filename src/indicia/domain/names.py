@@ -118,6 +118,8 @@ def parse_domain(text: str, to_ascii: Callable[[str], str | None] | None = None)
         advice = f" Use its ASCII form {punycode}." if punycode and is_domain(punycode) else ""
     elif "." not in text and text:
         advice = " A domain has at least two labels."
+    elif len(text) > MAX_DOMAIN:
+        advice = f" It is {len(text)} octets long; a name in the DNS has {MAX_DOMAIN} at most."
     raise Fault(FaultKind.INVALID_PARAMETER, f"Invalid domain name {shown(text)}.{advice}")
 
 

@@ -88,15 +88,10 @@ def key_record(domain: str, selector: str, public_key: str) -> ExpectedRecord:
     return ExpectedRecord(Purpose.KEY, name, RecordType.TXT, f"p={public_key}", required=False)
 
 
-def ownership_record(identity: Identity) -> ExpectedRecord:
+def ownership_record(domain: str, token: str) -> ExpectedRecord:
     """Return the legacy TXT. The bare domain is accepted for it too (spec 4.4)."""
     return ExpectedRecord(
-        Purpose.OWNERSHIP,
-        f"_amazonses.{identity.name}",
-        RecordType.TXT,
-        identity.legacy_token,
-        required=identity.legacy_requested,
-        also=(identity.name,),
+        Purpose.OWNERSHIP, f"_amazonses.{domain}", RecordType.TXT, token, required=True, also=(domain,)
     )
 
 
@@ -163,7 +158,7 @@ def required_records(
         if token_set is not None:
             found[Facet.DKIM] = dkim_records(identity.name, token_set)
         if identity.legacy_requested:
-            found[Facet.OWNERSHIP] = (ownership_record(identity),)
+            found[Facet.OWNERSHIP] = (ownership_record(identity.name, identity.legacy_token),)
     if identity.mail_from_domain:
         found[Facet.MAIL_FROM] = mail_from_records(identity, service_domain, regions)[:1]
     return found

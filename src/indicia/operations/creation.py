@@ -10,6 +10,7 @@ from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identity import IdentityKind, Status, TokenSet, TokenSetKind
 from indicia.domain.inheritance import covered, covering
 from indicia.domain.names import IdentityName, parse_identity, refuse_reserved, shown
+from indicia.domain.publishable import dkim_to_be, refuse_unpublishable
 from indicia.domain.replication import is_replica
 from indicia.domain.tags import Tags, check_tags
 from indicia.operations.default_configuration_set import require_configuration_set
@@ -27,6 +28,7 @@ from indicia.operations.signing_choice import (
     Replica,
     SigningChoice,
     carries_key,
+    own_selector,
     parse_choice,
 )
 from indicia.store import identities, tags
@@ -61,7 +63,8 @@ def is_slow(request: sesv2.CreateEmailIdentityRequest) -> bool:
 def prepare_create(house: House, call: Call, request: sesv2.CreateEmailIdentityRequest) -> NewIdentity:
     """Return what is to be created.
 
-    Raises: `Fault` INVALID_PARAMETER for a name, or a way of signing, that no identity can have.
+    Raises: `Fault` INVALID_PARAMETER for a name, or a way of signing, that no identity can have, and for
+    one that takes a record that the DNS cannot hold.
     """
     name = parse_identity(request.EmailIdentity, house.to_ascii)
     refuse_reserved(name, house.service_domain, house.is_public_suffix)
@@ -72,6 +75,8 @@ def prepare_create(house: House, call: Call, request: sesv2.CreateEmailIdentityR
     choice = parse_choice(attributes, origin)
     if name.kind is IdentityKind.EMAIL_ADDRESS and isinstance(choice, Replica):
         refuse(FaultKind.INVALID_PARAMETER, "For a replica, the EmailIdentity value must be a domain.")
+    if name.kind is IdentityKind.DOMAIN:
+        refuse_unpublishable(dkim_to_be(name.text, house.signing_zone, own_selector(choice)))
     return NewIdentity(
         name=name,
         choice=choice,

@@ -10,6 +10,7 @@ from indicia.domain.identity import Facet, IdentityKind, Status, TokenSet, Token
 from indicia.domain.inheritance import keys_of
 from indicia.domain.key_length import check_change, earliest_change
 from indicia.domain.names import fold, parse_address, parse_domain, shown
+from indicia.domain.publishable import dkim_to_be, refuse_unpublishable
 from indicia.domain.replication import origin_of
 from indicia.domain.time import rfc3339
 from indicia.operations.dkim_standing import dkim_status
@@ -22,6 +23,7 @@ from indicia.operations.signing_choice import (
     Replica,
     SigningChoice,
     carries_key,
+    own_selector,
     parse_choice,
 )
 from indicia.operations.token_sets import abandon, change_length, issue
@@ -106,7 +108,7 @@ def prepare_signing(
     """Return the change that is asked for.
 
     Raises: `Fault` INVALID_PARAMETER `The EmailIdentity value must be a valid domain.`, or for members that
-    do not go together.
+    do not go together, or that take a record that the DNS cannot hold.
     """
     try:
         name = parse_domain(request.EmailIdentity).text
@@ -120,6 +122,7 @@ def prepare_signing(
             "DomainSigningAttributesOrigin is for CreateEmailIdentity; use SigningAttributesOrigin here.",
         )
     choice = parse_choice(attributes, request.SigningAttributesOrigin)
+    refuse_unpublishable(dkim_to_be(name, house.signing_zone, own_selector(choice)))
     return SigningChange(name, request.EmailIdentity, choice)
 
 

@@ -10,6 +10,8 @@ from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import Facet, FacetState, Identity, MxFailureBehavior
 from indicia.domain.mail_from import Step, next_step, parse_mail_from
 from indicia.domain.names import IdentityName, fold, shown
+from indicia.domain.publishable import refuse_unpublishable
+from indicia.domain.records import mail_from_records
 from indicia.operations.batches import folded
 from indicia.operations.dkim_standing import V1_STATUS
 from indicia.operations.registration import begin, look_now
@@ -83,6 +85,8 @@ def _set(house: House, call: Call, s: Session, asked: str, wish: _Wish) -> None:
     if step is not Step.KEEP:
         # What is looked for changes: evidence gathered for what it was lands nowhere.
         changed = replace(changed, generation=identity.generation + 1)
+    if wanted:
+        refuse_unpublishable(mail_from_records(changed, house.service_domain))
     if changed != identity:
         stored = identities.update(s, changed, identity.version)
         _take(house, call, s, step, stored, known=view.facets)

@@ -15,6 +15,7 @@ from indicia.domain.dkim import is_token
 from indicia.domain.faults import Fault
 from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.names import parse_domain
+from indicia.domain.publishable import dkim_to_be, unpublishable
 from indicia.domain.time import HOUR, Instant, Span
 from indicia.operations.replication_offer import about
 from indicia.store import identities, key_lives, keys, zones
@@ -74,7 +75,7 @@ def examine(asked: Replication, offer: Offer, abroad: Abroad) -> Examined:
         _refuse("the keys are another account's")
     if len(set(offer.tokens)) != len(offer.tokens) or not all(map(is_token, offer.tokens)):
         _refuse("the tokens are none")
-    if not _is_zone(offer.zone):
+    if not _is_zone(offer.zone) or unpublishable(dkim_to_be(asked.name, offer.zone)):
         _refuse("the zone of the keys is no domain")
     try:
         length, wanted = KeyLength(offer.key_length), KeyLength(offer.wanted_length)

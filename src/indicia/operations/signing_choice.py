@@ -79,6 +79,11 @@ def parse_choice(attributes: sesv2.DkimSigningAttributes | None, origin: str | N
     return EasyDkim(KeyLength(length) if length is not None else None)
 
 
+def own_selector(choice: SigningChoice) -> str | None:
+    """Return the selector that the caller chose, None where selectors are tokens of ours."""
+    return choice.selector if isinstance(choice, OwnDkim) else None
+
+
 def carries_key(attributes: sesv2.DkimSigningAttributes | None) -> bool:
     """Say whether parsing will take the time that checking an uploaded key takes."""
     return attributes is not None and attributes.DomainSigningPrivateKey is not None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import Facet, Status, TokenSetKind
 from indicia.domain.names import parse_address, parse_domain, refuse_reserved
+from indicia.domain.publishable import dkim_to_be, ownership_to_be, refuse_unpublishable
 from indicia.domain.replication import is_replica
 from indicia.operations.registration import (
     begin,
@@ -41,9 +42,10 @@ def verify_domain_identity(
 
     The token is the same at every repeat. Starts anew a search that has failed.
 
-    Raises: `Fault` INVALID_PARAMETER `Invalid domain name X.`
+    Raises: `Fault` INVALID_PARAMETER `Invalid domain name X.`, and where the record's name would be too long.
     """
     name = _domain(house, request.Domain)
+    refuse_unpublishable(ownership_to_be(name))
     view = identities.view(s, call.account, call.region, name)
     if view is None:
         identity, _ = register_domain(house, call, s, name, None, legacy_requested=True)
@@ -58,10 +60,12 @@ def verify_domain_dkim(
 ) -> ses.VerifyDomainDkimResponse:
     """SES v1 VerifyDomainDkim: Easy DKIM is set up, for a new domain too. Tokens do not change at a repeat.
 
-    Raises: `Fault` INVALID_PARAMETER for a malformed domain, and for one that brings its own key: v1 knows no
-    way to say which of the two is meant, and taking the key away could not be undone.
+    Raises: `Fault` INVALID_PARAMETER for a malformed domain, for one that leaves no room for tokens before
+    it, and for one that brings its own key: v1 knows no way to say which of the two is meant, and taking the
+    key away could not be undone.
     """
     name = _domain(house, request.Domain)
+    refuse_unpublishable(dkim_to_be(name, house.signing_zone))
     view = identities.view(s, call.account, call.region, name)
     if view is None:
         _, token_set = register_domain(house, call, s, name, EasyDkim())

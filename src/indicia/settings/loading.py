@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
+from indicia.domain.names import MAX_DOMAIN
+from indicia.domain.records import feedback_host
 from indicia.domain.rotation import KeyPace
 from indicia.settings import table
 from indicia.settings.addresses import agreement_needed
@@ -295,9 +297,21 @@ def _elsewhere(reading: _Reading) -> tuple[Elsewhere, ...]:
     return found
 
 
+def _feedback_hosts(reading: _Reading) -> None:
+    """The MX of a MAIL FROM domain has to lead somewhere, in each region."""
+    regions: tuple[str, ...] = reading.value(table.REGIONS)
+    longest = feedback_host(max(regions, key=len), reading.value(table.SERVICE_DOMAIN))
+    if len(longest) > MAX_DOMAIN:
+        reading.refuse(
+            table.REGIONS,
+            f"{longest}, where bounces go, is {len(longest)} octets long, and names in the DNS have"
+            f" {MAX_DOMAIN} at most; a shorter {table.SERVICE_DOMAIN.variable} or region leaves room",
+        )
+
+
 def _resolvers(reading: _Reading) -> int:
     return _quorum(reading, reading.optional(table.RESOLVERS) or ())
 
 
 # What is well-formed each for itself and may not fit together.
-_PAIRS: Final = (_tls, _resolvers, _root, _limits, _windows, _key_pace, _elsewhere)
+_PAIRS: Final = (_tls, _resolvers, _root, _limits, _windows, _key_pace, _elsewhere, _feedback_hosts)
