@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from indicia.domain.identity import Facet, Identity, IdentityKind, KeyLength, MxFailureBehavior
-from indicia.domain.links import Cap
+from indicia.domain.mail_caps import Cap
 from indicia.domain.time import DAY, Instant
 from indicia.domain.verification import start
 from indicia.operations.verification_mail import VerificationMails, issue_link

@@ -1,4 +1,4 @@
-"""The life of a link, the spelling of a mailbox, the caps."""
+"""The life of a link, the spelling of a mailbox."""
 
 from __future__ import annotations
 
@@ -11,18 +11,13 @@ from hypothesis import strategies as st
 from indicia.domain.links import (
     LIFE,
     TOKEN_OCTETS,
-    Cap,
     Link,
     LinkEvent,
     LinkState,
-    Scope,
     after,
-    caps,
-    exceeded,
     is_token,
     mailbox_of,
     make_token,
-    refusal,
     state_of,
     token_hash,
 )
@@ -127,31 +122,3 @@ def test_different_mailboxes_stay_different() -> None:
     assert mailbox_of("+tag@example.com") == "+tag@example.com"
     assert mailbox_of("a.b@example.com") != mailbox_of("ab@example.com")
     assert mailbox_of("a@example.com") != mailbox_of("a@example.net")
-
-
-def test_a_cap_is_met_by_the_mail_that_would_break_it() -> None:
-    """Five a day means that the fifth goes out and the sixth does not."""
-    limits = caps(mailbox=5, domain=100, account=None)
-    sent = {Scope.MAILBOX: 4, Scope.DOMAIN: 99, Scope.ACCOUNT: 10_000}
-
-    assert exceeded(limits, sent) is None
-    assert exceeded(limits, sent | {Scope.MAILBOX: 5}) == Cap(Scope.MAILBOX, 5)
-    assert exceeded(limits, sent | {Scope.DOMAIN: 100}) == Cap(Scope.DOMAIN, 100)
-    assert exceeded((), sent | {Scope.MAILBOX: 10**9}) is None
-    assert caps(mailbox=None, domain=None, account=None) == ()
-
-
-@pytest.mark.parametrize(
-    ("scope", "counted", "way_on"),
-    [
-        (Scope.MAILBOX, "to this mailbox", "Look for the earlier ones, in the spam folder too"),
-        (Scope.DOMAIN, "to addresses at example.com", "or verify the domain example.com instead."),
-        (Scope.ACCOUNT, "for this account", "or verify domains instead of single addresses."),
-    ],
-)
-def test_a_refusal_says_what_was_counted_and_what_to_do(scope: Scope, counted: str, way_on: str) -> None:
-    """The caller reads which cap was met, how many and in which time, and the way on."""
-    sentence = refusal(Cap(scope, 5), "a@Example.com")
-
-    assert sentence.startswith(f"Verification email not sent: at most 5 are sent {counted} within 24 hours. ")
-    assert way_on in sentence

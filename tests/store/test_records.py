@@ -8,6 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from values import ACCOUNT, REGION, add, pooled_key
 
+from indicia.domain.mail_caps import Scope
 from indicia.store import (
     access,
     audit,
@@ -152,7 +153,7 @@ def test_a_link_ends(database: Database):
 
 
 def test_mails_are_counted_by_mailbox_domain_and_account(database: Database):
-    """Only those since the instant, each in every count it belongs to."""
+    """Only those since the instant, each in every count it belongs to: of all, and of the account."""
     for number, (mailbox, account) in enumerate(
         [("a@x.example", "1"), ("a@x.example", "2"), ("b@x.example", "1"), ("c@y.example", "1")]
     ):
@@ -167,18 +168,27 @@ def test_mails_are_counted_by_mailbox_domain_and_account(database: Database):
             )
         )
 
-    def counts(since: int) -> mailings.Counts:
-        return database.read(
+    def counts(since: int) -> list[tuple[int, int]]:
+        found = database.read(
             lambda s: mailings.counts(s, mailbox="a@x.example", domain="x.example", account="1", since=since)
         )
+        return [
+            (found[scope].total, found[scope].own) for scope in (Scope.MAILBOX, Scope.DOMAIN, Scope.ACCOUNT)
+        ]
 
-    assert counts(0) == mailings.Counts(mailbox=2, domain=3, account=3)
-    assert counts(10) == mailings.Counts(mailbox=1, domain=2, account=2)
+    def oldest(scope: Scope, counted: str) -> list[tuple[int, bool]]:
+        return database.read(lambda s: mailings.oldest(s, scope, counted, account="1", since=10, limit=2))
+
+    assert counts(0) == [(2, 1), (3, 2), (3, 3)]
+    assert counts(10) == [(1, 0), (2, 1), (2, 2)]
+    assert oldest(Scope.MAILBOX, "a@x.example") == [(10, False)]
+    assert oldest(Scope.DOMAIN, "x.example") == [(10, False), (20, True)]
+    assert oldest(Scope.ACCOUNT, "1") == [(20, True), (30, True)]
     assert database.read(lambda s: mailings.mailbox_of(s, b"hash2")) == "b@x.example"
     assert database.read(lambda s: mailings.mailbox_of(s, b"hash9")) is None
     assert database.write(lambda s: mailings.prune(s, 30, 99, 2)) == 2
     assert database.write(lambda s: mailings.prune(s, 30, 99, 2)) == 1
-    assert counts(0) == mailings.Counts(mailbox=0, domain=0, account=1)
+    assert counts(0) == [(0, 0), (0, 0), (1, 1)]
 
 
 def test_a_mailbox_can_be_stopped(database: Database):

@@ -14,7 +14,7 @@ from indicia.app.own_api import OwnApi
 from indicia.clock import Clock
 from indicia.domain.call import Call
 from indicia.domain.check import Rules
-from indicia.domain.links import caps
+from indicia.domain.mail_caps import caps
 from indicia.domain.rates import Allowance
 from indicia.domain.time import MINUTE, SECOND
 from indicia.installation import Installation

@@ -42,6 +42,16 @@ def lane_after(statuses: Iterable[Status], interval: Span, pace: Pace, *, slow: 
     return Lane.FRESH if interval < pace.largest and Status.PENDING in statuses else Lane.ROUTINE
 
 
+def may_take(taken: int, *, share: int, left: int) -> bool:
+    """Say whether a party that has taken so many of a room may take one more.
+
+    It has at most its share, and never more than is left to all others: however many parties take what they
+    can, who has nothing yet finds something, and what is given back goes to those who have less (dynamic
+    thresholds, Choudhury and Hahne 1998).
+    """
+    return left > 0 and taken < max(1, min(share, left))
+
+
 class ZoneRates:
     """How fast each zone is asked: `rate` questions a second, and twice that at once after a rest.
 

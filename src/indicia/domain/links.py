@@ -4,9 +4,8 @@ The link in a verification mail proves that somebody reads the mailbox, so it is
 random bits, in the mail only, stored as a hash. It works once, until it expires, and only while it is the
 newest one of its identity. `LIFE` says so; what is not in the table does not happen.
 
-A mail to an address that somebody typed into an API goes to a person who asked for nothing. `CAPS` bounds how
-many of them one mailbox, one domain and one account can cause, and a mailbox whose reader says "this was not
-me" gets none at all.
+A mail to an address that somebody typed into an API goes to a person who asked for nothing. How many of them
+there are `domain.mail_caps` bounds, and a mailbox whose reader says "this was not me" gets none at all.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from indicia.domain.time import DAY, HOUR, Instant, Span
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+
+    from indicia.domain.time import Instant
 
 TOKEN_OCTETS: Final = 32  # 256 bits: not to be guessed by anybody, however many links there are
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # contract, HTTP: one segment of A-Za-z0-9_-
@@ -125,65 +124,6 @@ def mailbox_of(address: str) -> str:
         local = re.sub(r"\\(.)", r"\1", local[1:-1])  # RFC 5321 §4.1.2: the quotes are not part of the name
     label_cut = local.partition("+")[0]
     return f"{(label_cut or local).lower()}@{domain.lower()}"
-
-
-class Scope(Enum):
-    """Whose mails a cap counts."""
-
-    MAILBOX = "mailbox"
-    DOMAIN = "domain"
-    ACCOUNT = "account"
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """At most so many verification mails in any `CAP_SPAN`."""
-
-    scope: Scope
-    at_most: int
-
-
-CAP_SPAN: Final[Span] = DAY
-
-
-def caps(*, mailbox: int | None, domain: int | None, account: int | None) -> tuple[Cap, ...]:
-    """Return the caps on verification mails a day; None is no cap.
-
-    A mailbox is capped whoever asks. So is a domain, over all accounts, so that a catch-all domain cannot be
-    flooded by inventing local parts.
-    """
-    given = ((Scope.MAILBOX, mailbox), (Scope.DOMAIN, domain), (Scope.ACCOUNT, account))
-    return tuple(Cap(scope, at_most) for scope, at_most in given if at_most is not None)
-
-
-def exceeded(limits: Iterable[Cap], sent: Mapping[Scope, int]) -> Cap | None:
-    """Return the first cap that one more mail would break, None when it may be sent.
-
-    `sent` is how many went out within `CAP_SPAN`.
-    """
-    return next((cap for cap in limits if sent[cap.scope] >= cap.at_most), None)
-
-
-def refusal(cap: Cap, address: str) -> str:
-    """Return the sentence for a caller who has met the cap: what was counted, how many, and what to do."""
-    domain = address.rpartition("@")[2].lower()
-    counted, advice = {
-        Scope.MAILBOX: (
-            "to this mailbox",
-            "Look for the earlier ones, in the spam folder too, or try again later.",
-        ),
-        Scope.DOMAIN: (
-            f"to addresses at {domain}",
-            f"Try again later, or verify the domain {domain} instead.",
-        ),
-        Scope.ACCOUNT: (
-            "for this account",
-            "Try again later, or verify domains instead of single addresses.",
-        ),
-    }[cap.scope]
-    hours = CAP_SPAN // HOUR
-    sentence = f"at most {cap.at_most} are sent {counted} within {hours} hours"
-    return f"Verification email not sent: {sentence}. {advice}"
 
 
 STOPPED_REFUSAL: Final = (

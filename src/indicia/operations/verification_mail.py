@@ -10,18 +10,8 @@ from dataclasses import dataclass, field
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import Identity
-from indicia.domain.links import (
-    CAP_SPAN,
-    STOPPED_REFUSAL,
-    TOKEN_OCTETS,
-    Cap,
-    Scope,
-    exceeded,
-    mailbox_of,
-    make_token,
-    refusal,
-    token_hash,
-)
+from indicia.domain.links import STOPPED_REFUSAL, TOKEN_OCTETS, mailbox_of, make_token, token_hash
+from indicia.domain.mail_caps import CAP_SPAN, Cap, Scope, again_at, exceeded, refusal
 from indicia.domain.names import shown
 from indicia.domain.time import Instant, Span
 from indicia.mail.compose import (
@@ -39,6 +29,7 @@ from indicia.store.links import Landing
 from indicia.store.session import Session
 
 _MESSAGE_ID_OCTETS = 16
+_LOOKED_AT = 4096  # mails, to say when the next one may be sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +71,8 @@ def issue_link(
     more. The facet LINK is the caller's to start: PENDING, with this instant as its deadline.
 
     Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name or its reader wants none,
-    LIMIT_EXCEEDED when the mailbox, its domain or the account has had its share. Nothing is written then.
+    LIMIT_EXCEEDED when the mailbox, its domain or the account has had its share, saying which and until when.
+    Nothing is written then.
     """
     recipient = recipient_of(identity.name)
     if recipient is None:
@@ -123,11 +115,14 @@ def _count(s: Session, identity: Identity, digest: bytes, now: Instant, caps: tu
     if mailings.stopped(s, mailbox):
         refuse(FaultKind.INVALID_PARAMETER, STOPPED_REFUSAL)
     if caps:
-        sent = mailings.counts(s, mailbox=mailbox, domain=domain, account=account, since=now - CAP_SPAN)
-        counts = {Scope.MAILBOX: sent.mailbox, Scope.DOMAIN: sent.domain, Scope.ACCOUNT: sent.account}
-        cap = exceeded(caps, counts)
+        since = now - CAP_SPAN
+        sent = mailings.counts(s, mailbox=mailbox, domain=domain, account=account, since=since)
+        cap = exceeded(caps, sent)
         if cap is not None:
-            refuse(FaultKind.LIMIT_EXCEEDED, refusal(cap, identity.name))
+            counted = {Scope.MAILBOX: mailbox, Scope.DOMAIN: domain, Scope.ACCOUNT: account}[cap.scope]
+            oldest = mailings.oldest(s, cap.scope, counted, account=account, since=since, limit=_LOOKED_AT)
+            again = again_at(cap, sent[cap.scope], oldest)
+            refuse(FaultKind.LIMIT_EXCEEDED, refusal(cap, sent[cap.scope], identity.name, again))
     mailings.record(s, mailbox=mailbox, domain=domain, account=account, at=now, token_hash=digest)
 
 

@@ -6,42 +6,51 @@ and who answers "this was not me" gets no more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
 
 import sqlalchemy as sa
 
+from indicia.domain.mail_caps import Scope, Sent
 from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.ids import new_id
-from indicia.store.prepared import Prepared
+from indicia.store.prepared import POSTGRESQL, Prepared
 from indicia.store.session import Session
 from indicia.store.upsert import insert_or_nothing
 
 _m = tables.mail_sent.c
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many mails went to the mailbox, to its domain, and for the account."""
-
-    mailbox: int
-    domain: int
-    account: int
-
-
 _RECORD = Prepared(sa.insert(tables.mail_sent))
 
 
-def _counted(column: str) -> sa.ScalarSelect[int]:
+_MINE = sa.case((_m.account == sa.bindparam("account"), 1), else_=0)
+# Whose mails each cap counts: the column, and the index with which counting them reads no row.
+_COLUMN: Final = {Scope.MAILBOX: _m.mailbox, Scope.DOMAIN: _m.domain, Scope.ACCOUNT: _m.account}
+
+
+def _counted(scope: Scope) -> sa.Subquery:
     return (
-        sa.select(sa.func.count())
+        sa.select(sa.func.count().label("total"), sa.func.coalesce(sa.func.sum(_MINE), 0).label("own"))
         .select_from(tables.mail_sent)
-        .where(_m[column] == sa.bindparam(column), _m.at >= sa.bindparam("since"))
-        .scalar_subquery()
+        .where(_COLUMN[scope] == sa.bindparam(scope.value), _m.at >= sa.bindparam("since"))
+        .subquery(f"of_{scope.value}")
     )
 
 
-_COUNT = Prepared(sa.select(_counted("mailbox"), _counted("domain"), _counted("account")))
+_COUNTED: Final = {scope: _counted(scope) for scope in Scope}
+_COUNT = Prepared(sa.select(*(cell for each in _COUNTED.values() for cell in (each.c.total, each.c.own))))
+_OLDEST: Final = {
+    scope: Prepared(
+        sa.select(_m.at, _MINE)
+        .where(column == sa.bindparam(scope.value), _m.at >= sa.bindparam("since"))
+        .order_by(_m.at)
+        .limit(sa.bindparam("limit"))
+    )
+    for scope, column in _COLUMN.items()
+}
+_ALONE = Prepared(sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("key", type_=sa.BigInteger))))
 _MAILBOX = Prepared(sa.select(_m.mailbox).where(_m.token_hash == sa.bindparam("token_hash")).limit(1))
 _OLD = sa.select(_m.id).where(_m.at < sa.bindparam("before")).order_by(_m.at, _m.id)
 _PRUNE_LINKS = Prepared(
@@ -74,11 +83,28 @@ def mailbox_of(s: Session, token_hash: bytes) -> str | None:
     return None if row is None else str(row[0])
 
 
-def counts(s: Session, *, mailbox: str, domain: str, account: str, since: Instant) -> Counts:
-    """Return how many mails were noted since the instant."""
+def counts(s: Session, *, mailbox: str, domain: str, account: str, since: Instant) -> dict[Scope, Sent]:
+    """Return how many mails were noted since the instant, by what is counted: of all, and of the account.
+
+    Nobody else counts for the mailbox before this transaction ends: of many callers at once each would find
+    room for one.
+    """
+    if s.dialect == POSTGRESQL:
+        s.one(_ALONE, key=int.from_bytes(sha256(mailbox.encode()).digest()[:8], signed=True))
     row = s.one(_COUNT, mailbox=mailbox, domain=domain, account=account, since=since)
     assert row is not None
-    return Counts(*row)
+    return {scope: Sent(row[2 * at], int(row[2 * at + 1])) for at, scope in enumerate(_COUNTED)}
+
+
+def oldest(
+    s: Session, scope: Scope, counted: str, *, account: str, since: Instant, limit: int
+) -> list[tuple[Instant, bool]]:
+    """Return when the mails were sent that count, the oldest first, and which of them are the account's.
+
+    `counted` is the mailbox, the domain or the account, as the scope says.
+    """
+    given = {"account": account, scope.value: counted}
+    return [(at, mine == 1) for at, mine in s.all(_OLDEST[scope], since=since, limit=limit, **given)]
 
 
 def prune(s: Session, before: Instant, now: Instant, limit: int) -> int:

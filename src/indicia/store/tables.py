@@ -464,7 +464,7 @@ mail_sent = sa.Table(
     _octets("token_hash"),  # of its link: "this was not me" works on when the identity is gone
     sa.Index(None, "token_hash"),
     sa.Index(None, "mailbox", "at"),
-    sa.Index(None, "domain", "at"),
+    sa.Index(None, "domain", "at", "account"),
     sa.Index(None, "account", "at"),
     sa.Index(None, "at"),
 )
