@@ -13,7 +13,7 @@ from desk import T0, Desk
 from protocols import v1, v2
 
 from indicia.app.own_api import OwnApi
-from indicia.domain.call import Call
+from indicia.domain.call import UNKNOWN_ADDRESS, Call
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import DAY, rfc3339
 from indicia.operations.authorization import REPLICATE, authorize, check_key_policy, may_replicate
@@ -269,6 +269,8 @@ MOMENT = rfc3339(T0 + DAY)
     [
         ({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, {}, True),
         ({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, {"address": "198.51.100.1"}, False),
+        ({"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, {"address": "198.51.100.1"}, True),
+        ({"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, {"address": UNKNOWN_ADDRESS}, False),
         ({"Bool": {"aws:SecureTransport": "true"}}, {}, False),
         ({"Bool": {"aws:SecureTransport": "true"}}, {"secure": True}, True),
         ({"StringLike": {"aws:UserAgent": "Boto3/*"}}, {"user_agent": "Boto3/1.43 md/Botocore"}, True),

@@ -131,11 +131,14 @@ def signed(
     service: str = "ses",
     presigned: bool = False,
     headers: Mapping[str, str] | None = None,
+    unsigned: bool = False,
 ) -> Asking:
-    """A request signed by botocore, in the header or the query string."""
+    """A request signed by botocore, in the header or the query string, the body as well unless `unsigned`."""
     request = AWSRequest(method=method, url=f"http://{HOST}{target}", data=body, headers=dict(headers or {}))
-    auth = SigV4QueryAuth if presigned else SigV4Auth
-    auth(Credentials(key, secret), service, region).add_auth(request)
+    auth = (SigV4QueryAuth if presigned else SigV4Auth)(Credentials(key, secret), service, region)
+    if unsigned:
+        auth.payload = lambda _: "UNSIGNED-PAYLOAD"
+    auth.add_auth(request)
     prepared = request.prepare()
     parts = urlsplit(prepared.url)
     sent = [("Host", HOST)]

@@ -278,6 +278,40 @@ def test_a_call_says_how_it_came(proto: str, secure: bool) -> None:
     assert (call.secure, call.user_agent) == (secure, "Boto3/1.43")
 
 
+UNSIGNED = {"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"}
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("presigned", [False, True])
+@pytest.mark.parametrize("proto", ["https", "http"])
+def test_a_body_that_is_not_signed_is_taken_over_tls_only(proto: str, presigned: bool, known: bool) -> None:
+    """Over HTTP anybody on the way could exchange it; where keys are not checked none is signed."""
+    desk = Desk()
+    authenticator = Authenticator(edge.KEYS.get, edge.REGIONS, strict=known)
+    app = edge.gateway(desk, authenticator=authenticator, trusted_proxies=[ip_network("192.0.2.0/24")])
+    asking = signed(
+        "POST",
+        "/v2/email/identities" + ("?X-Amz-Content-Sha256=UNSIGNED-PAYLOAD" if presigned else ""),
+        b'{"EmailIdentity": "one.example"}',
+        headers={} if presigned else UNSIGNED,
+        presigned=presigned,
+        key=KEY if known else "test",
+        unsigned=True,
+    )
+    asking = asking.but(body=asking.body.replace(b"one", b"two")).with_header("X-Forwarded-Proto", proto)
+
+    answered = ask(app, asking)
+
+    if known and proto == "http":
+        assert (answered.code, answered.status) == ("InvalidSignatureException", 403)
+        told = "'UNSIGNED-PAYLOAD' is taken over HTTPS only: over HTTP the signature covers the body."
+        assert answered.message == told
+        assert desk.calls == []
+    else:
+        assert answered.status == 200
+        assert desk.calls[0][1].EmailIdentity == "two.example"
+
+
 def test_v1_is_answered_in_xml_under_the_request_id_of_the_header() -> None:
     """The id in the body is the id in the header and in the call."""
     desk = Desk()
@@ -571,7 +605,8 @@ def test_mounted_applications_answer_below_their_path_and_nowhere_else() -> None
     [
         ("10.0.0.1", "198.51.100.7", "https 198.51.100.7"),
         ("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2", "https 198.51.100.7"),
-        ("10.0.0.1", "nonsense", "https 10.0.0.1"),
+        ("10.0.0.1", "nonsense", "https unknown"),
+        ("10.0.0.1", "198.51.100.7:4711", "https 198.51.100.7"),
         ("10.0.0.1", "2001:db8::7", "https 2001:db8::7"),
         ("192.0.2.1", "198.51.100.7", "http 192.0.2.1"),
     ],

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from indicia.domain.time import Instant
+
+# Where a call comes from whose trusted proxy does not say it in a way that can be understood.
+UNKNOWN_ADDRESS: Final = "unknown"
 
 
 class Call(NamedTuple):
@@ -12,7 +15,8 @@ class Call(NamedTuple):
 
     `service` is "ses", "sesv2", "sts" or "indicia". `principal` is the caller's ARN, `policy` the JSON text
     that limits its key, None when nothing does. `now` is the movable clock's.
-    `secure` is whether it came over TLS.
+    `address` is where it came from, "" when nothing is said of that, or UNKNOWN_ADDRESS. `secure` is whether
+    it came over TLS.
 
     A named tuple, because one is made for every request: a frozen dataclass takes four times as long.
     """

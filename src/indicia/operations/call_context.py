@@ -8,6 +8,8 @@ from __future__ import annotations
 from email.utils import getaddresses
 from typing import TYPE_CHECKING
 
+from indicia.domain.call import UNKNOWN_ADDRESS
+from indicia.domain.policy.conditions import UNKNOWN
 from indicia.domain.time import rfc3339
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def context_of(call: Call, request: object, resource: str = "*") -> dict[str, tu
         "aws:SecureTransport": ("true" if call.secure else "false",),
     }
     if call.address:
-        context["aws:SourceIp"] = (call.address,)
+        context["aws:SourceIp"] = UNKNOWN if call.address == UNKNOWN_ADDRESS else (call.address,)
     if call.user_agent:
         context["aws:UserAgent"] = (call.user_agent,)
     user = call.principal.rpartition(":user/")[2] if ":user/" in call.principal else ""

@@ -149,6 +149,7 @@ class Authenticator:
     def _check(self, claim: sigv4.Claim, request: Request, services: Collection[str]) -> None:
         sigv4.check_scope(claim, services, self._regions)
         sigv4.check_coverage(claim, request.headers)
+        sigv4.check_payload(claim, secure=request.scheme == "https")
         sigv4.check_time(claim, self._now())
 
     def _holds(self, claim: sigv4.Claim, secret: str, request: Request, body: bytes) -> bool:

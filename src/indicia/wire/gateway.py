@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from indicia.domain.time import Instant
     from indicia.wire.authentication import Authenticator
     from indicia.wire.exchange import Record
+    from indicia.wire.forwarded import Network
     from indicia.wire.query import Admit
-    from indicia.wire.requests import App, Message, Network, Receive, Scope, Send
+    from indicia.wire.requests import App, Message, Receive, Scope, Send
     from indicia.wire.unheard import Refusal
 
     Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]

@@ -15,7 +15,7 @@ import msgspec
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.faults import MethodNotAllowed
-from indicia.wire.requests import is_loopback
+from indicia.wire.forwarded import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

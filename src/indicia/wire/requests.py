@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from ipaddress import ip_address
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indicia.domain.faults import Fault, FaultKind
+from indicia.wire.forwarded import Origin, origin
 from indicia.wire.sigv4 import normalised_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Iterable, MutableMapping, Sequence
-    from ipaddress import IPv4Network, IPv6Network
     from typing import TypeAlias
 
-    Network: TypeAlias = IPv4Network | IPv6Network
+    from indicia.wire.forwarded import Network
+
     Scope: TypeAlias = MutableMapping[str, Any]
     Message: TypeAlias = MutableMapping[str, Any]
     Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -60,9 +60,6 @@ class Request:
         "whole",
     )
 
-    address: str
-    scheme: str
-
     def __init__(self, scope: Scope, request_id: str, trusted: Collection[Network]) -> None:
         sent: list[tuple[bytes, bytes]] = scope["headers"]
         headers = dict(sent)
@@ -81,24 +78,8 @@ class Request:
         self.announced = int(length) if length is not None and length.isdigit() and len(length) < 16 else None
         self.bodiless = b"transfer-encoding" not in headers and not self.announced
         client = scope.get("client")
-        self.address = client[0] if client else ""
-        self.scheme = scope.get("scheme", "http")
-        if trusted:
-            self._believe_proxies(trusted)
-
-    def _believe_proxies(self, trusted: Collection[Network]) -> None:
-        """Take address and scheme from what trusted proxies say: the last address that is none of theirs."""
-        if not _within(self.address, trusted):
-            return
-        if self.headers.get(b"x-forwarded-proto", b"").strip() in {b"http", b"https"}:
-            self.scheme = self.headers[b"x-forwarded-proto"].strip().decode()
-        for hop in reversed(self.headers.get(b"x-forwarded-for", b"").split(b",")):
-            address = hop.strip().decode("latin-1").removeprefix("[").removesuffix("]")
-            if not _is_address(address):
-                return
-            self.address = address
-            if not _within(address, trusted):
-                return
+        peer = Origin(client[0] if client else "", scope.get("scheme", "http"))
+        self.address, self.scheme = origin(peer, headers, trusted) if trusted else peer
 
     def unread(self) -> bool:
         """Whether more of the body may be on its way than is worth taking in only to throw it away."""
@@ -113,30 +94,6 @@ def _joined(sent: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     for name, value in sent:
         headers[name] = headers[name] + b"," + value if name in headers else value
     return headers
-
-
-def is_loopback(address: str) -> bool:
-    """Whether `address` is this machine's own (127.0.0.0/8, ::1, and the former mapped into IPv6)."""
-    if not _is_address(address):
-        return False
-    parsed = ip_address(address)
-    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _within(address: str, networks: Collection[Network]) -> bool:
-    if not _is_address(address):
-        return False
-    parsed = ip_address(address)
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return any((mapped or parsed) in network for network in networks)
 
 
 class Allowance(NamedTuple):

@@ -298,6 +298,12 @@ def check_coverage(claim: Claim, headers: Headers) -> None:
             raise _wrong(MISMATCH)
 
 
+def check_payload(claim: Claim, *, secure: bool) -> None:
+    """The signature covers the body, or TLS does. Faults: WRONG_SIGNATURE (contract, HTTP)."""
+    if claim.payload == UNSIGNED_PAYLOAD and not secure:
+        raise _wrong("'UNSIGNED-PAYLOAD' is taken over HTTPS only: over HTTP the signature covers the body.")
+
+
 def check_time(claim: Claim, now: Instant) -> None:
     """The request was signed about now, or is presigned and still lives.
 

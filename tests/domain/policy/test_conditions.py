@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from policies import OTHER, question, sending, statement
 
+from indicia.domain.policy.conditions import UNKNOWN
 from indicia.domain.policy.evaluation import decide
 
 
@@ -149,3 +150,33 @@ def test_every_condition_must_hold() -> None:
     assert decide((policy,), question(**whole)).allowed
     for key in whole:
         assert not decide((policy,), question(**{**whole, key: "b"})).allowed
+
+
+@pytest.mark.parametrize(
+    ("operator", "value"),
+    [
+        ("IpAddress", "0.0.0.0/0"),
+        ("IpAddress", "192.0.2.0/24"),
+        ("IpAddressIfExists", "192.0.2.0/24"),
+        ("NotIpAddress", "192.0.2.0/24"),
+        ("NotIpAddressIfExists", "192.0.2.0/24"),
+        ("ForAllValues:IpAddress", "192.0.2.0/24"),
+        ("ForAnyValue:NotIpAddress", "192.0.2.0/24"),
+        ("StringNotEquals", "192.0.2.1"),
+        ("StringLike", "*"),
+        ("StringEquals", "unknown"),
+        ("Null", "true"),
+        ("Null", "false"),
+    ],
+)
+def test_what_nobody_knows_lets_nobody_in(operator: str, value: str) -> None:
+    """No Allow that asks for it applies, and every Deny does: it may be meant."""
+    condition = {operator: {"aws:SourceIp": value}}
+    allowing = sending(statement(Condition=condition))
+    denying = sending(statement(), statement(Effect="Deny", Condition=condition))
+    asked = question(**{"aws:SourceIp": UNKNOWN})
+
+    assert not decide((allowing,), asked).allowed
+    assert decide((allowing,), asked).because.endswith("as nobody knows the aws:SourceIp of the request.")
+    assert not decide((denying,), asked).allowed
+    assert decide((sending(statement()),), asked).allowed

@@ -1,7 +1,8 @@
 """Conditions of policies: which keys there are, and when a condition holds (spec 8.4).
 
 A key that a request does not have decides by itself: what asks for a value does not hold, what forbids one
-does, and `IfExists` and `ForAllValues` hold.
+does, and `IfExists` and `ForAllValues` hold. A key that it has and whose value is UNKNOWN is not asked: see
+`Statement.miss`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from indicia.domain.policy.operators import NULL, OPERATORS, boolean
 
 Context: TypeAlias = Mapping[str, tuple[str, ...]]
 """The values of a request by the key's canonical spelling. A key without values is not there."""
+
+UNKNOWN: Final = ("unknown",)
+"""The value of a key that the request has, and that nobody can tell: compared by identity."""
 
 # Spec 8.4, of which each has one value but for the recipients.
 SENDING_KEYS: Final = frozenset(

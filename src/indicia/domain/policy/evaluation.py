@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
-from indicia.domain.policy.conditions import Condition, Context
+from indicia.domain.policy.conditions import UNKNOWN, Condition, Context
 from indicia.domain.policy.principals import Principal, Principals
 from indicia.domain.policy.wildcards import Test
 
@@ -74,7 +74,10 @@ class Statement:
     conditions: tuple[Condition, ...]
 
     def miss(self, question: Question) -> Miss | None:
-        """Return why the statement does not apply to the question; None when it does."""
+        """Return why the statement does not apply to the question; None when it does.
+
+        A condition on what is not known of a request lets nobody in and keeps out whoever might be meant.
+        """
         if not self.action_fits(question.folded_action):
             return Miss(Element.ACTION)
         if self.principals is not None and not self.principals.include(question.principal):
@@ -82,7 +85,11 @@ class Statement:
         if self.resource_fits is not None and not self.resource_fits(question.resource):
             return Miss(Element.RESOURCE)
         for condition in self.conditions:
-            if not condition.holds(question.context):
+            if question.context.get(condition.key) is UNKNOWN:
+                held = self.effect is Effect.DENY
+            else:
+                held = condition.holds(question.context)
+            if not held:
                 return Miss(Element.CONDITION, condition)
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from indicia.domain.names import shown
-from indicia.domain.policy.conditions import Condition
+from indicia.domain.policy.conditions import UNKNOWN, Condition
 from indicia.domain.policy.evaluation import (
     Decision,
     Effect,
@@ -89,6 +89,8 @@ def _unheld(condition: Condition, question: Question) -> str:
         f"its condition {condition.operator} of {condition.key} and {_listed(condition.values)} does not hold"
     )
     given = question.context.get(condition.key)
+    if given is UNKNOWN:
+        return f"{told}, as nobody knows the {condition.key} of the request"
     if not given:
         return f"{told}, as the request has no {condition.key}"
     return f"{told} of {_listed(given)}"
