@@ -1,8 +1,8 @@
 """A real name server on loopback that can be edited while it runs and misbehaves on request.
 
-It plays a recursive resolver and the authority of everything behind it: it follows CNAMEs within its data
-and answers the rest with NXDOMAIN or NODATA and the SOA of the closest zone. The root is a zone from the
-start, so that control questions are answered.
+It plays a recursive resolver and the authority of everything behind it: it follows CNAMEs and DNAMEs within
+its data, answers from wildcards what nothing else covers, and the rest with NXDOMAIN or NODATA and the SOA of
+the closest zone. The root is a zone from the start, so that control questions are answered.
 
     with NameServer() as server:
         server.zone("example.com")
@@ -69,6 +69,7 @@ class Trick(Enum):
     LOWER_CASE = "lower_case"  # the question comes back in lower case
     DUPLICATE = "duplicate"  # the right answer three times
     NOT_AUTHORITATIVE = "not_authoritative"  # the right answer without the AA flag
+    COMPACT_DENIAL = "compact_denial"  # NODATA in place of NXDOMAIN (RFC 9824 §3.1)
     REFERRAL = "referral"  # NS of the root instead of an answer: the server does not recurse
 
 
@@ -153,15 +154,10 @@ class Zone:
                 self._below.subtract(_upwards(plain(name)))
 
     def find(self, name: str, rtype: str) -> dns.rrset.RRset | None:
-        """The record set at the name, or of the wildcard that covers it (RFC 4592)."""
+        """The record set at the name, or of the wildcard that covers it (RFC 4592 §3.3)."""
         with self._lock:
-            if not self.exists(name):
-                parent = name
-                while not self.exists(parent):
-                    parent = _parent(parent)
-                found = self._sets.get(f"*.{parent}", {}).get(rtype)
-                return None if found is None else _renamed(found, name)
-            return self._sets.get(name, {}).get(rtype)
+            found = self._sets.get(self._source(name), {}).get(rtype)
+            return None if found is None else _renamed(found, name)
 
     def exists(self, name: str) -> bool:
         """Whether the name is there, be it as an empty non-terminal (RFC 8020)."""
@@ -169,12 +165,30 @@ class Zone:
             return name == "." or self._below[name] > 0
 
     def covered(self, name: str) -> bool:
-        """Whether the name is there, or a wildcard answers for it."""
+        """Whether the name is there, or a wildcard answers for it, if only that it has no such type."""
         with self._lock:
-            parent = name
-            while not self.exists(parent):
-                parent = _parent(parent)
-            return parent == name or f"*.{parent}" in self._sets
+            return self.exists(self._source(name))
+
+    def _source(self, name: str) -> str:
+        """The name whose records answer for this one: itself, or the source of synthesis (RFC 4592 §3.3.1).
+
+        That is the asterisk below the closest encloser, which is the longest existing ancestor. It need not
+        exist, and where it does as an empty non-terminal it has no records.
+        """
+        if self.exists(name):
+            return name
+        encloser = _parent(name)
+        while not self.exists(encloser):
+            encloser = _parent(encloser)
+        return f"*.{encloser}" if encloser != "." else "*"
+
+    def redirect(self, name: str) -> dns.rrset.RRset | None:
+        """The DNAME that redirects the name: the first that is met on the way down to it (RFC 6672 §3.2)."""
+        with self._lock:
+            apex = plain(self.soa(name).name.to_text())
+            above = [each for each in _upwards(name)[1:] if each == apex or each.endswith(f".{apex}")]
+            sets = (self._sets.get(each, {}).get("DNAME") for each in reversed(above))
+            return next((each for each in sets if each is not None), None)
 
     def soa(self, name: str) -> dns.rrset.RRset:
         """The SOA of the closest zone around the name."""
@@ -373,6 +387,8 @@ class NameServer:
         response = self._crafted(trick, query) or self._resolved(query)
         if trick is Trick.STALE:
             response.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode.STALE_ANSWER, "served stale")])
+        if trick is Trick.COMPACT_DENIAL and response.rcode() == dns.rcode.NXDOMAIN:
+            response.set_rcode(dns.rcode.NOERROR)
         if trick is Trick.NOT_AUTHORITATIVE:
             response.flags &= ~dns.flags.AA
         right = _fitted(response, query, limit)
@@ -388,12 +404,24 @@ class NameServer:
         return [right] * (3 if trick is Trick.DUPLICATE else 1)
 
     def _resolved(self, query: dns.message.Message) -> dns.message.Message:
-        """The honest answer: the chain of CNAMEs, then the records, NODATA or NXDOMAIN with the SOA."""
+        """The honest answer: the chain of aliases, then the records, NODATA or NXDOMAIN with the SOA."""
         response = dns.message.make_response(query, recursion_available=True, our_payload=1232)
         response.flags |= dns.flags.AA | (dns.flags.AD if self.secure else 0)
         name, rtype = plain(query.question[0].name.to_text()), query.question[0].rdtype.name
         for _ in range(_LONGEST_CHAIN):
             found = self._find(name, rtype)
+            redirect = None if (name, rtype) in self._lies else self.data.redirect(name)
+            if redirect is not None:
+                alias = _synthesised(redirect, name)
+                response.answer.append(redirect)
+                if alias is None:
+                    response.set_rcode(dns.rcode.YXDOMAIN)
+                    return response
+                response.answer.append(alias)
+                if rtype == "CNAME" and not query.flags & dns.flags.RD:
+                    return response  # as NSD has it; a resolver follows, as unbound does
+                name = plain(alias[0].target.to_text())
+                continue
             if found is not None:
                 response.answer.append(_renamed(found, name))
                 return response
@@ -493,6 +521,16 @@ def _other_id(wire: bytes) -> bytes:
 
 def _renamed(rrset: dns.rrset.RRset, name: str) -> dns.rrset.RRset:
     return dns.rrset.from_rdata_list(dns.name.from_text(name), rrset.ttl, list(rrset))
+
+
+def _synthesised(redirect: dns.rrset.RRset, name: str) -> dns.rrset.RRset | None:
+    """The CNAME that a DNAME makes for the name (RFC 6672 §3.1), None where that would be too long (§2.2)."""
+    owner = dns.name.from_text(name)
+    try:
+        target = owner.relativize(redirect.name).concatenate(redirect[0].target)
+    except dns.name.NameTooLong:
+        return None
+    return dns.rrset.from_text(owner, redirect.ttl, "IN", "CNAME", target.to_text())
 
 
 def _parent(name: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from indicia.domain.findings import Finding
 from indicia.domain.identity import ErrorType
 from indicia.domain.judgement import Judgement, judge
-from indicia.domain.observation import Observation, RecordType, Reply
+from indicia.domain.observation import Observation, Question, RecordType, Reply
 from indicia.domain.records import ExpectedRecord, Purpose
 from indicia.domain.verification import Sight
 
@@ -54,7 +56,15 @@ MX = ExpectedRecord(
 def _look(record: ExpectedRecord, reply: Reply, *values: str, negative_ttl: int | None = None) -> Judgement:
     question = record.questions[0]
     observation = Observation(question, "local", reply, 0, values=values, negative_ttl=negative_ttl)
-    return judge(record, [observation], SIBLINGS)
+    return replace(judge(record, [observation], SIBLINGS, _no_alias), links=())
+
+
+def _alias(name: str, reply: Reply, *values: str) -> Observation:
+    return Observation(Question(name, RecordType.CNAME), "local", reply, 0, values=values)
+
+
+def _no_alias(name: str) -> Observation:
+    return _alias(name, Reply.NODATA)
 
 
 @pytest.mark.parametrize(
@@ -159,3 +169,60 @@ def test_the_second_name_of_a_record_counts_too() -> None:
     assert Sight.PRESENT is at_the_domain(Reply.ANSWER, TOKEN)
     assert Sight.ABSENT is at_the_domain(Reply.NODATA)
     assert Sight.UNKNOWN is at_the_domain(Reply.SERVFAIL)
+
+
+def _chained(targets: Sequence[str | Reply]) -> Judgement:
+    """Return what the CNAME means where its target has the next CNAME, and so on; a reply ends the chain."""
+    names = [CNAME.name, *(target for target in targets if isinstance(target, str))]
+    seen = {
+        name: _alias(name, target) if isinstance(target, Reply) else _alias(name, Reply.ANSWER, target)
+        for name, target in zip(names, targets, strict=False)
+    }
+    return judge(CNAME, [seen[CNAME.name]], SIBLINGS, seen.get)
+
+
+HOPS = [f"hop{number}.example.net" for number in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("targets", "sight", "error", "finding"),
+    [
+        (["hop.example.net", TARGET], Sight.PRESENT, None, Finding.OK),
+        (["hop.example.net", TARGET.upper() + "."], Sight.PRESENT, None, Finding.OK),
+        ([*HOPS[:7], TARGET], Sight.PRESENT, None, Finding.OK),
+        ([*HOPS[:8], TARGET], Sight.ABSENT, ErrorType.INVALID_VALUE, Finding.WRONG_TARGET),
+        (["hop.example.net", Reply.NODATA], Sight.ABSENT, ErrorType.INVALID_VALUE, Finding.WRONG_TARGET),
+        (["hop.example.net", Reply.NXDOMAIN], Sight.ABSENT, ErrorType.INVALID_VALUE, Finding.WRONG_TARGET),
+        (["a.example.net", CNAME.name], Sight.ABSENT, ErrorType.INVALID_VALUE, Finding.WRONG_TARGET),
+        (["a.example.net", "b.example.net", "a.example.net"], Sight.ABSENT, ErrorType.INVALID_VALUE,
+         Finding.WRONG_TARGET),
+        (["hop.example.net", SIBLINGS[1]], Sight.ABSENT, ErrorType.INVALID_VALUE, Finding.TOKENS_SWAPPED),
+        (["hop.example.net", f"{TARGET}.example.com", Reply.NXDOMAIN], Sight.ABSENT, ErrorType.INVALID_VALUE,
+         Finding.DOUBLED_ZONE),
+        (["hop.example.net", Reply.SERVFAIL], Sight.UNKNOWN, ErrorType.DNS_SERVER_ERROR,
+         Finding.SERVER_FAILURE),
+        (["hop.example.net", Reply.TIMEOUT], Sight.UNKNOWN, ErrorType.SERVICE_ERROR, Finding.UNREACHABLE),
+        (["hop.example.net"], Sight.UNKNOWN, ErrorType.SERVICE_ERROR, Finding.OUR_RESOLVER),
+    ],
+)  # fmt: skip
+def test_a_chain_counts_for_its_end(
+    targets: Sequence[str | Reply], sight: Sight, error: ErrorType | None, finding: Finding
+) -> None:
+    """Eight links that end at ours are ours; an end elsewhere is wrong; one that nobody saw is unknown."""
+    judged = _chained(targets)
+
+    assert (sight, error, finding) == (judged.sight, judged.error, judged.finding)
+    assert [each.question.name for each in judged.links] == [*targets][: min(7, len(targets) - 1)]
+
+
+def test_our_own_zone_has_no_aliases() -> None:
+    """A target in the key zone ends the chain: nobody is asked about it."""
+    asked: list[str] = []
+    first = _alias(CNAME.name, Reply.ANSWER, "other.dkim.mail.example")
+
+    def follow(name: str) -> Observation | None:
+        asked.append(name)
+        return None
+
+    assert Finding.WRONG_TARGET is judge(CNAME, [first], SIBLINGS, follow).finding
+    assert [] == asked

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dns.message
@@ -22,7 +22,7 @@ from indicia.domain.identity import ErrorType, Facet, Status
 from indicia.domain.records import ExpectedRecord
 from indicia.domain.time import DAY, SECOND
 from indicia.keyzone.server import KeyZone
-from indicia.store import keys
+from indicia.store import checks, keys
 from indicia.store.database import Database
 from indicia.vault import rsa
 
@@ -206,6 +206,39 @@ def test_the_key_is_found_behind_the_cnames(database: Database, customer: Nsd) -
             assert b"".join(text[0].strings).decode() == f"p={public}"
 
         run(database, story, At((host, at)))
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("way", ["two hops", "DNAME", "wildcard"])
+def test_what_leads_to_ours_is_ours(database: Database, way: str) -> None:
+    """Through another name of the customer's, by a DNAME, and by what a wildcard synthesises."""
+    keyless = zone(1).replace(f"$ORIGIN {DOMAIN}.", f"$ORIGIN {ZONE}.")
+    with (
+        editable_nsd({DOMAIN: zone(1), ZONE: keyless}) as servers,
+        unbound({DOMAIN: servers.address, ZONE: servers.address}, FRESH) as address,
+    ):
+
+        async def story(lookout: Lookout) -> None:
+            facet = Facet.MAIL_FROM if way == "wildcard" else Facet.DKIM
+            bounce = f"bounce.sub.{DOMAIN}" if facet is Facet.MAIL_FROM else ""
+            identity = lookout.add(DOMAIN, mail_from_domain=bounce, starts=(facet,), due=False)
+            records = lookout.records(identity)[facet]
+            if way == "two hops":
+                hops = [replace(each, value=f"hop.{each.name}") for each in records]
+                text = zone(2, *hops, *(replace(each, name=f"hop.{each.name}") for each in records))
+            elif way == "DNAME":
+                text = f"{zone(2)}_domainkey DNAME {ZONE}.\n"
+            else:
+                text = zone(2, replace(records[0], name=f"*.{DOMAIN}"))
+            servers.edit(DOMAIN, text)
+            await asyncio.to_thread(At(address).shows, records[0].name, records[0].rtype.name)
+            shard, now = checks.shard_of(DOMAIN), lookout.clock.now()
+            lookout.database.write(lambda s: checks.schedule(s, identity.id, shard, now))
+            await lookout.settled()
+
+            assert lookout.status(DOMAIN, facet) is Status.SUCCESS
+
+        run(database, story, At(address))
 
 
 @pytest.fixture

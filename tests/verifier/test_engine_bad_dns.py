@@ -134,7 +134,7 @@ def test_trouble_moves_no_state_and_has_a_name(database: Database, server: NameS
 def test_a_chain_in_place_of_a_cname_is_another_target(
     database: Database, server: NameServer, trick: Trick
 ) -> None:
-    """It is not followed: what its first link says is not what should be there, and that counts."""
+    """It is followed, and leads nowhere: that is not what should be there, and that counts."""
 
     async def story(lookout: Lookout) -> None:
         identity = lookout.add_verified(NAME)

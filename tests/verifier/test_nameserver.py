@@ -35,6 +35,22 @@ def test_it_answers_like_a_resolver_with_the_authority_behind_it() -> None:
     assert nodata.authority[0][0].minimum == missing.authority[0][0].minimum == 7
 
 
+def test_it_redirects_by_dname_and_denies_compactly() -> None:
+    """A DNAME comes with the CNAME it makes; under a trick a missing name is one without records."""
+    with NameServer() as server:
+        server.zone("example.com")
+        server.put("old.example.com", "DNAME", "new.example.com")
+        server.put("a.new.example.com", "A", "192.0.2.1")
+
+        below = ask(server, "a.old.example.com", "A")
+        server.misbehave(Trick.COMPACT_DENIAL)
+        denied = ask(server, "nope.example.com", "A")
+
+    assert [each.rdtype.name for each in below.answer] == ["DNAME", "CNAME", "A"]
+    assert below.answer[1][0].to_text() == "a.new.example.com."
+    assert (denied.rcode(), len(denied.authority)) == (dns.rcode.NOERROR, 1)
+
+
 def test_it_can_be_edited_while_it_runs() -> None:
     """Put, replace and remove show in the next answer; the hook can change the zone within a question."""
     with NameServer() as server:

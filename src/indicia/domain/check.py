@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from indicia.domain.chains import following
 from indicia.domain.findings import Finding
 from indicia.domain.identity import (
     ErrorType,
@@ -115,11 +116,16 @@ def judge_record(
     """Return the perspectives' common verdict on a record.
 
     A perspective that was not asked counts as one that knows nothing. Perspectives that disagree are unknown,
-    whatever each of them saw.
+    whatever each of them saw. What was seen of a chain of aliases is a part of the verdict.
     """
     answers = [observations.get(question, ()) for question in record.questions]
-    judged = [judge(record, views, siblings) for views in zip(*answers, strict=True)]
+    judged = [
+        judge(record, views, siblings, following(perspective, observations))
+        for perspective, views in enumerate(zip(*answers, strict=True))
+    ]
     seen = tuple([observation for views in answers for observation in views])
+    if any(judgement.links for judgement in judged):
+        seen += tuple([link for judgement in judged for link in judgement.links])
     if len(judged) == 1 and quorum == 1:
         (only,) = judged
         return RecordVerdict(

@@ -7,8 +7,9 @@ of comparison are those of spec 4.4; a variant is tolerated only where receivers
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from indicia.domain.chains import Follow, links, nobody_asked, target_of
 from indicia.domain.dkim import KeyFlaw, parse_key_record
 from indicia.domain.findings import Finding
 from indicia.domain.identity import ErrorType
@@ -19,12 +20,16 @@ from indicia.domain.verification import Sight
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one observation means for one expected record. `negative_ttl` is in seconds."""
+    """What one observation means for one expected record. `negative_ttl` is in seconds.
+
+    `links` are those of an alias after the first, as they were seen.
+    """
 
     sight: Sight
     error: ErrorType | None
     finding: Finding
     negative_ttl: int | None = None
+    links: tuple[Observation, ...] = ()
 
 
 _PRESENT = Judgement(Sight.PRESENT, None, Finding.OK)
@@ -50,15 +55,19 @@ _UNKNOWN: dict[Reply, tuple[ErrorType, Finding]] = {
 
 
 def judge(
-    record: ExpectedRecord, observations: Sequence[Observation], siblings: Sequence[str] = ()
+    record: ExpectedRecord,
+    observations: Sequence[Observation],
+    siblings: Sequence[str] = (),
+    follow: Follow = nobody_asked,
 ) -> Judgement:
     """Return what one perspective's observations mean for the record.
 
     `observations` answer the record's questions, in their order; `siblings` are the right targets of the
-    identity's other records, by which swapped tokens are told. The record is present when any of its names
-    has it; it is absent only when every one of them was seen without it.
+    identity's other records, by which swapped tokens are told; `follow` says where aliases lead on. The
+    record is present when any of its names has it; it is absent only when every one of them was seen without
+    it.
     """
-    judged = [_judge_one(record, observation, siblings) for observation in observations]
+    judged = [_judge_one(record, observation, siblings, follow) for observation in observations]
     for judgement in judged:
         if judgement.sight is Sight.PRESENT:
             return judgement
@@ -68,34 +77,67 @@ def judge(
     return judged[0]
 
 
-def _judge_one(record: ExpectedRecord, observation: Observation, siblings: Sequence[str]) -> Judgement:
+def _judge_one(
+    record: ExpectedRecord, observation: Observation, siblings: Sequence[str], follow: Follow
+) -> Judgement:
     if observation.reply is Reply.NXDOMAIN:
         return Judgement(Sight.ABSENT, ErrorType.HOST_NOT_FOUND, Finding.MISSING, observation.negative_ttl)
     if observation.reply is Reply.NODATA:
         return Judgement(Sight.ABSENT, ErrorType.TYPE_NOT_FOUND, Finding.MISSING, observation.negative_ttl)
     if observation.reply is Reply.ANSWER:
-        return _COMPARISONS[record.purpose, record.rtype](record, observation.values, siblings)
-    error, finding = _UNKNOWN[observation.reply]
+        if record.rtype is RecordType.CNAME:
+            return _cname(record, observation, siblings, follow)
+        return _COMPARISONS[record.purpose, record.rtype](record, observation.values)
+    return _unknown(observation.reply)
+
+
+def _unknown(reply: Reply) -> Judgement:
+    error, finding = _UNKNOWN[reply]
     return Judgement(Sight.UNKNOWN, error, finding)
 
 
-def _cname(record: ExpectedRecord, values: Sequence[str], siblings: Sequence[str]) -> Judgement:
-    """Compare a CNAME target. Case and the trailing dot mean nothing (RFC 4343; spec 4.4)."""
-    expected = record.value.lower()
+def _cname(
+    record: ExpectedRecord, observation: Observation, siblings: Sequence[str], follow: Follow
+) -> Judgement:
+    """Compare where a CNAME leads. Case and the trailing dot mean nothing (RFC 4343; spec 4.4).
+
+    An alias of an alias of ours is ours (verification.md, Findings: a chain that ends at ours). A link that
+    was not asked for, or that nobody could tell of, leaves it unknown where the chain ends.
+    """
+    values, expected = observation.values, record.value.lower()
     if len(values) == 1 and values[0] == expected:  # as our own client spells it: nearly always
         return _PRESENT
-    targets = {value.rstrip(".").lower() for value in values}
-    if targets == {expected}:
-        return _PRESENT
-    target = min(targets)
+    further, onward = links(observation, expected, follow)
+    last = further[-1] if further else observation
+    if target_of(last) == expected:
+        return replace(_PRESENT, links=tuple(further))
+    if onward is not None:
+        judged = _unknown(Reply.OUR_RESOLVER)
+    elif not last.reply.authoritative:
+        judged = _unknown(last.reply)
+    else:
+        judged = _elsewhere(observation, further, expected, siblings)
+    return replace(judged, links=tuple(further))
+
+
+def _elsewhere(
+    first: Observation, further: Sequence[Observation], expected: str, siblings: Sequence[str]
+) -> Judgement:
+    """Return what a chain means that ends at another name than the right one."""
+    ends = (target_of(each) for each in (first, *further))
+    target = [end for end in ends if end is not None][-1:] or [min(first.values).rstrip(".").lower()]
+    return _wrong(_kind_of_target(target[0], expected, siblings))
+
+
+def _kind_of_target(target: str, expected: str, siblings: Sequence[str]) -> Finding:
     if target in siblings:
-        return _wrong(Finding.TOKENS_SWAPPED)
+        return Finding.TOKENS_SWAPPED
     if target.startswith(expected + "."):
-        return _wrong(Finding.DOUBLED_ZONE)
-    return _wrong(Finding.WRONG_TARGET)
+        return Finding.DOUBLED_ZONE
+    return Finding.WRONG_TARGET
 
 
-def _ownership(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
+def _ownership(record: ExpectedRecord, values: Sequence[str]) -> Judgement:
     """Compare the legacy TXT: any one of several records may hold it (spec 4.4).
 
     The token is compared in its case. One surrounding pair of quotes and the prefix `amazonses:` are
@@ -120,7 +162,7 @@ def _ownership(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) 
 _KEY_FINDINGS = {KeyFlaw.REVOKED: Finding.KEY_REVOKED, KeyFlaw.TOO_SHORT: Finding.KEY_TOO_SHORT}
 
 
-def _key(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
+def _key(record: ExpectedRecord, values: Sequence[str]) -> Judgement:
     """Compare a DKIM key record with the public half of the key that signs.
 
     RFC 6376 §3.6.2.2: more than one record at a selector is undefined for receivers, so it proves nothing. A
@@ -143,7 +185,7 @@ def _key(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Jud
     return _wrong(Finding.KEY_MISMATCH)
 
 
-def _mail_from_mx(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
+def _mail_from_mx(record: ExpectedRecord, values: Sequence[str]) -> Judgement:
     """Compare the MX of MAIL FROM: exactly one, any preference, the host of a served region (spec 4.4)."""
     if len(values) > 1:
         return _wrong(Finding.MULTIPLE)
@@ -153,7 +195,7 @@ def _mail_from_mx(record: ExpectedRecord, values: Sequence[str], _: Sequence[str
     return _wrong(Finding.WRONG_VALUE)
 
 
-def _advice(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> Judgement:
+def _advice(record: ExpectedRecord, values: Sequence[str]) -> Judgement:
     """Compare a record that no status depends on: there is one of its sort, or there is not."""
     version = record.value.partition(" ")[0].rstrip(";").lower()
     ours = [value for value in values if value.lower().startswith(version)]
@@ -166,10 +208,7 @@ def _advice(record: ExpectedRecord, values: Sequence[str], _: Sequence[str]) -> 
     return _PRESENT
 
 
-_COMPARISONS: dict[
-    tuple[Purpose, RecordType], Callable[[ExpectedRecord, Sequence[str], Sequence[str]], Judgement]
-] = {
-    (Purpose.DKIM, RecordType.CNAME): _cname,
+_COMPARISONS: dict[tuple[Purpose, RecordType], Callable[[ExpectedRecord, Sequence[str]], Judgement]] = {
     (Purpose.DKIM, RecordType.TXT): _key,
     (Purpose.KEY, RecordType.TXT): _key,
     (Purpose.OWNERSHIP, RecordType.TXT): _ownership,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from indicia.domain.chains import as_seen_in, no_alias
 from indicia.domain.check import RecordVerdict
 from indicia.domain.dkim import parse_key_record
 from indicia.domain.findings import Finding
@@ -124,7 +125,7 @@ def _there(record: ExpectedRecord, place: str, answers: Mapping[Question, Sequen
     """Say whether the expected value stands at another name; for a CNAME also with the zone at its end."""
     moved = replace(record, name=place, also=())
     for observation in answers.get(Question(place, record.rtype), ()):
-        judged = judge(moved, [observation])
+        judged = judge(moved, [observation], follow=no_alias)
         if judged.sight is Sight.PRESENT or judged.finding is Finding.DOUBLED_ZONE:
             return True
     return False
@@ -160,7 +161,8 @@ def explained_by_servers(
     verdict: RecordVerdict, views: Sequence[ServerView], siblings: Sequence[str] = ()
 ) -> Refined | None:
     """Return what the zone's own name servers explain, None when they say what the resolvers say."""
-    judged = [(view, judge(replace(verdict.record, also=()), [view.observation], siblings)) for view in views]
+    record, follow = replace(verdict.record, also=()), as_seen_in(verdict.observations)
+    judged = [(view, judge(record, [view.observation], siblings, follow)) for view in views]
     asked = [(view, judgement) for view, judgement in judged if view.delegated]
     having = tuple(view.name for view, judgement in asked if judgement.sight is Sight.PRESENT)
     lacking = tuple(view.name for view, judgement in asked if judgement.sight is Sight.ABSENT)

@@ -1,7 +1,8 @@
 """The playground: every domain there is, as a zone anybody here may edit. No I/O.
 
-It answers as a recursive resolver would that reaches the whole DNS: it follows CNAMEs from one domain into
-another and into the key zone, and proves absence with the SOA of the zone.
+It answers as a recursive resolver would that reaches the whole DNS: it follows CNAMEs and DNAMEs from one
+domain into another and into the key zone, answers from wildcards what nothing else covers, and proves absence
+with the SOA of the zone.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ import msgspec
 
 from indicia.domain.dkim import split_text
 from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.names import under
 from indicia.sandbox.faces import ADDRESSES, DELEGATED, EVERYBODY, Face
 from indicia.sandbox.misbehaviour import Rule, rule
 
 TTL = 60  # seconds
 NEGATIVE_TTL = 5  # seconds; what is not there may be there in a moment
-_CHAIN = 8  # CNAMEs followed, as the verifier does
+_CHAIN = 8  # aliases followed, as the verifier does
 
 # What the playground knows of the key zone: the text of the key, "" for an issued token without one, None.
 KeyText = Callable[[str], str | None]
@@ -77,6 +79,11 @@ class Playground:
         """
         key = _key(name)
         faces = _faces(shown_by)
+        if key.split(".")[0] == "*" and rtype.upper() in _NOT_WILD:
+            refuse(
+                FaultKind.INVALID_PARAMETER,
+                f"{rtype.upper()} at {key[:100]} has no meaning that servers agree on (RFC 4592 §4.2, §4.4).",
+            )
         rdatas = [_rdata(rtype, value) for value in values]
         if not rdatas:
             refuse(FaultKind.INVALID_PARAMETER, "values is empty; give at least one, or DELETE the records.")
@@ -138,6 +145,33 @@ class Playground:
             self._above.clear()
             self._serial += 1
 
+    def reached_from(self, changed: Sequence[str], *, below: bool) -> dict[str, bool]:
+        """Return the names that show a change at these names, and whether those below them do so too.
+
+        A wildcard and a DNAME show below the name they are at; an alias shows what becomes of its target.
+        """
+        reached: dict[str, bool] = {}
+        with self._lock:
+            aliases = [
+                (name, kind == "DNAME", _key(sets[kind][0].target.to_text()))
+                for name, sets in self._records.items()
+                for kind in ("CNAME", "DNAME")
+                if kind in sets
+            ]
+        waiting = [(_key(name), below) for name in changed]
+        while waiting:
+            name, wide = waiting.pop()
+            if name.startswith("*."):
+                name, wide = name[2:], True
+            if reached.get(name) or (name in reached and not wide):
+                continue
+            reached[name] = wide
+            for owner, redirects, target in aliases:
+                seen_through = under(name, target) if redirects else target == name
+                if seen_through or (wide and under(target, name)):
+                    waiting.append((owner, redirects))
+        return reached
+
     def records(self) -> Iterator[tuple[str, str, int, list[str]]]:
         """Yield what is published, as (name, type, TTL, values)."""
         with self._lock:
@@ -190,7 +224,18 @@ class Playground:
             if failing is not None and (failing.everybody or face is Face.RESOLVER):
                 _fail(response, failing)
                 return
-            held = self._at(text, face)
+            redirect = self._redirect(text, face)
+            if redirect is not None:
+                target = _redirected(response, name, *redirect)
+                if target is None:
+                    response.set_rcode(dns.rcode.YXDOMAIN)  # RFC 6672 §2.2
+                    return
+                if rdtype == dns.rdatatype.CNAME and face is not Face.RESOLVER:
+                    return  # as NSD has it; a resolver follows, as unbound does
+                name = target
+                continue
+            source = self._source(text, face)
+            held = self._at(source, face)
             kind = dns.rdatatype.to_text(rdtype)
             alias = held.get("CNAME") if kind != "CNAME" else None
             found = held.get(kind) or alias
@@ -198,13 +243,39 @@ class Playground:
                 if kind == "SOA" and text == self.zone_of(text):
                     response.answer.append(self._soa(text))
                     return
-                self._deny(response, text, exists=bool(held) or self._exists(text))
+                self._deny(response, text, exists=bool(held) or self._exists(source))
                 return
             response.answer.append(dns.rrset.from_rdata_list(name, found.ttl, list(found)))
             if found is not alias:
                 return
             name = alias[0].target
         response.set_rcode(dns.rcode.SERVFAIL)
+
+    def _source(self, text: str, face: Face) -> str:
+        """Return the name whose records answer for this one: itself, or the wildcard that covers it.
+
+        Where nothing is at the name, not even an empty non-terminal, that is the asterisk below the closest
+        encloser, the longest ancestor that exists (RFC 4592 §3.3.1); it need not exist itself.
+        """
+        encloser = text
+        while not (self._exists(encloser) or self._at(encloser, face)):
+            encloser = encloser.partition(".")[2]
+        return text if encloser == text else f"*.{encloser}"
+
+    def _redirect(self, text: str, face: Face) -> tuple[str, dns.rdataset.Rdataset] | None:
+        """Return the DNAME above a name that redirects it, and its owner: the one nearest to the apex.
+
+        What stands below a DNAME is hidden by it (RFC 6672 §3.2); but every zone has its name servers.
+        """
+        zone = self.zone_of(text)
+        label, _, parent = text.partition(".")
+        if self.served and label in _SERVERS and parent == zone:
+            return None
+        for owner in reversed([each for each in _ancestors(text) if under(each, zone)]):
+            held = self._records.get(owner, {}).get("DNAME")
+            if held and face in self._shown_by.get((owner, "DNAME"), EVERYBODY):
+                return owner, held
+        return None
 
     def _at(self, text: str, face: Face) -> dict[str, dns.rdataset.Rdataset]:
         held = {
@@ -264,11 +335,27 @@ class Playground:
         )
 
 
+_NOT_WILD = frozenset({"NS", "DNAME"})
 _SERVERS = {face.value: address for face, address in ADDRESSES.items() if face is not Face.RESOLVER}
 
 
 def _set(rtype: str, values: Sequence[str]) -> dns.rdataset.Rdataset:
     return dns.rdataset.from_rdata_list(TTL, [_rdata(rtype, value) for value in values])
+
+
+def _redirected(
+    response: dns.message.Message, name: dns.name.Name, owner: str, dname: dns.rdataset.Rdataset
+) -> dns.name.Name | None:
+    """Add a DNAME and the CNAME that it makes for the name (RFC 6672 §3.1); return its target, if it fits."""
+    apex = dns.name.from_text(owner)
+    response.answer.append(dns.rrset.from_rdata_list(apex, dname.ttl, list(dname)))
+    try:
+        target = name.relativize(apex).concatenate(dname[0].target)
+    except dns.name.NameTooLong:
+        return None
+    alias = dns.rrset.from_text(name, dname.ttl, dns.rdataclass.IN, dns.rdatatype.CNAME, target.to_text())
+    response.answer.append(alias)
+    return target
 
 
 def _fail(response: dns.message.Message, failing: Rule) -> None:

@@ -14,6 +14,8 @@ from indicia.sandbox.playground import TTL, Playground
 from indicia.store import meta, playing
 from indicia.store.database import Database
 
+# What changes with them, or with what they took the place of, are the names below theirs.
+_REDIRECTING = frozenset({"CNAME", "DNAME"})
 CLOCK_OFFSET = "clock_offset"  # in the table `meta`: a clock that was moved stays moved
 
 
@@ -82,7 +84,7 @@ class Steering:
     ) -> None:
         """Publish a record set, and have everyone whom it concerns looked at."""
         self.playground.put(name, rtype, values, ttl, shown_by)
-        await self._look_at([name])
+        await self._look_at([name], below=rtype.upper() in _REDIRECTING)
 
     async def misbehave(self, name: str, rcode: str) -> None:
         """Let every question for the name fail like this."""
@@ -92,13 +94,13 @@ class Steering:
     async def remove(self, name: str, rtype: str | None) -> int:
         """Withdraw a record set, or all of a name; return how many sets there were."""
         removed = self.playground.remove(name, rtype)
-        await self._look_at([name])
+        await self._look_at([name], below=rtype is None or rtype.upper() in _REDIRECTING)
         return removed
 
     async def remove_under(self, domain: str) -> int:
         """Withdraw everything of a domain; return how many names had something."""
         removed = self.playground.remove_under(domain)
-        await self._look_at([domain])
+        await self._look_at([domain], below=True)
         return removed
 
     async def reset(self) -> None:
@@ -116,12 +118,19 @@ class Steering:
         async with self._turn:
             await self._settle()
 
-    async def _look_at(self, names: Sequence[str]) -> None:
+    async def _look_at(self, changed: Sequence[str], *, below: bool = False) -> None:
+        """Have everyone looked at whom a change at these names concerns; with all that is `below` them.
+
+        That is whoever has records there, and whoever has aliases that lead there.
+        """
         self._keep()
-        concerned = sorted({parent for name in names for parent in _itself_and_parents(name.lower())})
+        reached = self.playground.reached_from(changed, below=below)
+        names = sorted({parent for name in reached for parent in _itself_and_parents(name)})
         async with self._turn:
             now = self._clock.now()
-            await self._database.writing(partial(playing.make_due, names=concerned, now=now))
+            wide = sorted(name for name, all_below in reached.items() if all_below)
+            make_due = partial(playing.make_due, names=names, below=wide, now=now)
+            await self._database.writing(make_due)
             await self._settle()
 
     async def _settle(self) -> None:

@@ -13,21 +13,20 @@ from indicia.store.session import Session
 
 _i, _v, _f = tables.identity.c, tables.verification.c, tables.facet_state.c
 
+# An address is concerned by what becomes of its custom MAIL FROM domain.
+_NAMED = sa.or_(
+    *(column.like(sa.bindparam("pattern"), escape="\\") for column in (_i.name, _i.mail_from_domain)),
+)
 _CONCERNED = Prepared(
     sa.update(tables.verification)
-    .where(
-        _v.due_at > sa.bindparam("now"),
-        _v.identity_id.in_(sa.select(_i.id).where(_i.name.in_(sa.bindparam("names", expanding=True)))),
-    )
+    .where(_v.due_at > sa.bindparam("now"), _v.identity_id.in_(sa.select(_i.id).where(_NAMED)))
     .values(due_at=sa.bindparam("now"))
 )
 _ADVICE_CONCERNED = Prepared(
     sa.update(tables.advice)
     .where(
         tables.advice.c.due_at > sa.bindparam("now"),
-        tables.advice.c.identity_id.in_(
-            sa.select(_i.id).where(_i.name.in_(sa.bindparam("names", expanding=True)))
-        ),
+        tables.advice.c.identity_id.in_(sa.select(_i.id).where(_NAMED)),
     )
     .values(due_at=sa.bindparam("now"))
 )
@@ -61,15 +60,21 @@ _ROTATING = Prepared(
 )
 
 
-def make_due(s: Session, names: Sequence[str], now: Instant) -> int:
-    """Make the identities of these names due, in every account and region; return how many were not.
+def make_due(s: Session, names: Sequence[str], below: Sequence[str], now: Instant) -> int:
+    """Make the identities due that have one of these names, or any name below those of `below`.
 
-    What is recommended to their owners is looked into as well.
+    In every account and region; return how many were not due. What is recommended to their owners is looked
+    into as well.
     """
-    if not names:
-        return 0
-    s.run(_ADVICE_CONCERNED, names=names, now=now)
-    return s.run(_CONCERNED, names=names, now=now)
+    patterns = [*map(_literal, names), *(f"%.{_literal(domain)}" for domain in below)]
+    for pattern in patterns:
+        s.run(_ADVICE_CONCERNED, pattern=pattern, now=now)
+    return sum(s.run(_CONCERNED, pattern=pattern, now=now) for pattern in patterns)
+
+
+def _literal(text: str) -> str:
+    """Return the pattern of LIKE that matches this text alone."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def next_turn(s: Session, now: Instant, until: Instant, apart: Span) -> Instant | None:

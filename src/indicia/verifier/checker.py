@@ -27,12 +27,13 @@ from indicia.domain.faults import Fault
 from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
 from indicia.domain.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.domain.observation import Observation, Question, RecordType, Soa
+from indicia.domain.records import ExpectedRecord
 from indicia.domain.replication import NOTHING_LEARNT, ParentSeen
 from indicia.domain.time import SECOND, Span
 from indicia.domain.verification import CHECKED, Sight
 from indicia.store.checks import CheckResult, Claim
 from indicia.store.key_lives import Sighting
-from indicia.verifier import evidence
+from indicia.verifier import chains, evidence
 from indicia.verifier.deadline import Deadline
 
 log = structlog.get_logger(__name__)
@@ -101,7 +102,7 @@ class Checker:
         rules, identity = self._rules, claim.identity
         records = records_to_check(identity, claim.token_set, claim.facets, rules)
         questions = questions_of(records, identity)
-        looking = self._look(questions, deadline)
+        looking = self._look(questions, deadline, records.get(Facet.DKIM, ()))
         parent: ParentSeen | None = None
         if self._replicate is not None and _is_replica(claim):
             # Side by side: a parent whose installation is slow takes no time from the records.
@@ -137,13 +138,18 @@ class Checker:
         slow = long and any(verdict.sight is Sight.UNKNOWN for verdict in conclusion.facets)
         return Found(claim, conclusion, self._result(claim, lease, conclusion, slow=slow))
 
-    async def _look(self, questions: Sequence[Question], deadline: Deadline) -> Observations:
-        """Return what is seen in time. What takes longer is unknown, and that is our trouble."""
+    async def _look(
+        self, questions: Sequence[Question], deadline: Deadline, aliases: Sequence[ExpectedRecord] = ()
+    ) -> Observations:
+        """Return what is seen in time, aliases followed to their end.
+
+        What takes longer is unknown, and that is our trouble.
+        """
         left = deadline.left
         if not questions or not left:
             return {}
         try:
-            return await self._eyes.observe(questions, left)
+            return await chains.observe(self._eyes, aliases, questions, left)
         except TimeoutError:
             return {}
 

@@ -26,7 +26,7 @@ from indicia.domain.verification import Sight, own_status
 from indicia.store import identities
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
-from indicia.verifier import dmarc
+from indicia.verifier import chains, dmarc
 from indicia.verifier.checker import Eyes
 from indicia.verifier.evidence import SeenObservation, seen
 from indicia.verifier.investigation import Investigator
@@ -116,7 +116,7 @@ class Doctor:
         records = expected_records(view.identity, view.token_set, rules.service_domain, rules.regions)
         now = self.clock.now()
         questions = tuple(dict.fromkeys(question for record in records for question in record.questions))
-        observations = await self.eyes.observe(questions) if questions else {}
+        observations = await chains.observe(self.eyes, records, questions) if questions else {}
         siblings = [record.value.lower() for record in records]
         verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
         refined: dict[RecordVerdict, Refined] = {}

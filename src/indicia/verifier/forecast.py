@@ -25,7 +25,7 @@ from indicia.domain.observation import RecordType
 from indicia.domain.records import ExpectedRecord, Purpose, expected_records
 from indicia.domain.verification import Sight
 from indicia.store import identities
-from indicia.verifier import dmarc
+from indicia.verifier import chains, dmarc
 
 if TYPE_CHECKING:
     from indicia.store.database import Database
@@ -146,7 +146,7 @@ class Forecaster:
         self, view: IdentityView, records: tuple[ExpectedRecord, ...]
     ) -> dict[tuple[str, str, str], Standing]:
         questions = list(dict.fromkeys(question for record in records for question in record.questions))
-        observations = await self._eyes.observe(questions)
+        observations = await chains.observe(self._eyes, records, questions)
         siblings = [record.value.lower() for record in records if record.rtype is RecordType.CNAME]
         verdicts = [judge_record(record, observations, self._rules.quorum, siblings) for record in records]
         more = [question for verdict in verdicts for question in further_questions(verdict)]
