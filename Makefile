@@ -13,7 +13,7 @@ SCRIPTS := tests/clients/js $(STRICT) examples/node_signup
 SOURCES := src tests tools $(wildcard examples bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clients check bench fmt docs lock clean
+.PHONY: help demo test clients check bench fmt docs lock dist clean
 
 help: ## Print these verbs
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ docs: $(READY) ## Write anew the pages of docs/ that are read from the code
 
 lock: $(READY) ## Write the lock files anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
+
+dist: $(READY) ## Build the wheel into dist/, for pip, pipx, uvx and deploy/Containerfile
+	@rm -rf build dist/*.whl
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+	@rm -rf build
+	@ls dist/*.whl
 
 clean: ## Remove everything that the other verbs have made
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis $(STRICT)/.venv $(SCRIPTS:%=%/node_modules)

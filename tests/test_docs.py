@@ -148,6 +148,32 @@ def test_python_is_python(page: Path) -> None:
         compile(fence["text"], str(page), "exec")
 
 
+def _without_chance(text: str) -> list[str]:
+    """Return the lines of a transcript with every token and instant alike."""
+    text = re.sub(r"\b[a-z2-7]{32}\b", "TOKEN", text)
+    text = re.sub(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "INSTANT", text)
+    return [line.rstrip() for line in text.strip("\n").splitlines()]
+
+
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    """The transcript in the README stands in the demo's own output, line for line, tokens and times apart."""
+    done = subprocess.run(
+        [sys.executable, "-m", "indicia", "sandbox", "--", sys.executable, "examples/first_domain.py"],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("INDICIA_", "AWS_"))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = "\n".join(_without_chance(done.stdout))
+
+    (transcript,) = (
+        fence["text"] for fence in _fences(ROOT / "README.md", "text") if "$ indicia doctor" in fence["text"]
+    )
+    assert "\n".join(_without_chance(transcript)) in printed
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if _fences(page, "sh")], ids=_ids)
 def test_shell_is_shell(page: Path) -> None:
     """Every shell fence parses."""

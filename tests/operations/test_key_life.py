@@ -14,7 +14,7 @@ from indicia.domain.faults import FaultKind
 from indicia.domain.identity import Facet, FacetState, Status
 from indicia.domain.rotation import KeyPace
 from indicia.domain.signing import Unsigned
-from indicia.domain.time import DAY, HOUR, MINUTE
+from indicia.domain.time import DAY, HOUR, MINUTE, rfc3339
 from indicia.operations.signing_keys import SigningKey, signing_key_for
 from indicia.store import checks, facets, key_lives, keys
 from indicia.store.key_lives import Sighting
@@ -168,7 +168,7 @@ def test_a_rotation_waits_for_the_pool(desk: Desk) -> None:
             lambda desk: desk.ask("CreateEmailIdentity", EmailIdentity=NAME),
             NAME,
             FaultKind.CONFLICT,
-            "nothing to rotate",
+            "when its records are seen. A rotation is possible 65 s after its key is seen.",
         ),
         (
             lambda desk: desk.ask("CreateEmailIdentity", EmailIdentity=NAME, DkimSigningAttributes=OWN),
@@ -197,6 +197,24 @@ def test_what_cannot_be_rotated(desk: Desk, prepare: Any, name: str, kind: Fault
 
     assert fault.kind is kind
     assert says in fault.message
+
+
+def test_a_rotation_asked_for_too_early_says_from_when_it_is_possible(desk: Desk) -> None:
+    """A key that was not seen has to be seen first; one that was seen signs from an instant that is named."""
+    desk.stock(2048)
+    desk.ask("CreateEmailIdentity", EmailIdentity=NAME)
+    desk.find(NAME, Facet.DKIM, Status.SUCCESS)
+    unseen = desk.refused("RotateIdentityKey", name=NAME).message
+    assert "its key was not seen through its CNAME so far. A rotation is possible 65 s after it is" in unseen
+
+    see(desk, set_id(desk))
+    possible = desk.now + PACE.settle
+    early = desk.refused("RotateIdentityKey", name=NAME).message
+    assert f"its key was seen and signs from {rfc3339(possible)} on" in early
+
+    desk.now = possible
+    keep(desk, set_id(desk))
+    assert desk.ask("RotateIdentityKey", name=NAME).began
 
 
 def test_by_itself_a_key_leaves_the_reserve_to_new_identities(desk: Desk) -> None:

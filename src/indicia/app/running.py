@@ -20,6 +20,7 @@ from indicia.clock import Clock
 from indicia.installation import Installation, Origin
 from indicia.ready import Ready
 from indicia.settings import Role, Settings, refusals, warnings
+from indicia.settings.dangers import only_for_trying
 
 log = structlog.get_logger("indicia")
 
@@ -88,7 +89,8 @@ def say_what_is_unsafe(service: Service, roles: frozenset[Role]) -> None:
         if refusal.waived:
             log.warning("unsafe.waived", refusal=refusal.name, reason=refusal.reason)
             service.metrics.waived(refusal.name)
-    for warning in warnings(service.settings, roles):
+    trying = only_for_trying(service.settings)
+    for warning in (*warnings(service.settings, roles), *([trying] if trying else [])):
         log.warning("settings.warning", reason=warning)
 
 

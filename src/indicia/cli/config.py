@@ -18,6 +18,7 @@ from indicia.settings import (
     refusals,
     warnings,
 )
+from indicia.settings.dangers import only_for_trying
 
 if TYPE_CHECKING:
     from indicia.app.preflight import Obstacle
@@ -59,6 +60,8 @@ def check(
     hindered = [] if tree is None else _obstacles(tree, chosen)
     warned = [f"waived ({refusal.name}): {refusal.reason}" for refusal in stand if refusal.waived]
     warned += [] if tree is None else warnings(tree, chosen)
+    if tree is not None and not stand and (trying := only_for_trying(tree)):
+        warned.append(trying)
     mistakes = survey.mistakes.found
     if json:
         print_json(

@@ -99,6 +99,16 @@ def _is_well(diagnosis: dict[str, Any]) -> bool:
     )
 
 
+def _kind(record: dict[str, Any]) -> str:
+    """Return what a record is for. The key itself stands in our zone: its owner publishes the CNAME only."""
+    facet: str = _FACETS.get(record["facet"], record["facet"])
+    if record["required"]:
+        return facet
+    if record["facet"] == "dkim":
+        return f"{facet}: the key, read through the CNAME; nothing to publish"
+    return f"{facet}, advice"
+
+
 class _Report:
     """A diagnosis for people: colours and wrapped prose on a terminal, plain whole lines elsewhere."""
 
@@ -142,7 +152,7 @@ class _Report:
         mark, style = (
             (self._right, "green") if well else (self._wrong, "red") if required else (self._advice, "yellow")
         )
-        kind = f"{_FACETS.get(record['facet'], record['facet'])}{'' if required else ', advice'}"
+        kind = _kind(record)
         self._line(
             (f"  {mark} ", f"bold {style}"),
             (f"{record['name']}  {record['type']}", "bold"),

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from indicia.cli import api
 from indicia.cli.options import Json
 from indicia.cli.output import print_columns, print_json
+from indicia.settings.dangers import is_unreal
 
 Form: TypeAlias = Literal["table", "json", "zone", "terraform", "cloudflare", "octodns"]
 
@@ -33,17 +34,34 @@ def records(
     """
     path = api.identity_path(identity, "records")
     service = api.find(where)
-    if json or form == "json":
-        print_json(service.json("GET", path))
-    elif form == "table":
-        _print_table(service.json("GET", path))
+    if json or form in ("json", "table"):
+        answer = service.json("GET", path)
+        (_print_table if form == "table" and not json else print_json)(answer)
+        _note_unreal(service, answer)
     else:
         status, body = service.call("GET", path, query={"format": form})
         if status >= 400:
             api.answered(status, body)
         sys.stdout.write(body.decode())
-        for sentence in _conflicts(service.json("GET", path)):
-            sys.stderr.write(f"indicia: note: {sentence}\n")
+        answer = service.json("GET", path)
+        for sentence in _conflicts(answer):
+            _note(sentence)
+        _note_unreal(service, answer)
+
+
+def _note(sentence: str) -> None:
+    sys.stderr.write(f"indicia: note: {sentence}\n")
+
+
+def _note_unreal(service: api.Service, answer: dict[str, Any]) -> None:
+    """Say so when records lead to where nobody will find anything: a sandbox alone knows such names."""
+    targets = [record["value"] for record in answer["records"] if record["type"] == "CNAME"]
+    if any(map(is_unreal, targets)) and not api.is_sandbox(service.url):
+        domain = targets[0].partition(".dkim.")[2]
+        _note(
+            f"{domain} is in no DNS, so these records will lead nowhere: set INDICIA_SERVICE_DOMAIN to a"
+            " domain of yours first, and add the identity again"
+        )
 
 
 def _conflicts(answer: dict[str, Any]) -> list[str]:

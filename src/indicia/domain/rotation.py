@@ -192,6 +192,12 @@ class Plan:
     due_at: Instant | None
 
 
+def signs_from(keys: KeySet, pace: KeyPace) -> Instant | None:
+    """Return from when the newest key may sign, None where it was not seen yet or there is none."""
+    newest = keys.newest
+    return None if newest is None or newest.seen_at is None else newest.seen_at + pace.settle
+
+
 def plan(keys: KeySet, now: Instant, pace: KeyPace) -> Plan:
     """Return everything that may be done at `now`. The set's own next instant is in it, None for none."""
     steps: list[StepTaken] = []

@@ -12,13 +12,14 @@ from msgspec import Struct
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import TokenSetKind
 from indicia.domain.names import fold, shown
-from indicia.domain.rotation import Stage
-from indicia.domain.time import rfc3339
+from indicia.domain.rotation import Stage, signs_from
+from indicia.domain.time import SECOND, rfc3339
 from indicia.operations.token_sets import rotate
 from indicia.store import identities, key_lives
 
 if TYPE_CHECKING:
     from indicia.domain.identity import TokenSet
+    from indicia.domain.rotation import KeyPace, KeySet
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.key_lives import StoredKeys
@@ -75,16 +76,31 @@ def rotate_identity(house: House, call: Call, request: RotateRequest, s: Session
             " it: rotate it there.",
         )
     if stored.life.signing is None:
-        refuse(
-            FaultKind.CONFLICT,
-            f"No key of {shown(identity.name)} signs yet: there is nothing to rotate.",
-        )
+        refuse(FaultKind.CONFLICT, _not_yet(identity.name, stored.life, house.key_pace))
     newest = stored.life.newest
     began = newest is not None and newest.stage is Stage.SIGNING
     if began:
         rotate(house, call, s, stored.token_set)
     now = key_lives.read(s, stored.token_set.id) or stored
     return RotateResponse(identity=identity.name, began=began, keys=_shown(stored.token_set, now))
+
+
+def _not_yet(name: str, life: KeySet, pace: KeyPace) -> str:
+    """Return why there is nothing to rotate, and from when on there will be."""
+    settle = f"{pace.settle // SECOND} s"
+    begins = signs_from(life, pace)
+    if life.newest is None:
+        reason = (
+            f"it gets one when its records are seen. A rotation is possible {settle} after its key is seen."
+        )
+    elif begins is None:
+        reason = (
+            "its key was not seen through its CNAME so far. A rotation is possible"
+            f" {settle} after it is: `indicia doctor {shown(name)}` says what is in the way."
+        )
+    else:
+        reason = f"its key was seen and signs from {rfc3339(begins)} on. A rotation is possible from then on."
+    return f"No key of {shown(name)} signs yet: {reason}"
 
 
 def _shown(token_set: TokenSet, stored: StoredKeys) -> list[KeyInLife]:

@@ -51,6 +51,29 @@ class Refusal:
 UNREAL_SUFFIXES = ("test", "example", "invalid", "localhost", "local")
 
 
+def is_unreal(name: str) -> bool:
+    """Say whether no public DNS will ever hold the name."""
+    return name.rpartition(".")[2] in UNREAL_SUFFIXES
+
+
+def _unreal(service_domain: str) -> str:
+    suffix = service_domain.rpartition(".")[2]
+    return (
+        f"the service domain {service_domain} is under .{suffix}, which no DNS will ever hold: "
+        "set INDICIA_SERVICE_DOMAIN to a domain of yours"
+    )
+
+
+def only_for_trying(settings: Settings) -> str | None:
+    """Return the warning that customers can publish nothing useful yet, None where they can.
+
+    It is said at a start on loopback: others refuse such a service domain.
+    """
+    if not is_unreal(settings.service_domain):
+        return None
+    return f"{_unreal(settings.service_domain)} before anybody publishes records that lead there"
+
+
 def listeners(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> tuple[Address, ...]:
     """Return every address that these roles listen on."""
     addresses = settings.listen.admin
@@ -67,12 +90,8 @@ def refusals(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[Ref
     if exposed is None:
         return []
     found: dict[Danger, str] = {}
-    suffix = settings.service_domain.rpartition(".")[2]
-    if suffix in UNREAL_SUFFIXES:
-        found[Danger.SERVICE_DOMAIN] = (
-            f"the service domain {settings.service_domain} is under .{suffix}, which no DNS will ever hold: "
-            "set INDICIA_SERVICE_DOMAIN to a domain of yours"
-        )
+    if is_unreal(settings.service_domain):
+        found[Danger.SERVICE_DOMAIN] = _unreal(settings.service_domain)
     if settings.verification is VerificationMode.INSTANT:
         found[Danger.INSTANT_VERIFICATION] = (
             "INDICIA_VERIFICATION=instant lets anyone verify any domain: set it to dns"

@@ -32,6 +32,17 @@ class SandboxError(Exception):
         self.code = code
 
 
+class MissingBoto3Error(ModuleNotFoundError):
+    """`client` needs boto3. Everything else a sandbox can do works without it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "indicia.client() returns a client of boto3, which is not installed: `pip install boto3`, or"
+            " install Indicia as `indicia[testing]`. Other AWS SDKs find the sandbox by the environment.",
+            name="boto3",
+        )
+
+
 class Sandbox:
     """A running sandbox. `url` is where the API answers, `dns` where the DNS does (`address:port`).
 
@@ -59,7 +70,7 @@ class Sandbox:
         return {**aws_environment(key, region=self.region, url=self.url), **nowhere, **ignored}
 
     def client(self, service: str, **given: Any) -> Any:
-        """Return a client of boto3 for `ses`, `sesv2` or `sts`. boto3 has to be installed.
+        """Return a client of boto3 for `ses`, `sesv2` or `sts`. Raises: `MissingBoto3Error`.
 
         Whatever boto3's `client` takes may be given; `aws_access_key_id` may be any account of 12 digits.
         """
@@ -162,8 +173,16 @@ class Sandbox:
 
 @cache
 def _boto3_session() -> Any:
-    """Return a session of boto3's, which keeps the service models: reading them takes longer than a test."""
-    import boto3  # type: ignore[import-untyped]  # it brings none, and is not a dependency
+    """Return a session of boto3's, which keeps the service models: reading them takes longer than a test.
+
+    Raises: `MissingBoto3Error` where it is not installed.
+    """
+    try:
+        import boto3  # type: ignore[import-untyped]  # it brings none, and is not a dependency
+    except ModuleNotFoundError as error:
+        if error.name != "boto3":
+            raise
+        raise MissingBoto3Error from None
 
     return boto3.session.Session()
 
