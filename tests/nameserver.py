@@ -61,6 +61,9 @@ class Trick(Enum):
     WRONG_ID = "wrong_id"  # only an answer with another id
     WRONG_QUESTION = "wrong_question"  # only an answer to another question
     FORGED_FIRST = "forged_first"  # forgeries with wrong ids and questions, then the right answer
+    FORGED_CASE = "forged_case"  # a forgery in lower case with our id, then the right answer
+    FORGED_REFUSAL = "forged_refusal"  # FORMERR with our id and no question, then the right answer
+    GUESSED = "guessed"  # two hundred answers with ids that were never asked, then the right answer
     GARBAGE = "garbage"  # our id and question, then noise
     LOOP = "loop"  # a CNAME chain that comes back to its start
     LONG_CHAIN = "long_chain"  # twelve CNAMEs, then an address
@@ -399,8 +402,13 @@ class NameServer:
             wrong = self._resolved(other).to_wire()
             return [wrong] if trick is Trick.WRONG_QUESTION else [_other_id(right), wrong, b"", b"?", right]
         if trick is Trick.LOWER_CASE:
-            end = right.index(0, 12)  # of the name: the labels of a test hold no zero octet
-            return [right[:12] + right[12:end].lower() + right[end:]]
+            return [_recased(right, bytes.lower)]
+        if udp and trick is Trick.FORGED_CASE:
+            return [_recased(self._forged(query).to_wire(), bytes.lower), right]
+        if udp and trick is Trick.FORGED_REFUSAL:
+            return [struct.pack("!HH", query.id, 0x8181) + bytes(8), right]
+        if udp and trick is Trick.GUESSED:
+            return [_other_id(right, by) for by in range(1, 201)] + [right]
         return [right] * (3 if trick is Trick.DUPLICATE else 1)
 
     def _resolved(self, query: dns.message.Message) -> dns.message.Message:
@@ -433,6 +441,17 @@ class NameServer:
         if not self.data.covered(name) and not any(key[0] == name for key in self._lies):
             response.set_rcode(dns.rcode.NXDOMAIN)
         response.authority.append(self.data.soa(name))
+        return response
+
+    def _forged(self, query: dns.message.Message) -> dns.message.Message:
+        """An answer that was made up: nothing is there, and the TXT says so."""
+        response = dns.message.make_response(query, recursion_available=True)
+        name, rtype = query.question[0].name, query.question[0].rdtype.name
+        if rtype == "TXT":
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", "TXT", "forged"))
+        else:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+            response.authority.append(self.data.soa("."))
         return response
 
     def _find(self, name: str, rtype: str) -> dns.rrset.RRset | None:
@@ -515,8 +534,14 @@ def _fitted(response: dns.message.Message, query: dns.message.Message, limit: in
     return wire if len(wire) <= limit else _truncated(query)
 
 
-def _other_id(wire: bytes) -> bytes:
-    return bytes([wire[0] ^ 0x55]) + wire[1:]
+def _other_id(wire: bytes, by: int = 0x5500) -> bytes:
+    return struct.pack("!H", struct.unpack("!H", wire[:2])[0] ^ by) + wire[2:]
+
+
+def _recased(wire: bytes, fold: Callable[[bytes], bytes]) -> bytes:
+    """The message with the case of its question changed."""
+    end = wire.index(0, 12)  # of the name: the labels of a test hold no zero octet
+    return wire[:12] + fold(wire[12:end]) + wire[end:]
 
 
 def _renamed(rrset: dns.rrset.RRset, name: str) -> dns.rrset.RRset:

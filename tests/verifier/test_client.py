@@ -10,14 +10,15 @@ from typing import TypeVar
 import dns.message
 import pytest
 import uvloop
-from nameserver import NameServer, Trick
+from nameserver import Asked, NameServer, Trick
 
 from indicia.domain.observation import Observation, Question, RecordType, Reply
 from indicia.verifier.client import Budget, Client, Sockets
 from indicia.verifier.resolver import CONTROL
+from indicia.verifier.sockets import Tally
 
 T = TypeVar("T")
-NAME = "a.example.com"
+NAME = "a-name-of-many-letters.example.com"  # so many that its case is no chance
 TXT = Question(NAME, RecordType.TXT)
 QUICK = Budget(exchange=0.15, tries=3, question=2.0, control=0.5)
 PATIENT = Budget(exchange=5.0, tries=1, question=10.0)
@@ -145,6 +146,9 @@ REPLIES = {
     Trick.WRONG_ID: Reply.TIMEOUT,
     Trick.WRONG_QUESTION: Reply.TIMEOUT,
     Trick.FORGED_FIRST: Reply.ANSWER,
+    Trick.FORGED_CASE: Reply.ANSWER,
+    Trick.FORGED_REFUSAL: Reply.ANSWER,
+    Trick.GUESSED: Reply.ANSWER,
     Trick.GARBAGE: Reply.GARBAGE,
     Trick.LOOP: Reply.GARBAGE,
     Trick.LONG_CHAIN: Reply.GARBAGE,
@@ -199,23 +203,132 @@ def test_edns_is_left_out_where_it_was_refused(server: NameServer) -> None:
     assert [asked.edns for asked in server.questions] == [True, False, False]
 
 
-def test_case_is_mixed_until_it_is_lost(server: NameServer) -> None:
-    """Questions are in random case; a resolver that folds it is asked again without, and that is noted."""
-    long = Question("abcdefghijklmnopqrstuvwxyz.example.com", RecordType.A)
+LONG = Question("abcdefghijklmnopqrstuvwxyz.example.com", RecordType.A)
+
+
+def mixed(asked: Asked) -> bool:
+    """Whether the question came in a case of its own, which a long one does."""
+    return asked.raw_name.rstrip(".") != asked.name
+
+
+def test_an_answer_in_the_wrong_case_is_asked_for_again_over_tcp(server: NameServer) -> None:
+    """A resolver that folds the case is believed over TCP alone, until eight answers running agreed."""
+
+    async def work() -> list[Reply]:
+        async with client_of(server) as client:
+            await client.ask(LONG)
+            server.misbehave(Trick.LOWER_CASE)
+            return [(await client.ask(LONG)).reply for _ in range(10)]
+
+    replies = run(work)
+
+    asked = server.questions
+    assert set(replies) == {Reply.NXDOMAIN}
+    assert [each.transport for each in asked] == ["udp", *["udp", "tcp"] * 8, "udp", "udp"]
+    assert [mixed(each) for each in asked if each.transport == "udp"] == [True] * 9 + [False] * 2
+
+
+def test_one_answer_in_the_right_case_begins_the_count_anew(server: NameServer) -> None:
+    """What folds the case never keeps it: a forger who is sometimes first teaches nothing."""
+
+    async def work() -> list[bool]:
+        async with client_of(server) as client:
+            for _ in range(3):
+                server.misbehave(Trick.LOWER_CASE, times=2 * 7)  # each over UDP, then over TCP
+                for _ in range(8):
+                    await client.ask(LONG)
+            return [mixed(each) for each in server.questions if each.transport == "udp"]
+
+    assert run(work) == [True] * 24
+
+
+def test_a_forged_answer_in_the_wrong_case_is_never_taken(server: NameServer) -> None:
+    """Whoever guesses id and port of twenty questions has none of his answers believed, and blinds nobody."""
+    server.put(LONG.name, "A", "192.0.2.1")
+    server.misbehave(Trick.FORGED_CASE)
+
+    async def work() -> tuple[list[Observation], Tally]:
+        async with client_of(server) as client:
+            seen = [await client.ask(each) for each in [LONG, TXT] * 10]
+            return seen, client.resolvers[0].ports.tally
+
+    seen, tally = run(work)
+
+    assert {each.values for each in seen} == {("192.0.2.1",), ("hello",)}
+    assert all(mixed(each) for each in server.questions if each.transport == "udp")
+    assert (tally.unproved, tally.forged) == (20, 20)
+
+
+def test_a_refusal_without_the_question_is_no_answer(server: NameServer) -> None:
+    """FORMERR with nothing but our id neither ends a question nor teaches that the resolver has no EDNS."""
+    server.misbehave(Trick.FORGED_REFUSAL, times=1)
+
+    async def work() -> list[Observation]:
+        async with client_of(server) as client:
+            return [await client.ask(TXT) for _ in range(2)]
+
+    first, second = run(work)
+
+    assert first.values == second.values == ("hello",)
+    assert [(each.transport, each.edns) for each in server.questions] == [
+        ("udp", True),
+        ("tcp", True),
+        ("udp", True),
+    ]
+
+
+def test_a_socket_on_which_somebody_guesses_is_given_up(server: NameServer) -> None:
+    """Two hundred ids that were never asked: what waits there goes over TCP, and the next from elsewhere."""
+    server.misbehave(Trick.GUESSED, NAME, times=1)
+
+    async def work() -> tuple[Observation, Observation, Tally, int]:
+        async with client_of(server, sockets=Sockets(count=1)) as client:
+            guessed, after = await client.ask(TXT), await client.ask(TXT)
+            ports = client.resolvers[0].ports
+            return guessed, after, ports.tally, ports.made
+
+    guessed, after, tally, made = run(work)
+
+    assert guessed.values == after.values == ("hello",)
+    assert [each.transport for each in server.questions] == ["udp", "tcp", "udp"]
+    assert (tally.floods, made) == (1, 2)
+
+
+def test_late_answers_are_no_attack(server: NameServer) -> None:
+    """A resolver that answers a hundred questions too late loses no socket: all of these ids were ours."""
+    many = [Question(f"n{count}.example.com", RecordType.A) for count in range(100)]
+    server.misbehave(Trick.SLOW, rtype="A", delay=0.3)
+
+    async def work() -> tuple[int, int]:
+        budget = Budget(exchange=0.1, tries=1, question=1)
+        async with client_of(server, budget=budget, sockets=Sockets(count=1)) as client:
+            await client.ask_many(many)
+            # While something is asked it is listened to.
+            tally = client.resolvers[0].ports.tally
+            while tally.strays < 100:
+                await client.ask(TXT)
+            return tally.floods, client.resolvers[0].ports.made
+
+    assert run(work) == (0, 1)
+
+
+def test_connections_are_few_however_many_answers_are_cut(server: NameServer) -> None:
+    """Of fifty truncated answers three are fetched at once, and the others wait for a connection."""
+    server.misbehave(Trick.TRUNCATED, rtype="A")
+    server.misbehave(Trick.SILENT, when=lambda asked: asked.transport == "tcp")
+    many = [Question(f"n{count}.example.com", RecordType.A) for count in range(50)]
 
     async def work() -> int:
-        async with client_of(server) as client:
-            await client.ask(long)
-            server.misbehave(Trick.LOWER_CASE)
-            await client.ask(long)
-            await client.ask(long)
-            return client.resolvers[0].ports.tally.case_lost
+        async with client_of(server, budget=Budget(exchange=20, tries=1, question=25, tcp=3)) as client:
+            asking = asyncio.create_task(client.ask_many(many))
+            await until(lambda: server.asked(rtype="A", transport="udp") == 50)
+            await until(lambda: server.asked(transport="tcp") == 3)
+            for _ in range(20):
+                await client.ask(TXT)
+            asking.cancel()
+            return server.asked(transport="tcp")
 
-    lost = run(work)
-
-    cases = [asked.raw_name.rstrip(".") != long.name for asked in server.questions]
-    assert cases == [True, True, False, False]
-    assert lost == 1
+    assert run(work) == 3
 
 
 def test_the_header_asks_for_what_we_understand(server: NameServer) -> None:

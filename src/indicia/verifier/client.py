@@ -35,7 +35,7 @@ class Budget:
 
     `exchange`: one try with one resolver. `tries`: exchanges a question. `question`: everything a question
     may take. `control`: how long the result of a control question is believed. `at_once`: questions in
-    flight; more wait their turn, and their time begins when they are sent.
+    flight; more wait their turn, and their time begins when they are sent. `tcp`: connections at once.
     """
 
     exchange: float = 2.0
@@ -43,6 +43,7 @@ class Budget:
     question: float = 10.0
     control: float = 5.0
     at_once: int = 8192
+    tcp: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Client:
         self.clock = clock
         self._believed = budget.control
         self._at_once = budget.at_once
+        self._tcp = asyncio.Semaphore(budget.tcp)
         self._chance = Chance()
         self.resolvers = tuple(
             Resolver(
@@ -258,11 +260,13 @@ class Client:
         self._tasks[inquiry] = self.loop.create_task(self._over_tcp(inquiry, wire))
 
     async def _over_tcp(self, inquiry: Inquiry, wire: bytes) -> None:
-        resolver = inquiry.resolver
-        resolver.ports.tally.tcp += 1
-        seconds = max(inquiry.deadline - self.now(), 0)
+        resolver, answer = inquiry.resolver, None
         try:
-            answer = await over_tcp(resolver.address, wire, seconds)
+            async with asyncio.timeout(inquiry.ends - self.now()), self._tcp:
+                resolver.ports.tally.tcp += 1
+                answer = await over_tcp(resolver.address, wire, self.exchange)
+        except TimeoutError:
+            pass  # nothing came in time
         finally:
             del self._tasks[inquiry]
         inquiry.arrived_over_tcp(answer)

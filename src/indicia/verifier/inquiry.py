@@ -36,6 +36,7 @@ _EDNS_REFUSED = (Reply.FORMERR, Reply.NOTIMP)
 
 # A tuple: looked through by identity, which is quicker than hashing an enum member.
 _AUTHORITATIVE = tuple(reply for reply in Reply if reply.authoritative)
+_STATEMENTS = frozenset(_AUTHORITATIVE)
 
 # Replies that a resolver in trouble of its own gives to everything: cut off, misconfigured, or gone.
 _DOUBTFUL = frozenset({Reply.TIMEOUT, Reply.REFUSED, Reply.SERVFAIL, Reply.NO_AUTHORITY})
@@ -76,10 +77,12 @@ class Inquiry:
     __slots__ = (
         "_asked",
         "_control_left",
+        "_doubted",
         "_heard",
         "_left",
         "_means",
         "_order",
+        "_otherwise",
         "cased",
         "deadline",
         "edns",
@@ -105,6 +108,8 @@ class Inquiry:
         self._asked = 0
         self._left = means.tries
         self._control_left = 0
+        self._doubted: Answer | None = None
+        self._otherwise = Reply.TRUNCATED
         self.question = question
         self.form = form
         self.sink = sink
@@ -157,19 +162,40 @@ class Inquiry:
         if not wire[2] & 0x80:
             return False
         if not wire.startswith(octets, 12) or wire[4:6] != b"\0\1":
-            if wire[12 : 12 + len(octets)].lower() == octets.lower() and wire[4:6] == b"\0\1":
-                self._case_lost()
-                return False
-            # A refusal may come without the question: the server could not read it.
-            if wire[4:6] != b"\0\0" or wire[3] & 0x0F not in (1, 2, 4, 5):
-                return False
+            return self._unproved(wire)
         answer = decode(wire, self.form, recursive=self._means.recursive)
+        if self.cased and self.resolver.folded:
+            self.resolver.kept_case(self.form.letters.bit_count())
         port = self.port
         if port is not None:
             port.settle(self.ident)
             self.port = None
         self._answered(answer, over_tcp=False)
         return True
+
+    def _unproved(self, wire: bytes) -> bool:
+        """Ask over TCP when the datagram may answer us, or may be a guess: it has not the secret of the case.
+
+        A resolver that folds the case answers so, and one that cannot read the question may leave it out.
+        """
+        octets = self.octets
+        if wire[4:6] == b"\0\1" and wire[12 : 12 + len(octets)].lower() == octets.lower():
+            self._doubted = decode(wire, self.form, recursive=self._means.recursive)
+        elif wire[4:6] != b"\0\0" or wire[3] & 0x0F not in (1, 2, 4, 5):
+            return False
+        self.resolver.ports.tally.unproved += 1
+        self.flooded()
+        return True
+
+    def flooded(self) -> None:
+        """Ask over TCP: what comes over this socket is not believed any more."""
+        self.release()
+        self._ask_over_tcp(Reply.TIMEOUT)
+
+    def _ask_over_tcp(self, otherwise: Reply) -> None:
+        """Ask over TCP; where nothing comes that way either, the resolver's reply is the other."""
+        self._otherwise = otherwise
+        self._means.send_over_tcp(self)
 
     def arrived_over_tcp(self, wire: bytes | None) -> None:
         """Take the answer over TCP, None when it did not come whole."""
@@ -178,9 +204,23 @@ class Inquiry:
         octets = self.octets
         ours = wire is not None and wire[12 : 12 + len(octets)].lower() == octets.lower()
         if wire is None or not ours or len(wire) < 12 or int.from_bytes(wire[:2]) != self.ident:
-            self._unhelpful(Answer(Reply.TRUNCATED))
+            self._doubted = None
+            self._unhelpful(Answer(self._otherwise))
             return
-        self._answered(decode(wire, self.form, recursive=self._means.recursive), over_tcp=True)
+        answer = decode(wire, self.form, recursive=self._means.recursive)
+        self._learn_from(answer)
+        self._answered(answer, over_tcp=True)
+
+    def _learn_from(self, answer: Answer) -> None:
+        """Let the resolver's habit be learned from a datagram in the wrong case, by what TCP says."""
+        doubted, self._doubted = self._doubted, None
+        if doubted is None or not {doubted.reply, answer.reply} <= _STATEMENTS:
+            return
+        if (doubted.reply, doubted.values, doubted.chain) == (answer.reply, answer.values, answer.chain):
+            self.resolver.lost_case(self._means.now())
+        else:
+            self.resolver.folded = 0
+            self.resolver.ports.tally.forged += 1
 
     def unreachable(self) -> None:
         """Hear that nobody listens there: silence, only sooner."""
@@ -194,17 +234,6 @@ class Inquiry:
         self.resolver.was_silent(self._means.now())
         self._unhelpful(Answer(Reply.TIMEOUT))
 
-    def _case_lost(self) -> None:
-        """Ask again without the secret of the case, once: the resolver does not preserve it."""
-        if not self.cased:
-            return
-        self.release()
-        now = self._means.now()
-        self.resolver.lost_case(now)
-        self.resolver.ports.tally.case_lost += 1
-        self.cased = False
-        self._send(now)
-
     def _answered(self, answer: Answer, *, over_tcp: bool) -> None:
         now = self._means.now()
         resolver = self.resolver
@@ -216,8 +245,7 @@ class Inquiry:
                 resolver.refused_edns(now)
             self._finish(answer)
         elif reply is Reply.TRUNCATED and not over_tcp and now < self.ends:
-            self.deadline = min(now + self._means.exchange, self.ends)
-            self._means.send_over_tcp(self)
+            self._ask_over_tcp(Reply.TRUNCATED)
         elif reply in _EDNS_REFUSED and self.edns and now < self.ends:
             # RFC 6891 §7: a server that does not know EDNS answers FORMERR, or NOTIMP. Ask it without.
             self._heard.append((resolver, answer))

@@ -11,6 +11,16 @@ CONTROL = Question(".", RecordType.NS)
 _HABIT = 600.0
 """Seconds for which a habit is believed: no EDNS, no case. Servers are replaced, middleboxes too."""
 
+_SEVERAL = 8
+"""Answers in the wrong case, one after the other and each the same over TCP, that make it a habit.
+
+A forger who wants a resolver to be asked without the secret of the case would have to guess id and port of as
+many questions in a row, and say the truth in each.
+"""
+
+_TELLING = 8
+"""Letters of a question from which on an answer in the right case is no chance."""
+
 _UNWELL = 5.0
 """Seconds for which a resolver that was silent is asked last."""
 
@@ -28,6 +38,7 @@ class Resolver:
         "control_at",
         "control_passed",
         "edns_from",
+        "folded",
         "last_answer",
         "name",
         "ports",
@@ -46,6 +57,7 @@ class Resolver:
         self.control_passed = False
         self.edns_from = float("-inf")
         self.cased_from = float("-inf")
+        self.folded = 0  # answers of late that came back in the wrong case, and were right
         self.well_from = float("-inf")
 
     def refused_edns(self, now: float) -> None:
@@ -53,8 +65,16 @@ class Resolver:
         self.edns_from = now + _HABIT
 
     def lost_case(self, now: float) -> None:
-        """Remember that it does not preserve the case of the question."""
-        self.cased_from = now + _HABIT
+        """Remember that it said the truth in the wrong case; after several times that it folds the case."""
+        self.folded += 1
+        if self.folded >= _SEVERAL:
+            self.folded = 0
+            self.cased_from = now + _HABIT
+
+    def kept_case(self, letters: int) -> None:
+        """Remember that a question with so many letters came back as it was sent."""
+        if letters >= _TELLING:
+            self.folded = 0
 
     def was_silent(self, now: float) -> None:
         """Remember that it did not answer."""

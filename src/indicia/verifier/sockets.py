@@ -17,6 +17,9 @@ _LONGEST = 4096
 _AT_ONCE = 64
 """Datagrams read in one turn, so that one resolver does not hold the loop."""
 
+_FOREIGN = 64
+"""Datagrams that answer nothing we ever asked from a socket, before no answer on it is believed any more."""
+
 _BUFFER = 1 << 20
 
 
@@ -27,6 +30,9 @@ class Exchange(Protocol):
 
     def arrived(self, wire: bytes) -> bool:
         """Take a datagram with our id. False when it is not the answer: the wait goes on."""
+
+    def flooded(self) -> None:
+        """Hear that somebody guesses answers on this socket: nothing that comes over it is believed."""
 
     def unreachable(self) -> None:
         """Hear that nobody listens there."""
@@ -44,14 +50,16 @@ class Tally:
     expired: int = 0
     unreachable: int = 0
     strays: int = 0  # late, twice, with a wrong id, to another question
-    case_lost: int = 0
+    unproved: int = 0  # with our id and without the question as it was sent: asked again over TCP
+    forged: int = 0  # unproved, and TCP said otherwise
+    floods: int = 0  # sockets that were given up because somebody guesses answers on them
     tcp: int = 0
 
 
 class Port:
     """One connected socket and the questions that wait on it, by id."""
 
-    __slots__ = ("_loop", "_socket", "_tally", "born", "pending", "used")
+    __slots__ = ("_foreign", "_loop", "_ours", "_socket", "_tally", "born", "given_up", "pending", "used")
 
     def __init__(self, address: tuple[str, int], tally: Tally, loop: asyncio.AbstractEventLoop) -> None:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -67,6 +75,9 @@ class Port:
         self._tally = tally
         self.pending: dict[int, Exchange] = {}
         self.used = 0
+        self.given_up = False
+        self._ours = bytearray(1 << 13)  # a bit for each id that was ever used here
+        self._foreign = 0
         self.born = loop.time()
         loop.add_reader(self._socket, self._readable)
 
@@ -76,6 +87,7 @@ class Port:
         while ident in pending:
             ident = chance.take(2)
         pending[ident] = exchange
+        self._ours[ident >> 3] |= 1 << (ident & 7)
         self.used += 1
         return ident
 
@@ -119,8 +131,27 @@ class Port:
             found = pending.get(ident)
             if found is None or not found.arrived(wire):
                 tally.strays += 1
+                if found is not None or not self._was_ours(ident):
+                    self._count_foreign()
             if not pending:
                 return
+
+    def _was_ours(self, ident: int) -> bool:
+        """Say whether a question from here had this id: its answer may come late, or twice."""
+        return ident >= 0 and bool(self._ours[ident >> 3] >> (ident & 7) & 1)
+
+    def _count_foreign(self) -> None:
+        """Give the socket up when too much arrives that nobody asked for.
+
+        (RFC 5452 §9.3: where an answer is being guessed, the question goes over TCP.)
+        """
+        self._foreign += 1
+        if self._foreign < _FOREIGN or self.given_up:
+            return
+        self.given_up = True
+        self._tally.floods += 1
+        for exchange in list(self.pending.values()):
+            exchange.flooded()
 
     def _refused(self) -> None:
         """Hear from ICMP that nobody listens there: so for every question on this socket."""
@@ -157,7 +188,8 @@ class Ports:
         """The socket the lot fell on; one that was used up is replaced by a new one. Raises `OSError`."""
         slot = lot % self._count
         port = self._all[slot]
-        if port is not None and port.used < self._uses and now - port.born < self._lifetime:
+        young = port is not None and port.used < self._uses and now - port.born < self._lifetime
+        if port is not None and young and not port.given_up:
             return port
         fresh = Port(self._address, self.tally, loop)
         self.made += 1
