@@ -129,6 +129,7 @@ class Lookout:
             landing=Landing(
                 now=self.clock.now,
                 patience=2 * PACE.verified,
+                window=WINDOW,
                 again=PACE.largest,
                 announce=(announcer or Announcer()).announce,
                 operator=About(ACCOUNT, REGION),

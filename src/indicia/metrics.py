@@ -94,6 +94,7 @@ class Metrics:
             registry=self.registry,
         )
         self._paused: Gauge | None = None
+        self._delayed: Gauge | None = None
         self._waiting: Gauge | None = None
         self._oldest_mail: Gauge | None = None
         self._pool: Gauge | None = None
@@ -137,10 +138,15 @@ class Metrics:
         """Count one post to a webhook."""
         self._posts.labels(outcome).inc()
 
-    def telling(self, now: Instant, paused: bool, waiting: int, oldest_mail: Instant | None) -> None:
-        """Note what the store says: whether demotions are paused, what waits, since when the oldest mail."""
-        if self._paused is not None and self._waiting is not None and self._oldest_mail is not None:
+    def braked(self, *, paused: bool, accounts: int) -> None:
+        """Note what the store says: whether demotions are paused, and of how many accounts they wait."""
+        if self._paused is not None and self._delayed is not None:
             self._paused.set(int(paused))
+            self._delayed.set(accounts)
+
+    def telling(self, now: Instant, waiting: int, oldest_mail: Instant | None) -> None:
+        """Note what the store says: how many deliveries wait, and since when the oldest mail does."""
+        if self._waiting is not None and self._oldest_mail is not None:
             self._waiting.set(waiting)
             self._oldest_mail.set(_seconds_since(oldest_mail, now))
 
@@ -161,6 +167,11 @@ class Metrics:
         self._paused = Gauge(
             "indicia_demotions_paused",
             "1 while nothing is demoted because too much would have been within an hour.",
+            registry=self.registry,
+        )
+        self._delayed = Gauge(
+            "indicia_demotions_delayed_accounts",
+            "Accounts whose demotions wait a window: too many of theirs would have been within an hour.",
             registry=self.registry,
         )
         self._waiting = Gauge(

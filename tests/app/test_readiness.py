@@ -14,9 +14,11 @@ from serving import FREE, get
 
 from indicia.app.service import Service, Variant
 from indicia.clock import Clock
+from indicia.domain.time import HOUR
 from indicia.installation import Installation
 from indicia.ready import Ready
 from indicia.settings import ALL_ROLES, load
+from indicia.store import brakes
 
 
 @asynccontextmanager
@@ -55,7 +57,8 @@ def test_a_process_whose_parts_work_is_ready(tmp_path: Path, dns: NameServer) ->
             assert status == 200
             assert told["parts"] == {"database": "ok", "verifier": "ok"}
             roles = {f"role {name}": "ok" for name in ("api", "links", "verifier", "dns")}
-            assert told["reported"] == {"resolvers local": "ok", "delegation": "ok"} | roles
+            others = dict.fromkeys(("resolvers local", "delegation", "demotions"), "ok")
+            assert told["reported"] == others | roles
 
     asyncio.run(scenario())
 
@@ -74,6 +77,31 @@ def test_trouble_elsewhere_is_told_and_gates_nothing(tmp_path: Path, dns: NameSe
         assert told["reported"]["delegation"] == (
             "dkim.away.example is delegated to ns.other.example, ns1.away.example, not to ns1.away.example"
         )
+
+    asyncio.run(scenario())
+
+
+def test_the_brake_is_told_and_gates_nothing(tmp_path: Path, dns: NameServer) -> None:
+    """That accounts wait, and that everything does; a process that waits for a person is ready."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path, dns) as (service, at):
+            database, now = service.installation.database, service.clock.now()
+            told = []
+            for work in (
+                lambda s: brakes.wait(s, "111122223333", now, now + HOUR),
+                lambda s: brakes.pause(s, now),
+            ):
+                database.write(work)
+                status, page = await ask(at.admin[0], "/readyz?verbose")
+                told.append(page["reported"]["demotions"])
+                assert status == 200
+            _, metrics = await asyncio.to_thread(get, at.admin[0], "/metrics")
+
+            assert told[0] == "those of 1 account(s) wait; `indicia demotions status` tells until when"
+            assert told[1].startswith("paused since 20")
+            assert "indicia_demotions_delayed_accounts 1.0" in metrics
+            assert "indicia_demotions_paused 1.0" in metrics
 
     asyncio.run(scenario())
 
@@ -132,7 +160,8 @@ def test_everything_that_an_operator_watches_is_counted(tmp_path: Path, dns: Nam
                 *("indicia_checks_in_hand", "indicia_oldest_due_check_seconds", "indicia_key_pool_keys"),
                 *("indicia_key_zone_questions", "indicia_key_zone_answers", "indicia_key_zone_held_back"),
                 *("indicia_key_zone_lookups", "indicia_perspective_records", "indicia_demotions"),
-                *("indicia_demotions_paused", "indicia_webhook_deliveries_waiting"),
+                *("indicia_demotions_paused", "indicia_demotions_delayed_accounts"),
+                "indicia_webhook_deliveries_waiting",
                 *("indicia_oldest_mail_seconds", "process_resident_memory_bytes", "process_cpu_seconds"),
             }
             assert 'indicia_key_pool_keys{bits="1024"}' in page

@@ -45,6 +45,7 @@ LEAVES = {
     ("master-key", "create"): SETTINGS,
     ("master-key", "rotate"): SETTINGS,
     ("demotions", "status"): SETTINGS,
+    ("demotions", "pause"): SETTINGS,
     ("demotions", "resume"): SETTINGS,
 }
 # These go on running, and print log lines.

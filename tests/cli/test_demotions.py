@@ -66,6 +66,39 @@ def test_a_person_lets_them_through(indicia: Run) -> None:
     assert "are let through, uncounted, until" in indicia("demotions", "status").out
 
 
+def test_a_person_pauses_them(indicia: Run) -> None:
+    """Also while they are let through; who did so is an event."""
+    indicia("account", "create")
+    indicia("demotions", "resume", "--for", "2d")
+
+    done = indicia("demotions", "pause")
+
+    assert done.status == 0
+    assert "Demotions are paused since 20" in done.out
+    brake = stored(brakes.read)
+    assert brake.paused_at is not None
+    assert not brake.released(real_now())
+    (event,) = stored(lambda s: events.of_type(s, "demotions.paused"))
+    assert "The operator paused them." in event.body
+
+
+def test_accounts_that_wait_are_named(indicia: Run) -> None:
+    """Since when, and until when; resuming lets theirs through too."""
+    indicia("account", "create")
+    now = real_now()
+    stored(lambda s: brakes.wait(s, "111122223333", now - HOUR, now + DAY))
+
+    told = indicia("demotions", "status")
+    assert re.search(
+        r"Those of account 111122223333 wait since 20\S+Z, the first .* until 20\S+Z\.", told.out
+    )
+    (waiting,) = indicia("demotions", "status", "--json").json["AccountsWaiting"]
+    assert (waiting["Account"], waiting["Until"] > waiting["Since"]) == ("111122223333", True)
+
+    indicia("demotions", "resume")
+    assert indicia("demotions", "status", "--json").json["AccountsWaiting"] == []
+
+
 def test_a_span_that_is_none_is_refused(indicia: Run) -> None:
     """And nothing is let through."""
     paused(indicia)

@@ -9,16 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from lookout import ACCOUNT, LIMITS, NEGATIVE_TTL, PACE, PATIENT, REGION, WINDOW, Lookout, run
+from lookout import ACCOUNT, NEGATIVE_TTL, PACE, REGION, WINDOW, Lookout, run
 from nameserver import NameServer, Trick
 
 from indicia.announcements.announcer import Announcer, NoticeMails
-from indicia.domain.brake import AT_LEAST
-from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status
+from indicia.domain.identity import Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.mail.compose import KIND, Letter
-from indicia.metrics import Metrics
-from indicia.store import access, brakes, checks, events, facets, outbox
+from indicia.store import access, checks, events, outbox
 from indicia.store.access import Account
 from indicia.store.database import Database
 from indicia.vault.keyring import Keyring
@@ -86,7 +84,9 @@ def test_what_did_not_land_is_not_told(database: Database, server: NameServer) -
         lookout = Lookout(database, server)  # nobody looks but we
         identity = lookout.add(NAME)
         lookout.publish(identity)
-        landing = Landing(now=lookout.clock.now, patience=DAY, again=HOUR, announce=Announcer().announce)
+        landing = Landing(
+            now=lookout.clock.now, patience=DAY, window=WINDOW, again=HOUR, announce=Announcer().announce
+        )
         found = []
         for lease in ("before", "now"):
             now, shard = lookout.clock.now(), checks.shard_of(NAME)
@@ -167,74 +167,3 @@ def test_the_contact_is_written_to_about_what_ses_writes_about(
         ]
 
     run(database, story, server, announcer=Announcer(mails))
-
-
-def many_verified(lookout: Lookout, count: int) -> list[Identity]:
-    """Store verified identities with nothing published for them, whose absence was seen once already."""
-    made = [lookout.add(f"d{number}.{NAME}") for number in range(count)]
-    now = lookout.clock.now()
-    seen = now - HOUR
-
-    def verify(s: Any) -> None:
-        for identity in made:
-            state = FacetState(Facet.DKIM, Status.SUCCESS, identity.generation, seen, absent_since=seen)
-            facets.put(s, identity.id, state)
-            # The engine runs: what it looked at before this lands nowhere, and is due again.
-            checks.schedule(s, identity.id, checks.shard_of(identity.name), now)
-
-    lookout.database.write(verify)
-    return made
-
-
-def test_too_many_demotions_within_an_hour_pause_until_a_person_says_otherwise(
-    database: Database, server: NameServer
-) -> None:
-    """Every status stays, with an error of the service; once resumed what is absent falls.
-
-    What did not fall is not counted as fallen.
-    """
-    metrics = Metrics()
-
-    def demoted() -> float:
-        labels = {"facet": "dkim", "status": "TEMPORARY_FAILURE"}
-        return metrics.registry.get_sample_value("indicia_demotions_total", labels) or 0
-
-    async def story(lookout: Lookout) -> None:
-        made = many_verified(lookout, AT_LEAST + 10)
-        await lookout.settled()
-        held = [lookout.state(identity.name) for identity in made]
-        standing = [state for state in held if state.status is Status.SUCCESS]
-        paused = lookout.database.read(brakes.read)
-        installation = lookout.database.read(lambda s: events.of_type(s, "demotions.paused"))
-
-        # What was let through before it was known to be too many is less than the limit.
-        assert len(held) - len(standing) <= AT_LEAST
-        assert demoted() == len(held) - len(standing)
-        assert {state.error for state in standing} == {ErrorType.SERVICE_ERROR}
-        assert paused.paused_at is not None
-        assert [each.account for each in installation] == [ACCOUNT]
-
-        await lookout.advance(PACE.largest)
-        assert lookout.database.read(brakes.read) == paused
-
-        lookout.database.write(lambda s: brakes.resume(s, lookout.clock.now() + DAY))
-        await lookout.advance(2 * PACE.largest)
-        statuses = {lookout.status(identity.name) for identity in made}
-        assert statuses == {Status.TEMPORARY_FAILURE}
-        assert demoted() == len(made)
-
-    run(database, story, server, limits=LIMITS, budget=PATIENT, landed=metrics.landed)
-
-
-def test_fifty_demotions_are_no_trouble_of_ours(database: Database, server: NameServer) -> None:
-    """As many as fifty fall within an hour, however few are verified."""
-
-    async def story(lookout: Lookout) -> None:
-        made = many_verified(lookout, AT_LEAST)
-        await lookout.settled()
-
-        assert {lookout.status(each.name) for each in made} == {Status.TEMPORARY_FAILURE}
-        assert lookout.database.read(brakes.read).paused_at is None
-        assert lookout.database.read(lambda s: events.demoted_after(s, 0)) == AT_LEAST
-
-    run(database, story, server, budget=PATIENT)

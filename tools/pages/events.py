@@ -22,6 +22,8 @@ _OTHERS: Final = {
     "webhook.disabled": "A webhook is sent nothing any more: it said 410, or never worked for five days.",
     "demotions.paused": "Too many identities would have fallen within an hour: none does. To the operator.",
     "demotions.resumed": "The operator let them through.",
+    "demotions.delayed": "Too many zones of the account would have fallen within an hour: they wait one more"
+    " window. To the account and to the operator.",
 }
 
 

@@ -16,8 +16,9 @@ from typing import Final
 import structlog
 
 from indicia.clock import Clock, real_now
+from indicia.domain.brake import WITHIN
 from indicia.domain.time import DAY, HOUR, SECOND, Instant, Span
-from indicia.store import budgets, events, mailings, outbox, webhooks
+from indicia.store import brakes, budgets, events, mailings, outbox, webhooks
 from indicia.store.database import Database
 from indicia.store.ids import first_at
 from indicia.store.session import Session
@@ -57,6 +58,7 @@ def chores(now: Instant, real: Instant, limit: int) -> tuple[Chore, ...]:
         Chore("mailings", partial(mailings.prune, before=now - MAILINGS_KEPT, now=now, limit=limit)),
         Chore("deliveries", partial(webhooks.prune, before=events_before, limit=limit)),
         Chore("events", partial(events.prune, before=events_before, limit=limit)),
+        Chore("demotions", partial(brakes.prune, before=now - WITHIN, limit=limit)),
         Chore("budgets", partial(budgets.prune, before=real - BUDGETS_KEPT, limit=limit)),
     )
 

@@ -22,6 +22,7 @@ from indicia.clock import Clock, real_now
 from indicia.domain.check import Rules
 from indicia.domain.identity import TokenSet
 from indicia.domain.schedule import Pace
+from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification import Windows
 from indicia.health import Check, Health
 from indicia.installation import Installation
@@ -269,6 +270,7 @@ class Service:
         verifying.start()
         self._endings.append(("verifier", verifying.stop))
         self._gating["verifier"] = verifying.trouble
+        self._reported["demotions"] = self._braking
         self.verifying = self._wakes.verifying = verifying
 
     def _forget_answers(self, token_set: TokenSet) -> None:
@@ -401,20 +403,33 @@ class Service:
             if self.verifying is not None:
                 found = await self.installation.database.reading(self._measure)
                 self.metrics.stored(self.clock.now(), *found)
-                told = await self.installation.database.reading(_telling)
-                self.metrics.telling(self.clock.now(), *told)
+                self.metrics.telling(self.clock.now(), *await self.installation.database.reading(_telling))
+                paused_at, accounts = await self.installation.database.reading(self._braked)
+                self.metrics.braked(paused=paused_at is not None, accounts=accounts)
         except Exception as error:  # noqa: BLE001 - the other metrics tell why
             log.warning("metrics.not_measured", error=type(error).__name__)
         page = self.metrics.text()
         return page if self._variant.siblings is None else await self._variant.siblings.metrics(page)
+
+    def _braked(self, s: Session) -> tuple[Instant | None, int]:
+        return brakes.read(s).paused_at, brakes.count_waiting(s, self.clock.now())
+
+    async def _braking(self) -> str | None:
+        """Return whether the brake on mass demotion holds something, None where it holds nothing."""
+        paused_at, accounts = await self.installation.database.reading(self._braked)
+        if paused_at is not None:
+            return f"paused since {rfc3339(paused_at)}; `indicia demotions resume` lets them through"
+        if accounts:
+            return f"those of {accounts} account(s) wait; `indicia demotions status` tells until when"
+        return None
 
     def _measure(self, s: Session) -> tuple[int | None, dict[int, int]]:
         pooled = {bits: keys.count_pooled(s, bits) for bits in self._variant.pool}
         return checks.earliest_due(s, real_now()), pooled
 
 
-def _telling(s: Session) -> tuple[bool, int, int | None]:
-    return brakes.read(s).paused_at is not None, webhooks.waiting(s), outbox.oldest_waiting(s)
+def _telling(s: Session) -> tuple[int, int | None]:
+    return webhooks.waiting(s), outbox.oldest_waiting(s)
 
 
 async def _close(sockets: Sequence[socket.socket]) -> None:

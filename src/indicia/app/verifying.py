@@ -105,6 +105,7 @@ class Verifying:
             landing=Landing(
                 now=clock.now,
                 patience=2 * rules.pace.verified,
+                window=rules.windows.records,
                 again=rules.pace.largest,
                 announce=telling.announcer(installation).announce,
                 operator=telling.operator(installation),

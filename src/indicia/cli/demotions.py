@@ -1,4 +1,4 @@
-"""`indicia demotions`: the brake on mass demotion, and the word of a person that lets demotions through."""
+"""`indicia demotions`: the brake on mass demotion, and the word of a person that pulls or releases it."""
 
 from __future__ import annotations
 
@@ -13,31 +13,46 @@ from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
 from indicia.clock import real_now
 from indicia.domain.brake import WITHIN
-from indicia.domain.events import DEMOTIONS_RESUMED, About, Event
+from indicia.domain.events import DEMOTIONS_PAUSED, DEMOTIONS_RESUMED, About, Event
 from indicia.domain.time import Instant, rfc3339
 from indicia.installation import ROOT_ACCOUNT
 from indicia.settings.words import parse_span
 from indicia.store import brakes, events, meta
 from indicia.store.session import Session
 
-app = App(name="demotions", help="See whether demotions are paused, and let them through.")
+app = App(
+    name="demotions", help="See whether demotions are paused or wait, pause them, and let them through."
+)
 
 
 @app.command
 def status(*, config: Config = None, json: Json = False, place: PlaceFlags = NO_PLACE) -> None:
-    """Say whether demotions are paused, and how many there were within the last hour.
+    """Say whether demotions are paused, which accounts' wait, and how many there were within the last hour.
 
-    They pause by themselves when more than fifty, and more than one in a hundred, verified identities would
-    be demoted within an hour: that is trouble of the installation's own until a person says otherwise.
+    They pause by themselves when more than fifty, and more than one in a hundred, verified zones would be
+    demoted within an hour, no account counted for more than ten: that is trouble of the installation's own
+    until a person says otherwise. When it is more than fifty, and more than one in ten, of one account's,
+    those wait one more window, and nobody else's.
     """
     now = real_now()
     with opened_database(settings_of(config, place)) as database:
-        brake = database.read(brakes.read)
+        brake, waiting = database.read(lambda s: (brakes.read(s), brakes.waiting(s, now)))
         demoted = database.read(lambda s: events.demoted_after(s, now - WITHIN))
     paused = None if brake.paused_at is None else rfc3339(brake.paused_at)
     released = rfc3339(brake.released_until or 0) if brake.released(now) else None
     if json:
-        print_json({"PausedSince": paused, "ReleasedUntil": released, "DemotedWithinAnHour": demoted})
+        accounts = [
+            {"Account": each.account, "Since": rfc3339(each.since), "Until": rfc3339(each.until)}
+            for each in waiting
+        ]
+        print_json(
+            {
+                "PausedSince": paused,
+                "ReleasedUntil": released,
+                "AccountsWaiting": accounts,
+                "DemotedWithinAnHour": demoted,
+            }
+        )
         return
     if paused:
         print(f"Demotions are paused since {paused}. `indicia demotions resume` lets them through.")
@@ -45,7 +60,24 @@ def status(*, config: Config = None, json: Json = False, place: PlaceFlags = NO_
         print(f"Demotions are let through, uncounted, until {released}.")
     else:
         print("Demotions are not paused.")
+    for each in waiting:
+        print(
+            f"Those of account {each.account} wait since {rfc3339(each.since)}, the first of them until"
+            f" {rfc3339(each.until)}."
+        )
     print(f"Identities demoted within the last hour: {demoted}")
+
+
+@app.command
+def pause(*, config: Config = None, json: Json = False, place: PlaceFlags = NO_PLACE) -> None:
+    """Let nothing be demoted until you resume: the resolvers are about to be worked on, or are in doubt."""
+    tree, now = settings_of(config, place), real_now()
+    with opened_database(tree) as database:
+        database.write(lambda s: _pause(s, now, tree.default_region))
+    if json:
+        print_json({"PausedSince": rfc3339(now)})
+    else:
+        print(f"Demotions are paused since {rfc3339(now)}. `indicia demotions resume` lets them through.")
 
 
 @app.command
@@ -56,7 +88,7 @@ def resume(
     json: Json = False,
     place: PlaceFlags = NO_PLACE,
 ) -> None:
-    """Let demotions through: what was seen is right, and the resolvers are.
+    """Let demotions through: what was seen is right, and the resolvers are. No account waits any longer.
 
     A day by default, in which every verified identity is looked at once. After that they are counted again.
     """
@@ -73,15 +105,32 @@ def resume(
         print(f"Demotions are let through until {rfc3339(now + length)}.")
 
 
+def _pause(s: Session, now: Instant, region: str) -> None:
+    brakes.hold(s)
+    brakes.pause(s, now)
+    _tell(
+        s,
+        DEMOTIONS_PAUSED,
+        now,
+        region,
+        seen="The operator paused them.",
+        effect="Every status stays as it is until `indicia demotions resume`.",
+    )
+
+
 def _resume(s: Session, now: Instant, until: Instant, region: str) -> None:
     brakes.hold(s)
     brakes.resume(s, until)
-    event = Event(
-        type=DEMOTIONS_RESUMED,
-        at=now,
-        about=About(meta.get(s, ROOT_ACCOUNT) or "", region),
-        cause="asked",
+    _tell(
+        s,
+        DEMOTIONS_RESUMED,
+        now,
+        region,
         seen="The operator let them through.",
         effect=f"What is absent is demoted, uncounted, until {rfc3339(until)}.",
     )
-    Announcer().announce(s, [event])
+
+
+def _tell(s: Session, event_type: str, now: Instant, region: str, *, seen: str, effect: str) -> None:
+    about = About(meta.get(s, ROOT_ACCOUNT) or "", region)
+    Announcer().announce(s, [Event(event_type, now, about, cause="asked", seen=seen, effect=effect)])

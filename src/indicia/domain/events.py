@@ -62,12 +62,14 @@ WEBHOOK_TEST: Final = "webhook.test"
 WEBHOOK_DISABLED: Final = "webhook.disabled"
 DEMOTIONS_PAUSED: Final = "demotions.paused"
 DEMOTIONS_RESUMED: Final = "demotions.resumed"
+DEMOTIONS_DELAYED: Final = "demotions.delayed"
 TYPES: Final[tuple[str, ...]] = (
     *(f"{subject}.{what.value}" for subject, whats in _OF.items() for what in whats),
     WEBHOOK_TEST,
     WEBHOOK_DISABLED,
     DEMOTIONS_PAUSED,
     DEMOTIONS_RESUMED,
+    DEMOTIONS_DELAYED,
 )
 """Every type of event there is."""
 

@@ -148,6 +148,8 @@ class FacetState:
     of the right record). `generation` is that of the expectation the state was found for. `carried` is what
     the facet had proved when it was started anew for another method or key: changing the method does not
     revoke an identity that is verified (spec 3.4), so that status still counts while the facet is PENDING.
+    `held_until` is until when the brake on mass demotion keeps the status in the present run of absences,
+    None where it never did (`domain.brake`).
     """
 
     facet: Facet
@@ -158,3 +160,4 @@ class FacetState:
     absent_since: Instant | None = None
     error: ErrorType | None = None
     carried: Status | None = None
+    held_until: Instant | None = None

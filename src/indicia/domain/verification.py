@@ -251,7 +251,9 @@ def step(state: FacetState, evidence: Evidence, now: Instant, windows: Windows) 
     error = None if evidence.sight is Sight.PRESENT else evidence.error
     seen = state
     if absent_since != state.absent_since or error is not state.error:
-        seen = replace(state, absent_since=absent_since, error=error)
+        # The brake holds once in a run of absences: with the run ends what it did in it.
+        held_until = None if absent_since is None else state.held_until
+        seen = replace(state, absent_since=absent_since, error=error, held_until=held_until)
     if transition is None or not _holds(transition.condition, state, evidence, now, windows):
         return Change(seen, None)
     return Change(enter(seen, transition.to, now, windows), transition.cause)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from indicia.domain.events import DEMOTIONS_PAUSED, WEBHOOK_DISABLED
+from indicia.domain.events import DEMOTIONS_DELAYED, DEMOTIONS_PAUSED, WEBHOOK_DISABLED
 from indicia.domain.identity import Status
 from indicia.domain.names import shown
 from indicia.mail.compose import addressed, finished, recipient_of, shown_moment
@@ -36,6 +36,7 @@ _SUBJECTS: Final = {
     "mail_from.removed": "MAIL FROM Domain REMOVED",
     WEBHOOK_DISABLED: "Webhook DISABLED",
     DEMOTIONS_PAUSED: "Demotions PAUSED",
+    DEMOTIONS_DELAYED: "Demotions DELAYED",
 }
 # A search that never found anything revokes nothing.
 _ENDS_A_GRACE: Final = frozenset({"ownership.failed", "dkim.failed"})

@@ -101,12 +101,13 @@ def token_set(row: Row, at: int) -> TokenSet | None:
 _f = tables.facet_state.c
 FACET: Final = (
     _f.facet, _f.status, _f.generation, _f.since, _f.deadline, _f.absent_since, _f.error, _f.carried,
+    _f.held_until,
 )  # fmt: skip
 
 
 def facet_state(row: Row) -> FacetState:
     """Return the state of a facet from its columns, `FACET`."""
-    facet, status, generation, since, deadline, absent_since, error, carried = row
+    facet, status, generation, since, deadline, absent_since, error, carried, held_until = row
     return FacetState(
         FACETS[facet],
         STATUSES[status],
@@ -116,6 +117,7 @@ def facet_state(row: Row) -> FacetState:
         absent_since,
         None if error is None else ERRORS[error],
         None if carried is None else STATUSES[carried],
+        held_until,
     )
 
 
@@ -131,6 +133,7 @@ def facet_columns(identity_id: int, value: FacetState) -> dict[str, int | str | 
         "absent_since": value.absent_since,
         "error": None if value.error is None else value.error.value,
         "carried": None if value.carried is None else value.carried.value,
+        "held_until": value.held_until,
     }
 
 

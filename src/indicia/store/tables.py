@@ -236,6 +236,29 @@ facet_state = sa.Table(
     _maybe_big("absent_since"),
     _maybe_word("error"),
     _maybe_word("carried"),
+    _maybe_big("held_until"),  # by the brake on mass demotion, once in a run of absences
+    sqlite_with_rowid=False,
+)
+
+# Zones in which a proof was taken away, or would have been: counted by the brake on mass demotion.
+demotion = sa.Table(
+    "demotion",
+    metadata,
+    _word("account", primary_key=True),
+    _word("zone", primary_key=True),
+    _big("at"),
+    sa.Index(None, "account", "at"),
+    sa.Index(None, "at", "account"),
+    sqlite_with_rowid=False,
+)
+
+# Accounts whose demotions wait: who is told of it, and shown.
+account_brake = sa.Table(
+    "account_brake",
+    metadata,
+    _word("account", primary_key=True),
+    _big("since"),
+    _big("until"),
     sqlite_with_rowid=False,
 )
 

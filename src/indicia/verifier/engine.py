@@ -33,7 +33,7 @@ from indicia.store.database import Database
 from indicia.store.session import Session
 from indicia.verifier.admission import Admission, Later
 from indicia.verifier.checker import Checker, Eyes, Found
-from indicia.verifier.landing import Landing
+from indicia.verifier.landing import Landing, falls
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +120,10 @@ class Engine:
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
     ) -> None:
         self._landing = landing or Landing(
-            now=clock.now, patience=2 * rules.pace.verified, again=rules.pace.largest
+            now=clock.now,
+            patience=2 * rules.pace.verified,
+            window=rules.windows.records,
+            again=rules.pace.largest,
         )
         self._news = news
         self._database = database
@@ -475,6 +478,8 @@ class Engine:
 
     async def _store(self, batch: list[Found]) -> None:
         try:
+            if falls(batch):
+                await self._database.reading(partial(self._landing.count, batch=batch))
             landed = await self._database.writing(partial(self._landing.land, batch=batch))
         except Fault as fault:
             if fault.kind is FaultKind.UNAVAILABLE:
