@@ -201,6 +201,42 @@ def test_mail_is_read_in_both_ways_and_its_link_works(house: Running) -> None:
     assert asked(house, "GET", "outbox") == {"mails": []}
 
 
+def test_no_web_page_drives_it(house: Running) -> None:
+    """What a page can make a browser send makes no webhook and reads no mail; a program's own does."""
+    anyone(house).create_email_identity(EmailIdentity="driven@example.org")
+    address = house.ready.http[0]
+    claim = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test/20260101/us-east-1/ses/aws4_request"
+    claim += "&X-Amz-Date=20260101T000000Z&X-Amz-SignedHeaders=host&X-Amz-Signature=ab"
+    hook = f"/indicia/v1/webhooks?{claim}"
+    image = f"/?Action=VerifyEmailIdentity&EmailAddress=image%40example.org&{claim}"
+    pages = [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}, {"Host": "evil.example"}]
+
+    for page in pages:
+        for method, path in (("GET", "/_aws/ses"), ("DELETE", "/_aws/ses"), ("GET", image), ("POST", hook)):
+            status, said = get(address, path, method, page)
+            assert (status, "driven@" in said) == (403, False)
+
+    assert "driven@example.org" in get(address, "/_aws/ses")[1]
+    found = anyone(house).list_email_identities()["EmailIdentities"]
+    assert "image@example.org" not in [each["IdentityName"] for each in found]
+    assert get(address, image)[0] == 200
+
+
+def test_one_that_listens_elsewhere_is_found_by_names_that_nobody_can_register(tmp_path: Path) -> None:
+    """As containers name each other, by address, and by the name that it was given; and by no other."""
+    url = "https://ses.corp.example"
+    with started(tmp_path, "sandbox", "--listen-http", "0.0.0.0:0", INDICIA_PUBLIC_URL=url) as away:
+        port = away.ready.http[0].rpartition(":")[2]
+        for host, status in (
+            ("indicia", 200),
+            (f"192.0.2.1:{port}", 200),
+            ("ses.corp.example", 200),
+            (f"localhost:{port}", 200),
+            ("evil.example", 403),
+        ):
+            assert get(f"127.0.0.1:{port}", "/_aws/ses", headers={"Host": host})[0] == status
+
+
 def test_a_reset_leaves_nothing_but_keys_and_the_clock(house: Running) -> None:
     """Identities, records and mail are gone; the names can be used again; the time stays."""
     tokens = create(house, "again.example.com")

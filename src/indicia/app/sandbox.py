@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 import uvloop
@@ -35,6 +36,7 @@ from indicia.store import keys, meta
 from indicia.store.database import Database
 from indicia.verifier.perspectives import Perspective
 from indicia.wire.authentication import SANDBOX_ACCOUNT
+from indicia.wire.browsers import Guard, Guarded
 
 log = structlog.get_logger("indicia")
 
@@ -102,13 +104,15 @@ class Sandbox:
             corroborate=self.settings.windows.check_max,
             keep=self._keeping(playground),
         )
+        guard = _guard(self.settings)
         variant = Variant(
             self._clock,
             strict=self._strict,
+            guard=guard,
             perspectives=(Perspective("playground", ((host, port),), trusted=True),),
             authority_port=port,
             routes=SandboxCalls(steering).routes(),
-            mounts=(("/_aws/ses", SentMail(steering, self.settings.default_region)),),
+            mounts=(("/_aws/ses", Guarded(SentMail(steering, self.settings.default_region), guard)),),
             playground=f"{host}:{port}",
             pool=POOL,
         )
@@ -173,6 +177,15 @@ class Sandbox:
             return None if found is None else key_record(found)
 
         return key_text
+
+
+def _guard(settings: Settings) -> Guard:
+    """Return what tells the requests of web pages, for where the sandbox was told to listen."""
+    http = settings.listen.http
+    names = [address.host for address in http]
+    if settings.public_url is not None:
+        names.append(urlsplit(settings.public_url).hostname or "")
+    return Guard(names, elsewhere=not all(address.is_loopback for address in http))
 
 
 def environment(settings: Settings, ready: Ready, key: AccessKey) -> dict[str, str]:

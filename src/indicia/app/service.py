@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from indicia.keyzone.server import KeyZone
     from indicia.store.keys import NoKeyYet
     from indicia.store.session import Session
+    from indicia.wire.browsers import Guard
     from indicia.wire.requests import App
 
 log = structlog.get_logger("indicia")
@@ -80,13 +81,15 @@ class Variant:
     """How a process differs from `serve` alone.
 
     The sandbox has a clock that moves, eyes and calls of its own: `strict` is whether unknown access keys are
-    refused, `perspectives` replace the configured resolvers, `authority_port` is where a zone's own servers
-    are asked in place of the configured port. One of several workers has `sockets` that were
-    bound for it, and the one among them that is asked how all of them are has `siblings`.
+    refused, `guard` what stands before those that are not, `perspectives` replace the configured resolvers,
+    `authority_port` is where a zone's own servers are asked in place of the configured port. One of several
+    workers has `sockets` that were bound for it, and the one among them that is asked how all of them are has
+    `siblings`.
     """
 
     clock: Clock
     strict: bool = True
+    guard: Guard | None = None
     perspectives: tuple[Perspective, ...] = ()
     authority_port: int | None = None
     routes: tuple[Route, ...] = ()
@@ -331,6 +334,7 @@ class Service:
             doctor=self._doctor(eyes),
             foresee=self._forecaster(eyes),
             strict=variant.strict,
+            guard=variant.guard,
             public_url=settings.public_url or url,
             wakes=self._wakes,
             routes=variant.routes,

@@ -37,6 +37,7 @@ from indicia.wire.gateway import Gateway
 from indicia.wire.own import Route
 
 if TYPE_CHECKING:
+    from indicia.wire.browsers import Guard
     from indicia.wire.requests import App, Receive, Scope, Send
 
 PAGES: Final = "/verify/"
@@ -51,6 +52,7 @@ def gateway(
     doctor: Doctor,
     foresee: Foresees,
     strict: bool,
+    guard: Guard | None,
     public_url: str,
     wakes: Wakes,
     routes: tuple[Route, ...],
@@ -58,9 +60,10 @@ def gateway(
     observe: Callable[[str, str, int, float], None],
     shared: bool = False,
 ) -> Gateway:
-    """Return the application of the HTTP listeners. `strict` is whether unknown access keys are refused.
+    """Return the application of the HTTP listeners.
 
-    `shared` is whether other processes answer for the same accounts. `public_url` is how links in mails
+    `strict` is whether unknown access keys are refused; where they are not, `guard` stands before what they
+    ask. `shared` is whether other processes answer for the same accounts. `public_url` is how links in mails
     begin; `routes` and `mounts` come beside those of the roles.
     """
     settings, database = installation.settings, installation.database
@@ -75,7 +78,7 @@ def gateway(
         ledger = Ledger(database, clock, announcer=telling.announcer(installation), news=wakes.outbox)
         mounts = (*mounts, (PAGES, _Pages(ledger, settings.service_domain)))
     return Gateway(
-        authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict),
+        authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict, guard=guard),
         dispatch=dispatch,
         admit=admit,
         now=clock.now,

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import sigv4
+from indicia.wire.browsers import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -89,7 +90,8 @@ class Authenticator:
     """Holds requests against the keys that `lookup` finds and the `regions` that are served.
 
     With `strict` off (the sandbox's way) a key that is not known is accepted as the account it spells, or as
-    account 000000000000, unsigned for all we know; a key that is known is checked in full all the same.
+    account 000000000000, unsigned for all we know, unless `guard` sees a web page behind it; a key that is
+    known is checked in full all the same.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Authenticator:
         now: Callable[[], Instant] = lambda: time.time_ns() // 1_000_000,
         signatures: sigv4.Signatures | None = None,
         kept: KeptKeys | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._lookup = lookup
         self._regions = dict.fromkeys(regions)  # in order, for the sentence that lists them
@@ -108,6 +111,7 @@ class Authenticator:
         self._now = now  # real time: signatures do not follow the movable clock (contract)
         self._signatures = signatures if signatures is not None else sigv4.Signatures()
         self._kept = kept if kept is not None else KeptKeys()
+        self._guard = guard if guard is not None else Guard()
 
     def examine(self, request: Request, services: Collection[str]) -> sigv4.Claim:
         """What the request claims, when that could hold for one of `services`. Faults: spec 7.6."""
@@ -121,12 +125,13 @@ class Authenticator:
     async def authenticate(
         self, claim: sigv4.Claim, request: Request, body: bytes, services: Collection[str]
     ) -> Caller:
-        """The caller, proved. Faults: UNKNOWN_KEY, WRONG_SIGNATURE, and those of `examine`."""
+        """The caller, proved. Faults: UNKNOWN_KEY, WRONG_SIGNATURE, ACCESS_DENIED, and those of `examine`."""
         key_id = claim.credential.key_id
         kept = self._kept.get(key_id)
         record = kept if kept is not None else await self._look_up(key_id)
         if not self._strict:
             if record is None:
+                self._guard.check(request.headers, request.scheme, simple=claim.presigned)
                 return _anybody(claim)
             self._check(claim, request, services)
         secret = _NOBODYS_SECRET if record is None else record.secret

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import msgspec
 
 from indicia.domain.faults import Fault, FaultKind
+from indicia.wire.browsers import Guard
 from indicia.wire.faults import MethodNotAllowed
 from indicia.wire.forwarded import is_loopback
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from indicia.wire.requests import Request
 
 PREFIX = b"/indicia/"
+_GUARD = Guard()
 
 T = TypeVar("T")
 
@@ -134,13 +136,12 @@ def parameters(query: bytes) -> dict[str, str]:
 def check_local(request: Request) -> None:
     """An unsigned request of this machine's own programs. Faults: ACCESS_DENIED.
 
-    A web page can make a browser send to loopback. It cannot name a loopback Host for a name of its own
-    (DNS rebinding), nor give the content type of JSON without a preflight that nothing here answers.
+    Beside what `browsers` looks at: no web page can give the content type of JSON without a preflight, which
+    nothing here answers.
     """
-    host = request.headers.get(b"host", b"").decode("latin-1")
-    name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
-    if not (is_loopback(request.address) and (name == "localhost" or is_loopback(name))):
-        raise Fault(FaultKind.ACCESS_DENIED, "This call is answered on loopback only, under a loopback Host.")
+    if not is_loopback(request.address):
+        raise Fault(FaultKind.ACCESS_DENIED, "This call is answered on loopback only.")
+    _GUARD.check(request.headers, request.scheme)
     media_type = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if media_type != b"application/json":
         raise Fault(FaultKind.ACCESS_DENIED, "This call needs the header Content-Type: application/json.")

@@ -64,7 +64,7 @@ class Request:
         sent: list[tuple[bytes, bytes]] = scope["headers"]
         headers = dict(sent)
         if len(headers) != len(sent):
-            headers = _joined(sent)
+            headers = joined(sent)
         self.id = request_id
         self.method: str = scope["method"]
         self.path: bytes = normalised_path(scope.get("raw_path") or scope["path"].encode())
@@ -88,7 +88,7 @@ class Request:
         return self.announced is None or self.announced - self.read > 65_536
 
 
-def _joined(sent: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def joined(sent: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """The headers by name. Several of one name are one, joined by commas (RFC 9110 §5.3)."""
     headers: dict[bytes, bytes] = {}
     for name, value in sent:
