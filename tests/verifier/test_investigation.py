@@ -190,6 +190,25 @@ def test_spf_counts_through_its_includes(world: World) -> None:
     assert Finding.SPF_TOO_MANY_LOOKUPS is _finding(world, SPF)
 
 
+def test_two_thousand_includes_are_not_looked_at(world: World) -> None:
+    """A record that anybody may publish makes nobody ask two thousand questions of somebody else's zone."""
+    names = " ".join(f"include:n{number}.victim.test" for number in range(2000))
+    world.resolver.put(SPF.name, "TXT", f"v=spf1 {names} -all")
+
+    assert Finding.SPF_TOO_MANY_LOOKUPS is _finding(world, SPF)
+    assert not any(each.name.endswith("victim.test") for each in world.resolver.questions)
+
+
+def test_an_include_that_is_gone_is_named(world: World) -> None:
+    """Receivers take it for an error of the whole record, so it is told, with the name that is to go."""
+    world.resolver.put(SPF.name, "TXT", '"v=spf1 include:gone.example.com include:mail.example -all"')
+
+    _, refined = _investigate(world, SPF)
+
+    assert refined is not None
+    assert (refined.finding, refined.detail.place) == (Finding.SPF_INVALID, "gone.example.com")
+
+
 @pytest.mark.parametrize(
     ("value", "finding"),
     [

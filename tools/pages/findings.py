@@ -91,7 +91,6 @@ _DETAILS = {
     Finding.LAME: Detail(lacking=_SERVERS),
     Finding.SERVER_FAILURE: Detail(lacking=_SERVERS),
     Finding.UNREACHABLE: Detail(lacking=_SERVERS),
-    Finding.SPF_TOO_MANY_LOOKUPS: Detail(lookups=14),
 }
 
 _USE = re.compile(r"Finding\.([A-Z_]+)")

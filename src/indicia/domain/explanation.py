@@ -96,11 +96,15 @@ def _failing_servers(_: ExpectedRecord, detail: Detail, words: Explanation) -> E
     return replace(words, explanation=f"{words.explanation} Asked were {_listed(detail.lacking)}.")
 
 
-def _lookups(record: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
-    if detail.lookups is None:
+def _broken_include(record: ExpectedRecord, detail: Detail, words: Explanation) -> Explanation:
+    if not detail.place:
         return words
-    told = f"The SPF record at {record.name} needs {detail.lookups} DNS look-ups; receivers stop after 10"
-    return replace(words, explanation=f"{told} (RFC 7208 §4.6.4).")
+    where = shown(detail.place)
+    return Explanation(
+        f"The SPF record at {record.name} leads to {where}, which has no SPF record that can be read:"
+        " receivers take that for an error of the whole (RFC 7208 §5.2).",
+        f"Take {where} out of the record, or let its owner mend what is published there.",
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -316,5 +320,5 @@ _DETAILS: dict[Finding, Callable[[ExpectedRecord, Detail, Explanation], Explanat
     Finding.LAME: _failing_servers,
     Finding.SERVER_FAILURE: _failing_servers,
     Finding.UNREACHABLE: _failing_servers,
-    Finding.SPF_TOO_MANY_LOOKUPS: _lookups,
+    Finding.SPF_INVALID: _broken_include,
 }

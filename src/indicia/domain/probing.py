@@ -25,15 +25,15 @@ from indicia.domain.verification import Sight
 class Detail:
     """What an investigation adds to a finding, for the words that explain it.
 
-    `place` is where something was found instead, `seconds_left` how long a resolver may still hold its
-    earlier answer, `having` and `lacking` the zone's name servers with and without the record.
+    `place` is where something was found instead, or lies what breaks the record; `seconds_left` how long a
+    resolver may still hold its earlier answer, `having` and `lacking` the zone's name servers with and
+    without the record.
     """
 
     place: str = ""
     seconds_left: int | None = None
     having: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
-    lookups: int | None = None
 
 
 NOTHING_MORE = Detail()

@@ -1,8 +1,10 @@
 """SPF as far as advice needs it: would mail sent by this service pass for a MAIL FROM domain?
 
 Not an evaluator for receivers: nothing here looks at the address of a client. The record is read (RFC 7208
-§4.6, §12), the terms that cost a look-up are counted through every include (§4.6.4), and the include of this
-service is searched. Whoever asks fetches the records that are still needed and asks again.
+§4.6, §12), the terms that cost a look-up are counted through every include as a receiver comes to them
+(§4.6.4), and the include of this service is searched. Whoever asks fetches the records that are still needed
+and asks again. It ends where receivers end: at the eleventh look-up, and at an include that leads to no
+record. Only includes and redirects are fetched; the hosts of `a`, `mx`, `ptr` and `exists` are counted.
 """
 
 from __future__ import annotations
@@ -10,11 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from indicia.domain.findings import Finding
 
 MOST_LOOKUPS = 10  # RFC 7208 §4.6.4
-_MOST_RECORDS = 40  # a loop of includes ends here at the latest
 
 _TERM = re.compile(
     r"(?P<qualifier>[-+?~]?)(?P<name>[a-z][a-z0-9_.-]*)(?P<rest>[:/=].*)?\Z", re.IGNORECASE | re.ASCII
@@ -36,11 +38,23 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class SpfJudgement:
-    """What the record amounts to. `lookups` counts every include, `through` says which were followed."""
+    """What the record amounts to.
+
+    `lookups` are those that a receiver makes, who ends with the eleventh; `through` says which includes were
+    followed. `broken` is the one that makes the whole record an error, empty where none does.
+    """
 
     finding: Finding
     lookups: int
     through: tuple[str, ...]
+    broken: str = ""
+
+
+class NoRecord(Enum):
+    """Why there is no SPF record of a name to be read."""
+
+    ABSENT = "absent"  # the name has none: to receivers a permanent error (RFC 7208 §5.2, §6.1)
+    UNKNOWN = "unknown"  # nobody can say at this moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,53 +106,85 @@ def including(text: str, include: str) -> str:
     return " ".join([*words[:at], include, *words[at:]])
 
 
-def judge(records: Sequence[str], include: str, fetched: Mapping[str, str | None]) -> SpfJudgement | Needed:
+def judge(
+    records: Sequence[str], include: str, fetched: Mapping[str, str | NoRecord]
+) -> SpfJudgement | Needed:
     """Return what the TXT records of a MAIL FROM domain amount to, or what has to be fetched first.
 
-    `include` is the name of this service's own SPF record. `fetched` holds the SPF record of each name that
-    was asked for, None where it has none or could not be had.
+    `include` is the name of this service's own SPF record, which is not the domain's owner to mend. `fetched`
+    holds the SPF record of each name that was asked for.
     """
     ours = [record for record in records if is_spf(record)]
     if not ours:
         return SpfJudgement(Finding.MISSING, 0, ())
     if len(ours) > 1:  # RFC 7208 §4.5: permerror
         return SpfJudgement(Finding.MULTIPLE, 0, ())
-    return _follow(ours[0], include.lower(), fetched)
+    terms = parse(ours[0])
+    if terms is None:
+        return SpfJudgement(Finding.SPF_INVALID, 0, ())
+    return _follow(terms, include.lower(), fetched)
 
 
-def _follow(record: str, include: str, fetched: Mapping[str, str | None]) -> SpfJudgement | Needed:
-    queue, lookups = [record], 0
-    through: list[str] = []
-    while queue and len(through) < _MOST_RECORDS:
-        terms = parse(queue.pop(0))
-        if terms is None:
-            return SpfJudgement(Finding.SPF_INVALID, lookups, tuple(through))
-        lookups += sum(map(_costs, terms))
-        # RFC 7208 §7: a name with a macro depends on the mail; it is counted and not followed.
-        fresh = [name for name in _leading_on(terms) if name not in through and "%" not in name]
-        through += dict.fromkeys(fresh)
-        queue += [text for text in map(fetched.get, fresh) if text is not None]
-    needed = tuple(name for name in through if name not in fetched)
+def _follow(
+    terms: Sequence[Term], include: str, fetched: Mapping[str, str | NoRecord]
+) -> SpfJudgement | Needed:
+    ways, lookups, broken = [iter(_tested(terms))], 0, ""
+    through: dict[str, None] = {}
+    needed: dict[str, None] = {}
+    while ways:
+        term = next(ways[-1], None)
+        if term is None:
+            ways.pop()
+            continue
+        if not _costs(term):
+            continue
+        lookups += 1
+        if lookups > MOST_LOOKUPS:  # whatever else there is: no receiver comes to it
+            return SpfJudgement(Finding.SPF_TOO_MANY_LOOKUPS, lookups, tuple(through))
+        name = _leads_to(term)
+        if name is None:
+            continue
+        through[name] = None
+        found = fetched.get(name)
+        inner = parse(found) if isinstance(found, str) else None
+        if found is None:
+            needed[name] = None
+        elif inner is not None:
+            ways.append(iter(_tested(inner)))
+        elif found is not NoRecord.UNKNOWN and name != include:
+            broken = broken or name
     if needed:
-        return Needed(needed)
-    return SpfJudgement(_finding(lookups, included=include in through), lookups, tuple(through))
+        return Needed(tuple(needed))
+    return SpfJudgement(_finding(broken, included=include in through), lookups, tuple(through), broken)
 
 
-def _finding(lookups: int, *, included: bool) -> Finding:
-    if lookups > MOST_LOOKUPS:
-        return Finding.SPF_TOO_MANY_LOOKUPS
+def _finding(broken: str, *, included: bool) -> Finding:
+    if broken:
+        return Finding.SPF_INVALID
     return Finding.OK if included else Finding.SPF_MISSING_INCLUDE
+
+
+def _tested(terms: Sequence[Term]) -> list[Term]:
+    """Return the terms that a receiver may come to, in its order.
+
+    Nothing after `all` is tested, and where there is one a redirect counts for nothing (RFC 7208 §5.1, §6.1).
+    """
+    mechanisms = [term for term in terms if not term.modifier]
+    ends = [at for at, term in enumerate(mechanisms) if term.name == "all"]
+    if ends:
+        return mechanisms[: ends[0]]
+    return mechanisms + [term for term in terms if term.modifier and term.name == "redirect"]
 
 
 def _costs(term: Term) -> bool:
     return (term.name == "redirect") if term.modifier else term.name in _COSTLY
 
 
-def _leading_on(terms: Sequence[Term]) -> list[str]:
-    """Return the names of further SPF records: of includes, and of a redirect where nothing says `all`."""
-    names = [term.value.lower().rstrip(".") for term in terms if term.name == "include" and not term.modifier]
-    if not any(term.name == "all" for term in terms):  # RFC 7208 §6.1
-        names += [
-            term.value.lower().rstrip(".") for term in terms if term.modifier and term.name == "redirect"
-        ]
-    return names
+def _leads_to(term: Term) -> str | None:
+    """Return the name of the further SPF record to which the term leads, None where it leads to none.
+
+    A name with a macro depends on the mail (RFC 7208 §7): it is counted and not followed.
+    """
+    if term.name not in ("include", "redirect") or "%" in term.value:
+        return None
+    return term.value.lower().rstrip(".")

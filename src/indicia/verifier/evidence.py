@@ -44,7 +44,6 @@ class SeenDetail(msgspec.Struct, omit_defaults=True, frozen=True):
     seconds_left: int | None = None
     having: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
-    lookups: int | None = None
 
 
 class SeenRecord(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -113,7 +112,7 @@ def _record(verdict: RecordVerdict, refined: Refined | None) -> SeenRecord:
 
 
 def _detail(detail: Detail) -> SeenDetail:
-    return SeenDetail(detail.place, detail.seconds_left, detail.having, detail.lacking, detail.lookups)
+    return SeenDetail(detail.place, detail.seconds_left, detail.having, detail.lacking)
 
 
 _NOT_REFINED: Final[Mapping[RecordVerdict, Refined]] = {}

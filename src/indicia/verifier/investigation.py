@@ -110,7 +110,7 @@ class Investigator:
         judged = await spf.judge(self._eyes, texts, verdict.record.value.split()[1].partition(":")[2])
         if judged is None or judged.judgement.finding is Finding.MISSING:
             return None  # that there is none, or that nobody knows, is the verdict's to say
-        return Refined(judged.judgement.finding, Detail(lookups=judged.judgement.lookups))
+        return Refined(judged.judgement.finding, Detail(place=judged.judgement.broken))
 
     # ---- the zone's own servers
 
