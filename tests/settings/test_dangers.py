@@ -58,6 +58,7 @@ def test_a_service_domain_that_cannot_exist_is_refused(suffix: str) -> None:
     [
         ("instant-verification", {"verification": "instant"}),
         ("private-addresses", {"private_addresses": "allow"}),
+        ("private-addresses", {"private_addresses": "0.0.0.0/1,128.0.0.0/1"}),
         ("plain-http", {"trusted_proxies": ""}),
         ("service-domain", {"service_domain": "indicia.test"}),
     ],
@@ -117,6 +118,11 @@ def test_only_the_listeners_of_the_roles_count() -> None:
         ({"relay": "outbox"}, "INDICIA_RELAY is outbox"),
         ({"relay": "smtp://u:p@mta.example"}, "INDICIA_RELAY sends its password unencrypted"),
         ({"resolvers": "127.0.0.1"}, "INDICIA_RESOLVERS has a single perspective"),
+        ({"listen_admin": "0.0.0.0:8466"}, "INDICIA_LISTEN_ADMIN is 0.0.0.0:8466, which is every address"),
+        ({"listen_admin": "127.0.0.1:1,[::]:2"}, "INDICIA_LISTEN_ADMIN is [::]:2, which is every address"),
+        ({"trusted_proxies": "0.0.0.0/0"}, "INDICIA_TRUSTED_PROXIES trusts every address"),
+        ({"trusted_proxies": "10.0.0.1,::/0"}, "INDICIA_TRUSTED_PROXIES trusts every address"),
+        ({"trusted_proxies": "0.0.0.0/1,128.0.0.0/1"}, "INDICIA_TRUSTED_PROXIES trusts every address"),
     ],
 )
 def test_what_starts_with_a_warning(changes: dict[str, str], begins: str) -> None:
@@ -124,7 +130,17 @@ def test_what_starts_with_a_warning(changes: dict[str, str], begins: str) -> Non
     (warning,) = warnings(settings_with(**changes))
 
     assert warning.startswith(begins)
-    assert warnings(settings_with(**changes, listen_http="127.0.0.1:1")) == []
+    if "listen_admin" not in changes:
+        assert warnings(settings_with(**changes, listen_http="127.0.0.1:1")) == []
+
+
+def test_an_admin_listener_at_one_address_is_not_warned_of() -> None:
+    """An address that was named was meant; a process without HTTP asks no proxy."""
+    assert warnings(settings_with(listen_admin="10.0.0.1:8466")) == []
+    open_admin = settings_with(listen_admin="[::ffff:0.0.0.0]:9", trusted_proxies="::/0")
+    assert [each.split()[0] for each in warnings(open_admin, frozenset({Role.DNS}))] == [
+        "INDICIA_LISTEN_ADMIN"
+    ]
 
 
 def test_links_that_lead_nowhere_are_warned_of() -> None:

@@ -12,9 +12,9 @@ import contextlib
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Protocol
 
+from indicia.domain.address_space import is_public, unmapped
 from indicia.outbound.names import NotResolvedError, permitted
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Client:
         found = await self._names.addresses(place.host)
         addresses = permitted(found, self._may_reach)
         if not place.secure:
-            addresses = tuple(each for each in addresses if not ip_address(each).is_global)
+            addresses = tuple(each for each in addresses if not is_public(unmapped(each)))
         if not addresses:
             raise PostError(f"{place.host} leads to no place that this service may reach")
         return addresses

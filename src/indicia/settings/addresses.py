@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import TypeAlias
 
 from indicia.settings.words import parse_number, quoted
@@ -36,6 +37,15 @@ class Address:
             return ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether to listen there is to listen on every address of the machine."""
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return False
+        return (getattr(address, "ipv4_mapped", None) or address).is_unspecified
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -147,6 +157,14 @@ def parse_network(text: str) -> Network:
         raise ValueError(
             f"{quoted(text)} is neither an IP address nor a CIDR block such as 10.0.0.0/8"
         ) from None
+
+
+def covers_all(networks: Iterable[Network]) -> bool:
+    """Say whether the networks have every address of IPv4 or of IPv6 among them."""
+    given = tuple(networks)
+    v4 = collapse_addresses(each for each in given if isinstance(each, IPv4Network))
+    v6 = collapse_addresses(each for each in given if isinstance(each, IPv6Network))
+    return any(each.prefixlen == 0 for each in v4) or any(each.prefixlen == 0 for each in v6)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from indicia.settings.addresses import Address
+from indicia.settings.addresses import Address, covers_all
 from indicia.settings.roles import ALL_ROLES, Role
 from indicia.settings.urls import RelayKind
 
@@ -96,9 +96,10 @@ def refusals(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[Ref
         found[Danger.INSTANT_VERIFICATION] = (
             "INDICIA_VERIFICATION=instant lets anyone verify any domain: set it to dns"
         )
-    if settings.private_addresses.allow_all:
+    if settings.private_addresses.allow_all or covers_all(settings.private_addresses.networks):
         found[Danger.PRIVATE_ADDRESSES] = (
-            "INDICIA_PRIVATE_ADDRESSES=allow lets tenants reach into your network: name the CIDRs they may"
+            f"INDICIA_PRIVATE_ADDRESSES={settings.private_addresses} lets tenants reach into your network: "
+            "name the CIDRs they may"
         )
     if roles & {Role.API, Role.LINKS} and settings.tls is None and not settings.trusted_proxies:
         found[Danger.PLAIN_HTTP] = (
@@ -121,6 +122,17 @@ def warnings(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[str
         )
     if all(address.is_loopback for address in listeners(settings, roles)):
         return found
+    everywhere = next((address for address in settings.listen.admin if address.is_wildcard), None)
+    if everywhere is not None:
+        found.append(
+            f"INDICIA_LISTEN_ADMIN is {everywhere}, which is every address of this machine: metrics are told"
+            " to whoever reaches one; name the address that is for them"
+        )
+    if roles & {Role.API, Role.LINKS} and covers_all(settings.trusted_proxies):
+        found.append(
+            "INDICIA_TRUSTED_PROXIES trusts every address: whoever connects says from where a request comes,"
+            " and whether it was encrypted; name the proxies"
+        )
     if settings.relay.kind is RelayKind.OUTBOX:
         found.append(
             "INDICIA_RELAY is outbox: mail is written into a folder of the data directory and reaches nobody"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final
+from ipaddress import IPv4Network, IPv6Network
 
-_NAT64: Final = IPv6Network("64:ff9b::/96")  # the well-known prefix of NAT64
+from indicia.domain.address_space import is_public, unmapped
 
 
 def public_only(allowed: Iterable[IPv4Network | IPv6Network], *, everything: bool) -> Callable[[str], bool]:
@@ -19,26 +18,9 @@ def public_only(allowed: Iterable[IPv4Network | IPv6Network], *, everything: boo
 
     def may_reach(text: str) -> bool:
         try:
-            address = ip_address(text)
+            address = unmapped(text)
         except ValueError:
             return False
-        if everything:
-            return True
-        mapped = getattr(address, "ipv4_mapped", None)
-        address = address if mapped is None else mapped
-        if any(address in network for network in networks):
-            return True
-        return all(each.is_global and not each.is_multicast for each in (address, *_inside(address)))
+        return everything or is_public(address) or any(address in network for network in networks)
 
     return may_reach
-
-
-def _inside(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
-    """Return the IPv4 addresses to which a gateway would take what is sent to this one."""
-    if isinstance(address, IPv4Address):
-        return ()
-    if address in _NAT64:
-        return (IPv4Address(int(address) & 0xFFFF_FFFF),)
-    if address.sixtofour is not None:
-        return (address.sixtofour,)
-    return address.teredo or ()
