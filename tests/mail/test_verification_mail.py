@@ -246,6 +246,13 @@ def test_what_no_mail_can_be_addressed_to(address: str) -> None:
     assert recipient_of(address) is None
 
 
+def test_a_sender_that_nests_too_deeply_is_none() -> None:
+    """It is refused like any other text that is no address."""
+    for text in ("(" * 2000, "a:" * 1000, "a" * 3000 + "@example.com"):
+        with pytest.raises(ValueError, match=r".+"):
+            envelope_address(text)
+
+
 def test_the_request_shows_no_link() -> None:
     """The links open a door: whatever prints the request prints neither."""
     assert TOKEN not in repr(REQUEST)

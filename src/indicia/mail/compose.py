@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import parseaddr
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from indicia.domain.mailboxes import parse_mailboxes
 from indicia.domain.names import shown
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
 from indicia.mail.header import LINE_AT_MOST, address_field, text_field
@@ -118,7 +118,7 @@ def envelope_address(header: str) -> str:
 
     Raises ValueError when there is none.
     """
-    _, address = parseaddr(header)
+    address = next((mailbox.address for mailbox in parse_mailboxes(header)), "")
     recipient = recipient_of(address) if address.isascii() and "@" in address else None
     if recipient is None or not recipient.domain or any(character < " " for character in header):
         raise ValueError(f"{header!r} is not an email address")

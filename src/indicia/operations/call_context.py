@@ -5,10 +5,12 @@ What a call does not have is not there: whether the condition of a statement the
 
 from __future__ import annotations
 
-from email.utils import getaddresses
 from typing import TYPE_CHECKING
 
 from indicia.domain.call import UNKNOWN_ADDRESS
+from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.mailboxes import Mailbox, parse_mailboxes
+from indicia.domain.names import shown
 from indicia.domain.policy.conditions import UNKNOWN
 from indicia.domain.time import rfc3339
 
@@ -25,7 +27,10 @@ _LISTS = ("ToAddresses", "CcAddresses", "BccAddresses")
 
 
 def context_of(call: Call, request: object, resource: str = "*") -> dict[str, tuple[str, ...]]:
-    """Return the values of the condition keys that the call has."""
+    """Return the values of the condition keys that the call has.
+
+    Raises: `Fault` INVALID_PARAMETER for a sender or a recipient that cannot be read: no policy could decide.
+    """
     context: dict[str, tuple[str, ...]] = {
         "aws:CurrentTime": (rfc3339(call.now),),
         "aws:EpochTime": (str(call.now // 1000),),
@@ -57,17 +62,26 @@ def _sending(request: object) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     sender = _first(request, _FROM)
     if sender:
-        ((name, address),) = getaddresses([sender])[:1] or [("", "")]
-        found["ses:FromAddress"] = (address,)
-        if name:
-            found["ses:FromDisplayName"] = (name,)
+        mailbox = _read(sender)[0]
+        found["ses:FromAddress"] = (mailbox.address,)
+        if mailbox.name:
+            found["ses:FromDisplayName"] = (mailbox.name,)
     feedback = _first(request, _FEEDBACK)
     if feedback:
         found["ses:FeedbackAddress"] = (feedback,)
-    recipients = tuple(address for _, address in getaddresses(_recipients(request)) if address)
+    recipients = tuple(
+        mailbox.address for text in _recipients(request) for mailbox in _read(text) if mailbox.address
+    )
     if recipients:
         found["ses:Recipients"] = recipients
     return found
+
+
+def _read(value: str) -> list[Mailbox]:
+    try:
+        return parse_mailboxes(value) or [Mailbox("", "")]
+    except ValueError:
+        refuse(FaultKind.INVALID_PARAMETER, f"Invalid email address<{shown(value)}>.")
 
 
 def _first(request: object, members: Iterable[str]) -> str:
