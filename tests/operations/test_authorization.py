@@ -247,6 +247,75 @@ def test_a_deny_cannot_be_written_around(desk: Desk, operation: str, members: di
     assert desk.refused(operation, **members).kind is FaultKind.ACCESS_DENIED
 
 
+WRITTEN_LIKE_AN_ARN = "arn:aws:ses:eu-west-1:111122223333:identity/allowed@example.com"
+LIKE_ANOTHERS = "arn:x:y:z:w:someone@example.com"
+
+
+@pytest.mark.parametrize("name", [WRITTEN_LIKE_AN_ARN, LIKE_ANOTHERS])
+@pytest.mark.parametrize(
+    ("operation", "member"),
+    [
+        ("CreateEmailIdentity", "EmailIdentity"),
+        ("GetEmailIdentity", "EmailIdentity"),
+        ("DeleteEmailIdentity", "EmailIdentity"),
+        ("VerifyEmailIdentity", "EmailAddress"),
+        ("DeleteIdentity", "Identity"),
+        ("GetIdentityVerificationAttributes", "Identities"),
+        ("GetIdentityRecords", "name"),
+    ],
+)
+def test_a_name_in_the_form_of_an_arn_is_a_name(desk: Desk, operation: str, member: str, name: str) -> None:
+    """An Allow of the identity that the ARN would mean says nothing of it, a Deny of all identities does."""
+    asked = {member: [name] if member == "Identities" else name}
+    allowed = arn(desk, "allowed@example.com")
+
+    desk.policy = policy({"Action": "*", "Resource": allowed})
+    assert f"on resource: {arn(desk, name)} because" in desk.refused(operation, **asked).message
+    desk.policy = policy({}, {"Effect": "Deny", "Resource": "arn:aws:ses:*:*:identity/*"})
+    refused = desk.refused(operation, **asked)
+
+    assert refused.kind is FaultKind.ACCESS_DENIED
+    assert f"on resource: {arn(desk, name)} with" in refused.message
+    assert {line.resource for line in desk.trail()} <= {arn(desk, name)}
+
+
+def test_an_arn_is_an_arn_where_one_is_documented(desk: Desk) -> None:
+    """The call is about the identity that it means; what means none is a name there as well."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="allowed@example.com")
+    desk.policy = policy({"Action": "ses:*", "Resource": arn(desk, "allowed@example.com")})
+
+    desk.ask("ListIdentityPolicies", Identity=WRITTEN_LIKE_AN_ARN)
+    desk.ask("GetIdentityNotificationAttributes", Identities=[WRITTEN_LIKE_AN_ARN])
+    refused = desk.refused("ListIdentityPolicies", Identity=LIKE_ANOTHERS)
+    assert f"on resource: {arn(desk, LIKE_ANOTHERS)} because" in refused.message
+
+
+UNREADABLE = ("(" * 2000, "a:" * 1000, "<@a:" * 1000, "a@b.example," * 100_000)
+
+
+@pytest.mark.parametrize("sender", UNREADABLE, ids=lambda text: text[:4])
+@pytest.mark.parametrize("limited", [True, False])
+def test_a_sender_that_cannot_be_read_is_refused(desk: Desk, sender: str, limited: bool) -> None:
+    """Nested or long beyond reading, it is a mistake of the caller's, whether or not the key has a policy."""
+    desk.policy = policy({"Action": "ses:*"}) if limited else None
+
+    fault = desk.refused(
+        "CreateCustomVerificationEmailTemplate",
+        TemplateName="t",
+        FromEmailAddress=sender,
+        TemplateSubject="s",
+        TemplateContent="c",
+        SuccessRedirectionURL="https://a.example/",
+        FailureRedirectionURL="https://a.example/",
+    )
+
+    told = f"{sender[:100]}... ({len(sender) - 100} more characters)"
+    if limited:
+        assert (fault.kind, fault.message) == (FaultKind.INVALID_PARAMETER, f"Invalid email address<{told}>.")
+    else:
+        assert fault.message == f"The from email address <{told}> is not verified"
+
+
 def test_a_refused_change_leaves_its_line_and_nothing_else(desk: Desk) -> None:
     """Writes are on the record as refused; reads leave no line."""
     desk.ask("CreateEmailIdentity", EmailIdentity="a.example")

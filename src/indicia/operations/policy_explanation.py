@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from indicia.store.identities import IdentityView
     from indicia.store.session import Session
 
-_ACTION: Final = re.compile(r"(?:ses|indicia):[A-Za-z0-9]+\Z", re.ASCII)
+_ACTION: Final = re.compile(r"(?:ses|indicia):[a-z0-9]+\Z", re.ASCII | re.IGNORECASE)
 
 
 class ExplainRequest(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -19,15 +19,15 @@ MOST: Final = 100
 _LONGEST: Final = MAX_ADDRESS + len("arn:aws-us-gov:ses:us-gov-west-1:123456789012:identity/")
 
 
-def resources_of(call: Call, given: object) -> tuple[str, ...]:
-    """Return the ARN of each identity that a name, an ARN or a list of them stands for."""
+def resources_of(call: Call, given: object, *, by_arn: bool) -> tuple[str, ...]:
+    """Return the ARN of each identity that a name or a list of names stands for, `by_arn` an ARN as well."""
     names = given if isinstance(given, list) else [given]
     if not 0 < len(names) <= MOST:
         return (NONE,)
-    return tuple(dict.fromkeys(_resource_of(call, name) for name in names))
+    return tuple(dict.fromkeys(_resource_of(call, name, by_arn=by_arn) for name in names))
 
 
-def _resource_of(call: Call, given: object) -> str:
+def _resource_of(call: Call, given: object, *, by_arn: bool) -> str:
     """Return the ARN that a name or an ARN stands for; `*` where it can be neither.
 
     An identity of the caller is one in the region of the call, whatever region the ARN gives: no operation
@@ -35,11 +35,11 @@ def _resource_of(call: Call, given: object) -> str:
     """
     if not isinstance(given, str) or len(given) > _LONGEST or not (given.isascii() and given.isprintable()):
         return NONE
-    arn = parse_arn(given)
-    if arn is None:
+    arn = parse_arn(given) if by_arn else None
+    if arn is None or not arn.identity:
         name = fold(given) if len(given) <= MAX_ADDRESS else ""
         return identity_arn(call.region, call.account, name) if name else NONE
-    if arn.identity and arn.account == call.account:
+    if arn.account == call.account:
         return identity_arn(call.region, call.account, arn.identity)
     return given
 

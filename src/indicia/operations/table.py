@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.meant import name_meant
-from indicia.domain.names import MAX_ADDRESS
+from indicia.domain.names import MAX_ADDRESS, fold
+from indicia.domain.policy.arns import identity_arn
 from indicia.domain.resources import ResourceKind, parse_resource
 from indicia.operations.authorization import REPLICATE
 from indicia.operations.later import Later
-from indicia.operations.resources import resources_of
+from indicia.operations.resources import NONE, resources_of
 from indicia.wire.shapes import operations
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Entry:
     store: `Dispatch` is told who gives it. `prepare` turns the request into what the handler takes, before
     and outside of the transaction; `slow` says of a request whether that takes long enough to hold up the
     event loop.
+    `by_arn` says whether an identity may be named by its ARN as well (spec 11.3); where it may not, what has
+    the form of an ARN is a name like any other.
     `repeats` are the races against another caller that are lost without a word: the operation documents no
     error for them and means the same when it is made twice, so the call is simply made again. `together` is
     there where many such calls at once cost less than one after the other.
@@ -139,6 +142,7 @@ class Entry:
     slow: Callable[[Any], bool] | None = None
     repeats: frozenset[FaultKind] = frozenset()
     about: str = ResourceKind.IDENTITY.value
+    by_arn: bool = False
     together: Together | None = None
 
     def resource(self, call: Call, request: object) -> str:
@@ -149,15 +153,17 @@ class Entry:
         given = self._named(request)
         if self.about != ResourceKind.IDENTITY.value:
             return self._other_resource(call, given)
-        name = name_meant(given, call.account, call.region) if isinstance(given, str) else ""
-        return identity_arn(call, name) if 0 < len(name) <= MAX_ADDRESS else "*"
+        if not isinstance(given, str):
+            return NONE
+        name = name_meant(given, call.account, call.region) if self.by_arn else fold(given)
+        return identity_arn(call.region, call.account, name) if 0 < len(name) <= MAX_ADDRESS else NONE
 
     def resources(self, call: Call, request: object) -> tuple[str, ...]:
         """Return the ARN of everything the call is about, which its policy must allow; else `*`."""
         given = self._named(request)
         if self.about != ResourceKind.IDENTITY.value:
             return (self._other_resource(call, given),)
-        return resources_of(call, given)
+        return resources_of(call, given, by_arn=self.by_arn)
 
     def _named(self, request: object) -> object:
         """Return what the request names as its subject; None where it names nothing."""
@@ -171,17 +177,12 @@ class Entry:
         """Return the ARN as a policy has it: however the caller wrote the name, it is the stored one."""
         beginning = f"arn:aws:ses:{call.region}:{call.account}:"
         if not isinstance(given, str):
-            return "*"
+            return NONE
         try:
             written = given if self.about == ARN else f"{beginning}{self.about}/{given}"
             return beginning + parse_resource(written, call.account).key
         except Fault:
-            return "*"
-
-
-def identity_arn(call: Call, name: str) -> str:
-    """Return the ARN of an identity of the caller's account in the region of the call."""
-    return f"arn:aws:ses:{call.region}:{call.account}:identity/{name}"
+            return NONE
 
 
 def _v2(
@@ -210,6 +211,8 @@ def _v1(operation: str, handler: Handler, *, writes: bool, subject: str = "", **
 _SET = {"subject": "ConfigurationSetName", "about": ResourceKind.CONFIGURATION_SET.value}
 _TEMPLATE = {"subject": "TemplateName", "about": ResourceKind.VERIFICATION_TEMPLATE.value}
 _TAGGED = {"subject": "ResourceArn", "about": ARN}
+# Spec 11.3; for headers in notifications too, as Terraform sends ARNs there.
+_NAME_OR_ARN: dict[str, Any] = {"subject": "Identity", "by_arn": True}
 
 
 def _own(
@@ -219,8 +222,9 @@ def _own(
     writes: bool,
     rate: Rate = Rate.CONTROL,
     subject: str = "name",
+    by_arn: bool = False,
 ) -> Entry:
-    return Entry("indicia", operation, handler, writes, f"indicia:{operation}", rate, subject)
+    return Entry("indicia", operation, handler, writes, f"indicia:{operation}", rate, subject, by_arn=by_arn)
 
 
 _ENTRIES: Final = (
@@ -256,10 +260,10 @@ _ENTRIES: Final = (
     _v2("UpdateEmailIdentityPolicy", policies.update_email_identity_policy, writes=True),
     _v2("DeleteEmailIdentityPolicy", policies.delete_email_identity_policy, writes=True),
     _v2("GetEmailIdentityPolicies", policies.get_email_identity_policies, writes=False),
-    _v1("PutIdentityPolicy", policies.put_identity_policy, writes=True, subject="Identity"),
-    _v1("GetIdentityPolicies", policies.get_identity_policies, writes=False, subject="Identity"),
-    _v1("ListIdentityPolicies", policies.list_identity_policies, writes=False, subject="Identity"),
-    _v1("DeleteIdentityPolicy", policies.delete_identity_policy, writes=True, subject="Identity"),
+    _v1("PutIdentityPolicy", policies.put_identity_policy, writes=True, **_NAME_OR_ARN),
+    _v1("GetIdentityPolicies", policies.get_identity_policies, writes=False, **_NAME_OR_ARN),
+    _v1("ListIdentityPolicies", policies.list_identity_policies, writes=False, **_NAME_OR_ARN),
+    _v1("DeleteIdentityPolicy", policies.delete_identity_policy, writes=True, **_NAME_OR_ARN),
     # Identities, v1.
     _v1("VerifyDomainIdentity", verifying.verify_domain_identity, writes=True, subject="Domain"),
     _v1("VerifyDomainDkim", verifying.verify_domain_dkim, writes=True, subject="Domain"),
@@ -304,19 +308,20 @@ _ENTRIES: Final = (
         "SetIdentityNotificationTopic",
         notifications.set_notification_topic,
         writes=True,
-        subject="Identity",
+        **_NAME_OR_ARN,
     ),
     _v1(
         "SetIdentityHeadersInNotificationsEnabled",
         notifications.set_headers_in_notifications_enabled,
         writes=True,
-        subject="Identity",
+        **_NAME_OR_ARN,
     ),
     _v1(
         "GetIdentityNotificationAttributes",
         notifications.get_notification_attributes,
         writes=False,
         subject="Identities",
+        by_arn=True,
     ),
     # Configuration sets, v2.
     _v2("CreateConfigurationSet", configuration_sets.create_configuration_set_v2, writes=True, **_SET),
@@ -454,7 +459,7 @@ _ENTRIES: Final = (
             ("RedeliverWebhook", webhooks.redeliver, True),
         )
     ),
-    _own("ExplainPolicy", policy_explanation.explain_policy, writes=False, subject="resource"),
+    _own("ExplainPolicy", policy_explanation.explain_policy, writes=False, subject="resource", by_arn=True),
 )
 
 TABLE: Final[Mapping[tuple[str, str], Entry]] = MappingProxyType(

@@ -82,6 +82,12 @@ def test_whom_a_principal_names(principal: object, asking: Principal, expected: 
         ("ses:SendEmail", "ses:SendEmail", True),
         ("ses:sendemail", "ses:SendEmail", True),
         ("ses:SendEmail", "ses:SendRawEmail", False),
+        ("SES:SendEmail", "ses:SendEmail", True),
+        ("Ses:sEND*", "ses:SendEmail", True),
+        ("SES:SendRawEmail", "ses:SendEmail", False),
+        ("*", "ses:SendEmail", True),
+        ("*:*", "ses:SendEmail", True),
+        ("*", "indicia:CheckIdentity", False),
         ("ses:Send*", "ses:SendBulkTemplatedEmail", True),
         ("ses:Send???Email", "ses:SendRawEmail", True),
         ("ses:*", "ses:SendEmail", True),
@@ -110,6 +116,9 @@ def test_which_actions_are_named(actions: object, action: str, expected: bool) -
             ARN,
             True,
         ),
+        ({"Action": "SES:*", "Resource": "*"}, "ses:ListEmailIdentities", "*", True),
+        ({"Action": "*:*", "Resource": "*"}, "indicia:CheckIdentity", ARN, True),
+        ({"NotAction": "SES:delete*", "Resource": "*"}, "ses:DeleteEmailIdentity", ARN, False),
         ({"NotAction": "ses:Delete*", "Resource": "*"}, "ses:GetEmailIdentity", ARN, True),
         ({"NotAction": "ses:Delete*", "Resource": "*"}, "ses:DeleteEmailIdentity", ARN, False),
         ({"Action": "ses:*", "NotResource": ARN}, "ses:GetEmailIdentity", ARN, False),
@@ -123,6 +132,65 @@ def test_what_the_policy_of_a_key_names(
     policy = of_key({"Effect": "Allow", **elements})
 
     assert decide((policy,), question(action=action, resource=resource)).allowed is expected
+
+
+IDENTITIES = f"arn:aws:ses:eu-west-1:{OWNER}:identity/"
+SETS = f"arn:aws:ses:eu-west-1:{OWNER}:configuration-set/"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "resource", "expected"),
+    [
+        (f"{IDENTITIES}*.Corp.Example.org", f"{IDENTITIES}mail.corp.example.org", True),
+        (f"{IDENTITIES}*.Corp.Example.org", f"{IDENTITIES}corp.example.org", False),
+        (f"{IDENTITIES}*.Corp.Example.org", f"{IDENTITIES}Bob@mail.CORP.example.org", True),
+        (f"{IDENTITIES}*Corp*", f"{IDENTITIES}mail.corp.example.org", True),
+        (f"{IDENTITIES}?ORP.*", f"{IDENTITIES}corp.example.org", True),
+        (f"{IDENTITIES}Corp.Example.org", f"{IDENTITIES}corp.example.org", True),
+        (f"{IDENTITIES}*@Corp.Example.org", f"{IDENTITIES}bob@corp.example.org", True),
+        (f"{IDENTITIES}*@corp.example.org", f"{IDENTITIES}bob@Corp.EXAMPLE.org", True),
+        (f"{IDENTITIES}*@corp.example.org", f"{IDENTITIES}bob@sub.corp.example.org", False),
+        (f"{IDENTITIES}Bob@Corp.Example.org", f"{IDENTITIES}Bob@corp.example.org", True),
+        # What stands before the @ is somebody's mailbox in its own spelling (RFC 5321 §2.4).
+        (f"{IDENTITIES}Bob@*", f"{IDENTITIES}bob@corp.example.org", False),
+        (f"{IDENTITIES}Bob*", f"{IDENTITIES}bob@corp.example.org", False),
+        (f"{IDENTITIES}Bob*", f"{IDENTITIES}Bob@corp.example.org", True),
+        (f"{IDENTITIES}Bob*", f"{IDENTITIES}bobby.example.org", True),
+        (f"{IDENTITIES}B*B*@*", f"{IDENTITIES}BoB@b.example", True),
+        (f"{IDENTITIES}B*B*@*", f"{IDENTITIES}Bob@b.example", False),
+        (f'{IDENTITIES}*"@Example.org', f'{IDENTITIES}"A@B"@example.org', True),
+        (f"{SETS}Main*", f"{SETS}Main-1", True),
+        (f"{SETS}Main*", f"{SETS}main-1", False),
+        (f"{SETS}*", f"{IDENTITIES}corp.example.org", False),
+        ("arn:aws:ses:*:*:*", f"{IDENTITIES}corp.example.org", True),
+        ("arn:aws:ses:*:*:*Org", f"{IDENTITIES}corp.example.org", True),
+        ("arn:aws:ses:*:*:?dentity/*", f"{IDENTITIES}corp.example.org", True),
+        # No octet of a pattern stands for a letter of a domain but the letter.
+        (f"{IDENTITIES}\ue063orp.example.org", f"{IDENTITIES}corp.example.org", False),
+        (f"{IDENTITIES}\u212aorp.example.org", f"{IDENTITIES}korp.example.org", False),
+        (f"{IDENTITIES}[a-z]*", f"{IDENTITIES}corp.example.org", False),
+    ],
+)
+def test_a_resource_folds_as_the_name_it_is_about(pattern: str, resource: str, expected: bool) -> None:
+    """Domains in any case, also behind a wildcard and behind an @; everything else as it is written."""
+    allowing = of_key({"Effect": "Allow", "Action": "ses:*", "Resource": pattern})
+    denying = of_key(
+        {"Effect": "Allow", "Action": "ses:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "ses:*", "Resource": pattern},
+    )
+    asked = question(action="ses:GetEmailIdentity", resource=resource)
+
+    assert decide((allowing,), asked).allowed is expected
+    assert decide((denying,), asked).allowed is not expected
+
+
+@pytest.mark.parametrize("piece", ["*A", "?*A", "A*", "*Ab?" * 2])
+@pytest.mark.timeout(30)
+def test_no_resource_takes_long(piece: str) -> None:
+    """Patterns on which a backtracking matcher would never end are answered."""
+    policy = of_key({"Effect": "Allow", "Action": "ses:*", "Resource": IDENTITIES + piece * 700 + "x"})
+
+    assert not decide((policy,), question(resource=IDENTITIES + "a" * 60 + "." + "a" * 200)).allowed
 
 
 LEVELS = [

@@ -39,6 +39,9 @@ MALFORMED = "Policy document is malformed: "
         {"Action": ["ses:SendEmail", "ses:SendRawEmail"]},
         {"Action": "ses:*"},
         {"Action": "ses:Send*"},
+        {"Action": ["SES:SendEmail", "Ses:sendrawemail", "sES:SEND*"]},
+        {"Action": "*"},
+        {"Action": "*:*"},
         {"Principal": "*"},
         {"Principal": {"AWS": "*"}},
         {"Principal": {"AWS": [OTHER, f"arn:aws:iam::{OTHER}:root"]}},
@@ -123,9 +126,21 @@ def test_what_is_no_document_is_refused(text: str, sentence: str) -> None:
             {"Action": "sns:Publish"},
             "the Action sns:Publish of statement 2 is not one of SES, as ses:SendEmail or ses:Send* are.",
         ),
-        (
-            {"Action": "*"},
-            "the Action * of statement 2 is not one of SES, as ses:SendEmail or ses:Send* are.",
+        *(
+            (
+                {"Action": action},
+                f"the Action {action} of statement 2 is not one of SES, as ses:SendEmail or ses:Send* are.",
+            )
+            for action in (
+                "*:Send",
+                "se*:SendEmail",
+                "s?s:SendEmail",
+                "ses:",
+                "ses",
+                "**",
+                "SES",
+                "\u017fes:SendEmail",
+            )
         ),
         ({"Resource": None}, "statement 2 has no Resource."),
         ({"Resource": []}, "the Resource of statement 2 is neither a text nor a list of texts."),

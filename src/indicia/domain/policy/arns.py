@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from indicia.domain.names import fold
 from indicia.domain.policy import wildcards
@@ -69,3 +70,55 @@ def compiled(pattern: str) -> Test:
 
 def _test(test: Test, part: str) -> bool:
     return test(part)
+
+
+def compiled_resource(pattern: str) -> Test:
+    """Return what says of the ARN of a resource whether it fits the Resource of a policy.
+
+    As `compiled`, but that domains fold, as the names they stand for do: those of identities, and those of
+    addresses, which lead to the same mailbox in any case (RFC 5321 §2.4). What stands before the `@`, and the
+    name of anything else, is compared as it is written.
+    """
+    *beginning, resource = pattern.split(":", 5)
+    tests, fits_resource = tuple(map(wildcards.compiled, beginning)), _folding(resource)
+
+    def fits(text: str) -> bool:
+        *given, name = text.split(":", 5)
+        return len(given) == len(tests) and all(map(_test, tests, given)) and fits_resource(name)
+
+    return fits
+
+
+# Letters of a domain have an alphabet of their own here, so that only theirs fold. A resource is ASCII.
+_APART: Final = 0xE000
+_DOMAIN: Final = {ord(each): _APART + ord(each.lower()) for each in map(chr, range(128))}
+
+
+def _folding(pattern: str) -> Test:
+    """Return the test of the last part of an ARN.
+
+    No piece between two stars is looked for twice (the groups are atomic), so that no pattern takes long.
+    """
+    if not pattern.strip("*"):
+        return wildcards.compiled("*" if pattern else "")
+    first, *others = map(_either_alphabet, pattern.split("*"))
+    if others:
+        *inner, last = others
+        first += "".join(f"(?>.*?{piece})" for piece in inner if piece) + f".*{last}"
+    expression = re.compile(first, re.DOTALL)
+    return lambda resource: expression.fullmatch(_with_domain_apart(resource)) is not None
+
+
+def _either_alphabet(piece: str) -> str:
+    """Return a piece without stars as an expression of a fixed length; what is not ASCII fits nothing."""
+    return "".join(
+        "." if each == "?" else f"[{re.escape(each)}{chr(_DOMAIN[ord(each)])}]" if each.isascii() else "(?!)"
+        for each in piece
+    )
+
+
+def _with_domain_apart(resource: str) -> str:
+    if not resource.startswith(_IDENTITY):
+        return resource
+    local, at, domain = resource.removeprefix(_IDENTITY).rpartition("@")
+    return f"{_IDENTITY}{local}{at}{domain.translate(_DOMAIN)}"

@@ -26,7 +26,9 @@ MOST_OF_SENDING: Final = 4096  # octets, spec 6.5
 MOST_OF_ACCESS_KEY: Final = 6144  # as of a managed IAM policy
 
 _VERSIONS: Final = frozenset({"2012-10-17", "2008-10-17"})
-_ACTION = re.compile(r"([a-z0-9-]+):([A-Za-z0-9*?]+)\Z", re.ASCII)
+# IAM: neither the service nor the name tells cases apart, and wildcards stand in the name only; but for `*`.
+_ACTION = re.compile(r"([a-z0-9-]+):[a-z0-9*?]+\Z", re.ASCII)
+_EVERY_ACTION: Final = frozenset({"*", "*:*"})
 
 
 class _Kind(Enum):
@@ -201,21 +203,19 @@ def _texts(value: Json, element: str, position: int) -> list[str]:
 
 
 def _sending_actions(actions: list[str], position: int) -> Test:
-    """Return the test of actions that are all of SES (spec 8.3)."""
+    """Return the test of actions that are all of SES (spec 8.3); `*` is every one of them."""
     for action in actions:
-        found = _ACTION.match(action)
-        if found is None or found[1] != "ses":
+        if not _is_action(action, {"ses"}):
             malformed(
                 f"the Action {shown(action)} of statement {position} is not one of SES,"
                 " as ses:SendEmail or ses:Send* are"
             )
-    return wildcards.any_of(action.lower() for action in actions)
+    return wildcards.any_of("ses:*" if action in _EVERY_ACTION else action.lower() for action in actions)
 
 
 def _key_actions(actions: list[str], position: int) -> Test:
     for action in actions:
-        found = _ACTION.match(action)
-        if action != "*" and (found is None or found[1] not in {"ses", "indicia", "sts"}):
+        if not _is_action(action, {"ses", "indicia", "sts"}):
             malformed(
                 f"the Action {shown(action)} of statement {position} is not one of this service,"
                 " as ses:GetEmailIdentity, ses:* or indicia:CheckIdentity are"
@@ -223,11 +223,14 @@ def _key_actions(actions: list[str], position: int) -> Test:
     return wildcards.any_of(action.lower() for action in actions)
 
 
-def _resource(resources: list[str], position: int) -> Test:
-    """Return the test of the resources of an access key's policy.
+def _is_action(text: str, services: set[str]) -> bool:
+    # The Kelvin sign folds to a k.
+    found = _ACTION.match(text.lower()) if text.isascii() else None
+    return text in _EVERY_ACTION or (found is not None and found[1] in services)
 
-    Domains fold, so the name of one that is written out is folded here as well.
-    """
+
+def _resource(resources: list[str], position: int) -> Test:
+    """Return the test of the resources of an access key's policy."""
     tests = []
     for resource in resources:
         if "${" in resource:
@@ -242,8 +245,7 @@ def _resource(resources: list[str], position: int) -> Test:
             refuse(FaultKind.INVALID_POLICY, f"Invalid ARN: {shown(resource)}, in statement {position}")
         if not wildcards.compiled(arn.service)("ses"):
             malformed(f"the Resource {shown(resource)} of statement {position} is not one of this service")
-        name = arn.identity if not wildcards.has_wildcard(resource) else ""
-        tests.append(arns.compiled(f"{resource.rpartition('/')[0]}/{name}" if name else resource))
+        tests.append(arns.compiled_resource(resource))
     return lambda text: any(test(text) for test in tests)
 
 
