@@ -76,6 +76,15 @@ UNBOUNDED: frozenset[tuple[str, str]] = frozenset(
     }
 )
 
+# Members whose enumeration the operation judges in words of its own.
+OPEN: frozenset[tuple[str, str, str]] = frozenset(
+    {
+        # `Reason X is invalid, must be one of [BOUNCE, COMPLAINT].` on a configuration set (probed).
+        ("sesv2", "SuppressionOptions", "SuppressedReasons"),
+        ("sesv2", "PutConfigurationSetSuppressionOptionsRequest", "SuppressedReasons"),
+    }
+)
+
 # Routes of earlier service models, still called by SDKs built on them: (service, operation, method, path,
 # members that were in the query string then). Read from botocore 1.23.0, 1.34.0 and 1.40.40.
 EARLIER_ROUTES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
@@ -253,6 +262,8 @@ class Writer:
         aliases: list[str] = []
         for member, target in shape["members"].items():
             kind = self.type_of(target["shape"])
+            if (self.service.name, name, member) in OPEN:
+                kind = "list[str]"
             if (self.service.name, name, member) in RULES:
                 kind = f"Annotated[{kind}, Rule({RULES[self.service.name, name, member]})]"
             if (self.service.name, name, member) in DEFAULTS:

@@ -364,7 +364,7 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[int, str], str]] = [
     (
         "ses",
         "PutIdentityPolicy",
-        policy_1(identity=PENDING, text=document(ARN + PENDING)),
+        policy_1(identity="none.example", text=document(f"{ARN}none.example")),
         INVALID,
         "Invalid identity. Must be a verified email address or domain.",
     ),

@@ -327,3 +327,23 @@ def test_a_hundred_identities_are_the_most(desk: Desk, operation: str) -> None:
     desk.ask(operation, Identities=names[:100])
 
     assert desk.refused(operation, Identities=names).kind is FaultKind.INVALID_PARAMETER
+
+
+def test_a_domain_without_dkim_shows_the_shorter_length(desk: Desk) -> None:
+    """As recorded; what is set up later has the longer one, and an address shows what it was made with."""
+    desk.ask("VerifyDomainIdentity", Domain="example.com")
+    shown = desk.ask("GetEmailIdentity", EmailIdentity="example.com").DkimAttributes
+    assert (shown.Status, shown.NextSigningKeyLength) == ("NOT_STARTED", "RSA_1024_BIT")
+    assert shown.CurrentSigningKeyLength is None
+
+    desk.ask("VerifyDomainDkim", Domain="example.com")
+    shown = desk.ask("GetEmailIdentity", EmailIdentity="example.com").DkimAttributes
+    assert (shown.NextSigningKeyLength, shown.CurrentSigningKeyLength) == ("RSA_2048_BIT", "RSA_2048_BIT")
+
+    desk.ask(
+        "CreateEmailIdentity",
+        EmailIdentity="a@example.org",
+        DkimSigningAttributes=DkimSigningAttributes(NextSigningKeyLength="RSA_2048_BIT"),
+    )
+    shown = desk.ask("GetEmailIdentity", EmailIdentity="a@example.org").DkimAttributes
+    assert shown.NextSigningKeyLength == "RSA_2048_BIT"

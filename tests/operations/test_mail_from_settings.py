@@ -164,3 +164,21 @@ def test_the_window_of_a_link_is_not_touched(desk: Desk) -> None:
     desk.now += HOUR
     desk.ask(PUT, EmailIdentity="ann@example.com", MailFromDomain="bounce.example.com")
     assert desk.view("ann@example.com").facets[Facet.LINK].deadline == T0 + DAY
+
+
+def test_clearing_needs_no_identity_in_v1(desk: Desk) -> None:
+    """Stacks are taken down in any order; of an identity that is gone nothing is left. v2 refuses."""
+    for cleared in ({}, {"MailFromDomain": ""}, {"BehaviorOnMXFailure": "RejectMessage"}):
+        for gone in ("gone.example", "Gone.Example", "ann@gone.example"):
+            desk.ask("SetIdentityMailFromDomain", Identity=gone, **cleared)
+            assert desk.ask("ListIdentities").Identities == []
+
+    told = desk.refused(
+        "SetIdentityMailFromDomain", Identity="gone.example", MailFromDomain="bounce.gone.example"
+    )
+    assert told.message == "Identity <gone.example> does not exist."
+    told = desk.refused("PutEmailIdentityMailFromAttributes", EmailIdentity="gone.example")
+    assert told.message == "Identity <gone.example> does not exist."
+    for never in ("", "none", "arn:aws:ses:eu-west-1:111122223333:identity/gone.example"):
+        told = desk.refused("SetIdentityMailFromDomain", Identity=never)
+        assert told.message == f"Identity <{never}> does not exist."

@@ -11,7 +11,6 @@ from desk import Desk
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import Facet, Status
-from indicia.domain.time import DAY
 
 
 def arn(desk: Desk, name: str) -> str:
@@ -183,17 +182,23 @@ def test_an_address_is_named_in_its_case(desk: Desk) -> None:
     )
 
 
-def test_v1_takes_policies_in_the_grace_period_and_not_after_failure(desk: Desk) -> None:
-    """Verified means that it may send."""
-    verified(desk)
-    put = {"Identity": "example.com", "PolicyName": "p", "Policy": policy(desk)}
-    desk.now += DAY
+@pytest.mark.parametrize("status", [None, *Status])
+@pytest.mark.parametrize("name", ["example.com", "ann@example.com"])
+def test_v1_takes_policies_whatever_the_identity_has_proved(
+    desk: Desk, name: str, status: Status | None
+) -> None:
+    """Who sets up an identity and its policy in one go need not wait; only a missing one is refused."""
+    desk.ask("CreateEmailIdentity", EmailIdentity=name)
+    if status is not None:
+        desk.find(name, Facet.LINK if "@" in name else Facet.DKIM, status)
+    document = policy(desk, name)
 
-    desk.find("example.com", Facet.DKIM, Status.TEMPORARY_FAILURE)
-    desk.ask("PutIdentityPolicy", **put)
-    desk.find("example.com", Facet.DKIM, Status.FAILED)
+    desk.ask("PutIdentityPolicy", Identity=name, PolicyName="p", Policy=document)
 
-    refused = desk.refused("PutIdentityPolicy", **put)
+    assert desk.ask("GetEmailIdentity", EmailIdentity=name).Policies == {"p": document}
+    refused = desk.refused(
+        "PutIdentityPolicy", Identity="none.example", PolicyName="p", Policy=policy(desk, "none.example")
+    )
     assert refused.message == "Invalid identity. Must be a verified email address or domain."
 
 

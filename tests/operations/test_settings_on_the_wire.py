@@ -301,7 +301,7 @@ V1_REFUSALS = [
         INVALID,
         "Identity <none.example> does not exist.",
     ),
-    ("SetIdentityMailFromDomain&Identity=none.example", INVALID, "Identity <none.example> does not exist."),
+    ("SetIdentityMailFromDomain&Identity=none", INVALID, "Identity <none> does not exist."),
     (f"SetIdentityMailFromDomain&Identity={ARN}", INVALID, f"Identity <{ARN}> does not exist."),
     (
         "SetIdentityMailFromDomain&Identity=example.com&MailFromDomain=com",

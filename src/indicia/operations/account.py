@@ -14,6 +14,7 @@ import msgspec
 from indicia.domain.account import SANDBOX_QUOTA, Quota, ReviewStatus
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.redirects import is_redirect
+from indicia.operations.configuration_sets import SUPPRESSION_REASONS
 from indicia.store import access, account_regions
 from indicia.store.account_regions import AccountRegion, Review
 from indicia.wire.shapes import ses, sesv2
@@ -70,7 +71,10 @@ def standing(house: House, call: Call, s: Session) -> Standing:
 def get_account(
     house: House, call: Call, request: sesv2.GetAccountRequest, s: Session
 ) -> sesv2.GetAccountResponse:
-    """SES v2 GetAccount. Details are there once somebody gave some."""
+    """SES v2 GetAccount. Details are there once somebody gave some.
+
+    The reasons for suppression are those that accounts begin with (SES guide, suppression list).
+    """
     seen = standing(house, call, s)
     return sesv2.GetAccountResponse(
         DedicatedIpAutoWarmupEnabled=False,
@@ -80,7 +84,7 @@ def get_account(
             Max24HourSend=seen.quota.per_day, MaxSendRate=seen.quota.per_second, SentLast24Hours=0.0
         ),
         SendingEnabled=seen.sending_enabled,
-        SuppressionAttributes=sesv2.SuppressionAttributes(SuppressedReasons=[]),
+        SuppressionAttributes=sesv2.SuppressionAttributes(SuppressedReasons=list(SUPPRESSION_REASONS)),
         Details=_details(seen.stored),
     )
 

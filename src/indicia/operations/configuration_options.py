@@ -14,8 +14,9 @@ from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import shown
 from indicia.operations.configuration_sets import (
     Options,
-    check_delivery,
+    check_reasons,
     found,
+    given_delivery,
     options_of,
     refuse_missing,
     stored_text,
@@ -60,17 +61,18 @@ def put_archiving_options(
 def put_delivery_options_v2(
     house: House, call: Call, request: sesv2.PutConfigurationSetDeliveryOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetDeliveryOptionsResponse:
-    """SES v2 PutConfigurationSetDeliveryOptions.
+    """SES v2 PutConfigurationSetDeliveryOptions: none are set where none is given.
 
     Raises: `Fault` INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND.
     """
-    delivery = sesv2.DeliveryOptions(
-        TlsPolicy=request.TlsPolicy,
-        SendingPoolName=request.SendingPoolName,
-        MaxDeliverySeconds=request.MaxDeliverySeconds,
-    )
     found(call, request.ConfigurationSetName, s)
-    check_delivery(delivery)
+    delivery = given_delivery(
+        sesv2.DeliveryOptions(
+            TlsPolicy=request.TlsPolicy,
+            SendingPoolName=request.SendingPoolName,
+            MaxDeliverySeconds=request.MaxDeliverySeconds,
+        )
+    )
     _change(
         call,
         request.ConfigurationSetName,
@@ -92,7 +94,8 @@ def put_delivery_options_v1(
 
     def change(options: Options) -> Options:
         present = options.delivery or sesv2.DeliveryOptions()
-        return msgspec.structs.replace(options, delivery=msgspec.structs.replace(present, TlsPolicy=tls))
+        delivery = given_delivery(msgspec.structs.replace(present, TlsPolicy=tls))
+        return msgspec.structs.replace(options, delivery=delivery)
 
     _change(call, request.ConfigurationSetName, s, change)
     return ses.PutConfigurationSetDeliveryOptionsResponse()
@@ -171,6 +174,7 @@ def put_suppression_options(
 
     Raises: `Fault` INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND.
     """
+    check_reasons(request.SuppressedReasons)
     suppression = sesv2.SuppressionOptions(
         SuppressedReasons=request.SuppressedReasons or [],
         SuppressionScope=request.SuppressionScope,

@@ -20,6 +20,8 @@ from indicia.store.configuration_sets import ConfigurationSet
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 MAX_NAME: Final = 64  # spec 6.7
 PAGE: Final = 50
 LARGEST_PAGE: Final = 1000
+SHARED_POOL: Final = "ses-shared-pool"
+"""The addresses that everybody sends from, as SES calls them where a pool is named."""
+SUPPRESSION_REASONS: Final = ("BOUNCE", "COMPLAINT")
 _NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 # Both probed (floci), for `CONFIGURATION_SET_NAME_CONTAINS`.
 _SHORTEST_FILTER: Final = 3
@@ -104,12 +109,13 @@ def create_configuration_set_v2(
     """
     name = check_name(request.ConfigurationSetName)
     checked_tags = check_tags([(tag.Key, tag.Value) for tag in request.Tags or ()])
+    check_reasons(request.SuppressionOptions.SuppressedReasons if request.SuppressionOptions else None)
     check_tracking(call, request.TrackingOptions, s)
-    check_delivery(request.DeliveryOptions)
+    delivery = given_delivery(request.DeliveryOptions)
     sending, reputation = request.SendingOptions, request.ReputationOptions
     options = Options(
         tracking=request.TrackingOptions,
-        delivery=request.DeliveryOptions,
+        delivery=delivery,
         # Probed (floci): metrics are on in a set that v2 made without a word about them.
         reputation=sesv2.ReputationOptions(
             ReputationMetricsEnabled=reputation is None or bool(reputation.ReputationMetricsEnabled)
@@ -144,17 +150,34 @@ def _create(call: Call, name: str, options: Options, s: Session) -> None:
         refuse(FaultKind.CONFIGURATION_SET_EXISTS, f"Configuration set <{name}> already exists.")
 
 
-def check_delivery(options: sesv2.DeliveryOptions | None) -> None:
-    """There is no dedicated address pool here, so none can be named (texts: probe floci).
+def given_delivery(options: sesv2.DeliveryOptions | None) -> sesv2.DeliveryOptions | None:
+    """Return the options, None where none of them is given: nothing is shown of those (Terraform's tests).
+
+    The one pool there is, is the one everybody shares; no other can be named (texts: probe floci).
 
     Raises: `Fault` INVALID_PARAMETER.
     """
-    pool = options.SendingPoolName if options else None
-    if pool is None:
-        return
-    if not pool.strip():
+    if options is None or options == sesv2.DeliveryOptions():
+        return None
+    pool = options.SendingPoolName
+    if pool is not None and not pool.strip():
         refuse(FaultKind.INVALID_PARAMETER, "sendingPoolName can't be blank.")
-    refuse(FaultKind.INVALID_PARAMETER, f"SendingPool <{shown(pool)}> doesn't exist")
+    if pool not in (None, SHARED_POOL):
+        refuse(FaultKind.INVALID_PARAMETER, f"SendingPool <{shown(pool)}> doesn't exist")
+    return options
+
+
+def check_reasons(reasons: Sequence[str] | None) -> None:
+    """Each of them is a reason for which an address can be suppressed (probed, of configuration sets only).
+
+    Raises: `Fault` INVALID_PARAMETER.
+    """
+    for reason in reasons or ():
+        if reason not in SUPPRESSION_REASONS:
+            refuse(
+                FaultKind.INVALID_PARAMETER,
+                f"Reason {shown(reason)} is invalid, must be one of [{', '.join(SUPPRESSION_REASONS)}].",
+            )
 
 
 def get_configuration_set(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indicia.domain.identity import Facet, IdentityKind, Status, TokenSetKind
+from indicia.domain.identity import Facet, Identity, IdentityKind, KeyLength, Status, TokenSetKind
 from indicia.domain.inheritance import is_signed, keys_of
 from indicia.store.identities import IdentityView
 from indicia.wire.shapes import ses, sesv2
@@ -40,6 +40,15 @@ def _is_awaited(view: IdentityView) -> bool:
     return dkim_status(view) is not Status.NOT_STARTED and view.identity.signing_enabled
 
 
+def _length_to_come(identity: Identity) -> KeyLength:
+    """Return what is shown of an identity without DKIM: of a domain the shorter length (recorded).
+
+    It has no say in what a domain gets when DKIM is set up.
+    """
+    plain = identity.kind is IdentityKind.DOMAIN and identity.origin == TokenSetKind.EASY.value
+    return KeyLength.RSA_1024_BIT if plain else identity.next_key_length
+
+
 def v2_attributes(
     view: IdentityView, above: Sequence[IdentityView], switch: bool | None
 ) -> sesv2.DkimAttributes:
@@ -53,7 +62,7 @@ def v2_attributes(
             SigningEnabled=_is_awaited(view),
             Status=word(dkim_status(view)),
             SigningAttributesOrigin=view.identity.origin,
-            NextSigningKeyLength=word(view.identity.next_key_length),
+            NextSigningKeyLength=word(_length_to_come(view.identity)),
         )
     token_set = source.token_set
     easy = token_set.kind is TokenSetKind.EASY

@@ -9,7 +9,7 @@ from indicia.domain.events import removed
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import Facet, FacetState, Identity, MxFailureBehavior
 from indicia.domain.mail_from import Step, next_step, parse_mail_from
-from indicia.domain.names import IdentityName, fold, shown
+from indicia.domain.names import IdentityName, fold, is_address, is_domain, shown
 from indicia.domain.publishable import refuse_unpublishable
 from indicia.domain.records import mail_from_records
 from indicia.operations.batches import folded
@@ -60,13 +60,19 @@ def put_mail_from_attributes(
 def set_mail_from_domain(
     house: House, call: Call, request: ses.SetIdentityMailFromDomainRequest, s: Session
 ) -> ses.SetIdentityMailFromDomainResponse:
-    """SES v1 SetIdentityMailFromDomain: as the call of v2.
+    """SES v1 SetIdentityMailFromDomain: as the call of v2, but that clearing needs no identity.
 
-    Raises: `Fault` INVALID_PARAMETER.
+    Stacks that are taken down in any order rely on it (seen in the field, since 2018).
+
+    Raises: `Fault` INVALID_PARAMETER, for what could be no identity too.
     """
     given = request.BehaviorOnMXFailure
     behavior = _DEFAULT if given is None else _FROM_V1[given]
-    _set(house, call, s, request.Identity, _Wish(request.MailFromDomain or "", behavior))
+    wish = _Wish(request.MailFromDomain or "", behavior)
+    name = fold(request.Identity)
+    gone = identities.get(s, call.account, call.region, name) is None
+    if wish.domain or not gone or not (is_domain(name) or is_address(name)):
+        _set(house, call, s, request.Identity, wish)
     return ses.SetIdentityMailFromDomainResponse()
 
 

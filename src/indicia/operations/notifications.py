@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.inheritance import may_send
 from indicia.domain.meant import name_meant
 from indicia.domain.names import shown
 from indicia.domain.notifications import Notification, NotificationType, parse_topic
@@ -31,21 +30,21 @@ def set_notification_topic(
 ) -> ses.SetIdentityNotificationTopicResponse:
     """SES v1 SetIdentityNotificationTopic: the topic hears of it from now on; none does where none is given.
 
-    A topic is for identities whose own proof stands. To take one away the identity needs but to be there.
+    The identity needs but to be there: whoever sets one up makes both in one go (Terraform's tests).
 
     Raises: `Fault` INVALID_PARAMETER.
     """
     name = name_meant(request.Identity, call.account, call.region)
-    view = identities.view(s, call.account, call.region, name)
-    if view is None or (request.SnsTopic and not may_send(view)):
+    identity = identities.get(s, call.account, call.region, name)
+    if identity is None:
         refuse(
             FaultKind.INVALID_PARAMETER,
             f"Identity {shown(request.Identity)} is invalid. Must be a verified email address or domain.",
         )
     topic = parse_topic(request.SnsTopic, call.region) if request.SnsTopic else ""
     kind = NotificationType(request.NotificationType)
-    before = notifications.of(s, view.identity.id).get(kind, _NOTHING)
-    _put(s, view.identity, kind, before, replace(before, topic=topic))
+    before = notifications.of(s, identity.id).get(kind, _NOTHING)
+    _put(s, identity, kind, before, replace(before, topic=topic))
     return ses.SetIdentityNotificationTopicResponse()
 
 

@@ -13,7 +13,6 @@ from indicia.domain.meant import name_meant
 from indicia.domain.names import fold, shown
 from indicia.domain.policy.document import without_white_space
 from indicia.domain.policy.grammar import sending_policy
-from indicia.domain.verification import MAY_SEND, own_status
 from indicia.operations.resources import own_identity
 from indicia.store import identities, policies
 from indicia.wire.shapes import ses, sesv2
@@ -32,23 +31,23 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
 def put_identity_policy(
     house: House, call: Call, request: ses.PutIdentityPolicyRequest, s: Session
 ) -> ses.PutIdentityPolicyResponse:
-    """SES v1 PutIdentityPolicy: the identity has the policy, over one of that name.
+    """SES v1 PutIdentityPolicy: the identity, verified or not, has the policy, over one of that name.
 
-    Raises: `Fault` INVALID_PARAMETER for the name, an identity that is not verified, and the twenty-first
-    policy; INVALID_POLICY for the document.
+    Raises: `Fault` INVALID_PARAMETER for the name, an identity that is missing, and the twenty-first policy;
+    INVALID_POLICY for the document.
     """
     _check_name(request.PolicyName)
     name = name_meant(request.Identity, call.account, call.region)
     if not name:
-        _refuse_unverified()
+        _refuse_missing_identity()
     document = _document(call, name, request.Policy)
-    view = identities.view(s, call.account, call.region, name)
-    if view is None or own_status(view.facets) not in MAY_SEND or not identities.lock(s, view.identity.id):
-        _refuse_unverified()
-    present = policies.of(s, view.identity.id)
+    identity = identities.get(s, call.account, call.region, name)
+    if identity is None or not identities.lock(s, identity.id):
+        _refuse_missing_identity()
+    present = policies.of(s, identity.id)
     if request.PolicyName not in present and len(present) >= MOST_POLICIES:
         refuse(FaultKind.INVALID_PARAMETER, _too_many(request.Identity))
-    policies.put(s, view.identity.id, request.PolicyName, document, call.now)
+    policies.put(s, identity.id, request.PolicyName, document, call.now)
     return ses.PutIdentityPolicyResponse()
 
 
@@ -191,7 +190,8 @@ def _too_many(identity: str) -> str:
     return f"Number of policies for <{shown(identity)}> exceeds max allowed number of policies per resource"
 
 
-def _refuse_unverified() -> NoReturn:
+def _refuse_missing_identity() -> NoReturn:
+    # The vendor's text for an identity that is missing, whatever it says of verification.
     refuse(FaultKind.INVALID_PARAMETER, "Invalid identity. Must be a verified email address or domain.")
 
 

@@ -21,11 +21,11 @@ def tag_resource(
 ) -> sesv2.TagResourceResponse:
     """SES v2 TagResource: new tags go over old ones with the same keys.
 
-    Raises: `Fault` INVALID_PARAMETER for an ARN of another region or account, or for tags that no resource
-    can have; NOT_FOUND.
+    Raises: `Fault` INVALID_PARAMETER for an identity of another region, anything of another account, or tags
+    that no resource can have; NOT_FOUND.
     """
     resource = parse_resource(request.ResourceArn, call.account)
-    if resource.region != call.region:
+    if _is_identity_elsewhere(call, resource):
         refuse(FaultKind.INVALID_PARAMETER, "Failed to tag resource")
     added = check_tags([(tag.Key, tag.Value) for tag in request.Tags])
     _require(call, resource, s, to_change=True)
@@ -39,10 +39,11 @@ def untag_resource(
 ) -> sesv2.UntagResourceResponse:
     """SES v2 UntagResource. Keys that the resource does not have are no matter.
 
-    Raises: `Fault` INVALID_PARAMETER for an ARN of another region or account; NOT_FOUND.
+    Raises: `Fault` INVALID_PARAMETER for an identity of another region, and anything of another account;
+    NOT_FOUND.
     """
     resource = parse_resource(request.ResourceArn, call.account)
-    if resource.region != call.region:
+    if _is_identity_elsewhere(call, resource):
         refuse(FaultKind.INVALID_PARAMETER, "Failed to untag resource")
     _require(call, resource, s, to_change=True)
     present = {key for key, _ in tags.of(s, call.account, call.region, resource.key)}
@@ -53,7 +54,7 @@ def untag_resource(
 def list_tags_for_resource(
     house: House, call: Call, request: sesv2.ListTagsForResourceRequest, s: Session
 ) -> sesv2.ListTagsForResourceResponse:
-    """SES v2 ListTagsForResource, in the order of the keys. The region is that of the call (spec 2.2).
+    """SES v2 ListTagsForResource, by key. Of an identity those in the region of the call (spec 2.2).
 
     Raises: `Fault` INVALID_PARAMETER for what is no ARN, or another account's; NOT_FOUND.
     """
@@ -61,6 +62,10 @@ def list_tags_for_resource(
     _require(call, resource, s)
     tagged = tags.of(s, call.account, call.region, resource.key)
     return sesv2.ListTagsForResourceResponse(Tags=[sesv2.Tag(Key=key, Value=value) for key, value in tagged])
+
+
+def _is_identity_elsewhere(call: Call, resource: Resource) -> bool:
+    return resource.kind is ResourceKind.IDENTITY and resource.region != call.region
 
 
 def _require(call: Call, resource: Resource, s: Session, *, to_change: bool = False) -> None:
@@ -71,6 +76,8 @@ def _require(call: Call, resource: Resource, s: Session, *, to_change: bool = Fa
 
 def _exists(call: Call, resource: Resource, s: Session, *, to_change: bool) -> bool:
     account, region, name = call.account, call.region, resource.name
+    if resource.region != region and resource.kind is not ResourceKind.IDENTITY:
+        return False
     match resource.kind:
         case ResourceKind.IDENTITY:
             identity = identities.get(s, account, region, name)

@@ -187,7 +187,7 @@ class SuppressionValidationOptions(Struct, kw_only=True, frozen=True):
 class SuppressionOptions(Struct, kw_only=True, frozen=True, omit_defaults=True):
     """`SuppressionOptions`."""
 
-    SuppressedReasons: list[_SuppressionListReason] | None = None
+    SuppressedReasons: list[str] | None = None
     SuppressionScope: _SuppressionListScope | None = None
     ValidationOptions: SuppressionValidationOptions | None = None
 
@@ -2610,7 +2610,7 @@ class PutConfigurationSetSuppressionOptionsRequest(Struct, kw_only=True, frozen=
 
     ConfigurationSetName: str
     SuppressionScope: _SuppressionListScope | None = None
-    SuppressedReasons: list[_SuppressionListReason] | None = None
+    SuppressedReasons: list[str] | None = None
     ValidationOptions: SuppressionValidationOptions | None = None
 
 
