@@ -146,6 +146,71 @@ def test_an_unknown_variable_stops(variable: str, complaint: str) -> None:
     assert str(stopped.value) == f"{variable}: {complaint}"
 
 
+LINKS = {
+    "INDICIA_SERVICE_HOST": "10.96.0.12",
+    "INDICIA_SERVICE_PORT": "8465",
+    "INDICIA_SERVICE_PORT_HTTP": "8465",
+    "INDICIA_SERVICE_PORT_KEY_ZONE": "53",
+    "INDICIA_PORT": "tcp://10.96.0.12:8465",
+    "INDICIA_PORT_8465_TCP": "tcp://10.96.0.12:8465",
+    "INDICIA_PORT_8465_TCP_PROTO": "tcp",
+    "INDICIA_PORT_8465_TCP_PORT": "8465",
+    "INDICIA_PORT_8465_TCP_ADDR": "10.96.0.12",
+    "INDICIA_PORT_53_UDP": "udp://[fd00:10:96::c]:53",
+    "INDICIA_PORT_53_UDP_PROTO": "udp",
+    "INDICIA_PORT_53_UDP_ADDR": "fd00:10:96::c",
+    "INDICIA_SERVICE_SERVICE_PORT": "80",
+    "INDICIA_CONSOLE_SERVICE_HOST": "10.96.0.13",
+    "INDICIA_CONSOLE_SERVICE_PORT_HTTP": "80",
+    "INDICIA_CONSOLE_PORT": "tcp://10.96.0.13:80",
+    "INDICIA_CONSOLE_2_PORT_9_SCTP_ADDR": "10.96.0.13",
+    # The service `indicia-authority`, whose link has the name of a setting.
+    "INDICIA_AUTHORITY_PORT": "tcp://10.96.0.14:53",
+}
+
+
+def test_links_of_services_of_our_name_are_no_settings() -> None:
+    """Kubernetes puts them beside services `indicia` and `indicia-console`; it is as if they were not."""
+    assert load(environment=LINKS).shown == load(environment={}).shown
+    # Of a service `indicia-service`, the variable that is a port of `indicia` is the URL.
+    other = {"INDICIA_SERVICE_PORT": "tcp://10.96.0.15:80"}
+    assert load(environment=other).shown == load(environment={}).shown
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "near"),
+    [
+        ("INDICIA_SERVICE_HOST", "mail.example.org", ""),
+        ("INDICIA_SERVICE_HOSTS", "10.96.0.12", ""),
+        ("INDICIA_SERVICE_DOMAN", "example.org", "INDICIA_SERVICE_DOMAIN"),
+        ("INDICIA_AUTHORTY_PORT", "5353", "INDICIA_AUTHORITY_PORT"),
+        ("INDICIA_PORT", "8465", ""),
+        ("INDICIA_PORT", "https://10.96.0.12:8465", ""),
+        ("INDICIA_PORT_8465_TCP_ADDR", "indicia", ""),
+        ("INDICIA_PORT_8465_TCP_PROTO", "http", ""),
+        ("INDICIA_PORT_X_TCP", "tcp://10.96.0.12:8465", ""),
+        ("INDICIA_SERVICE_PORT", "http", ""),
+        ("indicia_service_host", "10.96.0.12", None),
+        ("INDICIA_Service_Host", "10.96.0.12", ""),
+    ],
+)
+def test_what_only_looks_like_a_link_is_a_mistake(variable: str, value: str, near: str | None) -> None:
+    """Form and value have to be those of a link; the nearest setting is named where there is one."""
+    if near is None:
+        assert load(environment={variable: value}).shown == load(environment={}).shown
+        return
+    with pytest.raises(SettingsError) as stopped:
+        load(environment={variable: value})
+
+    told = f"{variable}: there is no such setting"
+    assert str(stopped.value).startswith(f"{told}; did you mean {near}?" if near else told)
+
+
+def test_a_setting_with_the_name_of_a_link_is_a_setting() -> None:
+    """Its value says which it is."""
+    assert load(environment={"INDICIA_AUTHORITY_PORT": "5353"}).authority_port == 5353
+
+
 def test_a_flag_is_named_as_it_was_given() -> None:
     """The message has the hyphens that were typed."""
     with pytest.raises(SettingsError) as stopped:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indicia.settings.elsewhere import notation
+from indicia.settings.service_links import is_service_link
 from indicia.settings.table import BY_NAME, TABLE, Setting
 
 if TYPE_CHECKING:
@@ -92,10 +93,13 @@ def from_overlay(values: Mapping[str, str], source: str) -> Layer:
 
 
 def from_environment(environment: Mapping[str, str], mistakes: Mistakes) -> Layer:
-    """Return what is set in the environment, where INDICIA_ begins a setting or a mistake."""
+    """Return what is set in the environment, where INDICIA_ begins a setting or a mistake.
+
+    What an orchestrator says there of services of our name is neither.
+    """
     layer: Layer = {}
     for variable, text in sorted(environment.items()):
-        if variable.startswith(PREFIX):
+        if variable.startswith(PREFIX) and not is_service_link(variable, text):
             with mistakes.noted():
                 _take_variable(layer, variable, text)
     return layer
