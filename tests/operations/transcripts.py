@@ -165,7 +165,7 @@ class Stage:
         path, _, query = target.partition("?")
         credential = f"{self.desk.account}/20260922/{self.desk.region}/ses/aws4_request"
         headers = {
-            "host": "indicia.test",
+            "host": "localhost",
             "x-amz-date": "20260922T000000Z",
             "content-length": str(len(body)),
             "authorization": f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=00",
