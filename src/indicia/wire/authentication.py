@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from indicia.connections.networks import network_of
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import sigv4
 from indicia.wire.browsers import Guard
@@ -33,6 +34,11 @@ SANDBOX_ACCOUNT = "000000000000"
 
 # A revoked key is refused everywhere within 5 s (contract, `indicia key`).
 KEPT_SECONDS = 4.0
+
+# Whose share a large body is of that comes with a key from where nobody has proved to hold it lately.
+STRANGERS = "strangers"
+_LATELY_SECONDS = 15 * 60.0
+_MOST_KEYS, _MOST_NETWORKS = 4096, 64
 
 
 class KeyRecord(Struct, frozen=True):
@@ -86,6 +92,32 @@ class KeptKeys:
         self._kept.pop(key_id, None)
 
 
+class Proofs:
+    """From which networks a key has been proved lately.
+
+    A key's id is no secret: who only knows it must not be able to use up the share of the account.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until: dict[str, dict[str, float]] = {}
+
+    def note(self, key_id: str, network: str) -> None:
+        """A request from there has proved to hold the key."""
+        networks = self._until.get(key_id)
+        if networks is None:
+            if len(self._until) >= _MOST_KEYS:
+                del self._until[next(iter(self._until))]
+            networks = self._until[key_id] = {}
+        if network not in networks and len(networks) >= _MOST_NETWORKS:
+            del networks[next(iter(networks))]
+        networks[network] = self._monotonic() + _LATELY_SECONDS
+
+    def stands(self, key_id: str, network: str) -> bool:
+        """Whether one has, within the last quarter of an hour."""
+        return self._until.get(key_id, {}).get(network, 0.0) > self._monotonic()
+
+
 class Authenticator:
     """Holds requests against the keys that `lookup` finds and the `regions` that are served.
 
@@ -112,6 +144,7 @@ class Authenticator:
         self._signatures = signatures if signatures is not None else sigv4.Signatures()
         self._kept = kept if kept is not None else KeptKeys()
         self._guard = guard if guard is not None else Guard()
+        self._proofs = Proofs()
 
     def examine(self, request: Request, services: Collection[str]) -> sigv4.Claim:
         """What the request claims, when that could hold for one of `services`. Faults: spec 7.6."""
@@ -121,6 +154,17 @@ class Authenticator:
         else:
             sigv4.check_region(claim, self._regions)
         return claim
+
+    async def know(self, claim: sigv4.Claim, request: Request) -> str:
+        """Whose share the body is of, now that the key is known. Faults: UNKNOWN_KEY, ACCESS_DENIED."""
+        key_id = claim.credential.key_id
+        record = self._kept.get(key_id) or await self._look_up(key_id)
+        if record is None and self._strict:
+            raise Fault(FaultKind.UNKNOWN_KEY, sigv4.UNKNOWN)
+        if record is None:
+            self._guard.check(request.headers, request.scheme, simple=claim.presigned)
+            return _anybody(claim).account
+        return record.account if self._proofs.stands(key_id, network_of(request.address)) else STRANGERS
 
     async def authenticate(
         self, claim: sigv4.Claim, request: Request, body: bytes, services: Collection[str]
@@ -138,6 +182,7 @@ class Authenticator:
         if self._holds(claim, secret, request, body) and record is not None:
             if kept is None:
                 self._kept.keep(key_id, record)
+            self._proofs.note(key_id, network_of(request.address))
             return Caller(record.account, record.principal, key_id, claim.credential.region, record.policy)
         if kept is not None:
             self._kept.forget(key_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ from msgspec import Struct
 
 from indicia.domain.call import Call
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.wire import faults, own, query, rest, sigv4, xml
+from indicia.wire import faults, own, query, rest, shapes, sigv4, xml
 from indicia.wire.authentication import Caller
+from indicia.wire.bodies import MIB, Allowance, Bodies
+from indicia.wire.body_budget import BodyBudget
 from indicia.wire.exchange import Exchange, through, unread_line
 from indicia.wire.faults import Answer, MethodNotAllowed, Protocol
-from indicia.wire.requests import Allowance, Disconnected, Request, new_request_id, read_body
+from indicia.wire.requests import Disconnected, Request, new_request_id
 from indicia.wire.shapes.rules import word
 
 if TYPE_CHECKING:
@@ -40,27 +43,32 @@ if TYPE_CHECKING:
     Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]
     Observe: TypeAlias = Callable[[str, str, int, float], None]  # service, operation, status, seconds
 
-MIB = 1024 * 1024
-
 # `ses` is the signing name of both versions (contract); STS has its own.
 QUERY_SERVICES = {"ses": None, "sts": None}
 SES_ONLY = {"ses": None}
 
 _V2_SENDS = frozenset({"SendEmail", "SendBulkEmail"})
-_V1_SEND = re.compile(
-    rb"(?:^|&)Action=(?:SendEmail|SendRawEmail|SendTemplatedEmail|SendBulkTemplatedEmail|SendBounce)(?:&|$)"
+_V1_SENDS = frozenset(
+    {"SendEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail", "SendBounce"}
 )
+_ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z]{1,64})(?=&|$)")
 
 _NOBODY = Caller("", "", "", "")
 
 
 class Limits(Struct, frozen=True):
-    """How much a request may hold, in octets, and how long its body may take, in seconds (contract, HTTP)."""
+    """How much a request may hold, in octets, and how long its body may take, in seconds (contract, HTTP).
+
+    `bodies` is how much all requests of the process may hold at the same time, `share` how much of that is
+    for one client.
+    """
 
     control: int = MIB
     v1_send: int = 10 * MIB
     v2_send: int = 40 * MIB
     body_seconds: float = 60.0
+    bodies: int = 256 * MIB
+    share: int = 64 * MIB
 
 
 class Gateway:
@@ -101,9 +109,10 @@ class Gateway:
         self._observe = observe
         self._log = log if log is not None else structlog.get_logger("indicia.http")
         self._record = record or through(self._log)
-        self._control = Allowance.of(limits.control)
-        self._v1 = Allowance(limits.control, max(limits.control, limits.v1_send), _is_v1_send)
-        self._v2_send = Allowance.of(limits.v2_send)
+        self.budget = BodyBudget(limits.bodies, limits.share)
+        self._bodies = Bodies(self.budget, limits.body_seconds, self._trusted)
+        self._control = Allowance(limits.control)
+        self._v2_send = Allowance(limits.v2_send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
@@ -123,6 +132,9 @@ class Gateway:
         except Disconnected:
             exchange.fault = "disconnected"
             status, size = 499, 0
+        finally:
+            if request.held is not None:
+                request.held.release()
         self._account_for(exchange, status, size, perf_counter() - started)
 
     async def _answer(self, exchange: Exchange, receive: Receive) -> Answer:
@@ -153,23 +165,30 @@ class Gateway:
     # ---- the protocols
 
     async def _rest(self, exchange: Exchange, receive: Receive) -> Answer:
-        """SES API v2. The operation is known from method and path, before anything is read or proved."""
+        """SES API v2. The operation is known from method and path, before anything is read or proved.
+
+        Of one that is not built nothing is read (contract, HTTP).
+        """
         request = exchange.request
         operation, labels = self._router.match(request.method, request.path)
         exchange.operation, exchange.route = operation.name, operation.path
         claim = self._authenticator.examine(request, SES_ONLY)
         exchange.claimed_by(claim)
+        self._admit(operation)
         allowance = self._v2_send if operation.name in _V2_SENDS else self._control
-        body = await read_body(request, receive, allowance, self._limits.body_seconds)
+        know = partial(self._authenticator.know, claim, request)
+        body = await self._bodies.read(request, receive, allowance, know)
         caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
         exchange.made_by(caller)
-        self._admit(operation)
         asked = rest.decode(operation, labels, request.query, body)
         result = await self._dispatch(self._call("sesv2", operation.name, caller, request), asked)
         return Answer(200, b"application/json", rest.encode(operation, result))
 
     async def _query(self, exchange: Exchange, receive: Receive) -> Answer:
-        """SES API v1 and STS. The operation is known from the form, once it is whole and proved."""
+        """SES API v1 and STS. The operation is known from the form.
+
+        It stands where the form begins, so that no more than that is read of one that is not built.
+        """
         request = exchange.request
         exchange.route = "/"
         if request.method not in {"POST", "GET"}:
@@ -183,7 +202,10 @@ class Gateway:
         exchange.claimed_by(claim)
         if claim.credential.service == "sts":
             exchange.protocol = Protocol.STS
-        body = await read_body(request, receive, self._v1, self._limits.body_seconds)
+        limits = self._limits
+        allowance = Allowance(max(limits.control, limits.v1_send), partial(self._judge_form, exchange))
+        know = partial(self._authenticator.know, claim, request)
+        body = await self._bodies.read(request, receive, allowance, know)
         caller = await self._authenticator.authenticate(claim, request, body, QUERY_SERVICES)
         exchange.made_by(caller)
         # A presigned request may be POSTed as well, with everything in the query string.
@@ -193,10 +215,21 @@ class Gateway:
         result = await self._dispatch(self._call(service, operation.name, caller, request), asked)
         return Answer(200, b"text/xml", xml.encode(operation, result, request.id))
 
+    def _judge_form(self, exchange: Exchange, beginning: bytes) -> int:
+        """How large a form may be that begins so. Faults: NOT_IMPLEMENTED when it need not be read."""
+        found = _ACTION.search(beginning)
+        action = found[1].decode() if found is not None else ""
+        for service in query.VERSIONS.values():
+            operation = shapes.operations(service).get(action)
+            if operation is not None:
+                exchange.operation = action
+                self._admit(operation)
+        return self._limits.v1_send if action in _V1_SENDS else self._limits.control
+
     async def _check_obsolete(self, request: Request, receive: Receive) -> None:
         """A small form is looked at for a version 2 signature, which has its own error (spec 7.6)."""
         if request.announced is not None and request.announced <= 16_384:
-            body = await read_body(request, receive, self._control, self._limits.body_seconds)
+            body = await self._bodies.read(request, receive, self._control)
             if sigv4.is_obsolete_form(body):
                 raise Fault(FaultKind.UNKNOWN_KEY, sigv4.UNKNOWN)
 
@@ -211,7 +244,7 @@ class Gateway:
             exchange.claimed_by(claim)
         elif route.access is own.Access.LOCAL:
             own.check_local(request)
-        body = await read_body(request, receive, self._control, self._limits.body_seconds)
+        body = await self._bodies.read(request, receive, self._control)
         caller = _NOBODY
         if claim is not None:
             caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
@@ -264,7 +297,7 @@ class Gateway:
             await send(message)
 
         try:
-            body = await read_body(request, receive, self._control, self._limits.body_seconds)
+            body = await self._bodies.read(request, receive, self._control)
             told = {**scope, "scheme": request.scheme, "client": (request.address, 0)}
             await app(told, _replayed(body, receive), sending)
         except Disconnected:
@@ -298,10 +331,6 @@ class Gateway:
         self._record(exchange.line(service, status, size, seconds))
         if self._observe is not None:
             self._observe(service, exchange.operation, status, seconds)
-
-
-def _is_v1_send(beginning: bytes) -> bool:
-    return _V1_SEND.search(beginning) is not None
 
 
 async def _reply(request: Request, answer: Answer, send: Send) -> None:

@@ -1,13 +1,11 @@
-"""A request as it came in over ASGI, read once: what was sent, from where, and its body within limits."""
+"""A request as it came in over ASGI, read once: what was sent, and from where."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from random import getrandbits
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.forwarded import Origin, origin
 from indicia.wire.sigv4 import normalised_path
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Iterable, MutableMapping, Sequence
     from typing import TypeAlias
 
+    from indicia.wire.body_budget import Held
     from indicia.wire.forwarded import Network
 
     Scope: TypeAlias = MutableMapping[str, Any]
@@ -51,6 +50,7 @@ class Request:
         "bodiless",
         "ended",
         "headers",
+        "held",
         "id",
         "method",
         "path",
@@ -72,6 +72,7 @@ class Request:
         self.headers = headers
         self.read = 0
         self.ended = False  # all of the body has been read
+        self.held: Held | None = None  # what of the body is held
         self.whole = WHOLE in scope
         self.answering: Answering | None = scope.get(ANSWER)
         length = headers.get(b"content-length")
@@ -94,73 +95,3 @@ def joined(sent: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     for name, value in sent:
         headers[name] = headers[name] + b"," + value if name in headers else value
     return headers
-
-
-class Allowance(NamedTuple):
-    """How large a body may be: `usual` octets, or `most` when `deserves` says so of how the body begins."""
-
-    usual: int
-    most: int
-    deserves: Callable[[bytes], bool]
-
-    @classmethod
-    def of(cls, octets: int) -> Allowance:
-        """The same for every body."""
-        return cls(octets, octets, lambda _: True)
-
-
-# How much of a body is looked at to tell what it deserves.
-_BEGINNING = 4096
-
-
-async def read_body(request: Request, receive: Receive, allowance: Allowance, seconds: float) -> bytes:
-    """The body, within `allowance`, received within `seconds`.
-
-    Raises TOO_LARGE, before anything is read where Content-Length tells; TOO_SLOW; Disconnected.
-    """
-    if request.bodiless:
-        return b""
-    if request.announced is not None and request.announced > allowance.most:
-        raise _too_large(allowance.most)
-    if request.whole:
-        return await _body(request, receive, allowance)
-    try:
-        async with asyncio.timeout(seconds):
-            return await _body(request, receive, allowance)
-    except TimeoutError:
-        raise Fault(FaultKind.TOO_SLOW, f"The request was not received within {seconds:g} seconds.") from None
-
-
-async def _body(request: Request, receive: Receive, allowance: Allowance) -> bytes:
-    message = await receive()
-    body = _piece(request, message)
-    if not message.get("more_body", False) and len(body) <= allowance.usual:
-        return body
-    pieces = [body]
-    deserved: bool | None = None  # not known before enough of the body is there
-    while True:
-        more = message.get("more_body", False)
-        wants = max(request.read, request.announced or 0)
-        if wants > allowance.usual:
-            if deserved is None and (request.read >= _BEGINNING or not more):
-                deserved = allowance.deserves(b"".join(pieces)[:_BEGINNING])
-            most = allowance.usual if deserved is False else allowance.most
-            if wants > most:
-                raise _too_large(most)
-        if not more:
-            return b"".join(pieces)
-        message = await receive()
-        pieces.append(_piece(request, message))
-
-
-def _piece(request: Request, message: Message) -> bytes:
-    if message["type"] == "http.disconnect":
-        raise Disconnected
-    body: bytes = message.get("body", b"")
-    request.read += len(body)
-    request.ended = not message.get("more_body", False)
-    return body
-
-
-def _too_large(most: int) -> Fault:
-    return Fault(FaultKind.TOO_LARGE, f"The request body is larger than {most} bytes.")

@@ -1,0 +1,321 @@
+"""Bodies: none is read for nothing, none before its key is known, and all of them have one budget."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tracemalloc
+from ipaddress import ip_network
+from typing import Any
+
+import edge
+import pytest
+from edge import Asking, Desk, signed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indicia.connections.networks import network_of
+from indicia.domain.faults import Fault, FaultKind, refuse
+from indicia.wire.bodies import FREE_OCTETS, MIB
+from indicia.wire.body_budget import BodyBudget, Held
+from indicia.wire.gateway import Gateway, Limits
+from indicia.wire.shapes.operation import Operation
+
+PIECE = 64 * 1024
+SEND = "/v2/email/outbound-emails"
+
+
+class Sender:
+    """A client that sends a body piece by piece, as far as it is asked for it, and can be told to wait."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        octets: int,
+        *,
+        announced: bool = True,
+        address: str = "192.0.2.1",
+        piece: int = PIECE,
+    ) -> None:
+        asking = asking.without("content-length")
+        fields = {"Content-Length": str(octets)} if announced else {"Transfer-Encoding": "chunked"}
+        self._headers = [(n.lower().encode(), v.encode()) for n, v in (*asking.headers, *fields.items())]
+        self._asking, self._octets, self._piece, self._address = asking, octets, piece, address
+        self.sent = 0
+        self.pause_at = octets + 1  # octets after which nothing more comes
+        self.paused = asyncio.Event()
+        self.status = 0
+        self.body = b""
+        self.headers: dict[bytes, bytes] = {}
+
+    async def ask(self, app: Gateway) -> int:
+        """The status that the application answers."""
+        path, _, query = self._asking.target.partition("?")
+        scope = {"type": "http", "method": self._asking.method, "path": path, "raw_path": path.encode()}
+        more = {"query_string": query.encode(), "headers": self._headers, "client": (self._address, 1)}
+        await app({**scope, **more}, self._receive, self._send)
+        return self.status
+
+    async def _receive(self) -> dict[str, Any]:
+        if self.sent >= self.pause_at:
+            self.paused.set()
+            await asyncio.Event().wait()
+        octets = min(self._piece, self._octets - self.sent)
+        begin = self._asking.body[self.sent : self.sent + octets]
+        self.sent += octets
+        return {
+            "type": "http.request",
+            "body": begin + b"x" * (octets - len(begin)),
+            "more_body": self.sent < self._octets,
+        }
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], dict(message["headers"])
+        self.body += message.get("body", b"")
+
+
+def send(**more: Any) -> Asking:
+    """A request that may be large."""
+    return signed("POST", SEND, b"{}", **more)
+
+
+def form(action: str, **more: Any) -> Asking:
+    """The same in the Query protocol."""
+    return signed("POST", "/", f"Action={action}&Version=2010-12-01&X=".encode(), headers=edge.FORM, **more)
+
+
+def built(*names: str) -> Any:
+    """What admits these operations only."""
+
+    def admit(operation: Operation) -> None:
+        if operation.name not in names:
+            refuse(FaultKind.NOT_IMPLEMENTED, f"{operation.name} is not built.")
+
+    return admit
+
+
+# ---- what is not read
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("key", [edge.KEY, edge.UNKNOWN_KEY])
+def test_nothing_is_read_of_an_operation_that_is_not_built(key: str, announced: bool) -> None:
+    """40 MB of a v2 request are refused unread, whoever sends them."""
+    sender = Sender(send(key=key), 40 * MIB, announced=announced)
+    assert asyncio.run(sender.ask(edge.gateway(admit=built()))) == 501
+    assert sender.sent == 0
+    assert sender.headers[b"connection"] == b"close"
+
+
+@pytest.mark.parametrize("action", ["SendEmail", "SendRawEmail", "ListIdentities"])
+@pytest.mark.parametrize("octets", [100_000, 900_000, 9 * MIB])
+@pytest.mark.parametrize("announced", [True, False])
+def test_no_more_than_its_beginning_is_read_of_a_form(announced: bool, octets: int, action: str) -> None:
+    """That of a v1 request has to be, to know what is asked for."""
+    sender = Sender(form(action), octets, announced=announced, piece=1024)
+    assert asyncio.run(sender.ask(edge.gateway(admit=built()))) == 501
+    assert sender.sent <= 5 * 1024
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("asking", [send, lambda **m: form("SendRawEmail", **m)])
+def test_no_body_beyond_a_mebibyte_is_read_for_a_key_that_nobody_knows(asking: Any, announced: bool) -> None:
+    """It is looked up first, and where the size is known nothing is read at all."""
+    sender = Sender(asking(key=edge.UNKNOWN_KEY), 9 * MIB, announced=announced)
+    assert asyncio.run(sender.ask(edge.gateway())) == 403
+    assert sender.sent <= (0 if announced else FREE_OCTETS)
+    assert b"security token included in the request is invalid" in sender.body
+    known = Sender(asking(), 9 * MIB, announced=announced)
+    assert asyncio.run(known.ask(edge.gateway())) == 403  # the signature is of another body
+    assert known.sent == 9 * MIB
+
+
+def test_up_to_a_mebibyte_an_unknown_key_costs_what_a_wrong_signature_does() -> None:
+    """Its body is read, as that of a known key is."""
+    for key in (edge.KEY, edge.UNKNOWN_KEY):
+        sender = Sender(send(key=key), FREE_OCTETS)
+        assert asyncio.run(sender.ask(edge.gateway())) == 403
+        assert sender.sent == FREE_OCTETS
+
+
+def test_small_pieces_are_not_kept_as_pieces() -> None:
+    """A body that comes octet by octet takes what is in it, not some fifty times that."""
+    octets = 100_000
+    sender = Sender(signed("POST", "/v2/email/identities", b"{}"), octets, piece=1)
+    app = edge.gateway(record=lambda _: None)
+    tracemalloc.start()
+    try:
+        assert asyncio.run(sender.ask(app)) == 403
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * octets
+
+
+# ---- the budget
+
+
+TIGHT = Limits(bodies=1_000_000, share=400_000)
+
+
+async def held_by(app: Gateway, *senders: Sender) -> list[asyncio.Task[int]]:
+    """Let each send until it pauses, and return what waits for their answers."""
+    tasks = []
+    for sender in senders:
+        tasks.append(asyncio.create_task(sender.ask(app)))
+        waiting = asyncio.create_task(sender.paused.wait())
+        await asyncio.wait({tasks[-1], waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    return tasks
+
+
+async def ended(tasks: list[asyncio.Task[int]]) -> None:
+    """The clients have gone away."""
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def paused(address: str, octets: int = 300_000, asking: Asking | None = None) -> Sender:
+    """A client that sends so much and no more."""
+    whole = max(900_000, octets + MIB if octets > MIB else 0)
+    sender = Sender(asking or signed("POST", "/v2/email/identities", b"{}"), whole, address=address)
+    sender.pause_at = octets
+    return sender
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "another"),
+    [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("2001:db8:0:1::1", "2001:db8:0:2:ffff::9", "2001:db8:1::1"),
+    ],
+)
+def test_a_client_has_a_share(one: str, same: str, another: str) -> None:
+    """Who holds it all is told to come again, others are taken in; and then there is room again."""
+
+    async def scenario() -> None:
+        app = edge.gateway(limits=TIGHT)
+        tasks = await held_by(app, paused(one))
+        refused = Sender(signed("POST", "/v2/email/identities", b"{}"), 200_000, address=same)
+        assert await refused.ask(app) == 503
+        assert b"Too much is being sent at the same time" in refused.body
+        assert refused.headers[b"x-amzn-errortype"] == b"ServiceUnavailable"
+        assert await Sender(send(), 200_000, address=another).ask(app) == 403
+        await ended(tasks)
+        assert app.budget.held == 0
+        assert await Sender(send(), 200_000, address=same).ask(app) == 403
+        assert (app.budget.held, app.budget.refused) == (0, 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_process_has_a_budget() -> None:
+    """Many clients together hold no more than that, and small requests are refused too when it is used up."""
+
+    async def scenario() -> None:
+        app = edge.gateway(limits=TIGHT)
+        tasks = await held_by(app, *(paused(f"192.0.2.{n}") for n in range(1, 4)))
+        refused = Sender(send(), 200_000, address="198.51.100.1")
+        assert await refused.ask(app) == 503
+        assert b"This server holds as much of requests as it can." in refused.body
+        assert await Sender(send(), 10_000, address="198.51.100.1").ask(app) == 403
+        await ended(tasks)
+        assert app.budget.held == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_proxy_has_no_share_and_its_clients_have() -> None:
+    """What comes through a trusted proxy is its client's; what the proxy asks itself is nobody's."""
+
+    async def scenario() -> None:
+        app = edge.gateway(limits=TIGHT, trusted_proxies=[ip_network("10.0.0.0/8")])
+
+        def through(client: str | None) -> Asking:
+            asking = signed("POST", "/v2/email/identities", b"{}")
+            return asking if client is None else asking.with_header("X-Forwarded-For", client)
+
+        tasks = await held_by(app, paused("10.0.0.1", asking=through("192.0.2.1")))
+        assert await Sender(through("192.0.2.1"), 200_000, address="10.0.0.1").ask(app) == 503
+        assert await Sender(through("192.0.2.2"), 200_000, address="10.0.0.1").ask(app) == 403
+        assert await Sender(through(None), 500_000, address="10.0.0.1").ask(app) == 403
+        await ended(tasks)
+
+    asyncio.run(scenario())
+
+
+def test_an_account_has_a_share_that_only_its_own_use() -> None:
+    """It holds that from many addresses too; who only knows the id of its key holds none of it."""
+    large = Limits(v2_send=9 * MIB, bodies=40 * MIB, share=4 * MIB)
+
+    async def proved(app: Gateway, address: str) -> None:
+        assert (await edge.asked(app, edge.v2(), address)).status == 200
+
+    async def scenario() -> None:
+        app = edge.gateway(Desk(), limits=large)
+        tasks = await held_by(app, paused("198.51.100.1", 3 * MIB, send()))
+        assert await Sender(send(), 2 * MIB, address="198.51.100.2").ask(app) == 503  # a stranger's share
+        await proved(app, "192.0.2.1")
+        await proved(app, "192.0.2.2")
+        tasks += await held_by(app, tenant := paused("192.0.2.1", 3 * MIB, send()))
+        assert tenant.paused.is_set()
+        assert await Sender(send(), 2 * MIB, address="192.0.2.2").ask(app) == 503  # the account's
+        await ended(tasks)
+        assert await Sender(send(), 2 * MIB, address="192.0.2.2").ask(app) == 403
+        assert app.budget.held == 0
+
+    asyncio.run(scenario())
+
+
+OWNERS = st.sampled_from(["a", "b", "c"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("take"), st.integers(0, 4), st.integers(0, 60)),
+        st.tuples(st.just("own"), st.integers(0, 4), OWNERS),
+        st.tuples(st.just("release"), st.integers(0, 4), st.none()),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_what_is_held_is_what_was_taken(steps: list[tuple[str, int, Any]]) -> None:
+    """Whatever happens in whatever order: never beyond the budget or a share, and nothing in the end."""
+    budget = BodyBudget(100, 50)
+    held = [Held(budget) for _ in range(5)]
+    model = [0] * 5
+    for step, which, value in steps:
+        if step == "take":
+            with contextlib.suppress(Fault):
+                held[which].take(value)
+                model[which] += value
+        elif step == "own":
+            held[which].owned_by(value)
+        else:
+            held[which].release()
+            model[which] = 0
+        assert budget.held == sum(model) <= 100
+        assert all(octets <= 50 for octets in budget._of.values())
+    for each in held:
+        each.release()
+    assert (budget.held, budget._of) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("address", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8:0:ff:1::"),
+        ("fe80::1%eth0", "fe80::2"),
+        ("", ""),
+        ("unknown", "unknown"),
+        ("a:b", "a:b"),
+    ],
+)
+def test_one_client_may_have_many_addresses(address: str, same: str) -> None:
+    """A site has a /56 of IPv6 at least (RFC 6177 §2)."""
+    assert network_of(address) == network_of(same)
