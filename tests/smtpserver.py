@@ -15,7 +15,8 @@ class SmtpServer:
     """What the server does, and what it got.
 
     `replies` maps a verb to the reply it gets in place of the usual one: `CONNECT`, `MAIL`, `RCPT`, `DATA`
-    (before the mail), `.` (after it). The reply `hang up` ends the connection.
+    (before the mail), `.` (after it). The reply `hang up` ends the connection. Who writes to a recipient that
+    ends with `tarpit` gets no answer until `released`.
     """
 
     replies: dict[str, str] = field(default_factory=dict)
@@ -27,10 +28,15 @@ class SmtpServer:
     port: int = 0
     conversations: set[asyncio.Task[None] | None] = field(default_factory=set)
     tls: ssl.SSLContext | None = None
+    tarpit: str = ""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    held: int = 0
+    connections: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hold one conversation."""
         self.conversations.add(asyncio.current_task())
+        self.connections += 1
         try:
             await self._converse(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
@@ -61,6 +67,10 @@ class SmtpServer:
                 sender = _path(words)
             elif verb == "RCPT":
                 recipient = _path(words)
+                if self.tarpit and recipient.endswith(self.tarpit):
+                    self.held += 1
+                    await self.released.wait()
+                    self.held -= 1
             elif verb == "DATA":
                 if not await self._say(writer, verb, "354 go on") or "DATA" in self.replies:
                     continue

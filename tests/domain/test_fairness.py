@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indicia.domain.fairness import Lane, Party, Pressure, Shares, ZoneRates, lane_after
+from indicia.domain.fairness import SLOW_PARTS, Lane, Party, Pressure, Shares, ZoneRates, lane_after
 from indicia.domain.identity import Status
 from indicia.domain.schedule import Pace
 from indicia.domain.time import DAY, MINUTE, SECOND
@@ -77,13 +79,13 @@ parties = st.builds(
 @given(st.lists(st.tuples(st.booleans(), parties), max_size=400), st.integers(1, 64))
 def test_nobody_has_more_than_a_share_of_the_slow_ones(moves: list[tuple[bool, Party]], room: int) -> None:
     """However they come and go: the room holds, and so does each zone's, servers' and account's share."""
-    shares = Shares(room)
+    shares = Shares(room, SLOW_PARTS)
     inside: list[Party] = []
     for enters, party in moves:
-        if enters and shares.take(party):
+        if enters and shares.take(party.names):
             inside.append(party)
         elif not enters and inside:
-            shares.give(inside.pop())
+            shares.give(inside.pop().names)
         assert shares.taken == len(inside) <= room
         for name, part, of in (("zone", 16, "xyz"), ("servers", 8, ["ns1", "ns2"]), ("account", 4, "ab")):
             for each in of:
@@ -92,17 +94,43 @@ def test_nobody_has_more_than_a_share_of_the_slow_ones(moves: list[tuple[bool, P
 
 def test_who_has_its_share_is_not_trusted_and_others_are() -> None:
     """A zone, or a set of servers, that is slow now is slow for the next one too; an account is not."""
-    shares = Shares(64)
+    shares = Shares(64, SLOW_PARTS)
     for _ in range(4):
-        assert shares.take(Party("a", "ns1", "x"))
+        assert shares.take(Party("a", "ns1", "x").names)
 
-    assert not shares.trusts(Party("b", "ns9", "x"))
-    assert shares.trusts(Party("a", "ns1", "y"))
+    assert not shares.trusts(Party("b", "ns9", "x").asked)
+    assert shares.trusts(Party("a", "ns1", "y").asked)
     for _ in range(4):
-        assert shares.take(Party("a", "ns1", "y"))
-    assert not shares.trusts(Party("b", "ns1", "z"))
-    assert shares.trusts(Party("a", "ns2", "z"))
-    assert shares.trusts(Party("a", "", "new"))
+        assert shares.take(Party("a", "ns1", "y").names)
+    assert not shares.trusts(Party("b", "ns1", "z").asked)
+    assert shares.trusts(Party("a", "ns2", "z").asked)
+    assert shares.trusts(Party("a", "", "new").asked)
+
+
+@given(st.integers(2, 6), st.integers(64, 256))
+def test_who_has_nothing_finds_room_whoever_takes_all_they_can(greedy: int, room: int) -> None:
+    """However many accounts hold all they may, the next one is let in; and none has more than its part."""
+    shares = Shares(room, (4,))
+    for account in range(greedy):
+        while shares.take((str(account),)):
+            pass
+        assert shares.of(0, str(account)) <= room // 4
+
+    assert shares.take(("new",))
+
+
+@given(st.lists(st.sampled_from("abcdef"), min_size=500, max_size=500), st.randoms(use_true_random=False))
+def test_what_is_given_back_goes_to_who_has_less(arrivals: list[str], chance: Random) -> None:
+    """Once the first hold a room and give back one by one, no account keeps twice what another can have."""
+    shares = Shares(64, (1,))
+    inside: list[str] = []
+    while shares.take(("a",)):
+        inside.append("a")
+    for account in arrivals:
+        shares.give((inside.pop(chance.randrange(len(inside))),))
+        inside += [each for each in (account, "a") if shares.take((each,))]
+        assert shares.take(("newcomer",)), "one has nothing, and there is room"
+        shares.give(("newcomer",))
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=300))

@@ -35,7 +35,7 @@ from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.mail.carrier import Carrier, PermanentDeliveryError, TemporaryDeliveryError
 from indicia.mail.compose import Letter
 from indicia.mail.maildir import Maildir
-from indicia.mail.outbox import FIRST_PAUSE, LONGEST_PAUSE, Deliverer, pause_after
+from indicia.mail.outbox import OF_LETTERS, Deliverer
 from indicia.mail.relay import SmtpCarrier
 from indicia.operations.verification_mail import issue_link
 from indicia.settings.urls import parse_relay
@@ -212,17 +212,17 @@ def test_a_temporary_failure_is_tried_again_later(database: Database) -> None:
         async with delivering(database, postman, clock) as deliverer:
             await deliverer.settled()
             (row,) = rows(database)
-            assert (row.attempts, row.due_at) == (1, clock.now() + FIRST_PAUSE)
+            assert (row.attempts, row.due_at) == (1, clock.now() + OF_LETTERS.first)
             assert row.last_error == "450 greylisted"
             assert row.payload != b""
-            clock.advance(FIRST_PAUSE - 1)
+            clock.advance(OF_LETTERS.first - 1)
             await deliverer.settled()
             assert rows(database)[0].attempts == 1
             clock.advance(1)
             await deliverer.settled()
             assert rows(database)[0].attempts == 2
             assert postman.letters == []
-            clock.advance(2 * FIRST_PAUSE)
+            clock.advance(2 * OF_LETTERS.first)
             await deliverer.settled()
 
     asyncio.run(story())
@@ -339,7 +339,7 @@ def test_stopping_finishes_what_was_begun(database: Database) -> None:
         postman.gate = asyncio.Event()
         deliverer = Deliverer(database, KEYRING, postman, clock)
         running = asyncio.create_task(deliverer.run())
-        await until(lambda: bool(deliverer._handing_over))
+        await until(lambda: bool(deliverer._under_way))
         deliverer.stop()
         postman.gate.set()
         await running
@@ -364,7 +364,7 @@ def test_no_link_is_in_a_log(database: Database) -> None:
             async with delivering(database, carrier, clock) as deliverer:
                 await deliverer.settled()
                 server.replies = {".": "550 5.6.0 no"}
-                clock.advance(FIRST_PAUSE)
+                clock.advance(OF_LETTERS.first)
                 await deliverer.settled()
 
     with capture_logs() as log:
@@ -379,8 +379,8 @@ def test_no_link_is_in_a_log(database: Database) -> None:
 
 def test_the_pause_grows_to_half_an_hour() -> None:
     """Fifteen seconds, then twice as long each time, never more than half an hour."""
-    assert [pause_after(failures) for failures in (1, 2, 3, 7)] == [15_000, 30_000, 60_000, 16 * MINUTE]
-    assert pause_after(8) == pause_after(10_000) == LONGEST_PAUSE == HOUR // 2
+    assert [OF_LETTERS.after(failures) for failures in (1, 2, 3, 7)] == [15_000, 30_000, 60_000, 16 * MINUTE]
+    assert OF_LETTERS.after(8) == OF_LETTERS.after(10_000) == HOUR // 2
 
 
 _DIES_BEFORE_NOTING = """

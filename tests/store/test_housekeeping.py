@@ -20,6 +20,7 @@ from indicia.store.audit import AuditEntry
 from indicia.store.database import Database
 from indicia.store.evidence import Evidence
 from indicia.store.prepared import Prepared
+from indicia.store.queue import Lease
 from indicia.store.webhooks import Webhook
 
 NOW = real_now()
@@ -49,13 +50,12 @@ def mail(database: Database, identity_id: int, token: bytes, expires_at: int) ->
 
 def test_letters_go_when_they_are_delivered_and_a_month_old(database: Database) -> None:
     """More of them than a batch has; one that waits stays for as long as it does."""
+    letter = {"kind": "mail", "account": "1", "subject_key": "k", "payload": b"x"}
     for _ in range(5):
-        made = database.write(lambda s: outbox.add(s, kind="mail", subject_key="k", payload=b"x", now=NOW))
-        database.write(
-            lambda s: outbox.claim(s, now=NOW, lease_now=NOW, lease_until=NOW + 9, owner="a", limit=1)
-        )
+        made = database.write(lambda s: outbox.add(s, **letter, now=NOW))
+        database.write(lambda s: outbox.take(s, "1", Lease("a", NOW, NOW, NOW + 9), limit=1))
         assert database.write(lambda s, made=made: outbox.done(s, made, "a", NOW))
-    database.write(lambda s: outbox.add(s, kind="mail", subject_key="k", payload=b"x", now=NOW))
+    database.write(lambda s: outbox.add(s, **letter, now=NOW))
 
     assert after(database, LETTERS_KEPT - DAY)["letters"] == 0
     assert after(database, LETTERS_KEPT + DAY)["letters"] == 5

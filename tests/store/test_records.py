@@ -24,6 +24,7 @@ from indicia.store import (
     tags,
 )
 from indicia.store.database import Database
+from indicia.store.queue import Lease
 
 KEY = access.AccessKey("AKIAEXAMPLE", ACCOUNT, "ada", b"sealed secret", None, 1_000, None)
 
@@ -201,20 +202,16 @@ def test_a_mailbox_can_be_stopped(database: Database):
     assert not database.read(lambda s: mailings.stopped(s, "a@x.example"))
 
 
-def parcel(database: Database, payload: bytes, now: int = 10) -> int:
+def parcel(database: Database, payload: bytes, now: int = 10, account: str = "1") -> int:
     """Queue a parcel and return its id."""
-    return database.write(
-        lambda s: outbox.add(s, kind="mail", subject_key="user@x.example", payload=payload, now=now)
-    )
+    given = {"kind": "mail", "account": account, "subject_key": "user@x.example", "payload": payload}
+    return database.write(lambda s: outbox.add(s, **given, now=now))
 
 
 def collect(database: Database, owner: str, *, now: int = 100, lease_now: int = 100, limit: int = 10):
-    """Claim parcels for 50 ms."""
-    return database.write(
-        lambda s: outbox.claim(
-            s, now=now, lease_now=lease_now, lease_until=lease_now + 50, owner=owner, limit=limit
-        )
-    )
+    """Take parcels of the account for 50 ms."""
+    lease = Lease(owner, now, lease_now, lease_now + 50)
+    return database.write(lambda s: outbox.take(s, "1", lease, limit=limit))
 
 
 def test_a_parcel_is_delivered_at_least_once(database: Database):
@@ -229,7 +226,7 @@ def test_a_parcel_is_delivered_at_least_once(database: Database):
     assert not database.write(lambda s: outbox.done(s, first, "a", 160))
     assert database.write(lambda s: outbox.done(s, first, "b", 160))
     assert collect(database, "b", lease_now=900) == []
-    assert database.read(lambda s: outbox.earliest_due(s, 900)) == 500
+    assert database.read(lambda s: outbox.next_due(s, 100)) == 500
     assert [each.payload for each in collect(database, "b", now=500, lease_now=900)] == [b"two"]
 
 
@@ -238,7 +235,8 @@ def test_a_parcel_is_tried_again_and_given_up(database: Database):
     made = parcel(database, b"one")
     collect(database, "a")
     assert database.write(lambda s: outbox.retry(s, made, "a", 300, "451 later"))
-    assert database.read(lambda s: outbox.earliest_due(s, 0)) == 300
+    assert database.read(lambda s: outbox.next_due(s, 100)) == 300
+    assert database.read(lambda s: outbox.next_due(s, 300)) is None
     (again,) = collect(database, "a", now=300)
     assert again.attempts == 1
     assert database.write(lambda s: outbox.give_up(s, made, "a", "550 no"))
@@ -253,6 +251,28 @@ def test_a_start_takes_parcels_back(database: Database):
     collect(database, "dead")
     assert database.write(outbox.void_leases) == 1
     assert len(collect(database, "heir")) == 1
+
+
+def test_accounts_with_something_due_are_found(database: Database):
+    """Each once, the longest waiting first, however much it has; not what is held, done, or due later."""
+    for number in range(40):
+        parcel(database, b"x", now=20 + number, account="1")
+    parcel(database, b"x", now=10, account="2")
+    parcel(database, b"x", now=500, account="3")
+    done = parcel(database, b"x", now=5, account="4")
+
+    def due(now: int = 100, real: int = 100, limit: int = 9) -> list[str]:
+        return database.read(lambda s: outbox.accounts_due(s, Lease("a", now, real, real + 50), limit))
+
+    assert due() == ["4", "2", "1"]
+    lease = Lease("a", 100, 100, 150)
+    database.write(lambda s: outbox.take(s, "4", lease, limit=1))
+    assert due() == ["2", "1"]
+    assert due(real=150) == ["4", "2", "1"]
+    database.write(lambda s: outbox.done(s, done, "a", 100))
+    assert due(real=150) == ["2", "1"]
+    assert due(now=500, limit=2) == ["2", "1"]
+    assert due(now=500) == ["2", "1", "3"]
 
 
 def test_two_senders_share_the_work(database: Database):

@@ -149,7 +149,9 @@ class Announcer:
                 until=event.at + _OF_USE,
             )
             key = f"identity/{event.about.identity_id}"
-            outbox.add(s, kind=KIND, subject_key=key, payload=letter.sealed(mails.keyring), now=event.at)
+            payload = letter.sealed(mails.keyring)
+            account = event.about.account
+            outbox.add(s, kind=KIND, account=account, subject_key=key, payload=payload, now=event.at)
             written = True
         return written
 

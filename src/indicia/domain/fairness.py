@@ -2,13 +2,14 @@
 
 Three measures, each of its own kind. A zone is asked so many questions a second. Checks that take long stand
 in a room of their own, in which no zone, no set of name servers and no account has more than its share. And
-there are fewer checks at once while our own resolvers fail.
+there are fewer checks at once while our own resolvers fail. What is delivered has shares like those
+(`domain.delivery`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -19,8 +20,8 @@ from indicia.domain.time import Span
 
 # The burst that a zone is asked after a rest, in seconds of its rate (contract.md, INDICIA_ZONE_RATE).
 _BURST: Final = 2.0
-# The shares of the room for slow checks: one part in so many.
-_ZONE_PART, _SERVERS_PART, _ACCOUNT_PART = 16, 8, 4
+# The shares of the room for slow checks, one part in so many: of a zone, of a set of servers, of an account.
+SLOW_PARTS: Final = (16, 8, 4)
 # Trouble of our own resolvers comes in crowds: it counts once in so many seconds.
 _CALM: Final = 1.0
 # However much trouble there is, so many checks go on: somebody has to notice that it is over.
@@ -103,53 +104,72 @@ class Party:
     servers: str
     zone: str
 
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Whose shares a check takes, in the order of `SLOW_PARTS`."""
+        return self.zone, self.servers, self.account
+
+    @property
+    def asked(self) -> tuple[str, str]:
+        """Those of the names that are asked."""
+        return self.zone, self.servers
+
 
 class Shares:
-    """The slow checks in hand: at most `room`, and of each zone, set of servers and account its share."""
+    """What is in hand in a room: never more than there is, and of each name no more than its share.
 
-    def __init__(self, room: int) -> None:
+    Names are of several kinds, such as an account and a destination; `parts` says of each kind how many parts
+    of the room there are, one of which is a name's. An empty name shares nothing with anybody.
+    """
+
+    def __init__(self, room: int, parts: Sequence[int]) -> None:
         self.room = room
         self.taken = 0
-        self._of_zone: Counter[str] = Counter()
-        self._of_servers: Counter[str] = Counter()
-        self._of_account: Counter[str] = Counter()
+        self._parts = tuple(max(1, room // part) for part in parts)
+        self._of: tuple[Counter[str], ...] = tuple(Counter() for _ in parts)
 
     @property
     def left(self) -> int:
         """How many more there may be."""
         return self.room - self.taken
 
-    def trusts(self, party: Party) -> bool:
-        """Say whether a check of the party may begin as if it were quick.
+    def of(self, kind: int, name: str) -> int:
+        """Return how many a name of a kind has in hand."""
+        return self._of[kind][name]
 
-        Not while the zone or its name servers have their whole share of slow ones: they are slow now.
+    def trusts(self, names: Sequence[str]) -> bool:
+        """Say whether each of these names, of the first kinds, has less than its whole share.
+
+        Those that have it are slow now.
         """
-        return self._below(self._of_zone, party.zone, _ZONE_PART) and self._below(
-            self._of_servers, party.servers, _SERVERS_PART
+        return all(
+            not name or taken[name] < share
+            for name, taken, share in zip(names, self._of, self._parts, strict=False)
         )
 
-    def take(self, party: Party) -> bool:
-        """Let a slow check of the party in, if it and the room allow; say whether."""
-        within = self.left > 0 and self.trusts(party)
-        if not (within and self._below(self._of_account, party.account, _ACCOUNT_PART)):
-            return False
-        self._count(party, 1)
-        return True
+    def take(self, names: Sequence[str], limits: Sequence[int] | None = None) -> bool:
+        """Take one for these names, one of each kind, if each of them may have it; say whether.
 
-    def give(self, party: Party) -> None:
-        """Let it out again."""
-        self._count(party, -1)
+        `limits` are how many each may have at most beside its share.
+        """
+        left, shares = self.left, self._parts
+        if limits is not None:
+            shares = tuple(map(min, shares, limits))
+        within = left > 0 and all(
+            not name or (share > 0 and may_take(taken[name], share=share, left=left))
+            for name, taken, share in zip(names, self._of, shares, strict=True)
+        )
+        if within:
+            self._count(names, 1)
+        return within
 
-    def _below(self, taken: Counter[str], name: str, part: int) -> bool:
-        return not name or taken[name] < max(1, self.room // part)
+    def give(self, names: Sequence[str]) -> None:
+        """Give one back."""
+        self._count(names, -1)
 
-    def _count(self, party: Party, step: int) -> None:
+    def _count(self, names: Sequence[str], step: int) -> None:
         self.taken += step
-        for taken, name in (
-            (self._of_zone, party.zone),
-            (self._of_servers, party.servers),
-            (self._of_account, party.account),
-        ):
+        for name, taken in zip(names, self._of, strict=True):
             taken[name] += step
             if not taken[name]:
                 del taken[name]

@@ -1,6 +1,7 @@
-"""Handing a letter to somebody else: the port, and the two ways in which it fails.
+"""Handing a letter to somebody else: the port, and the ways in which it fails.
 
-What is refused for good is told from what may work later, since only the latter is tried again.
+What is refused for good is told from what may work later, since only the latter is tried again; and trouble
+with a letter from that with whoever should take it, which is the trouble of all of them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ class TemporaryDeliveryError(DeliveryError):
     """It may be taken later: try again."""
 
 
+class UnavailableError(TemporaryDeliveryError):
+    """Nobody is there to take any letter, whatever it is: it says nothing of this one."""
+
+
 class PermanentDeliveryError(DeliveryError):
     """It will never be taken: do not try again."""
 
@@ -29,7 +34,7 @@ class Carrier(Protocol):
     async def deliver(self, letter: Letter) -> None:
         """Return once somebody else is answerable for the letter.
 
-        Raises: `TemporaryDeliveryError` or `PermanentDeliveryError`.
+        Raises: `UnavailableError`, `TemporaryDeliveryError` or `PermanentDeliveryError`.
         """
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from indicia.mail.carrier import TemporaryDeliveryError
+from indicia.mail.carrier import UnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,14 +45,12 @@ class Maildir:
         A letter delivered twice is one file: its name comes from the letter's identity, not from the moment.
         One that a mail program has moved to `cur` since is not delivered again.
 
-        Raises: `TemporaryDeliveryError` when the disk does not take it.
+        Raises: `UnavailableError` when the disk does not take it.
         """
         try:
             await asyncio.to_thread(self._deliver, letter)
         except OSError as error:
-            raise TemporaryDeliveryError(
-                f"the outbox {self._path} cannot be written: {error.strerror}"
-            ) from error
+            raise UnavailableError(f"the outbox {self._path} cannot be written: {error.strerror}") from error
 
     async def close(self) -> None:
         """There is nothing to let go of."""

@@ -10,7 +10,13 @@ import re
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from indicia.mail.carrier import Carrier, DeliveryError, PermanentDeliveryError, TemporaryDeliveryError
+from indicia.mail.carrier import (
+    Carrier,
+    DeliveryError,
+    PermanentDeliveryError,
+    TemporaryDeliveryError,
+    UnavailableError,
+)
 from indicia.mail.maildir import Maildir
 from indicia.settings.urls import RelayKind
 
@@ -59,34 +65,43 @@ class SmtpCarrier:
         """Return once the server has answered 250 to the letter.
 
         A refusal is the letter's own, and for good, only when the server has let us in and then said 5xx to
-        the recipient or to the mail. Whatever comes before, and "relaying denied", is trouble with the
-        server, the network, the login or the sender's name: a person will mend it, and the letter waits.
+        the recipient or to the mail. "Relaying denied" is trouble that a person will mend, and the letter
+        waits; so does one in the middle of which the server is lost. What goes wrong before the recipient
+        is named says nothing of this letter: the network, the server's certificate, the login, the sender.
 
-        Raises: `TemporaryDeliveryError` or `PermanentDeliveryError`.
+        Raises: `UnavailableError`, `TemporaryDeliveryError` or `PermanentDeliveryError`.
         """
         import aiosmtplib  # where mail goes to a server: most sandboxes have none
 
+        let_in = False
         try:
             async with asyncio.timeout(HANDOVER_WITHIN):
-                await self._hand_over(letter)
+                client = self._client()
+                try:
+                    await client.connect()
+                    let_in = True
+                    await client.sendmail(letter.sender, [letter.recipient], letter.message)
+                finally:
+                    await _leave(client)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             raise _recipient_refused(refused.recipients[0]) from None
         except aiosmtplib.SMTPDataError as refused:
             raise _failure("refuses the mail", refused.code, refused.message) from None
         except aiosmtplib.SMTPResponseException as refused:
             reply = f"{refused.code} {_quotable(refused.message)}"
-            raise TemporaryDeliveryError(f"{self._where()} does not let us in: {reply}") from None
+            raise UnavailableError(f"{self._where()} does not let us in: {reply}") from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as trouble:
             # The text of a library's error could hold anything; its kind says enough.
-            raise TemporaryDeliveryError(f"{self._where()} cannot be used: {_kind(trouble)}") from None
+            failure = TemporaryDeliveryError if let_in else UnavailableError
+            raise failure(f"{self._where()} cannot be used: {_kind(trouble)}") from None
 
     async def close(self) -> None:
         """There is nothing to let go of: no conversation outlives its letter."""
 
-    async def _hand_over(self, letter: Letter) -> None:
+    def _client(self) -> aiosmtplib.SMTP:
         import aiosmtplib
 
-        client = aiosmtplib.SMTP(
+        return aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
             local_hostname=self._helo,
@@ -98,11 +113,6 @@ class SmtpCarrier:
             tls_context=self._tls,
             timeout=COMMAND_WITHIN,
         )
-        try:
-            await client.connect()
-            await client.sendmail(letter.sender, [letter.recipient], letter.message)
-        finally:
-            await _leave(client)
 
     def _where(self) -> str:
         return f"the relay {self._relay.kind.value}://{self._relay.address}"

@@ -103,7 +103,12 @@ def issue_link(
     )
     letter = _letter(request, recipient.addr_spec, mails, custom)
     outbox.add(
-        s, kind=KIND, subject_key=f"identity/{identity.id}", payload=letter.sealed(mails.keyring), now=now
+        s,
+        kind=KIND,
+        account=identity.account,
+        subject_key=f"identity/{identity.id}",
+        payload=letter.sealed(mails.keyring),
+        now=now,
     )
     return expires_at
 

@@ -1,7 +1,7 @@
-"""What must leave the house: mails and webhooks, written with what caused them, delivered at least once.
+"""Mails that must leave the house: written with what caused them, delivered at least once.
 
-A sender claims what is due under a lease, delivers, and says so. What it dies with is due again when the
-lease ends. The movable clock decides what is due; leases keep real time (contract, "The movable clock").
+A sender takes what is due under a lease, delivers, and says so. What it dies with is due again when the lease
+ends. Accounts are asked one after the other, so that none waits behind what another has queued.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.ids import new_id
 from indicia.store.prepared import Prepared
+from indicia.store.queue import Lease, LeasedQueue
 from indicia.store.session import Session
 
 _o = tables.outbox.c
+_queue = LeasedQueue(tables.outbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +35,51 @@ class Parcel:
 
 
 _ADD = Prepared(sa.insert(tables.outbox))
-_FREE = sa.or_(_o.lease_until.is_(None), _o.lease_until <= sa.bindparam("lease_now"))
 _DUE = Prepared(
     sa.select(_o.id, _o.kind, _o.subject_key, _o.payload, _o.created_at, _o.due_at, _o.attempts)
-    .where(_o.due_at <= sa.bindparam("now"), _FREE)
+    .where(_o.account == sa.bindparam("account"), _queue.due, _queue.free)
     .order_by(_o.due_at, _o.id)
     .limit(sa.bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
-_LEASE = Prepared(
-    sa.update(tables.outbox)
-    .where(_o.id.in_(sa.bindparam("ids", expanding=True)))
-    .values(lease_owner=sa.bindparam("owner"), lease_until=sa.bindparam("until"))
-)
-_HELD = (_o.id == sa.bindparam("of_id"), _o.lease_owner == sa.bindparam("owner"))
+
+
+def _accounts_due() -> sa.Select[tuple[str]]:
+    """Return the statement that goes from account to account by the index, however much each has waiting."""
+    waiting = _o.due_at.is_not(None)
+    first = sa.select(_o.account).where(waiting).order_by(_o.account).limit(1).scalar_subquery()
+    accounts = sa.select(first.label("account")).cte("accounts", recursive=True)
+    following = (
+        sa.select(_o.account)
+        .where(waiting, _o.account > accounts.c.account)
+        .order_by(_o.account)
+        .limit(1)
+        .correlate(accounts)
+        .scalar_subquery()
+    )
+    accounts = accounts.union_all(sa.select(following).where(accounts.c.account.is_not(None)))
+    earliest = (
+        sa.select(_o.due_at)
+        .where(_o.account == accounts.c.account, _queue.due, _queue.free)
+        .order_by(_o.due_at)
+        .limit(1)
+        .correlate(accounts)
+        .scalar_subquery()
+        .label("earliest")
+    )
+    found = sa.select(accounts.c.account, earliest).where(accounts.c.account.is_not(None)).subquery()
+    return (
+        sa.select(found.c.account)
+        .where(found.c.earliest.is_not(None))
+        .order_by(found.c.earliest)
+        .limit(sa.bindparam("limit"))
+    )
+
+
+_ACCOUNTS_DUE = Prepared(_accounts_due())
 _DONE = Prepared(
     sa.update(tables.outbox)
-    .where(*_HELD)
+    .where(*_queue.held)
     .values(
         payload=b"",
         delivered_at=sa.bindparam("at"),
@@ -61,7 +91,7 @@ _DONE = Prepared(
 )
 _GIVE_UP = Prepared(
     sa.update(tables.outbox)
-    .where(*_HELD)
+    .where(*_queue.held)
     .values(
         payload=b"",
         due_at=None,
@@ -73,7 +103,7 @@ _GIVE_UP = Prepared(
 )
 _RETRY = Prepared(
     sa.update(tables.outbox)
-    .where(*_HELD)
+    .where(*_queue.held)
     .values(
         due_at=sa.bindparam("at"),
         attempts=_o.attempts + 1,
@@ -82,12 +112,9 @@ _RETRY = Prepared(
         last_error=sa.bindparam("error"),
     )
 )
-_EARLIEST = Prepared(sa.select(_o.due_at).where(_o.due_at.is_not(None), _FREE).order_by(_o.due_at).limit(1))
+_NEXT = Prepared(sa.select(_o.due_at).where(_o.due_at > sa.bindparam("now")).order_by(_o.due_at).limit(1))
 _ANY_DUE = Prepared(sa.select(_o.id).where(_o.due_at <= sa.bindparam("now")).limit(1))
 _OLDEST = Prepared(sa.select(sa.func.min(_o.created_at)).where(_o.due_at.is_not(None)))
-_VOID = Prepared(
-    sa.update(tables.outbox).where(_o.lease_owner.is_not(None)).values(lease_owner=None, lease_until=None)
-)
 _PRUNE = Prepared(
     sa.delete(tables.outbox).where(
         _o.id.in_(
@@ -100,13 +127,17 @@ _PRUNE = Prepared(
 )
 
 
-def add(s: Session, *, kind: str, subject_key: str, payload: bytes, now: Instant) -> int:
-    """Queue a parcel, due at once, and return its id. It is delivered exactly if the transaction commits."""
+def add(s: Session, *, kind: str, account: str, subject_key: str, payload: bytes, now: Instant) -> int:
+    """Queue a parcel for an account, due at once, and return its id.
+
+    It is delivered exactly if the transaction commits.
+    """
     parcel_id = new_id()
     s.run(
         _ADD,
         id=parcel_id,
         kind=kind,
+        account=account,
         subject_key=subject_key,
         payload=payload,
         created_at=now,
@@ -120,13 +151,17 @@ def add(s: Session, *, kind: str, subject_key: str, payload: bytes, now: Instant
     return parcel_id
 
 
-def claim(
-    s: Session, *, now: Instant, lease_now: Instant, lease_until: Instant, owner: str, limit: int
-) -> list[Parcel]:
-    """Take what is due, the longest waiting first, for this owner alone until `lease_until` (real time)."""
-    parcels = [Parcel(*row) for row in s.all(_DUE, now=now, lease_now=lease_now, limit=limit)]
-    if parcels:
-        s.run(_LEASE, ids=sorted(parcel.id for parcel in parcels), owner=owner, until=lease_until)
+def accounts_due(s: Session, lease: Lease, limit: int) -> list[str]:
+    """Return the accounts for which something is due that nobody holds, the longest waiting first."""
+    rows = s.all(_ACCOUNTS_DUE, now=lease.now, real_now=lease.real_now, limit=limit)
+    return [row[0] for row in rows]
+
+
+def take(s: Session, account: str, lease: Lease, *, limit: int) -> list[Parcel]:
+    """Take what is due for the account, the longest waiting first, for the owner of the lease alone."""
+    rows = s.all(_DUE, account=account, now=lease.now, real_now=lease.real_now, limit=limit)
+    parcels = [Parcel(*row) for row in rows]
+    _queue.lease(s, [parcel.id for parcel in parcels], lease)
     return parcels
 
 
@@ -145,9 +180,9 @@ def give_up(s: Session, parcel_id: int, owner: str, error: str) -> bool:
     return s.run(_GIVE_UP, of_id=parcel_id, owner=owner, error=error) == 1
 
 
-def earliest_due(s: Session, lease_now: Instant) -> Instant | None:
-    """Return when the next parcel that nobody holds is due, None when there is none."""
-    row = s.one(_EARLIEST, lease_now=lease_now)
+def next_due(s: Session, now: Instant) -> Instant | None:
+    """Return the first instant after `now` at which a parcel becomes due, None when none does."""
+    row = s.one(_NEXT, now=now)
     return None if row is None else int(row[0])
 
 
@@ -164,7 +199,7 @@ def oldest_waiting(s: Session) -> Instant | None:
 
 def void_leases(s: Session) -> int:
     """Take every lease back: at the start of the only process there is."""
-    return s.run(_VOID)
+    return _queue.void(s)
 
 
 def prune(s: Session, before: int, limit: int) -> int:

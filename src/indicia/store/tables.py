@@ -511,8 +511,16 @@ outbox = sa.Table(
     _maybe_word("lease_owner"),
     _maybe_big("delivered_at"),
     _maybe_text("last_error"),
+    sa.Column("account", Word, nullable=False, server_default=""),  # on whose behalf; empty: nobody's
     sa.Index(None, "due_at"),
     sa.Index(None, "subject_key"),
+)
+# Whose turn it is: the head of each account, however much it has waiting.
+sa.Index(
+    "ix_outbox_account_due_at",
+    outbox.c.account,
+    outbox.c.due_at,
+    sqlite_where=outbox.c.due_at.is_not(None),
 )
 
 # No reference to the identity: the trail of verdicts outlives it.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from indicia.domain.fairness import Lane, Party, Pressure, Shares, ZoneRates
+from indicia.domain.fairness import SLOW_PARTS, Lane, Party, Pressure, Shares, ZoneRates
 from indicia.domain.identity import Facet
 from indicia.domain.schedule import Pace
 from indicia.domain.time import SECOND, Span
@@ -49,7 +49,7 @@ class Admission:
         now: Callable[[], float],
     ) -> None:
         self._pressure = Pressure(slots)
-        self._shares = Shares(slow)
+        self._shares = Shares(slow, SLOW_PARTS)
         self._zone_rate = zone_rate
         self._rates = None if zone_rate is None else ZoneRates(zone_rate)
         self._pace = pace
@@ -83,23 +83,23 @@ class Admission:
         """
         party = party_of(claim)
         if claim.lane is Lane.SLOW:
-            if not self._shares.take(party):
+            if not self._shares.take(party.names):
                 return self._later(claim)
-        elif short and not self._shares.trusts(party):
+        elif short and not self._shares.trusts(party.asked):
             return self._later(claim)
         if self._rates is not None and (wait := self._rates.wait(party.zone, self._cost(claim), self._now())):
             if claim.lane is Lane.SLOW:
-                self._shares.give(party)
+                self._shares.give(party.names)
             return Later(int(wait * SECOND * (1 + self._random() / 8)) + 1, claim.lane)
         return None
 
     def linger(self, claim: Claim) -> Later | None:
         """Let a check that lasts long go on in the slow room, or say when its identity may come back."""
-        return None if self._shares.take(party_of(claim)) else self._later(claim)
+        return None if self._shares.take(party_of(claim).names) else self._later(claim)
 
     def left_slow_room(self, claim: Claim) -> None:
         """Hear that a slow check has ended."""
-        self._shares.give(party_of(claim))
+        self._shares.give(party_of(claim).names)
 
     def ended(self, *, our_trouble: bool) -> None:
         """Hear how a check ended."""

@@ -1,0 +1,59 @@
+"""What is taken from a table of things to do under a lease, and comes back when the lease ends.
+
+A table that is a queue has `due_at` (NULL: nothing to do any more), `lease_until` and `lease_owner`. The
+movable clock decides what is due; leases keep real time (contract, "The movable clock").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from indicia.domain.time import Instant
+from indicia.store.prepared import Prepared
+from indicia.store.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """In whose name things are taken, and until when they are nobody else's.
+
+    `now` is by the movable clock, `real_now` and `until` are in real time.
+    """
+
+    owner: str
+    now: Instant
+    real_now: Instant
+    until: Instant
+
+
+class LeasedQueue:
+    """The leases of one table."""
+
+    def __init__(self, table: sa.Table) -> None:
+        c = table.c
+        # With parameters `now` and `real_now`; `of_id` and `owner`.
+        self.due = c.due_at <= sa.bindparam("now", type_=sa.BigInteger)
+        self.free = sa.or_(
+            c.lease_until.is_(None), c.lease_until <= sa.bindparam("real_now", type_=sa.BigInteger)
+        )
+        self.held = (c.id == sa.bindparam("of_id"), c.lease_owner == sa.bindparam("owner"))
+        self._lease = Prepared(
+            sa.update(table)
+            .where(c.id.in_(sa.bindparam("ids", expanding=True)))
+            .values(lease_owner=sa.bindparam("owner"), lease_until=sa.bindparam("until"))
+        )
+        self._void = Prepared(
+            sa.update(table).where(c.lease_owner.is_not(None)).values(lease_owner=None, lease_until=None)
+        )
+
+    def lease(self, s: Session, ids: Sequence[int], lease: Lease) -> None:
+        """Give these rows, which this transaction holds, to the owner until the lease ends."""
+        if ids:
+            s.run(self._lease, ids=sorted(ids), owner=lease.owner, until=lease.until)
+
+    def void(self, s: Session) -> int:
+        """Take every lease back: at the start of the only process there is."""
+        return s.run(self._void)
