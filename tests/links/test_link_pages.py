@@ -27,6 +27,7 @@ from indicia.operations.verification_mail import CustomMail, issue_link
 from indicia.store import checks, evidence, facets, identities, outbox
 from indicia.store.database import Database
 from indicia.store.links import Landing
+from indicia.store.queue import Lease
 from indicia.store.session import Session
 
 
@@ -93,11 +94,8 @@ class Installation:
     def link(self, identity: Identity, custom: CustomMail | None = None) -> str:
         """Send a link and return the token in the mail."""
         self.database.write(lambda s: issue_link(s, identity, self.clock.now(), mails(), custom))
-        taken = self.database.write(
-            lambda s: outbox.claim(
-                s, now=self.clock.now(), lease_now=0, lease_until=1, owner="reader", limit=100
-            )
-        )
+        lease = Lease("reader", self.clock.now(), 0, 1)
+        taken = self.database.write(lambda s: outbox.take(s, identity.account, lease, limit=100))
         for parcel in taken:
             self.database.write(lambda s, parcel=parcel: outbox.done(s, parcel.id, "reader", 0))
         return token_in(read(Letter.opened(KEYRING, taken[-1].payload).message))

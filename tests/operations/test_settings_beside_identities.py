@@ -21,6 +21,7 @@ from indicia.mail.compose import Letter
 from indicia.mail.custom import DISCLAIMER
 from indicia.operations.dispatch import Dispatch
 from indicia.store import account_regions, outbox, playing, tags, templates
+from indicia.store.queue import Lease
 from indicia.store.templates import Template
 from indicia.wire.shapes import sesv2
 
@@ -43,9 +44,8 @@ def verified(desk: Desk) -> Desk:
 
 def letters(desk: Desk) -> list[Letter]:
     """Every letter that waits in the outbox, oldest first."""
-    waiting = desk.database.write(
-        lambda s: outbox.claim(s, now=desk.now, lease_now=0, lease_until=1, owner="test", limit=100)
-    )
+    lease = Lease("test", desk.now, 0, 1)
+    waiting = desk.database.write(lambda s: outbox.take(s, desk.account, lease, limit=100))
     return [Letter.opened(desk.keyring, parcel.payload) for parcel in waiting]
 
 

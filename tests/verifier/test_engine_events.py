@@ -19,6 +19,7 @@ from indicia.mail.compose import KIND, Letter
 from indicia.store import access, checks, events, outbox
 from indicia.store.access import Account
 from indicia.store.database import Database
+from indicia.store.queue import Lease
 from indicia.vault.keyring import Keyring
 from indicia.verifier.landing import Landing
 
@@ -148,9 +149,8 @@ def test_the_contact_is_written_to_about_what_ses_writes_about(
         lookout.publish(identity)
         await lookout.advance(PACE.largest)
         now = lookout.clock.now()
-        parcels = lookout.database.write(
-            lambda s: outbox.claim(s, now=now, lease_now=now, lease_until=now + 1, owner="t", limit=99)
-        )
+        lease = Lease("t", now, now, now + 1)
+        parcels = lookout.database.write(lambda s: outbox.take(s, ACCOUNT, lease, limit=99))
         letters = [Letter.opened(KEYRING, parcel.payload) for parcel in parcels]
         subjects = [
             line.removeprefix("Subject: ")
