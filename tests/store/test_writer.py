@@ -226,7 +226,8 @@ def test_a_commit_that_fails_is_told_to_all_and_leaves_nothing(house: Database):
     def work(s, items):
         s._cursor.execute("PRAGMA defer_foreign_keys = ON")
         s._cursor.execute(
-            "INSERT INTO facet_state VALUES (7, 'dkim', 'PENDING', 1, 0, NULL, NULL, NULL, NULL)"
+            "INSERT INTO facet_state (identity_id, facet, status, generation, since)"
+            " VALUES (7, 'dkim', 'PENDING', 1, 0)"
         )
         return items
 
