@@ -11,11 +11,13 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from sanitizing import SANITIZER
+
 from indicia.domain.identity import Facet, Identity, IdentityKind, KeyLength, MxFailureBehavior
 from indicia.domain.mail_caps import Cap
 from indicia.domain.time import DAY, Instant
 from indicia.domain.verification import start
-from indicia.operations.verification_mail import VerificationMails, issue_link
+from indicia.operations.verification_mail import CustomMail, VerificationMails, issue_link, write_mail
 from indicia.store import facets, identities
 from indicia.store.ids import new_id
 from indicia.store.session import Session
@@ -39,6 +41,7 @@ def mails(caps: tuple[Cap, ...] = (), keyring: Keyring = KEYRING, **given: Any) 
         "caps": caps,
         "keyring": keyring,
         "random": os.urandom,
+        "sanitize": SANITIZER,
     }
     return VerificationMails(**plain | given)
 
@@ -75,8 +78,22 @@ def pending_address(
 def written_to(s: Session, now: Instant, name: str = ADDRESS, **given: Any) -> Identity:
     """Store an address whose link is awaited, and its mail in the outbox."""
     identity = pending_address(s, now, name, **given)
-    issue_link(s, identity, now, mails())
+    send_link(s, identity, now, mails())
     return identity
+
+
+def send_link(
+    s: Session,
+    identity: Identity,
+    now: Instant,
+    made_with: VerificationMails,
+    custom: CustomMail | None = None,
+) -> None:
+    """Put a mail with a new link for the address into the outbox, as an operation does."""
+    mail = write_mail(
+        made_with, identity.name, account=identity.account, region=identity.region, now=now, custom=custom
+    )
+    issue_link(s, identity, mail, made_with.caps)
 
 
 def read(octets: bytes) -> EmailMessage:

@@ -11,7 +11,18 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from correspondence import ACCOUNT, ADDRESS, KEYRING, REGION, SERVICE, mails, pending_address, read, token_in
+from correspondence import (
+    ACCOUNT,
+    ADDRESS,
+    KEYRING,
+    REGION,
+    SERVICE,
+    mails,
+    pending_address,
+    read,
+    send_link,
+    token_in,
+)
 from structlog.testing import capture_logs
 
 from indicia.clock import Clock
@@ -23,7 +34,8 @@ from indicia.links.ledger import Ledger
 from indicia.links.pages import application
 from indicia.mail.compose import Letter
 from indicia.mail.custom import CustomWords
-from indicia.operations.verification_mail import CustomMail, issue_link
+from indicia.mail.harmless_html import HarmlessHtml
+from indicia.operations.verification_mail import CustomMail
 from indicia.store import checks, evidence, facets, identities, outbox
 from indicia.store.database import Database
 from indicia.store.links import Landing
@@ -93,7 +105,7 @@ class Installation:
 
     def link(self, identity: Identity, custom: CustomMail | None = None) -> str:
         """Send a link and return the token in the mail."""
-        self.database.write(lambda s: issue_link(s, identity, self.clock.now(), mails(), custom))
+        self.database.write(lambda s: send_link(s, identity, self.clock.now(), mails(), custom))
         lease = Lease("reader", self.clock.now(), 0, 1)
         taken = self.database.write(lambda s: outbox.take(s, identity.account, lease, limit=100))
         for parcel in taken:
@@ -407,7 +419,7 @@ def test_our_trouble_is_called_ours(installation: Installation) -> None:
 
 
 CUSTOM = CustomMail(
-    words=CustomWords("hello@brand.example", "Welcome", "<p>Hi</p>"),
+    words=CustomWords("hello@brand.example", "Welcome", HarmlessHtml("<p>Hi</p>", "Hi", ())),
     landing=Landing("https://app.brand.example/ok?a=1", "http://brand.example:8080/failed"),
     message_id="01020000-x-000000",
 )

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from correspondence import mails, pending_address
+from correspondence import mails, pending_address, send_link
 from test_delivery import rows
 
 from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.mail_caps import Cap, Scope, caps
 from indicia.domain.time import DAY, SECOND
-from indicia.operations.verification_mail import issue_link
 from indicia.store.database import Database
 
 STANDARD = caps(mailbox=20, domain=4000, account=1000)
@@ -27,7 +26,7 @@ def asking(
 
     def work(s: Any) -> None:
         identity = pending_address(s, clock.now(), name, account=account)
-        issue_link(s, identity, clock.now(), mails(limits))
+        send_link(s, identity, clock.now(), mails(limits))
 
     return work
 

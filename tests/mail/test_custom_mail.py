@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from indicia.domain.time import DAY
 from indicia.mail.compose import VerificationRequest
 from indicia.mail.custom import DISCLAIMER, CustomWords, custom_mail
+from indicia.mail.harmless_html import HarmlessHtml
 from indicia.mail.restricted_html import restricted
 
 TOKEN = "Zk3Q9v_2pWd0yB7mXc4RtUeLs8NhJg1aFi6Ko5-VxTw"
@@ -35,7 +36,7 @@ MESSAGE_ID = "01020000000000000-x-000000"
 
 def mail(content: str, subject: str = "Welcome", sender: str = "hello@brand.example") -> bytes:
     """Compose one."""
-    words = CustomWords(sender, subject, content)
+    words = CustomWords(sender, subject, restricted(content, domain=REQUEST.service))
     return custom_mail(REQUEST, words, message_id=MESSAGE_ID, window=DAY)
 
 
@@ -169,7 +170,7 @@ def test_who_cannot_send_or_be_written_to_is_refused() -> None:
     with pytest.raises(ValueError, match="no mail can be addressed"):
         custom_mail(
             replace(REQUEST, address="a b@c.example"),
-            CustomWords("a@b.example", "s", "c"),
+            CustomWords("a@b.example", "s", HarmlessHtml("c", "c", ())),
             message_id=MESSAGE_ID,
             window=DAY,
         )

@@ -21,6 +21,7 @@ from correspondence import (
     mails_in,
     pending_address,
     read,
+    send_link,
     token_in,
     written_to,
 )
@@ -37,7 +38,6 @@ from indicia.mail.compose import Letter
 from indicia.mail.maildir import Maildir
 from indicia.mail.outbox import OF_LETTERS, Deliverer
 from indicia.mail.relay import SmtpCarrier
-from indicia.operations.verification_mail import issue_link
 from indicia.settings.urls import parse_relay
 from indicia.store import links, mailings, tables
 from indicia.store.database import Database
@@ -273,7 +273,7 @@ def test_one_bad_letter_does_not_stop_the_others(database: Database) -> None:
     other = Keyring((bytes(32),))
 
     def request(s: Any) -> None:
-        issue_link(s, pending_address(s, clock.now(), "a@example.com"), clock.now(), mails(keyring=other))
+        send_link(s, pending_address(s, clock.now(), "a@example.com"), clock.now(), mails(keyring=other))
         written_to(s, clock.now(), "b@example.com")
 
     database.write(request)

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from sanitizing import SANITIZER
+
 from indicia.domain.call import Call
 from indicia.domain.faults import Fault
 from indicia.domain.identity import ErrorType, Facet, FacetState, Status
@@ -110,6 +112,7 @@ class Desk:
                 caps=(),
                 keyring=self.keyring,
                 random=secrets.token_bytes,
+                sanitize=SANITIZER,
             ),
             wakes=self.wakes,
             regions=frozenset({"eu-west-1", "us-east-1", "us-west-2"}),

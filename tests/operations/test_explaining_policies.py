@@ -303,3 +303,58 @@ def _described(desk: Desk) -> bytes:
         return (await route.answer(desk.call("indicia", "DescribeApi"), Asked({}, {}, b""))).body
 
     return asyncio.run(answered())
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (["a@example.com"] * 51, "The context has 51 values; at most 50 are looked at."),
+        (["a" * 4097], "The context has 4097 characters; at most 4096 are looked at."),
+        (["abc1"] * 100_000, "The context has 100000 values"),
+    ],
+)
+def test_what_is_asked_about_is_bounded(sqlite_desk: Desk, values: list[str], reason: str) -> None:
+    """Each value costs a comparison with every pattern of every policy; a message has no more of them."""
+    register(sqlite_desk, "example.com")
+
+    fault = sqlite_desk.refused(
+        "ExplainPolicy",
+        principal=OTHER,
+        action="ses:SendEmail",
+        resource=arn(sqlite_desk),
+        context={"ses:Recipients": values},
+    )
+
+    assert fault.kind is FaultKind.INVALID_PARAMETER
+    assert fault.message.startswith(reason)
+
+
+def test_a_question_that_takes_long_holds_up_nobody(sqlite_desk: Desk) -> None:
+    """While it is decided, in a thread and outside of any transaction, others are answered."""
+    register(sqlite_desk, "example.com")
+    patterns = [f"*a?*b?c*{n}" for n in range(150)]
+    for n in range(20):
+        condition = {"ForAnyValue:StringLike": {"ses:Recipients": patterns}}
+        hang(sqlite_desk, "example.com", f"p{n}", Condition=condition)
+    ended: list[str] = []
+
+    async def asked(operation: str, **members: Any) -> None:
+        await sqlite_desk.asking(operation, **members)
+        ended.append(operation)
+
+    async def story() -> None:
+        slow = asked(
+            "ExplainPolicy",
+            principal=OTHER,
+            action="ses:SendEmail",
+            resource=arn(sqlite_desk),
+            context={"ses:Recipients": ["a" * 80] * 50},
+        )
+        slowly = asyncio.ensure_future(slow)
+        await asyncio.sleep(0)
+        await asked("GetEmailIdentity", EmailIdentity="example.com")
+        await asked("PutEmailIdentityFeedbackAttributes", EmailIdentity="example.com")
+        await slowly
+
+    asyncio.run(story())
+    assert ended[-1] == "ExplainPolicy"

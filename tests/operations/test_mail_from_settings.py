@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from correspondence import send_link
 from desk import T0, Desk
 
 from indicia.domain.identity import Facet, MxFailureBehavior, Status
 from indicia.domain.links import make_token, token_hash
 from indicia.domain.time import DAY, HOUR
 from indicia.links.ledger import use_link
-from indicia.operations.verification_mail import issue_link
 from indicia.store import links
 
 PUT = "PutEmailIdentityMailFromAttributes"
@@ -133,7 +133,7 @@ def test_a_link_on_its_way_still_works(desk: Desk) -> None:
         tokens.append(b"\x07" * octets)
         return tokens[-1]
 
-    desk.database.write(lambda s: issue_link(s, identity, desk.now, replace(mails, random=noted)))
+    desk.database.write(lambda s: send_link(s, identity, desk.now, replace(mails, random=noted)))
     desk.ask(PUT, EmailIdentity="ann@example.com", MailFromDomain="bounce.example.com")
 
     digest = token_hash(make_token(tokens[0]))

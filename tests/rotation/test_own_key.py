@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from nameserver import NameServer
 from outside import DOMAIN, RealKeyZone, Receiver, Sender, World
+from sanitizing import SANITIZER
 from test_kill import ACCOUNT, PACE, REGION, ZONE, Scene
 
 from indicia.clock import real_now
@@ -72,6 +73,7 @@ class Owner:
                 caps=(),
                 keyring=self.keyring,
                 random=secrets.token_bytes,
+                sanitize=SANITIZER,
             ),
             wakes=NobodyToWake(),
             regions=frozenset({REGION}),

@@ -26,6 +26,7 @@ from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification import Windows
 from indicia.health import Check, Health
 from indicia.installation import Installation
+from indicia.mail.sanitizer import Sanitizer
 from indicia.metrics import Metrics
 from indicia.publicsuffix import PublicSuffixes
 from indicia.ready import Ready
@@ -326,6 +327,8 @@ class Service:
         settings, variant = self.settings, self._variant
         url = client_url(settings, *addresses_of(sockets)[0])
         health = Health(self._gating, self._reported, None)
+        sanitizer = Sanitizer()
+        self._endings.append(("sanitizer", partial(_close, [sanitizer])))
         application = gateway(
             self.installation,
             self.roles,
@@ -337,6 +340,7 @@ class Service:
             guard=variant.guard,
             public_url=settings.public_url or url,
             wakes=self._wakes,
+            sanitize=sanitizer,
             routes=variant.routes,
             mounts=(("/healthz", health), ("/readyz", health), *variant.mounts),
             observe=self.metrics.answered,
@@ -436,9 +440,9 @@ def _telling(s: Session) -> tuple[int, int | None]:
     return webhooks.waiting(s), outbox.oldest_waiting(s)
 
 
-async def _close(sockets: Sequence[socket.socket]) -> None:
-    """Close what nobody serves on, if the start did not come that far."""
-    for each in sockets:
+async def _close(parts: Sequence[socket.socket | Sanitizer]) -> None:
+    """Close sockets that nobody serves on, if the start did not come that far; let children end."""
+    for each in parts:
         each.close()
 
 

@@ -37,6 +37,7 @@ from indicia.wire.gateway import Gateway
 from indicia.wire.own import Route
 
 if TYPE_CHECKING:
+    from indicia.mail.harmless_html import HarmlessHtml
     from indicia.wire.browsers import Guard
     from indicia.wire.requests import App, Receive, Scope, Send
 
@@ -55,6 +56,7 @@ def gateway(
     guard: Guard | None,
     public_url: str,
     wakes: Wakes,
+    sanitize: Callable[[str, str], HarmlessHtml],
     routes: tuple[Route, ...],
     mounts: Sequence[tuple[str, App]],
     observe: Callable[[str, str, int, float], None],
@@ -64,12 +66,12 @@ def gateway(
 
     `strict` is whether unknown access keys are refused; where they are not, `guard` stands before what they
     ask. `shared` is whether other processes answer for the same accounts. `public_url` is how links in mails
-    begin; `routes` and `mounts` come beside those of the roles.
+    begin, `sanitize` makes HTML of tenants harmless; `routes` and `mounts` come beside those of the roles.
     """
     settings, database = installation.settings, installation.database
     dispatch = Dispatch(
         database,
-        _house(installation, rules, public_url, wakes),
+        _house(installation, rules, _mails(installation, settings, public_url, sanitize), wakes),
         {"DiagnoseIdentity": partial(_diagnosed, doctor)},
         _meter(settings.limits, database if shared else None),
     )
@@ -133,7 +135,7 @@ async def _diagnosed(doctor: Doctor, call: Call, request: DiagnosisRequest) -> D
     return await doctor.diagnose(call.account, call.region, request.name)
 
 
-def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wakes) -> House:
+def _house(installation: Installation, rules: Rules, mails: VerificationMails, wakes: Wakes) -> House:
     settings = installation.settings
     return House(
         service_domain=settings.service_domain,
@@ -143,7 +145,7 @@ def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wak
         is_public_suffix=PublicSuffixes(),
         to_ascii=to_ascii,
         random=secrets.token_bytes,
-        mails=_mails(installation, settings, public_url),
+        mails=mails,
         wakes=wakes,
         announcer=telling.announcer(installation),
         may_reach_private=telling.may_reach_private(settings),
@@ -155,7 +157,12 @@ def _house(installation: Installation, rules: Rules, public_url: str, wakes: Wak
     )
 
 
-def _mails(installation: Installation, settings: Settings, public_url: str) -> VerificationMails:
+def _mails(
+    installation: Installation,
+    settings: Settings,
+    public_url: str,
+    sanitize: Callable[[str, str], HarmlessHtml],
+) -> VerificationMails:
     limits = settings.limits
     return VerificationMails(
         sender=settings.mail_sender,
@@ -169,6 +176,7 @@ def _mails(installation: Installation, settings: Settings, public_url: str) -> V
         ),
         keyring=installation.keyring,
         random=secrets.token_bytes,
+        sanitize=sanitize,
     )
 
 

@@ -22,6 +22,7 @@ from indicia.mail.header import one_line
 
 if TYPE_CHECKING:
     from indicia.domain.time import Span
+    from indicia.mail.harmless_html import HarmlessHtml
 
 # SES guide, creating identities, FAQ Q10: appended to every such mail, word for word.
 DISCLAIMER: Final = "If you did not request to verify this email address, please disregard this message."
@@ -32,11 +33,11 @@ _THEIRS: Final = "<!-- the words of the template -->"  # as in custom.html.j2
 
 @dataclass(frozen=True, slots=True)
 class CustomWords:
-    """What a template says: from whom, about what, in HTML."""
+    """What a template says: from whom, about what, in HTML that is harmless already."""
 
     from_address: str
     subject: str
-    content: str
+    content: HarmlessHtml
 
 
 def custom_mail(request: VerificationRequest, words: CustomWords, *, message_id: str, window: Span) -> bytes:
@@ -44,14 +45,12 @@ def custom_mail(request: VerificationRequest, words: CustomWords, *, message_id:
 
     Raises ValueError when one of the addresses cannot be put into a mail.
     """
-    from indicia.mail.restricted_html import restricted  # few installations send such a mail
-
     sender = recipient_of(words.from_address)
     if sender is None:
         raise ValueError("no mail can be sent from this address")
     subject = one_line(words.subject) or "Confirm your email address"
     message = headed(request, sender=sender, subject=subject, message_id=message_id)
-    theirs = restricted(words.content, domain=request.service)
+    theirs = words.content
     ours = {
         "request": request,
         "disclaimer": DISCLAIMER,

@@ -17,6 +17,7 @@ from indicia.operations.default_configuration_set import require_configuration_s
 from indicia.operations.inheritance import above
 from indicia.operations.registration import (
     NewDomain,
+    link_mail,
     no_room,
     register_address,
     register_domain,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from indicia.domain.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
+    from indicia.operations.verification_mail import LinkMail
     from indicia.store.session import Session
 
 
@@ -46,13 +48,15 @@ if TYPE_CHECKING:
 class NewIdentity:
     """What is to be created, as far as that can be known without looking at what is there.
 
-    `tags` are as they were given: they are judged after it is known that the name is free (spec 2.2).
+    `tags` are as they were given: they are judged after it is known that the name is free (spec 2.2). `mail`
+    is that with which an address is proved.
     """
 
     name: IdentityName
     choice: SigningChoice
     tags: tuple[tuple[str, str], ...]
     configuration_set: str
+    mail: LinkMail | None = None
 
 
 def is_slow(request: sesv2.CreateEmailIdentityRequest) -> bool:
@@ -82,6 +86,7 @@ def prepare_create(house: House, call: Call, request: sesv2.CreateEmailIdentityR
         choice=choice,
         tags=tuple((tag.Key, tag.Value) for tag in request.Tags or ()),
         configuration_set=request.ConfigurationSetName or "",
+        mail=link_mail(house, call, name.text) if name.kind is IdentityKind.EMAIL_ADDRESS else None,
     )
 
 
@@ -221,7 +226,13 @@ def _register(house: House, call: Call, request: NewIdentity, s: Session) -> tup
         return register_domain(house, call, s, name, choice, configuration_set=request.configuration_set)
     length = choice.key_length if isinstance(choice, EasyDkim) else None
     identity = register_address(
-        house, call, s, name, next_key_length=length, configuration_set=request.configuration_set
+        house,
+        call,
+        s,
+        name,
+        next_key_length=length,
+        configuration_set=request.configuration_set,
+        mail=request.mail,
     )
     return identity, None
 

@@ -6,7 +6,6 @@ audit log. A refused write leaves nothing but that line.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +16,8 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.operations.authorization import authorize
 from indicia.operations.house import RememberedWakes
 from indicia.operations.metering import Meter
-from indicia.operations.table import TABLE, Entry, Handler, ManyAtOnce
+from indicia.operations.slow_work import SlowWork
+from indicia.operations.table import TABLE, Entry, Handler, ManyAtOnce, Preparation
 from indicia.operations.unread import Unread
 from indicia.store import audit
 
@@ -70,6 +70,7 @@ class Dispatch:
         self._database = database
         self._house = house
         self._elsewhere = elsewhere or {}
+        self._slow_work = SlowWork()
         # One work an operation: what waits for the same one is done in one go.
         self._together = {
             key: partial(self._all_answered, entry.together.handler)
@@ -91,7 +92,8 @@ class Dispatch:
         if handler is None:
             return await self._elsewhere[call.operation](call, request)
         if not entry.writes:
-            return await self._database.reading(lambda s: handler(self._house, call, request, s))
+            found = await self._database.reading(lambda s: handler(self._house, call, request, s))
+            return found if entry.finish is None else await self._apart(entry, entry.finish, call, found)
         return await self._write(entry, handler, call, request)
 
     async def _authorize(self, entry: Entry, call: Call, request: Any) -> None:
@@ -154,13 +156,20 @@ class Dispatch:
         return await self._database.writing(work)
 
     async def _prepared(self, entry: Entry, call: Call, request: Any) -> Any:
+        """Return what the handler takes, which is made outside of its transaction."""
         if isinstance(request, Unread):
             request = request.read()
-        if entry.prepare is None:
-            return request
-        if entry.slow is not None and entry.slow(request):
-            return await asyncio.to_thread(entry.prepare, self._house, call, request)
-        return entry.prepare(self._house, call, request)
+        look, prepare = entry.look, entry.prepare
+        if look is not None:
+            asked = request
+            request = await self._database.reading(lambda s: look(self._house, call, asked, s))
+        return request if prepare is None else await self._apart(entry, prepare, call, request)
+
+    async def _apart(self, entry: Entry, work: Preparation, call: Call, given: Any) -> Any:
+        """Do what belongs to no transaction, in a thread where it takes long."""
+        if entry.slow is not None and entry.slow(given):
+            return await self._slow_work.run(call.account, partial(work, self._house, call, given))
+        return work(self._house, call, given)
 
     async def _record_refusal(self, call: Call, resource: str, failure: Exception) -> None:
         """Write the line of a call that was refused, in a transaction of its own.

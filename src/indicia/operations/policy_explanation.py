@@ -7,6 +7,7 @@ for real (spec 8.6).
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     from indicia.store.identities import IdentityView
     from indicia.store.session import Session
 
+# As many values as a message has recipients, and of these characters all in all.
+_MOST_VALUES: Final = 50
+_MOST_CHARACTERS: Final = 4096
+# Characters of policies times characters of the request: a few milliseconds.
+_QUICK: Final = 1_000_000
 _ACTION: Final = re.compile(r"(?:ses|indicia):[a-z0-9]+\Z", re.ASCII | re.IGNORECASE)
 
 
@@ -54,8 +60,17 @@ class ExplainResponse(Struct, kw_only=True, frozen=True):
     because: str
 
 
-def explain_policy(house: House, call: Call, request: ExplainRequest, s: Session) -> ExplainResponse:
-    """Return what would be decided.
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question, and all that decides it: the identities of each level, and the keys of the principal."""
+
+    question: Question
+    levels: tuple[Sequence[IdentityView], ...]
+    keys: Sequence[AccessKey]
+
+
+def find_case(house: House, call: Call, request: ExplainRequest, s: Session) -> Case:
+    """Return what is asked, and what decides it.
 
     An identity that is not registered is covered by the one above it. Raises: `Fault` INVALID_PARAMETER for
     what cannot be asked, ACCESS_DENIED for an identity of another account, NOT_FOUND.
@@ -64,11 +79,31 @@ def explain_policy(house: House, call: Call, request: ExplainRequest, s: Session
     levels = _levels(call, identity, question.context, s)
     if not any(levels):
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(identity)}> does not exist.")
-    policies = [[policy for view in level for policy in _policies(call, view)] for level in levels]
+    own = question.principal.account == call.account
+    held = [
+        key
+        for key in (access.list_keys(s, call.account) if own else ())
+        if key.revoked_at is None and _principal(key) == question.principal.arn
+    ]
+    return Case(question, levels, held)
+
+
+def is_slow(case: Case) -> bool:
+    """Say whether deciding takes long: every pattern is held against every value."""
+    documents = [document for level in case.levels for view in level for document in view.policies.values()]
+    documents += [key.policy or "" for key in case.keys]
+    texts = sum(len(value) for values in case.question.context.values() for value in values)
+    return texts * sum(map(len, documents)) > _QUICK
+
+
+def decide_case(house: House, call: Call, case: Case) -> ExplainResponse:
+    """Return what would be decided."""
+    question = case.question
+    policies = [[policy for view in level for policy in _policies(call, view)] for level in case.levels]
     decision = decide_sending(question, owner=call.account, levels=policies)
     own = question.principal.account == call.account
     if own and (decision.allowed or not decision.explicit):
-        return _by_keys(call, question, s)
+        return _by_keys(question, case.keys)
     if not decision.allowed:
         return ExplainResponse(decision="deny", because=decision.because)
     return ExplainResponse(
@@ -123,10 +158,18 @@ def _user(principal: Principal) -> str:
 
 
 def _context(request: ExplainRequest) -> dict[str, tuple[str, ...]]:
-    return {
+    """Return the values that are given. Each costs a comparison with every pattern."""
+    context = {
         conditions.ACCESS_KEY.canonical(key): (value,) if isinstance(value, str) else tuple(value)
         for key, value in request.context.items()
     }
+    values = [value for several in context.values() for value in several]
+    if len(values) > _MOST_VALUES:
+        _refuse(f"The context has {len(values)} values; at most {_MOST_VALUES} are looked at.")
+    characters = sum(map(len, values))
+    if characters > _MOST_CHARACTERS:
+        _refuse(f"The context has {characters} characters; at most {_MOST_CHARACTERS} are looked at.")
+    return context
 
 
 def _levels(call: Call, name: str, context: Context, s: Session) -> tuple[Sequence[IdentityView], ...]:
@@ -147,15 +190,12 @@ def _levels(call: Call, name: str, context: Context, s: Session) -> tuple[Sequen
     return tuple([usable[each] for each in names if each in usable][:1] for names in (addresses, domains))
 
 
-def _by_keys(call: Call, question: Question, s: Session) -> ExplainResponse:
+def _by_keys(question: Question, held: Sequence[AccessKey]) -> ExplainResponse:
     """Return what the access keys of a principal of the own account may do.
 
     Of several keys the one that may most is told of: its holder would use that one.
     """
     who = question.principal.arn
-    held = [
-        key for key in access.list_keys(s, call.account) if key.revoked_at is None and _principal(key) == who
-    ]
     unlimited = next((key for key in held if key.policy is None), None)
     if unlimited is not None:
         return ExplainResponse(

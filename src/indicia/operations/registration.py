@@ -30,7 +30,7 @@ from indicia.domain.verification import Cause, start, start_anew
 from indicia.operations.replication import asked_by, look, of_sharing, wake_replicas
 from indicia.operations.signing_choice import EasyDkim, Replica
 from indicia.operations.token_sets import issue, issue_easy
-from indicia.operations.verification_mail import CustomMail, issue_link
+from indicia.operations.verification_mail import CustomMail, LinkMail, issue_link, write_mail
 from indicia.store import checks, facets, identities, replications
 from indicia.store.ids import new_id
 from indicia.store.replications import Replication
@@ -224,9 +224,9 @@ def register_address(
     *,
     next_key_length: KeyLength | None = None,
     configuration_set: str = "",
-    custom: CustomMail | None = None,
+    mail: LinkMail | None,
 ) -> Identity:
-    """Return the new address identity, its link on the way, in a mail of `custom` words where there are some.
+    """Return the new address identity, its link on the way in the mail, which `link_mail` made.
 
     Its name is not taken. Raises: `Fault` LIMIT_EXCEEDED; and as `send_link`.
     """
@@ -255,7 +255,7 @@ def register_address(
     _count(house, call, s)
     begin(house, call, s, identity, Facet.LINK)
     look_now(house, call, s, identity)
-    send_link(house, call, s, identity, custom)
+    send_link(house, s, identity, mail)
     return identity
 
 
@@ -303,18 +303,29 @@ def _begun(
     return state, of_change(identity, known, state, Reason(Cause.STARTED, seen, call.now))
 
 
-def send_link(
-    house: House, call: Call, s: Session, identity: Identity, custom: CustomMail | None = None
-) -> None:
-    """Put a mail with a new link into the outbox; earlier links of the address end. None where it is instant.
+def link_mail(house: House, call: Call, name: str, custom: CustomMail | None = None) -> LinkMail | None:
+    """Return the mail with which the address is proved, None where nothing is asked for its proof.
+
+    It is in `custom` words where there are some. To be made before the transaction of the call.
+
+    Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name.
+    """
+    if house.instant:
+        return None
+    return write_mail(
+        house.mails, name, account=call.account, region=call.region, now=call.now, custom=custom
+    )
+
+
+def send_link(house: House, s: Session, identity: Identity, mail: LinkMail | None) -> None:
+    """Put the mail with its new link into the outbox, where there is one; earlier links of the address end.
 
     Raises: `Fault` LIMIT_EXCEEDED where its mailbox, its domain or the account had too many mails,
     INVALID_PARAMETER where its reader wants none.
     """
-    if house.instant:
-        return
-    issue_link(s, identity, call.now, house.mails, custom)
-    house.wakes.outbox()
+    if mail is not None:
+        issue_link(s, identity, mail, house.mails.caps)
+        house.wakes.outbox()
 
 
 def look_now(house: House, call: Call, s: Session, identity: Identity) -> None:

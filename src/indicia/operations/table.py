@@ -121,9 +121,11 @@ class Entry:
     policy must allow, `subject` the member of the request that names what it is about (`A.B` is a member of a
     member), empty where that is nothing in particular, and `about` what is named there: identities, another
     kind of resource, or `arn` where it is written out. `handler` is None where the answer takes more than the
-    store: `Dispatch` is told who gives it. `prepare` turns the request into what the handler takes, before
-    and outside of the transaction; `slow` says of a request whether that takes long enough to hold up the
-    event loop.
+    store: `Dispatch` is told who gives it. What the handler takes is made before and outside of its
+    transaction: `look` turns the request into what `prepare` takes, with what that needs of the store, and
+    `prepare` does what is no business of a transaction. `finish` makes of what a reading handler returns the
+    answer. `slow` says of what `prepare` or `finish` is given whether that takes long enough to hold up the
+    event loop (`slow_work`).
     `by_arn` says whether an identity may be named by its ARN as well (spec 11.3); where it may not, what has
     the form of an ARN is a name like any other.
     `repeats` are the races against another caller that are lost without a word: the operation documents no
@@ -138,7 +140,9 @@ class Entry:
     permission: str
     rate: Rate
     subject: str = ""
+    look: Handler | None = None
     prepare: Preparation | None = None
+    finish: Preparation | None = None
     slow: Callable[[Any], bool] | None = None
     repeats: frozenset[FaultKind] = frozenset()
     about: str = ResourceKind.IDENTITY.value
@@ -208,6 +212,22 @@ def _v1(operation: str, handler: Handler, *, writes: bool, subject: str = "", **
     )
 
 
+def _always(_request: Any) -> bool:
+    return True
+
+
+_NEW_TEMPLATE: Final[dict[str, Any]] = {
+    "look": verification_templates.look_at_new,
+    "prepare": verification_templates.prepare_new,
+    "slow": _always,
+}
+_CHANGED_TEMPLATE: Final[dict[str, Any]] = {
+    "look": verification_templates.look_at_change,
+    "prepare": verification_templates.prepare_change,
+    "slow": verification_templates.brings_content,
+}
+_NOTHING_MORE: Final[dict[str, Any]] = {}
+
 _SET = {"subject": "ConfigurationSetName", "about": ResourceKind.CONFIGURATION_SET.value}
 _TEMPLATE = {"subject": "TemplateName", "about": ResourceKind.VERIFICATION_TEMPLATE.value}
 _TAGGED = {"subject": "ResourceArn", "about": ARN}
@@ -222,9 +242,9 @@ def _own(
     writes: bool,
     rate: Rate = Rate.CONTROL,
     subject: str = "name",
-    by_arn: bool = False,
+    **more: Any,
 ) -> Entry:
-    return Entry("indicia", operation, handler, writes, f"indicia:{operation}", rate, subject, by_arn=by_arn)
+    return Entry("indicia", operation, handler, writes, f"indicia:{operation}", rate, subject, **more)
 
 
 _ENTRIES: Final = (
@@ -267,8 +287,13 @@ _ENTRIES: Final = (
     # Identities, v1.
     _v1("VerifyDomainIdentity", verifying.verify_domain_identity, writes=True, subject="Domain"),
     _v1("VerifyDomainDkim", verifying.verify_domain_dkim, writes=True, subject="Domain"),
-    _v1("VerifyEmailIdentity", verifying.verify_email_identity, writes=True, subject="EmailAddress"),
-    _v1("VerifyEmailAddress", verifying.verify_email_address, writes=True, subject="EmailAddress"),
+    *(
+        _v1(operation, handler, writes=True, subject="EmailAddress", prepare=verifying.prepare_address)
+        for operation, handler in (
+            ("VerifyEmailIdentity", verifying.verify_email_identity),
+            ("VerifyEmailAddress", verifying.verify_email_address),
+        )
+    ),
     _v1(
         "GetIdentityVerificationAttributes",
         reading.get_identity_verification_attributes,
@@ -369,30 +394,39 @@ _ENTRIES: Final = (
     # Mails in somebody's own words.
     *(
         entry
-        for word, v2, v1, writes in (
+        for word, v2, v1, writes, work in (
             (
                 "Create",
                 verification_templates.create_template_v2,
                 verification_templates.create_template_v1,
                 True,
+                _NEW_TEMPLATE,
             ),
-            ("Get", verification_templates.get_template_v2, verification_templates.get_template_v1, False),
+            (
+                "Get",
+                verification_templates.get_template_v2,
+                verification_templates.get_template_v1,
+                False,
+                _NOTHING_MORE,
+            ),
             (
                 "Update",
                 verification_templates.update_template_v2,
                 verification_templates.update_template_v1,
                 True,
+                _CHANGED_TEMPLATE,
             ),
             (
                 "Delete",
                 verification_templates.delete_template_v2,
                 verification_templates.delete_template_v1,
                 True,
+                _NOTHING_MORE,
             ),
         )
         for entry in (
-            _v2(f"{word}CustomVerificationEmailTemplate", v2, writes=writes, **_TEMPLATE),
-            _v1(f"{word}CustomVerificationEmailTemplate", v1, writes=writes, **_TEMPLATE),
+            _v2(f"{word}CustomVerificationEmailTemplate", v2, writes=writes, **_TEMPLATE, **work),
+            _v1(f"{word}CustomVerificationEmailTemplate", v1, writes=writes, **_TEMPLATE, **work),
         )
     ),
     _v2(
@@ -402,17 +436,20 @@ _ENTRIES: Final = (
         subject="",
     ),
     _v1("ListCustomVerificationEmailTemplates", verification_templates.list_templates_v1, writes=False),
-    _v2(
-        "SendCustomVerificationEmail",
-        custom_verification.send_custom_verification_email_v2,
-        writes=True,
-        **_TEMPLATE,
-    ),
-    _v1(
-        "SendCustomVerificationEmail",
-        custom_verification.send_custom_verification_email_v1,
-        writes=True,
-        **_TEMPLATE,
+    *(
+        version(
+            "SendCustomVerificationEmail",
+            handler,
+            writes=True,
+            look=look,
+            prepare=custom_verification.prepare,
+            slow=custom_verification.is_slow,
+            **_TEMPLATE,
+        )
+        for version, handler, look in (
+            (_v2, custom_verification.send_custom_verification_email_v2, custom_verification.look_v2),
+            (_v1, custom_verification.send_custom_verification_email_v1, custom_verification.look_v1),
+        )
     ),
     # Certificates.
     _v2("AssociateEmailIdentityCertificate", certificates.associate_certificate, writes=True),
@@ -459,7 +496,15 @@ _ENTRIES: Final = (
             ("RedeliverWebhook", webhooks.redeliver, True),
         )
     ),
-    _own("ExplainPolicy", policy_explanation.explain_policy, writes=False, subject="resource", by_arn=True),
+    _own(
+        "ExplainPolicy",
+        policy_explanation.find_case,
+        writes=False,
+        subject="resource",
+        by_arn=True,
+        finish=policy_explanation.decide_case,
+        slow=policy_explanation.is_slow,
+    ),
 )
 
 TABLE: Final[Mapping[tuple[str, str], Entry]] = MappingProxyType(

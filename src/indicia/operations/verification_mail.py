@@ -1,6 +1,7 @@
 """A verification mail for an address: who may be sent one, the link in it, and the letter in the outbox.
 
-All of it is one transaction with whatever asked for it: there is a link exactly if there is a mail to come.
+The mail is written and sealed before the transaction of whatever asked for it. In that, link and letter are
+stored together: there is a link exactly if there is a mail to come.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from indicia.mail.compose import (
     verification_mail,
 )
 from indicia.mail.custom import CustomWords, custom_mail
+from indicia.mail.harmless_html import HarmlessHtml
 from indicia.store import links, mailings, outbox
 from indicia.store.links import Landing
 from indicia.store.session import Session
@@ -37,7 +39,8 @@ class VerificationMails:
     """What verification mails are made with.
 
     `sender` is the value of From, `service` how the service names itself (its domain), `public_url` how links
-    begin, `window` how long a link works, `caps` how many mails may be sent.
+    begin, `window` how long a link works, `caps` how many mails may be sent. `sanitize` makes HTML harmless
+    (`mail.sanitizer`).
     """
 
     sender: str
@@ -47,6 +50,7 @@ class VerificationMails:
     caps: tuple[Cap, ...]
     keyring: Sealer = field(repr=False)
     random: Callable[[int], bytes] = field(repr=False)
+    sanitize: Callable[[str, str], HarmlessHtml] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,59 +62,89 @@ class CustomMail:
     message_id: str
 
 
-def issue_link(
-    s: Session,
-    identity: Identity,
-    now: Instant,
-    mails: VerificationMails,
-    custom: CustomMail | None = None,
-) -> Instant:
-    """Make the address a new link and queue the mail with it. Return when the link expires.
+@dataclass(frozen=True, slots=True)
+class LinkMail:
+    """A mail with a link in it, written and sealed. Storing it with its link is all that is left to do.
 
-    The mail is in our own words where it has no `custom` ones. Earlier links of the identity do not work any
-    more. The facet LINK is the caller's to start: PENDING, with this instant as its deadline.
-
-    Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name or its reader wants none,
-    LIMIT_EXCEEDED when the mailbox, its domain or the account has had its share, saying which and until when.
-    Nothing is written then.
+    `token_hash` is that of the link's token, which is nowhere but in the mail.
     """
-    recipient = recipient_of(identity.name)
+
+    token_hash: bytes
+    asked_at: Instant
+    expires_at: Instant
+    payload: bytes = field(repr=False)
+    landing: Landing | None = None
+
+
+def write_mail(
+    mails: VerificationMails,
+    name: str,
+    *,
+    account: str,
+    region: str,
+    now: Instant,
+    custom: CustomMail | None = None,
+) -> LinkMail:
+    """Return the mail that asks the reader of an address to confirm it, with a link that nobody has yet.
+
+    It is in our own words where it has no `custom` ones. Takes a millisecond, and up to some hundred with
+    custom words, so it is done before and outside of the transaction that stores it.
+
+    Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name.
+    """
+    recipient = recipient_of(name)
     if recipient is None:
-        refuse(FaultKind.INVALID_PARAMETER, f"Invalid email address<{shown(identity.name)}>.")
+        refuse(FaultKind.INVALID_PARAMETER, f"Invalid email address<{shown(name)}>.")
     token = make_token(mails.random(TOKEN_OCTETS))
-    digest = token_hash(token)
-    _count(s, identity, digest, now, mails.caps)
-    expires_at = now + mails.window
-    links.create(
-        s,
-        digest,
-        identity_id=identity.id,
-        generation=identity.generation,
-        now=now,
-        expires_at=expires_at,
-        landing=custom.landing if custom else None,
-    )
     link = f"{mails.public_url.rstrip('/')}/verify/{token}"
     request = VerificationRequest(
-        address=identity.name,
-        region=identity.region,
-        account=identity.account,
+        address=name,
+        region=region,
+        account=account,
         service=mails.service,
         link=link,
         stop_link=f"{link}?stop",
         asked_at=now,
-        expires_at=expires_at,
+        expires_at=now + mails.window,
     )
     letter = _letter(request, recipient.addr_spec, mails, custom)
+    return LinkMail(
+        token_hash(token),
+        now,
+        request.expires_at,
+        letter.sealed(mails.keyring),
+        custom.landing if custom else None,
+    )
+
+
+def issue_link(s: Session, identity: Identity, mail: LinkMail, caps: tuple[Cap, ...]) -> None:
+    """Let the link of the mail be the address's, and queue the mail.
+
+    Earlier links of the identity do not work any more. The facet LINK is the caller's to start: PENDING, with
+    the end of the link as its deadline.
+
+    Raises: `Fault` INVALID_PARAMETER when its reader wants no mail, LIMIT_EXCEEDED when the mailbox, its
+    domain or the account has had its share, saying which and until when. Nothing is written then.
+    """
+    now = mail.asked_at
+    _count(s, identity, mail.token_hash, now, caps)
+    links.create(
+        s,
+        mail.token_hash,
+        identity_id=identity.id,
+        generation=identity.generation,
+        now=now,
+        expires_at=mail.expires_at,
+        landing=mail.landing,
+    )
     outbox.add(
         s,
         kind=KIND,
         account=identity.account,
         subject_key=f"identity/{identity.id}",
-        payload=letter.sealed(mails.keyring),
+        payload=mail.payload,
         now=now,
     )
-    return expires_at
 
 
 def _count(s: Session, identity: Identity, digest: bytes, now: Instant, caps: tuple[Cap, ...]) -> None:

@@ -1,13 +1,13 @@
 """Templates of custom verification mails, v1 and v2: one store, two spellings of the same calls.
 
-What a template says is kept as it was given, and made harmless when it is sent (probed: content is not looked
-at when it is stored).
+What a template says is kept as it was given. It is made harmless once, when it is stored and before the
+transaction in which it is; that takes a process of its own, which may die of it (`mail.sanitizer`).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from indicia.domain.faults import FaultKind, refuse
@@ -16,14 +16,13 @@ from indicia.domain.names import is_address, shown
 from indicia.domain.redirects import is_redirect
 from indicia.domain.tags import check_tags
 from indicia.mail.compose import recipient_of
+from indicia.mail.harmless_html import UnsuitableHtmlError
 from indicia.operations import paging
 from indicia.store import account_regions, identities, tags, templates
 from indicia.store.templates import Template, TemplateRow
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session
@@ -67,6 +66,57 @@ def require_verified_sender(call: Call, address: str, s: Session) -> None:
         refuse(FaultKind.FROM_NOT_VERIFIED, f"The from email address <{shown(address)}> is not verified")
 
 
+@dataclass(frozen=True, slots=True)
+class NewTemplate:
+    """A template that is to be there, with its tags."""
+
+    template: Template
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+def look_at_new(house: House, call: Call, request: _Create, s: Session) -> NewTemplate:
+    """Return what is to be created, so far as it can be kept: its content was not looked at yet.
+
+    Raises: `Fault` INVALID_PARAMETER, INVALID_CONTENT, FROM_NOT_VERIFIED.
+    """
+    template = Template(
+        name=request.TemplateName,
+        from_address=request.FromEmailAddress,
+        subject=request.TemplateSubject,
+        content=request.TemplateContent,
+        success_url=request.SuccessRedirectionURL,
+        failure_url=request.FailureRedirectionURL,
+        created_at=call.now,
+    )
+    _check(call, template, s)
+    given = getattr(request, "Tags", None) or ()  # v1 has none
+    return NewTemplate(template, check_tags([(tag.Key, tag.Value) for tag in given]))
+
+
+def prepare_new(house: House, call: Call, wanted: NewTemplate) -> NewTemplate:
+    """Return what is to be created, with what is left of its content.
+
+    Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it.
+    """
+    return replace(wanted, template=made_harmless(house, wanted.template))
+
+
+def made_harmless(house: House, template: Template) -> Template:
+    """Return the template with what is left of its content. Takes from milliseconds to seconds.
+
+    Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it; UNAVAILABLE.
+    """
+    try:
+        left = house.mails.sanitize(template.content, house.mails.service)
+    except UnsuitableHtmlError as unsuitable:
+        refuse(
+            FaultKind.INVALID_CONTENT,
+            f"No mail can be made of the TemplateContent: {unsuitable}. Write it with fewer elements inside"
+            " one another.",
+        )
+    return replace(template, harmless=left.packed())
+
+
 def _check(call: Call, template: Template, s: Session) -> None:
     """The template can be kept. The order is the probed one: sender, then the two URLs.
 
@@ -90,18 +140,8 @@ def _check(call: Call, template: Template, s: Session) -> None:
         refuse(FaultKind.INVALID_PARAMETER, "The failure redirection URL is invalid")
 
 
-def _create(call: Call, request: _Create, s: Session, tagged: Sequence[tuple[str, str]] = ()) -> None:
-    template = Template(
-        name=request.TemplateName,
-        from_address=request.FromEmailAddress,
-        subject=request.TemplateSubject,
-        content=request.TemplateContent,
-        success_url=request.SuccessRedirectionURL,
-        failure_url=request.FailureRedirectionURL,
-        created_at=call.now,
-    )
-    _check(call, template, s)
-    checked_tags = check_tags(tagged)
+def _create(call: Call, wanted: NewTemplate, s: Session) -> None:
+    template = wanted.template
     # Two at once cannot both be the last one.
     account_regions.hold(s, call.account, call.region)
     if find(call, template.name, s) is None and templates.count(s, call.account, call.region) >= MOST:
@@ -114,28 +154,26 @@ def _create(call: Call, request: _Create, s: Session, tagged: Sequence[tuple[str
             FaultKind.TEMPLATE_EXISTS, f"Custom verification email template <{template.name}> already exists"
         )
     resource = f"custom-verification-email-template/{template.name}"
-    tags.put(s, call.account, call.region, resource, dict(checked_tags))
+    tags.put(s, call.account, call.region, resource, dict(wanted.tags))
 
 
 def create_template_v2(
-    house: House, call: Call, request: sesv2.CreateCustomVerificationEmailTemplateRequest, s: Session
+    house: House, call: Call, wanted: NewTemplate, s: Session
 ) -> sesv2.CreateCustomVerificationEmailTemplateResponse:
     """SES v2 CreateCustomVerificationEmailTemplate.
 
-    Raises: `Fault` INVALID_PARAMETER, INVALID_CONTENT, FROM_NOT_VERIFIED, TEMPLATE_EXISTS, LIMIT_EXCEEDED.
+    Raises: `Fault` TEMPLATE_EXISTS, LIMIT_EXCEEDED; and what `look_at_new` and `prepare_new` raise.
     """
-    _create(call, request, s, [(tag.Key, tag.Value) for tag in request.Tags or ()])
+    _create(call, wanted, s)
     return sesv2.CreateCustomVerificationEmailTemplateResponse()
 
 
-def create_template_v1(
-    house: House, call: Call, request: ses.CreateCustomVerificationEmailTemplateRequest, s: Session
-) -> None:
+def create_template_v1(house: House, call: Call, wanted: NewTemplate, s: Session) -> None:
     """SES v1 CreateCustomVerificationEmailTemplate, as v2 but for tags.
 
     Raises: `Fault` as v2.
     """
-    _create(call, request, s)
+    _create(call, wanted, s)
 
 
 def get_template_v2(
@@ -176,9 +214,50 @@ def get_template_v1(
     )
 
 
-def _update(call: Call, request: _Update, s: Session) -> None:
-    present = _found(call, request.TemplateName, s, to_change=True)
-    changed = replace(
+@dataclass(frozen=True, slots=True)
+class ChangedTemplate:
+    """What of a template is to be otherwise. `changed` is how it is then, had nobody changed it meanwhile."""
+
+    request: _Update
+    changed: Template
+
+
+def look_at_change(house: House, call: Call, request: _Update, s: Session) -> ChangedTemplate:
+    """Return what is to be otherwise, so far as that can be kept: new content was not looked at yet.
+
+    Raises: `Fault` INVALID_PARAMETER, INVALID_CONTENT, FROM_NOT_VERIFIED, TEMPLATE_NOT_FOUND.
+    """
+    changed = _with(_found(call, request.TemplateName, s), request)
+    _check(call, changed, s)
+    return ChangedTemplate(request, changed)
+
+
+def brings_content(wanted: ChangedTemplate) -> bool:
+    """Say whether there is content to be made harmless."""
+    return wanted.request.TemplateContent is not None
+
+
+def prepare_change(house: House, call: Call, wanted: ChangedTemplate) -> ChangedTemplate:
+    """Return what is to be otherwise, with what is left of the content where there is another one.
+
+    Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it.
+    """
+    if not brings_content(wanted):
+        return wanted
+    return replace(wanted, changed=made_harmless(house, wanted.changed))
+
+
+def _update(call: Call, wanted: ChangedTemplate, s: Session) -> None:
+    present = _found(call, wanted.request.TemplateName, s, to_change=True)
+    changed = _with(present, wanted.request)
+    if brings_content(wanted):
+        changed = replace(changed, harmless=wanted.changed.harmless)
+    templates.update(s, call.account, call.region, changed)
+
+
+def _with(present: Template, request: _Update) -> Template:
+    """Return the template with what the request gives."""
+    return replace(
         present,
         from_address=_given(request.FromEmailAddress, present.from_address),
         subject=_given(request.TemplateSubject, present.subject),
@@ -186,8 +265,6 @@ def _update(call: Call, request: _Update, s: Session) -> None:
         success_url=_given(request.SuccessRedirectionURL, present.success_url),
         failure_url=_given(request.FailureRedirectionURL, present.failure_url),
     )
-    _check(call, changed, s)
-    templates.update(s, call.account, call.region, changed)
 
 
 def _given(text: str | None, otherwise: str) -> str:
@@ -195,24 +272,22 @@ def _given(text: str | None, otherwise: str) -> str:
 
 
 def update_template_v2(
-    house: House, call: Call, request: sesv2.UpdateCustomVerificationEmailTemplateRequest, s: Session
+    house: House, call: Call, wanted: ChangedTemplate, s: Session
 ) -> sesv2.UpdateCustomVerificationEmailTemplateResponse:
     """SES v2 UpdateCustomVerificationEmailTemplate: all of it. Tags stay.
 
-    Raises: `Fault` INVALID_PARAMETER, INVALID_CONTENT, FROM_NOT_VERIFIED, TEMPLATE_NOT_FOUND.
+    Raises: `Fault` TEMPLATE_NOT_FOUND; and what `look_at_change` and `prepare_change` raise.
     """
-    _update(call, request, s)
+    _update(call, wanted, s)
     return sesv2.UpdateCustomVerificationEmailTemplateResponse()
 
 
-def update_template_v1(
-    house: House, call: Call, request: ses.UpdateCustomVerificationEmailTemplateRequest, s: Session
-) -> None:
+def update_template_v1(house: House, call: Call, wanted: ChangedTemplate, s: Session) -> None:
     """SES v1 UpdateCustomVerificationEmailTemplate: what is not given stays.
 
     Raises: `Fault` as v2.
     """
-    _update(call, request, s)
+    _update(call, wanted, s)
 
 
 def delete_template_v2(

@@ -6,7 +6,7 @@ anew where it has failed.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from indicia.domain.faults import FaultKind, refuse
@@ -16,6 +16,7 @@ from indicia.domain.publishable import dkim_to_be, ownership_to_be, refuse_unpub
 from indicia.domain.replication import is_replica
 from indicia.operations.registration import (
     begin,
+    link_mail,
     look_now,
     register_address,
     register_domain,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from indicia.domain.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.operations.verification_mail import CustomMail
+    from indicia.operations.verification_mail import LinkMail
     from indicia.store.identities import IdentityView
     from indicia.store.session import Session
 
@@ -94,45 +95,58 @@ def verify_domain_dkim(
     return ses.VerifyDomainDkimResponse(DkimTokens=list(token_set.tokens))
 
 
+@dataclass(frozen=True, slots=True)
+class AddressToProve:
+    """An address, and the mail with which it is proved: None where nothing is asked for its proof."""
+
+    name: str
+    mail: LinkMail | None
+
+
+def prepare_address(
+    house: House, call: Call, request: ses.VerifyEmailIdentityRequest | ses.VerifyEmailAddressRequest
+) -> AddressToProve:
+    """Return what is to be proved.
+
+    Raises: `Fault` INVALID_PARAMETER `Email address not specified.`, `Invalid email address<X>.`
+    """
+    name = parse_address(request.EmailAddress).text
+    return AddressToProve(name, link_mail(house, call, name))
+
+
 def verify_email_identity(
-    house: House, call: Call, request: ses.VerifyEmailIdentityRequest, s: Session
+    house: House, call: Call, request: AddressToProve, s: Session
 ) -> ses.VerifyEmailIdentityResponse:
     """SES v1 VerifyEmailIdentity: a fresh link is on its way, and the earlier one no longer works.
 
     A verified address stays verified.
 
-    Raises: `Fault` INVALID_PARAMETER `Email address not specified.`, `Invalid email address<X>.`;
-    LIMIT_EXCEEDED where the mailbox, its domain or the account had too many mails.
+    Raises: `Fault` INVALID_PARAMETER where its reader wants no mail; LIMIT_EXCEEDED where the mailbox, its
+    domain or the account had too many mails.
     """
-    _verify_address(house, call, request.EmailAddress, s)
+    write_to(house, call, request, s)
     return ses.VerifyEmailIdentityResponse()
 
 
-def verify_email_address(
-    house: House, call: Call, request: ses.VerifyEmailAddressRequest, s: Session
-) -> None:
+def verify_email_address(house: House, call: Call, request: AddressToProve, s: Session) -> None:
     """SES v1 VerifyEmailAddress (deprecated): as VerifyEmailIdentity."""
-    _verify_address(house, call, request.EmailAddress, s)
+    write_to(house, call, request, s)
 
 
-def _verify_address(house: House, call: Call, text: str, s: Session) -> None:
-    write_to(house, call, parse_address(text).text, s)
-
-
-def write_to(house: House, call: Call, name: str, s: Session, custom: CustomMail | None = None) -> None:
+def write_to(house: House, call: Call, wanted: AddressToProve, s: Session) -> None:
     """A fresh link is on its way to the address, which is an identity from now on if it was none.
 
     A proof that stands stays; one that is awaited or has failed begins anew.
 
-    Raises: `Fault` INVALID_PARAMETER where no mail can be sent there, LIMIT_EXCEEDED.
+    Raises: `Fault` INVALID_PARAMETER where its reader wants no mail, LIMIT_EXCEEDED.
     """
-    view = identities.view(s, call.account, call.region, name)
+    view = identities.view(s, call.account, call.region, wanted.name)
     if view is None:
-        register_address(house, call, s, name, custom=custom)
+        register_address(house, call, s, wanted.name, mail=wanted.mail)
     elif view.facets[Facet.LINK].status is Status.SUCCESS:
-        send_link(house, call, s, view.identity, custom)
+        send_link(house, s, view.identity, wanted.mail)
     else:
-        send_link(house, call, s, _restart(house, call, s, view, Facet.LINK), custom)
+        send_link(house, s, _restart(house, call, s, view, Facet.LINK), wanted.mail)
 
 
 def _domain(house: House, text: str) -> str:

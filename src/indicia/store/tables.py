@@ -409,6 +409,7 @@ verification_template = sa.Table(
     _text("success_url"),
     _text("failure_url"),
     _big("created_at"),
+    sa.Column("harmless", Octets, nullable=True),  # NULL: of before it was made when it is stored
 )
 
 # What an account has in one region beside its identities. A row comes with the first setting.

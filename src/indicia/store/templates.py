@@ -1,8 +1,11 @@
-"""Templates of custom verification mails, one kind for v1 and v2. Their content is kept as it was given."""
+"""Templates of custom verification mails, one kind for v1 and v2.
+
+Their content is kept as it was given, and beside it what was left of it when it was made harmless.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -17,7 +20,11 @@ _t = tables.verification_template.c
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A custom verification mail: who sends it, what it says, and where its reader ends up."""
+    """A custom verification mail: who sends it, what it says, and where its reader ends up.
+
+    `harmless` is what of the content goes into a mail (`HarmlessHtml.packed`); None where nobody has made it
+    yet, of a template from before that was kept.
+    """
 
     name: str
     from_address: str
@@ -26,6 +33,7 @@ class Template:
     success_url: str
     failure_url: str
     created_at: Instant
+    harmless: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,14 @@ _HOME = (_t.account == sa.bindparam("account"), _t.region == sa.bindparam("regio
 _BY_NAME = (*_HOME, _t.name == sa.bindparam("name"))
 _CREATE = insert_or_nothing(tables.verification_template)
 _TEMPLATE = sa.select(
-    _t.name, _t.from_address, _t.subject, _t.content, _t.success_url, _t.failure_url, _t.created_at
+    _t.name,
+    _t.from_address,
+    _t.subject,
+    _t.content,
+    _t.success_url,
+    _t.failure_url,
+    _t.created_at,
+    _t.harmless,
 ).where(*_BY_NAME)
 _GET = Prepared(_TEMPLATE)
 _LOCKED = Prepared(_TEMPLATE.with_for_update())
@@ -67,7 +82,19 @@ _UPDATE = Prepared(
         content=sa.bindparam("content"),
         success_url=sa.bindparam("success_url"),
         failure_url=sa.bindparam("failure_url"),
+        harmless=sa.bindparam("harmless"),
     )
+)
+_KEEP_HARMLESS = Prepared(
+    sa.update(tables.verification_template)
+    .where(
+        _t.account == sa.bindparam("of_account"),
+        _t.region == sa.bindparam("of_region"),
+        _t.name == sa.bindparam("of_name"),
+        _t.content == sa.bindparam("of_content"),
+        _t.harmless.is_(None),
+    )
+    .values(harmless=sa.bindparam("harmless"))
 )
 _DELETE = Prepared(sa.delete(tables.verification_template).where(*_BY_NAME))
 
@@ -86,6 +113,7 @@ def create(s: Session, account: str, region: str, template: Template) -> bool:
             success_url=template.success_url,
             failure_url=template.failure_url,
             created_at=template.created_at,
+            harmless=template.harmless,
         )
         == 1
     )
@@ -125,8 +153,21 @@ def update(s: Session, account: str, region: str, template: Template) -> bool:
             content=template.content,
             success_url=template.success_url,
             failure_url=template.failure_url,
+            harmless=template.harmless,
         )
         == 1
+    )
+
+
+def keep_harmless(s: Session, account: str, region: str, template: Template) -> None:
+    """Store what was left of the content, unless that is another one by now, or was made harmless before."""
+    s.run(
+        _KEEP_HARMLESS,
+        of_account=account,
+        of_region=region,
+        of_name=template.name,
+        of_content=template.content,
+        harmless=template.harmless,
     )
 
 
