@@ -142,14 +142,20 @@ class Running:
 
 
 @contextlib.contextmanager
-def started(folder: Path, *arguments: str, cwd: Path | None = None, **settings: str) -> Iterator[Running]:
-    """A command that goes on running, on free ports, with its data in `folder/data`; killed at the end."""
+def started(
+    folder: Path, *arguments: str, cwd: Path | None = None, files: int | None = None, **settings: str
+) -> Iterator[Running]:
+    """A command that goes on running, on free ports, with its data in `folder/data`; killed at the end.
+
+    `files` is how many it may open (`ulimit -n`).
+    """
+    limited = () if files is None else ("sh", "-c", f'ulimit -n {files} && exec "$@"', "sh")
     data_dir = folder / "data"
     log_file = folder / "log"
     given = FREE | {"INDICIA_DATA_DIR": str(data_dir)} | settings
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [*INDICIA, *arguments],
+            [*limited, *INDICIA, *arguments],
             env=environment(**given),
             stdout=log,
             stderr=log,
@@ -164,9 +170,11 @@ def started(folder: Path, *arguments: str, cwd: Path | None = None, **settings: 
         process.wait(WITHIN)
 
 
-def serve(folder: Path, *arguments: str, **settings: str) -> contextlib.AbstractContextManager[Running]:
+def serve(
+    folder: Path, *arguments: str, files: int | None = None, **settings: str
+) -> contextlib.AbstractContextManager[Running]:
     """`indicia serve`."""
-    return started(folder, "serve", *arguments, **settings)
+    return started(folder, "serve", *arguments, files=files, **settings)
 
 
 def run(*arguments: str, cwd: Path, **given: str) -> subprocess.CompletedProcess[str]:

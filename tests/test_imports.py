@@ -20,7 +20,7 @@ ARROWS: dict[str, set[str]] = {
     "wire": {"domain", "connections"},
     "store": {"domain"},
     "vault": {"domain", "store"},
-    "keyzone": {"domain", "store"},
+    "keyzone": {"domain", "store", "connections"},
     "verifier": {"domain", "store"},
     "delivery_loop": {"domain", "store"},
     "mail": {"domain", "store", "delivery_loop"},

@@ -15,8 +15,11 @@ import yaml  # type: ignore[import-untyped]
 from prometheus_client.parser import text_string_to_metric_families
 from test_check_metrics import concluded
 
+from indicia.connections.process import ProcessConnections
 from indicia.keyzone.server import Tally
 from indicia.metrics import Metrics
+from indicia.wire.body_budget import BodyBudget
+from indicia.wire.framing import Trailers
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "deploy" / "prometheus-rules.yml"
@@ -56,6 +59,8 @@ def exported() -> dict[str, set[str]]:
     metrics = Metrics("0")
     metrics.watch_engine(lambda: 0, ("one", "two"))
     metrics.watch_key_zone(Tally(), lambda: 0)
+    metrics.watch_connections(ProcessConnections(1024).by_listener())
+    metrics.watch_requests(BodyBudget(1, 1), Trailers())
     metrics.answered("sesv2", "GetEmailIdentity", 200, 0.001)
     metrics.checked(concluded(), 0.001)
     labels: dict[str, set[str]] = {"up": {"job"}}

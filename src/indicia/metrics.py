@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Protocol
 
 from prometheus_client.metrics import Counter, Gauge, disable_created_metrics
-from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -42,6 +42,31 @@ class KeyZoneTally(Protocol):
     @property
     def rcodes(self) -> Sequence[int]:
         """How many answers there were of each response code."""
+
+
+class ConnectionTally(Protocol):
+    """What a listener has counted of who wanted to connect."""
+
+    evicted: int
+    refused_client: int
+    refused_process: int
+    without_files: int
+
+    def __len__(self) -> int:
+        """Return how many are connected."""
+
+
+class BodyTally(Protocol):
+    """What is held of the bodies of requests."""
+
+    held: int
+    refused: int
+
+
+class TrailerTally(Protocol):
+    """What came behind the bodies of requests."""
+
+    dropped: int
 
 
 class Metrics:
@@ -194,6 +219,14 @@ class Metrics:
     def watch_key_zone(self, tally: KeyZoneTally, lookups: Callable[[], int]) -> None:
         """Show what the key zone counts; `lookups` is how often it asked the store."""
         self.registry.register(_KeyZoneCollector(tally, lookups))
+
+    def watch_connections(self, listeners: Mapping[str, ConnectionTally]) -> None:
+        """Show who is connected to each listener, and who could not be or no longer is."""
+        self.registry.register(_ConnectionCollector(listeners))
+
+    def watch_requests(self, bodies: BodyTally, trailers: TrailerTally) -> None:
+        """Show what requests hold, and what of them was dropped."""
+        self.registry.register(_BodyCollector(bodies, trailers))
 
     def stored(self, now: Instant, oldest_due: Instant | None, pooled: Mapping[int, int]) -> None:
         """Note what the store says now: when the oldest due check was due, how full the pool is."""
@@ -356,6 +389,65 @@ class _KeyZoneCollector(Collector):
             value=self._lookups(),
         )
         return [questions, answers, held_back, lookups]
+
+
+class _ConnectionCollector(Collector):
+    """Reads what the listeners count when it is asked."""
+
+    def __init__(self, listeners: Mapping[str, ConnectionTally]) -> None:
+        self._listeners = listeners
+
+    def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
+        """Return the counters of this moment."""
+        connected = GaugeMetricFamily(
+            "indicia_connections", "TCP connections that are open, by listener.", labels=["listener"]
+        )
+        refused = CounterMetricFamily(
+            "indicia_connections_refused",
+            "TCP connections that were not taken, by listener and why: client (it has its share already),"
+            " process (there is no room), files (the process may open no more).",
+            labels=["listener", "reason"],
+        )
+        evicted = CounterMetricFamily(
+            "indicia_connections_evicted",
+            "TCP connections that were idle, and ended to make room for others, by listener.",
+            labels=["listener"],
+        )
+        for name, tally in self._listeners.items():
+            connected.add_metric([name], len(tally))
+            refused.add_metric([name, "client"], tally.refused_client)
+            refused.add_metric([name, "process"], tally.refused_process)
+            refused.add_metric([name, "files"], tally.without_files)
+            evicted.add_metric([name], tally.evicted)
+        return [connected, refused, evicted]
+
+
+class _BodyCollector(Collector):
+    """Reads what requests hold when it is asked."""
+
+    def __init__(self, bodies: BodyTally, trailers: TrailerTally) -> None:
+        self._bodies = bodies
+        self._trailers = trailers
+
+    def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
+        """Return the counters of this moment."""
+        return [
+            GaugeMetricFamily(
+                "indicia_request_body_octets",
+                "Octets of requests' bodies that are held at this moment.",
+                value=self._bodies.held,
+            ),
+            CounterMetricFamily(
+                "indicia_request_bodies_refused",
+                "Requests whose body was not taken, since too much of bodies was held already.",
+                value=self._bodies.refused,
+            ),
+            CounterMetricFamily(
+                "indicia_request_trailers",
+                "Fields behind the bodies of requests, which are dropped.",
+                value=self._trailers.dropped,
+            ),
+        ]
 
 
 def labelled(text: str, process: str) -> str:

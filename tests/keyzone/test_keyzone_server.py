@@ -15,6 +15,8 @@ import pytest
 import uvloop
 from zonedata import KEYLESS, LONG, NAMESERVERS, NEVER, OLD_ZONE, SHORT, ZONE, lookup, question
 
+from indicia.connections.admission import Admission
+from indicia.connections.limits import Room
 from indicia.keyzone.lookup import Found
 from indicia.keyzone.server import KeyZone
 
@@ -217,31 +219,62 @@ def test_old_connection() -> None:
     run(scenario, tcp_lifetime=0.3)
 
 
-def test_connection_cap() -> None:
-    """More connections than allowed are closed, those that were there keep working, and places come free."""
+async def _soa(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dns.message.Message:
+    writer.write(_framed(question(ZONE, "SOA")))
+    return await _read(reader)
+
+
+def test_an_idle_connection_makes_room() -> None:
+    """Of more connections than one client may have the longest idle ends; the others keep working."""
 
     async def scenario(_zone: KeyZone, host: str, port: int) -> None:
-        async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dns.message.Message:
-            writer.write(_framed(question(ZONE, "SOA")))
-            return await _read(reader)
-
         open_ones = [await _connect(host, port) for _ in range(3)]
         for reader, writer in open_ones:
-            assert (await ask(reader, writer)).answer
-        reader, writer = await _connect(host, port)
-        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-            await ask(reader, writer)
+            assert (await _soa(reader, writer)).answer
+        fresh = await _connect(host, port)
+        assert (await _soa(*fresh)).answer
+        reader, writer = open_ones.pop(0)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
         writer.close()
-        for reader, writer in open_ones:
-            assert (await ask(reader, writer)).answer
+        for reader, writer in (*open_ones, fresh):
+            assert (await _soa(reader, writer)).answer
             writer.write_eof()
             assert await reader.read() == b""
             writer.close()
-        reader, writer = await _connect(host, port)
-        assert (await ask(reader, writer)).answer
-        writer.close()
 
-    run(scenario, tcp_connections_of_one=3)
+    run(scenario, connections=Admission(Room(1024, 3)))
+
+
+def test_a_connection_that_waits_for_an_answer_stays() -> None:
+    """Who is being answered makes room for nobody: the next one is closed, and served when there is room."""
+
+    async def scenario() -> None:
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def slow(zone: str, token: str) -> Found:
+            asked.set()
+            await answered.wait()
+            return lookup(zone, token)
+
+        admission = Admission(Room(1024, 1))
+        zone = KeyZone(lookup=slow, zones=lambda: [ZONE], nameservers=NAMESERVERS, connections=admission)
+        ((host, port),) = await zone.start([("127.0.0.1", 0)])
+        reader, writer = await _connect(host, port)
+        writer.write(_framed(question(f"{LONG}.{ZONE}")))
+        await asked.wait()
+        refused, further = await _connect(host, port)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await _soa(refused, further)
+        further.close()
+        answered.set()
+        assert (await _read(reader)).answer
+        writer.close()
+        assert (admission.refused_client, admission.evicted) == (1, 0)
+        await zone.stop()
+        assert len(admission) == 0
+
+    asyncio.run(scenario())
 
 
 def test_many_connections_at_once() -> None:
@@ -254,7 +287,7 @@ def test_many_connections_at_once() -> None:
     async def scenario(_zone: KeyZone, host: str, port: int) -> None:
         assert all(await asyncio.gather(*(one(host, port, number) for number in range(100))))
 
-    run(scenario, tcp_connections_of_one=200)
+    run(scenario, connections=Admission(Room(1024, 200)))
 
 
 def test_stop_with_questions_under_way() -> None:

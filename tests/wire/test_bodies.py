@@ -200,9 +200,9 @@ def test_a_client_has_a_share(one: str, same: str, another: str) -> None:
         app = edge.gateway(limits=TIGHT)
         tasks = await held_by(app, paused(one))
         refused = Sender(signed("POST", "/v2/email/identities", b"{}"), 200_000, address=same)
-        assert await refused.ask(app) == 503
+        assert await refused.ask(app) == 429
         assert b"Too much is being sent at the same time" in refused.body
-        assert refused.headers[b"x-amzn-errortype"] == b"ServiceUnavailable"
+        assert refused.headers[b"x-amzn-errortype"] == b"TooManyRequestsException"
         assert await Sender(send(), 200_000, address=another).ask(app) == 403
         await ended(tasks)
         assert app.budget.held == 0
@@ -239,7 +239,7 @@ def test_a_proxy_has_no_share_and_its_clients_have() -> None:
             return asking if client is None else asking.with_header("X-Forwarded-For", client)
 
         tasks = await held_by(app, paused("10.0.0.1", asking=through("192.0.2.1")))
-        assert await Sender(through("192.0.2.1"), 200_000, address="10.0.0.1").ask(app) == 503
+        assert await Sender(through("192.0.2.1"), 200_000, address="10.0.0.1").ask(app) == 429
         assert await Sender(through("192.0.2.2"), 200_000, address="10.0.0.1").ask(app) == 403
         assert await Sender(through(None), 500_000, address="10.0.0.1").ask(app) == 403
         await ended(tasks)
@@ -257,12 +257,12 @@ def test_an_account_has_a_share_that_only_its_own_use() -> None:
     async def scenario() -> None:
         app = edge.gateway(Desk(), limits=large)
         tasks = await held_by(app, paused("198.51.100.1", 3 * MIB, send()))
-        assert await Sender(send(), 2 * MIB, address="198.51.100.2").ask(app) == 503  # a stranger's share
+        assert await Sender(send(), 2 * MIB, address="198.51.100.2").ask(app) == 429  # a stranger's share
         await proved(app, "192.0.2.1")
         await proved(app, "192.0.2.2")
         tasks += await held_by(app, tenant := paused("192.0.2.1", 3 * MIB, send()))
         assert tenant.paused.is_set()
-        assert await Sender(send(), 2 * MIB, address="192.0.2.2").ask(app) == 503  # the account's
+        assert await Sender(send(), 2 * MIB, address="192.0.2.2").ask(app) == 429  # the account's
         await ended(tasks)
         assert await Sender(send(), 2 * MIB, address="192.0.2.2").ask(app) == 403
         assert app.budget.held == 0

@@ -19,6 +19,8 @@ from indicia.app.heartbeat import Heartbeats
 from indicia.app.siblings import Siblings
 from indicia.app.verifying import Verifying
 from indicia.clock import Clock, real_now
+from indicia.connections.limits import open_files
+from indicia.connections.process import ProcessConnections
 from indicia.domain.check import Rules
 from indicia.domain.identity import TokenSet
 from indicia.domain.schedule import Pace
@@ -45,6 +47,8 @@ from indicia.verifier.forecast import Forecaster
 from indicia.verifier.investigation import Investigator
 from indicia.verifier.issuance import issued_in
 from indicia.verifier.perspectives import Perspective, Perspectives
+from indicia.wire.forwarded import is_within
+from indicia.wire.framing import Trailers
 from indicia.wire.own import Route
 from indicia.wire.server import (
     Address,
@@ -163,6 +167,9 @@ class Service:
         self._endings: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._server: Server | None = None
         self._key_zone: KeyZone | None = None
+        trusted = installation.settings.trusted_proxies
+        self._connections = ProcessConnections(open_files(), lambda address: is_within(address, trusted))
+        self.metrics.watch_connections(self._connections.by_listener())
         self._heartbeats = Heartbeats(installation.database, roles)
         self._gating: dict[str, Check] = {"database": self._database_trouble}
         self._reported: dict[str, Check] = {}
@@ -298,6 +305,8 @@ class Service:
             lookup=lookup if database.dialect == "sqlite" else looking_up,
             zones=lambda: database.read(zones.names),
             nameservers=self.settings.nameservers,
+            connections=self._connections.dns,
+            exhausted=self._connections.exhausted,
         )
         wanted = self.settings.listen.dns
         try:
@@ -347,7 +356,16 @@ class Service:
             shared=bool(variant.sockets) or self.installation.database.dialect == POSTGRESQL,
         )
         certificate = None if settings.tls is None else certificate_of(settings.tls)
-        return url, Server(application, certificate=certificate, refused=application.refused)
+        trailers = Trailers()
+        self.metrics.watch_requests(application.budget, trailers)
+        return url, Server(
+            application,
+            certificate=certificate,
+            refused=application.refused,
+            trailers=trailers,
+            connections=self._connections.http,
+            exhausted=self._connections.exhausted,
+        )
 
     def _investigator(self, eyes: Perspectives) -> Investigator:
         settings = self.settings
@@ -390,7 +408,12 @@ class Service:
         wanted = self.settings.listen.admin if self._variant.admin is None else self._variant.admin
         if self._variant.siblings is not None:
             self._gating |= self._variant.siblings.checks()
-        server = Server(Health(self._gating, self._reported, self._measured), certificate=None)
+        server = Server(
+            Health(self._gating, self._reported, self._measured),
+            connections=self._connections.admin,
+            exhausted=self._connections.exhausted,
+            name="admin",
+        )
         with listening_by(LISTEN_ADMIN.variable):
             sockets = bind([(address.host, address.port) for address in wanted])
         await server.start(sockets)

@@ -17,10 +17,13 @@ from typing import Final
 
 import structlog
 
+from indicia.connections.admission import Admission, Place
+from indicia.connections.limits import open_files, plan
+from indicia.connections.listener import Listener
 from indicia.keyzone.lookup import Lookup
 from indicia.keyzone.rate import RateLimit, Verdict
 from indicia.keyzone.responder import Responder
-from indicia.keyzone.tcp import IDLE, LIFETIME, Connection, Connections
+from indicia.keyzone.tcp import IDLE, LIFETIME, Connection
 from indicia.keyzone.zone import KEY_TTL
 
 _DRAIN: Final = 64
@@ -29,6 +32,7 @@ _RECEIVE_BUFFER: Final = 1 << 20
 _MAX_WAITING: Final = 1024
 _ZONES_EVERY: Final = 30.0
 _PORT_TRIES: Final = 16
+_BACKLOG: Final = 256
 
 # Past 1,000 answers a second to one /24 a client is told to use TCP. A large resolver farm stays below it
 # (with a TTL of half an hour it asks for a key twice an hour), and a forged address gets under 600 kB/s.
@@ -57,7 +61,8 @@ class KeyZone:
     """The authoritative server for the key zones.
 
     `zones` returns every zone ever used; it is asked again every 30 seconds, in a thread. `rate_limit` is in
-    answers a second to one network; None is no limit.
+    answers a second to one network; None is no limit. `connections` says who may connect over TCP, and
+    `exhausted` is called when the process has no files for another one.
     """
 
     def __init__(
@@ -70,8 +75,8 @@ class KeyZone:
         rate_limit: int | None = DEFAULT_RATE,
         key_ttl: int = KEY_TTL,
         hot_octets: int = 64 << 20,
-        tcp_connections: int = 1024,
-        tcp_connections_of_one: int = 64,
+        connections: Admission | None = None,
+        exhausted: Callable[[], None] = lambda: None,
         tcp_idle: float = IDLE,
         tcp_lifetime: float = LIFETIME,
         reuse_port: bool = False,
@@ -80,12 +85,14 @@ class KeyZone:
         self._responder = Responder(lookup, nameservers, serial, key_ttl=key_ttl, hot_octets=hot_octets)
         self._zones = zones
         self._limit = RateLimit(rate_limit) if rate_limit else None
-        self._connections = Connections(tcp_connections, tcp_connections_of_one)
+        self._connections = connections if connections is not None else Admission(plan(open_files()).dns)
+        self._exhausted = exhausted
+        self._open: set[Connection] = set()
         self._idle = tcp_idle
         self._lifetime = tcp_lifetime
         self._reuse_port = reuse_port
         self._datagrams: list[socket.socket] = []
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[Listener] = []
         self._waiting: set[asyncio.Task[bytes]] = set()
         self._renewing: asyncio.Task[None] | None = None
 
@@ -118,12 +125,13 @@ class KeyZone:
             self._loop.remove_reader(datagrams)
             datagrams.close()
         self._datagrams.clear()
-        for server in self._servers:
-            server.close()
-        self._connections.abort()
-        for server in self._servers:
-            await server.wait_closed()
-        self._servers.clear()
+        for listener in self._listeners:
+            listener.close()
+        for connection in tuple(self._open):
+            connection.abort()
+        for listener in self._listeners:
+            await listener.wait_closed()
+        self._listeners.clear()
         ending: list[asyncio.Task[bytes] | asyncio.Task[None]] = [*self._waiting]
         if self._renewing is not None:
             ending.append(self._renewing)
@@ -143,11 +151,13 @@ class KeyZone:
         stream, datagrams = _bind(family, address, reuse_port=self._reuse_port)
         self._datagrams.append(datagrams)
         self._loop.add_reader(datagrams, self._drain, datagrams)
-        self._servers.append(await self._loop.create_server(self._connection, sock=stream, backlog=256))
+        listener = Listener("dns", stream, self._connections, self._connection, exhausted=self._exhausted)
+        listener.start(_BACKLOG)
+        self._listeners.append(listener)
         return host, stream.getsockname()[1]
 
-    def _connection(self) -> Connection:
-        return Connection(self._respond, self._connections, idle=self._idle, lifetime=self._lifetime)
+    def _connection(self, place: Place) -> Connection:
+        return Connection(self._respond, place, self._open, idle=self._idle, lifetime=self._lifetime)
 
     def _respond(self, query: bytes) -> bytes | Coroutine[None, None, bytes] | None:
         self.tally.tcp += 1

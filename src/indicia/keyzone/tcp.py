@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from indicia.connections.admission import Place
 
 Respond: TypeAlias = Callable[[bytes], bytes | Coroutine[None, None, bytes] | None]
 
@@ -16,46 +19,15 @@ _MAX_WAITING: Final = 64
 _MAX_QUESTION: Final = 4096
 
 
-class Connections:
-    """The connections that are open: so many at most, and so many from one address."""
-
-    def __init__(self, most: int, most_of_one: int) -> None:
-        self._most = most
-        self._most_of_one = most_of_one
-        self._open: set[Connection] = set()
-        self._of: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def admit(self, connection: Connection, address: str) -> bool:
-        """Say whether a connection may stay, and count it when it may."""
-        if len(self._open) >= self._most or self._of.get(address, 0) >= self._most_of_one:
-            return False
-        self._open.add(connection)
-        self._of[address] = self._of.get(address, 0) + 1
-        return True
-
-    def release(self, connection: Connection, address: str) -> None:
-        """Count a connection no more."""
-        if connection in self._open:
-            self._open.remove(connection)
-            self._of[address] -= 1
-            if not self._of[address]:
-                del self._of[address]
-
-    def abort(self) -> None:
-        """End every connection at once."""
-        for connection in tuple(self._open):
-            connection.abort()
-
-
 class Connection(asyncio.Protocol):
     """One client's connection."""
 
-    def __init__(self, respond: Respond, connections: Connections, *, idle: float, lifetime: float) -> None:
+    def __init__(
+        self, respond: Respond, place: Place, opened: set[Connection], *, idle: float, lifetime: float
+    ) -> None:
         self._respond = respond
-        self._connections = connections
+        self._place = place
+        self._opened = opened
         self._idle = idle
         self._lifetime = lifetime
         self._loop = asyncio.get_running_loop()
@@ -63,27 +35,28 @@ class Connection(asyncio.Protocol):
         self._waiting: set[asyncio.Task[bytes]] = set()
         self._all_asked = False  # the client sends no more
         self._choked = False  # the client does not read
-        self._address = ""
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, or close it when there are too many."""
+        """Wait for questions."""
         self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self._address = peer[0] if peer else ""
-        if not self._connections.admit(self, self._address):
-            self._transport.abort()
-            return
+        self._opened.add(self)
+        self._place.holder = self
         self._began = self._last = self._loop.time()
         self._timer = self._loop.call_later(self._idle, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop passes it
         """Forget the client and what it still waits for."""
-        self._connections.release(self, self._address)
+        self._opened.discard(self)
+        self._place.leave()
         for task in self._waiting:
             task.cancel()
         if self._timer is not None:
             self._timer.cancel()
+
+    def is_expendable(self) -> bool:
+        """Whether nothing that was asked is waited for (RFC 7766 §6.2.3)."""
+        return not self._waiting
 
     def abort(self) -> None:
         """End the connection without sending what is left."""

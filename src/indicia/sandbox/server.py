@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import cast
 
@@ -14,12 +14,17 @@ import dns.flags
 import dns.message
 import structlog
 
+from indicia.connections.admission import Admission, Place
+from indicia.connections.limits import open_files, plan
+from indicia.connections.listener import Listener
 from indicia.sandbox.faces import ADDRESSES, Face
 from indicia.sandbox.playground import Playground
+from indicia.wire.server import CannotListenError, bind
 
 log = structlog.get_logger(__name__)
 
 _UDP_SIZE = 1232  # octets; DNS flag day 2020
+_BACKLOG = 128
 _IDLE = 10.0  # seconds a TCP connection may be silent
 
 
@@ -42,13 +47,45 @@ class _Datagrams(asyncio.DatagramProtocol):
             self._transport.sendto(answer, addr)
 
 
+class _Stream(asyncio.StreamReaderProtocol):
+    """A client over TCP, who makes room for others when there is none."""
+
+    def __init__(
+        self, place: Place, connected: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    ) -> None:
+        super().__init__(asyncio.StreamReader(), connected)
+        self._place = place
+        self._made: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to read."""
+        self._made = cast("asyncio.Transport", transport)
+        self._place.holder = self
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count no more."""
+        self._place.leave()
+        super().connection_lost(exc)
+
+    def is_expendable(self) -> bool:
+        """Whether nothing is being answered: an answer takes no time here."""
+        return True
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._made is not None:
+            self._made.abort()
+
+
 class PlaygroundServer:
     """Serves a playground: its resolver on one address, its name servers beside it on the same port."""
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground
         self._udp: list[asyncio.DatagramTransport] = []
-        self._tcp: list[asyncio.Server] = []
+        self._tcp: list[Listener] = []
+        self._clients = Admission(plan(open_files()).dns)
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int = 0) -> tuple[str, int]:
@@ -64,7 +101,7 @@ class PlaygroundServer:
                 if all(each) or port:
                     self._playground.served = all(each)
                     return host, bound
-                if not await self._can_be_bound([ADDRESSES[face] for face in servers]):
+                if not self._can_be_bound([ADDRESSES[face] for face in servers]):
                     return host, bound
             await self._close()
             if port:
@@ -82,29 +119,35 @@ class PlaygroundServer:
         """Answer on one address; return its port, None where it is not to be had."""
         loop = asyncio.get_running_loop()
         try:
-            tcp = await asyncio.start_server(partial(self._connected, face), host, port)
-        except OSError:
+            (stream,) = bind([(host, port)])
+        except CannotListenError:
             return None
-        bound: int = tcp.sockets[0].getsockname()[1]
+        bound: int = stream.getsockname()[1]
         try:
             udp, _ = await loop.create_datagram_endpoint(
                 lambda: _Datagrams(self, face), local_addr=(host, bound)
             )
         except OSError:
-            tcp.close()
+            stream.close()
             return None
-        self._tcp.append(tcp)
+        listener = Listener(
+            "playground",
+            stream,
+            self._clients,
+            lambda place: _Stream(place, partial(self._connected, face)),
+        )
+        listener.start(_BACKLOG)
+        self._tcp.append(listener)
         self._udp.append(udp)
         return bound
 
-    async def _can_be_bound(self, hosts: Sequence[str]) -> bool:
+    def _can_be_bound(self, hosts: Sequence[str]) -> bool:
         """Say whether it was the port that was taken, and not an address that this machine has not."""
-        for host in hosts:
-            try:
-                probe = await asyncio.start_server(partial(self._connected, Face.RESOLVER), host, 0)
-            except OSError:
-                return False
-            probe.close()
+        try:
+            for probe in bind([(host, 0) for host in hosts]):
+                probe.close()
+        except CannotListenError:
+            return False
         return True
 
     async def _close(self) -> None:

@@ -61,7 +61,7 @@ class Bodies:
 
         `know` is awaited before more than 1 MiB is taken: it returns whose share that is, and raises when it
         is nobody's. Faults: TOO_LARGE, before anything is read where Content-Length tells; TOO_SLOW;
-        UNAVAILABLE when the budget is used up. Raises: Disconnected.
+        UNAVAILABLE when the budget is used up, THROTTLED when a share of it is. Raises: Disconnected.
         """
         if request.bodiless:
             return b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
 
@@ -24,11 +24,17 @@ class BodyBudget:
         self._of: dict[str, int] = {}
 
     def take(self, octets: int, owners: Iterable[str]) -> None:
-        """Hold so many more, for each of the owners. Faults: UNAVAILABLE, and nothing more is held."""
+        """Hold so many more, for each of the owners.
+
+        Faults: UNAVAILABLE when there is no room, THROTTLED when there is none in a share; nothing more is
+        held then.
+        """
         if self.held + octets > self._octets:
-            self._full("This server holds as much of requests as it can. Try again.")
+            self.refused += 1
+            refuse(FaultKind.UNAVAILABLE, "This server holds as much of requests as it can. Try again.")
         if any(self._of.get(owner, 0) + octets > self._share for owner in owners):
-            self._full("Too much is being sent at the same time from where this comes from. Try again.")
+            self.refused += 1
+            refuse(FaultKind.THROTTLED, "Too much is being sent at the same time for one client. Try again.")
         self.held += octets
         for owner in owners:
             self._of[owner] = self._of.get(owner, 0) + octets
@@ -44,10 +50,6 @@ class BodyBudget:
             self._of[owner] = left
         else:
             self._of.pop(owner, None)
-
-    def _full(self, sentence: str) -> NoReturn:
-        self.refused += 1
-        refuse(FaultKind.UNAVAILABLE, sentence)
 
 
 class Held:
@@ -65,7 +67,7 @@ class Held:
         self._owners.setdefault(owner, 0)
 
     def take(self, octets: int) -> None:
-        """Hold so many more. Faults: UNAVAILABLE."""
+        """Hold so many more. Faults: UNAVAILABLE, THROTTLED."""
         self._budget.take(octets, self._owners)
         self._octets += octets
         for owner in self._owners:

@@ -61,7 +61,7 @@ class Guard:
     def _check_elsewhere(self, host: str, *, simple: bool) -> None:
         if not self._elsewhere:
             _refuse(f"only under the Host {_LOOPBACK}, not under '{shown(host)}'")
-        name = _name_of(host)
+        name = host_of(host)
         if not (name in self._names or is_address(name) or (name and "." not in name)):
             _refuse(
                 f"only under the Host {_LOOPBACK}, an IP address, a name without dots, or that of"
@@ -88,12 +88,12 @@ def _refuse(how: str) -> None:
     refuse(FaultKind.ACCESS_DENIED, f"Nobody has to prove anything here, so a request is taken {how}.")
 
 
-def _name_of(host: str) -> str:
-    """Return the name or the address in a Host header that is well formed, "" of any other."""
+def host_of(host: str) -> str:
+    """Return the name or address in a Host header, which is in lower case; "" if it is not well formed."""
     found = _HOST.fullmatch(host)
     return (found["name"] or found["v6"]) if found is not None else ""
 
 
 def _is_loopback(host: str) -> bool:
-    name = _name_of(host)
+    name = host_of(host)
     return name == "localhost" or is_loopback(name)

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import faults
@@ -36,10 +37,14 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
+    from indicia.connections.admission import Place
     from indicia.wire.requests import Scope
 
 HEAD_OCTETS = 16 * 1024
 HEAD_SECONDS = 10.0
+# With what is not whole, while others cannot connect.
+HEAD_PATIENCE_SECONDS = 1.0
+BODY_PATIENCE_SECONDS = 5.0
 LINGER_OCTETS = 64 * 1024 * 1024  # thrown away as they come, at most
 # Requests that may wait for the one before them. What follows is not parsed before there is room.
 PIPELINE_DEPTH = 16
@@ -73,8 +78,10 @@ class Connection(HttpToolsProtocol):
         ended: Callable[[], None] = lambda: None,
         refused: Callable[[Refusal], None] = lambda _: None,
         trailers: Trailers | None = None,
+        place: Place | None = None,
     ) -> None:
         super().__init__(config, server_state, {})
+        self._place = place
         self._unread_seconds = unread_seconds
         self._trailers = trailers if trailers is not None else Trailers()
         self._framing = Framing()
@@ -108,8 +115,14 @@ class Connection(HttpToolsProtocol):
         lingering = Lingering(cast("asyncio.Transport", transport), self, self._unread_seconds)
         self._put = lingering.write_whole
         self._lingered = lingering.ended
-        super().connection_made(lingering)
+        self.connections.add(self)
+        self.transport = lingering
         self.flow = self._flow = Flow(lingering)
+        self.server = get_local_addr(lingering)
+        self.client = get_remote_addr(lingering)
+        self.scheme = "https" if is_ssl(lingering) else "http"
+        if self._place is not None:
+            self._place.holder = self
         self._began = self.loop.time()
         self._wait()
 
@@ -415,6 +428,21 @@ class Connection(HttpToolsProtocol):
             self._unread.cancel()
             self._unread = None
 
+    def is_expendable(self) -> bool:
+        """Whether it may end when others want to connect: it is idle, or something is long in coming."""
+        if self.transport.is_closing():
+            return True
+        if self.pipeline:
+            return False
+        cycle, since = self.cycle, self.loop.time() - self._began
+        if cycle is None or cycle.response_complete:
+            return not self._in_head or since > HEAD_PATIENCE_SECONDS
+        return cycle.more_body and not cycle.response_started and since > BODY_PATIENCE_SECONDS
+
+    def abort(self) -> None:
+        """End at once, whatever has not been sent."""
+        self.transport.abort()
+
     def is_receiving(self) -> bool:
         """Whether something is still arriving that nobody will read."""
         return (
@@ -440,6 +468,8 @@ class Connection(HttpToolsProtocol):
         if self._unread is not None:
             self._unread.cancel()
         super().connection_lost(exc)
+        if self._place is not None:
+            self._place.leave()
         self._ended()
 
 

@@ -25,6 +25,7 @@ from indicia.wire.bodies import MIB, Allowance, Bodies
 from indicia.wire.body_budget import BodyBudget
 from indicia.wire.exchange import Exchange, through, unread_line
 from indicia.wire.faults import Answer, MethodNotAllowed, Protocol
+from indicia.wire.front_page import front_page, wants_page
 from indicia.wire.requests import Disconnected, Request, new_request_id
 from indicia.wire.shapes.rules import word
 
@@ -141,6 +142,8 @@ class Gateway:
         """What the API answers, be it a refusal."""
         try:
             if not self._serves_api:
+                if _is_looked_at(exchange.request):
+                    return front_page(exchange.request.headers, exchange.request.scheme, api=False)
                 refuse(FaultKind.UNKNOWN_OPERATION, "This server has pages only. The API is elsewhere.")
             if exchange.protocol is Protocol.SES_V2:
                 return await self._rest(exchange, receive)
@@ -197,6 +200,8 @@ class Gateway:
             claim = self._authenticator.examine(request, QUERY_SERVICES)
         except Fault as fault:
             if fault.kind is FaultKind.MISSING_AUTHENTICATION:
+                if _is_looked_at(request):
+                    return front_page(request.headers, request.scheme, api=True)
                 await self._check_obsolete(request, receive)
             raise
         exchange.claimed_by(claim)
@@ -331,6 +336,12 @@ class Gateway:
         self._record(exchange.line(service, status, size, seconds))
         if self._observe is not None:
             self._observe(service, exchange.operation, status, seconds)
+
+
+def _is_looked_at(request: Request) -> bool:
+    """Whether a person has opened the address in a browser."""
+    at_the_door = request.method == "GET" and request.path == b"/" and not request.query
+    return at_the_door and wants_page(request.headers)
 
 
 async def _reply(request: Request, answer: Answer, send: Send) -> None:

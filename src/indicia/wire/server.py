@@ -13,19 +13,25 @@ import socket
 import ssl
 import time
 from email.utils import formatdate
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from indicia.connections.admission import Admission
+from indicia.connections.limits import open_files, plan
+from indicia.connections.listener import Listener, Tls
 from indicia.wire.connection import HEAD_OCTETS, HEAD_SECONDS, Connection
 from indicia.wire.lingering import UNREAD_SECONDS
+from indicia.wire.unheard import no_room, spoken_in_clear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from indicia.connections.admission import Place
     from indicia.wire.framing import Trailers
     from indicia.wire.requests import App
     from indicia.wire.unheard import Refusal
@@ -162,10 +168,14 @@ class Server:
         unread_seconds: float = UNREAD_SECONDS,
         refused: Callable[[Refusal], None] = lambda _: None,
         trailers: Trailers | None = None,
+        connections: Admission | None = None,
+        exhausted: Callable[[], None] = lambda: None,
+        name: str = "http",
     ) -> None:
         """`refused` is told of what was answered without the application, which never saw it.
 
-        `trailers` counts what was dropped behind bodies.
+        `trailers` counts what was dropped behind bodies. `connections` says who may connect, and `exhausted`
+        is called when the process has no files for another one; `name` is that of the listener.
         """
         self._config = Config(
             app,
@@ -187,30 +197,33 @@ class Server:
         self._refused = refused
         self._trailers = trailers
         self._state = ServerState()
-        self._servers: list[asyncio.Server] = []
+        self._connections = connections if connections is not None else Admission(plan(open_files()).http)
+        self._exhausted = exhausted
+        self._name = name
+        self._listeners: list[Listener] = []
         self._clock: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self.addresses: list[Address] = []
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Every socket accepts connections; `addresses` says where."""
-        loop = asyncio.get_running_loop()
         self._config.load()
         self._tell_date()
         self.addresses = addresses_of(sockets)
-        context = self._certificate.context if self._certificate is not None else None
-        for made in sockets:
-            self._servers.append(
-                await loop.create_server(
-                    self._connection,
-                    sock=made,
-                    ssl=context,
-                    backlog=BACKLOG,
-                    ssl_shutdown_timeout=TLS_FAREWELL_SECONDS if context is not None else None,
-                )
+        for made, address in zip(sockets, self.addresses, strict=True):
+            listener = Listener(
+                self._name,
+                made,
+                self._connections,
+                self._connection,
+                tls=self._tls(address),
+                refusal=self._refusal,
+                exhausted=self._exhausted,
             )
+            listener.start(BACKLOG)
+            self._listeners.append(listener)
 
-    def _connection(self) -> Connection:
+    def _connection(self, place: Place) -> Connection:
         return Connection(
             self._config,
             self._state,
@@ -220,7 +233,26 @@ class Server:
             ended=self._changed.set,
             refused=self._refused,
             trailers=self._trailers,
+            place=place,
         )
+
+    def _tls(self, address: Address) -> Tls | None:
+        if self._certificate is None:
+            return None
+        in_clear = partial(self._told_in_clear, address)
+        return Tls(self._certificate.context, self._head_seconds, TLS_FAREWELL_SECONDS, in_clear)
+
+    def _told_in_clear(self, address: Address, first: bytes, client: str) -> bytes:
+        """What is answered to plain HTTP where TLS is spoken, and noted as refused."""
+        told = spoken_in_clear(first, address.port, client, self._state.default_headers)
+        if told is None:
+            return b""
+        self._refused(told.refusal)
+        return told.octets
+
+    def _refusal(self) -> bytes:
+        """What is answered to whoever is not let in."""
+        return no_room(self._state.default_headers)
 
     def _tell_date(self) -> None:
         """Keep the Date header (RFC 9110 §6.6.1) right to the second."""
@@ -237,8 +269,8 @@ class Server:
 
         Whether all of them were out in time. Idle connections close at once.
         """
-        for server in self._servers:
-            server.close()
+        for listener in self._listeners:
+            listener.close()
         for connection in list(self._state.connections):
             connection.shutdown()
         drained = True
@@ -253,9 +285,9 @@ class Server:
             for connection in list(self._state.connections):
                 connection.transport.abort()
             await asyncio.gather(*self._state.tasks, return_exceptions=True)
-        for server in self._servers:
-            await server.wait_closed()
-        self._servers.clear()
+        for listener in self._listeners:
+            await listener.wait_closed()
+        self._listeners.clear()
         if self._clock is not None:
             self._clock.cancel()
         return drained
