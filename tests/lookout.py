@@ -17,7 +17,7 @@ import asyncio
 import base64
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -51,6 +51,7 @@ from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
 from indicia.domain.verification import Windows, start
 from indicia.operations import token_sets
 from indicia.operations.replicating import Replicator
+from indicia.publicsuffix import PublicSuffixes
 from indicia.store import checks, evidence, facets, identities, keys, tables, zones
 from indicia.store.checks import Claim
 from indicia.store.database import Database
@@ -58,6 +59,7 @@ from indicia.store.ids import new_id
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.verifier.client import Budget
+from indicia.verifier.controls import Controls, Passed
 from indicia.verifier.engine import Engine, Limits
 from indicia.verifier.landing import Landing
 from indicia.verifier.perspectives import Perspective, Perspectives
@@ -105,6 +107,7 @@ class Lookout:
         announcer: Announcer | None = None,
         landed: Callable[[Conclusion], None] = lambda _: None,
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
+        known: Iterable[Passed] = (),
     ) -> None:
         self.database = database
         self.servers = servers
@@ -115,6 +118,9 @@ class Lookout:
             budget=budget,
         )
         self.rules = rules(len(servers))
+        self.controls = Controls(
+            self.eyes, key_zone=ZONE, top_of=PublicSuffixes().top, known=known, apart=0.0
+        )
         self.owner = f"lookout{next(_numbers)}"
         self.engine = Engine(
             database,
@@ -134,6 +140,7 @@ class Lookout:
                 announce=(announcer or Announcer()).announce,
                 operator=About(ACCOUNT, REGION),
             ),
+            unbelieved=self.controls.unbelieved,
             replicate=replicate
             or Replicator(
                 database,
@@ -155,6 +162,7 @@ class Lookout:
         await self.engine.stop()
         assert self.running is not None
         await asyncio.gather(self.running, return_exceptions=True)
+        await self.controls.close()
         await self.eyes.close()
 
     async def die(self) -> None:

@@ -71,6 +71,10 @@ class Trick(Enum):
     NO_EDNS = "no_edns"  # FORMERR to every question with an OPT record
     LOWER_CASE = "lower_case"  # the question comes back in lower case
     DUPLICATE = "duplicate"  # the right answer three times
+    DENIED = "denied"  # NXDOMAIN with the SOA of the root, whatever is published
+    EMPTY = "empty"  # NOERROR and nothing else, whatever is published
+    ANYTHING = "anything"  # a record of the type that was asked for, whatever the name
+    WRONG_SOA = "wrong_soa"  # NXDOMAIN with the SOA of a zone that does not hold the name
     NOT_AUTHORITATIVE = "not_authoritative"  # the right answer without the AA flag
     COMPACT_DENIAL = "compact_denial"  # NODATA in place of NXDOMAIN (RFC 9824 §3.1)
     REFERRAL = "referral"  # NS of the root instead of an answer: the server does not recurse
@@ -387,7 +391,7 @@ class NameServer:
             return [_truncated(query)]
         if trick is Trick.GARBAGE:
             return [_header(query) + query.to_wire()[12:][: -11 if asked.edns else None] + b"\xff" * 40]
-        response = self._crafted(trick, query) or self._resolved(query)
+        response = self._lied(trick, query) or self._crafted(trick, query) or self._resolved(query)
         if trick is Trick.STALE:
             response.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode.STALE_ANSWER, "served stale")])
         if trick is Trick.COMPACT_DENIAL and response.rcode() == dns.rcode.NXDOMAIN:
@@ -443,6 +447,21 @@ class NameServer:
         response.authority.append(self.data.soa(name))
         return response
 
+    def _lied(self, trick: Trick | None, query: dns.message.Message) -> dns.message.Message | None:
+        """An answer that says what is not so, in good form."""
+        response = dns.message.make_response(query, recursion_available=True)
+        name, rtype = query.question[0].name, query.question[0].rdtype.name
+        if trick in (Trick.DENIED, Trick.WRONG_SOA):
+            zone = "." if trick is Trick.DENIED else "elsewhere.example."
+            soa = f"ns1.{zone.lstrip('.')} hostmaster.{zone.lstrip('.')} 1 3600 600 86400 5"
+            response.set_rcode(dns.rcode.NXDOMAIN)
+            response.authority.append(dns.rrset.from_text(zone, 60, "IN", "SOA", soa))
+        elif trick is Trick.ANYTHING:
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", rtype, _MADE_UP[rtype]))
+        elif trick is not Trick.EMPTY:
+            return None
+        return response
+
     def _forged(self, query: dns.message.Message) -> dns.message.Message:
         """An answer that was made up: nothing is there, and the TXT says so."""
         response = dns.message.make_response(query, recursion_available=True)
@@ -487,6 +506,15 @@ class NameServer:
         return response
 
 
+_MADE_UP = {
+    "A": "192.0.2.80",
+    "AAAA": "2001:db8::80",
+    "CNAME": "search.example.",
+    "MX": "10 search.example.",
+    "NS": "ns.search.example.",
+    "SOA": "ns.search.example. hostmaster.search.example. 1 3600 600 86400 5",
+    "TXT": '"made up"',
+}
 _RCODES: dict[Trick | None, tuple[dns.rcode.Rcode, dns.edns.EDECode | None]] = {
     Trick.SERVFAIL: (dns.rcode.SERVFAIL, None),
     Trick.REFUSED: (dns.rcode.REFUSED, None),

@@ -18,6 +18,7 @@ from test_check_metrics import concluded
 from indicia.connections.process import ProcessConnections
 from indicia.keyzone.server import Tally
 from indicia.metrics import Metrics
+from indicia.verifier.sockets import Tally as ResolverTally
 from indicia.wire.body_budget import BodyBudget
 from indicia.wire.framing import Trailers
 
@@ -61,6 +62,7 @@ def exported() -> dict[str, set[str]]:
     metrics.watch_key_zone(Tally(), lambda: 0)
     metrics.watch_connections(ProcessConnections(1024).by_listener())
     metrics.watch_requests(BodyBudget(1, 1), Trailers())
+    metrics.watch_resolvers(lambda: [("one", ResolverTally())])
     metrics.answered("sesv2", "GetEmailIdentity", 200, 0.001)
     metrics.checked(concluded(), 0.001)
     labels: dict[str, set[str]] = {"up": {"job"}}
@@ -113,6 +115,7 @@ def _everything() -> str:
     metrics = Metrics("0")
     metrics.watch_engine(lambda: 0, ("one",))
     metrics.watch_key_zone(Tally(), lambda: 0)
+    metrics.watch_resolvers(lambda: [("one", ResolverTally())])
     return metrics.text().decode()
 
 

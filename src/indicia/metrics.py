@@ -69,6 +69,14 @@ class TrailerTally(Protocol):
     dropped: int
 
 
+class ResolverTally(Protocol):
+    """What was not believed of the answers of one resolver so far."""
+
+    unproved: int
+    forged: int
+    floods: int
+
+
 class Metrics:
     """The counters of one process. Every method may be called from any thread, unless it says otherwise."""
 
@@ -104,6 +112,12 @@ class Metrics:
         self._held_back = Counter(
             "indicia_demotions_held_back_total",
             "Identities that kept their status because too many would have lost it within an hour.",
+            registry=self.registry,
+        )
+        self._believed = Gauge(
+            "indicia_perspective_believed",
+            "1 while a perspective passes its control questions, 0 while its absences do not count.",
+            ["perspective"],
             registry=self.registry,
         )
         self._posts = Counter(
@@ -158,6 +172,14 @@ class Metrics:
     def held_back(self, identities: int) -> None:
         """Count identities that the brake on mass demotion has kept from falling."""
         self._held_back.inc(identities)
+
+    def perspective_believed(self, perspective: str, believed: bool) -> None:
+        """Note whether a perspective passes its control questions."""
+        self._believed.labels(perspective).set(int(believed))
+
+    def watch_resolvers(self, tallies: Callable[[], Iterable[tuple[str, ResolverTally]]]) -> None:
+        """Show what was not believed of the answers of resolvers, by the perspective they belong to."""
+        self.registry.register(_ResolverCollector(tallies))
 
     def posted(self, outcome: str) -> None:
         """Count one post to a webhook."""
@@ -354,6 +376,34 @@ class _SightCollector(Collector):
             for stance, count in counts.items():
                 records.add_metric([name, stance], count)
         return [records]
+
+
+class _ResolverCollector(Collector):
+    """Reads the tallies of resolvers when it is asked."""
+
+    def __init__(self, tallies: Callable[[], Iterable[tuple[str, ResolverTally]]]) -> None:
+        self._tallies = tallies
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Return the counters of this moment."""
+        doubted = CounterMetricFamily(
+            "indicia_resolver_answers_doubted",
+            "Answers that were not believed and asked for again over TCP, by perspective and reason: unproved"
+            " (not in the case of the question), forged (unproved, and TCP said otherwise), flood (a socket"
+            " on which ids were guessed).",
+            labels=["perspective", "reason"],
+        )
+        counts: dict[tuple[str, str], int] = {}
+        for name, tally in self._tallies():
+            for reason, count in (
+                ("unproved", tally.unproved),
+                ("forged", tally.forged),
+                ("flood", tally.floods),
+            ):
+                counts[name, reason] = counts.get((name, reason), 0) + count
+        for kind, count in counts.items():
+            doubted.add_metric(list(kind), count)
+        return [doubted]
 
 
 class _KeyZoneCollector(Collector):

@@ -21,6 +21,15 @@ class PublicSuffixes:
         # A suffix nobody listed is one label long (publicsuffix.org, "the prevailing rule is *").
         return PublicSuffixList(accept_unknown=True)
 
+    def top(self, domain: str) -> str | None:
+        """Return the top-level domain that the domain is under, None where the root of the DNS has no such.
+
+        The list has all of the root's, and one that RFC 7686 keeps out of the DNS.
+        """
+        label = domain.rpartition(".")[2]
+        listed = self._list.publicsuffix(label, accept_unknown=False)
+        return None if listed is None or label == "onion" else label
+
     def __call__(self, domain: str) -> bool:
         """Return True for a public suffix, in lower case."""
         return bool(self._list.is_public(domain))

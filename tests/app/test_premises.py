@@ -66,9 +66,9 @@ def test_a_postgresql_installation(postgres_url: str, tmp_path: Path) -> None:
     found = load(
         environment={"INDICIA_DATABASE_URL": postgres_url, "INDICIA_DATA_DIR": str(tmp_path / "data")}
     )
-    states = {check.name: check.state for check in stored(found).checks}
+    states = {check.name: check.state for check in stored(found, ["local"]).checks}
     keyring.create(tmp_path / "data" / "master.key")
-    whole = stored(found)
+    whole = stored(found, ["local"])
 
     assert states == {"database": State.OK, "schema": State.OK, "master key": State.FAIL}
     assert {check.name: check.state for check in whole.checks}["master key"] is State.UNKNOWN
@@ -78,9 +78,9 @@ def test_a_postgresql_installation(postgres_url: str, tmp_path: Path) -> None:
 
 def test_databases_that_cannot_be_worked_with(tmp_path: Path) -> None:
     """One that does not answer, and one that has no schema: nothing is made on the way."""
-    away = stored(load(environment={"INDICIA_DATABASE_URL": "postgresql://127.0.0.1:1/x"}))
+    away = stored(load(environment={"INDICIA_DATABASE_URL": "postgresql://127.0.0.1:1/x"}), ["local"])
     (tmp_path / "data").mkdir()
-    empty = stored(load(environment={"INDICIA_DATA_DIR": str(tmp_path / "data")}))
+    empty = stored(load(environment={"INDICIA_DATA_DIR": str(tmp_path / "data")}), ["local"])
 
     assert (away.checks[0].name, away.checks[0].state) == ("database", State.FAIL)
     assert away.checks[0].fix == "Start it, or mend INDICIA_DATABASE_URL."

@@ -73,10 +73,30 @@ def test_trouble_elsewhere_is_told_and_gates_nothing(tmp_path: Path, dns: NameSe
             status, told = await ask(at.admin[0], "/readyz?verbose")
         dns.behave()
         assert status == 200
-        assert told["reported"]["resolvers local"].startswith("servfail from 127.0.0.1:")
+        assert told["reported"]["resolvers local"] == (
+            "it cannot say the name servers of the root (. NS: servfail)"
+        )
         assert told["reported"]["delegation"] == (
             "dkim.away.example is delegated to ns.other.example, ns1.away.example, not to ns1.away.example"
         )
+
+    asyncio.run(scenario())
+
+
+def test_a_resolver_that_lies_is_told(tmp_path: Path, dns: NameServer) -> None:
+    """NXDOMAIN to everything, the root included, is not well: the report and a metric say so."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path, dns) as (_, at):
+            dns.misbehave(Trick.DENIED)
+            status, told = await ask(at.admin[0], "/readyz?verbose")
+            _, metrics = await asyncio.to_thread(get, at.admin[0], "/metrics")
+        dns.behave()
+        assert status == 200
+        assert told["reported"]["resolvers local"] == (
+            "it denies the name servers of the root (. NS: nxdomain)"
+        )
+        assert 'indicia_perspective_believed{perspective="local"} 0.0' in metrics
 
     asyncio.run(scenario())
 
@@ -161,6 +181,7 @@ def test_everything_that_an_operator_watches_is_counted(tmp_path: Path, dns: Nam
                 *("indicia_key_zone_questions", "indicia_key_zone_answers", "indicia_key_zone_held_back"),
                 *("indicia_key_zone_lookups", "indicia_perspective_records", "indicia_demotions"),
                 *("indicia_demotions_paused", "indicia_demotions_delayed_accounts"),
+                *("indicia_perspective_believed", "indicia_resolver_answers_doubted"),
                 "indicia_webhook_deliveries_waiting",
                 *("indicia_oldest_mail_seconds", "process_resident_memory_bytes", "process_cpu_seconds"),
             }

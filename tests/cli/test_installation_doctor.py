@@ -260,6 +260,16 @@ def test_a_resolver_that_fails(here: Run, published: NameServer) -> None:
     assert {found["delegation"]["state"], found[f"mail from {FEEDBACK}"]["state"]} == {"unknown"}
 
 
+def test_a_resolver_that_lies(here: Run, published: NameServer) -> None:
+    """It answers, and has something for a name that nobody has: that is told, and which name it was."""
+    published.misbehave(Trick.ANYTHING, rtype="A", when=lambda asked: "." not in asked.name)
+    check = checks(here, status=1)["resolvers local"]
+
+    assert check["state"] == "fail"
+    assert "it answers for a name that nobody has (" in check["seen"]
+    assert check["seen"].endswith(" A: 192.0.2.80)")
+
+
 def test_a_resolver_that_does_not_validate(here: Run, published: NameServer) -> None:
     """It answers, and forged answers would be believed: a warning."""
     published.secure = False

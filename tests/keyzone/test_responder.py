@@ -32,6 +32,7 @@ from zonedata import (
     responder,
 )
 
+from indicia.domain.controls import CONTROL_TEXT, control_zone
 from indicia.keyzone.lookup import NO_KEY_YET, Found
 from indicia.keyzone.responder import NEGATIVE_AGE, POSITIVE_AGE, STALE_AGE, Responder
 
@@ -57,6 +58,15 @@ from indicia.keyzone.responder import NEGATIVE_AGE, POSITIVE_AGE, STALE_AGE, Res
         (f"{'1' * 32}.{ZONE}", "TXT", "NXDOMAIN", [], True),
         (f"below.{LONG}.{ZONE}", "TXT", "NXDOMAIN", [], True),
         (f"{LONG}.{LONG}.{ZONE}", "TXT", "NXDOMAIN", [], True),
+        (f"_domainkey.{ZONE}", "TXT", "NOERROR", [], True),
+        (f"control._domainkey.{ZONE}", "TXT", "NOERROR", [], True),
+        (f"never-asked.control._domainkey.{ZONE}", "TXT", "NOERROR", ["TXT"], False),
+        (f"a.b.Control._DomainKey.{OLD_ZONE}", "TXT", "NOERROR", ["TXT"], False),
+        (f"{NEVER}.control._domainkey.{ZONE}", "A", "NOERROR", [], True),
+        (f"never-asked.control._domainkey.{ZONE}", "ANY", "NOERROR", ["HINFO"], False),
+        (f"x._domainkey.{ZONE}", "TXT", "NXDOMAIN", [], True),
+        (f"xcontrol._domainkey.{ZONE}", "TXT", "NXDOMAIN", [], True),
+        (f"control.{ZONE}", "TXT", "NXDOMAIN", [], True),
         (ZONE, "SOA", "NOERROR", ["SOA"], False),
         (ZONE, "NS", "NOERROR", ["NS"], False),
         (ZONE, "TXT", "NOERROR", [], True),
@@ -99,6 +109,14 @@ def test_key_text() -> None:
         assert all(len(string) <= 255 for string in rdata.strings)
         assert b"".join(rdata.strings).decode() == f"p={key}"
         assert rrset.ttl == 1800
+
+
+def test_control_names() -> None:
+    """Every name below the control zone has the same text, which no resolver holds for long."""
+    (rrset,) = ask(responder(), question(f"neverasked.{control_zone(ZONE)}")).answer
+
+    assert [rdata.strings for rdata in rrset] == [(CONTROL_TEXT.encode(),)]
+    assert rrset.ttl == 60
 
 
 def test_apex_records() -> None:

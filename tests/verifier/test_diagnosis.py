@@ -30,7 +30,14 @@ def server() -> Iterator[NameServer]:
 
 async def diagnose(lookout: Lookout, name: str = NAME, *, account: str = ACCOUNT) -> Diagnosis:
     """What a doctor says who has the same eyes as the engine."""
-    doctor = Doctor(lookout.database, lookout.eyes, lookout.rules, lookout.clock, lookout.eyes.names)
+    doctor = Doctor(
+        lookout.database,
+        lookout.eyes,
+        lookout.rules,
+        lookout.clock,
+        lookout.eyes.names,
+        unbelieved=lookout.controls.unbelieved,
+    )
     return await doctor.diagnose(account, REGION, name)
 
 
@@ -62,6 +69,21 @@ def test_nothing_published_is_told_record_by_record(database: Database, server: 
         assert first.explanation == f"{expected.name} does not exist in the DNS."
         assert first.fix == f"Publish {expected.name} CNAME {expected.value}"
         assert first.observations[0].reply == "nxdomain"
+
+    run(database, story, server)
+
+
+def test_nobody_is_told_to_publish_by_a_resolver_that_lies(database: Database, server: NameServer) -> None:
+    """What it denies is our own trouble: the owner of the domain has nothing to do."""
+
+    async def story(lookout: Lookout) -> None:
+        lookout.add_verified(NAME)
+        await lookout.settled()
+        server.misbehave(Trick.DENIED)
+        diagnosis = await diagnose(lookout)
+
+        assert [each for each in findings(diagnosis) if each[0] == "dkim"] == [("dkim", "OUR_RESOLVER")] * 3
+        assert diagnosis.records[0].fix.startswith("Nothing to do for the owner of the domain")
 
     run(database, story, server)
 

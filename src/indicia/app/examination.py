@@ -18,8 +18,10 @@ from indicia.clock import real_now
 from indicia.domain.records import feedback_host
 from indicia.domain.service_records import ServiceRecord, service_records, service_spf
 from indicia.domain.soundness import Check, State
+from indicia.publicsuffix import PublicSuffixes
 from indicia.settings import Settings
 from indicia.settings.dangers import UNREAL_SUFFIXES
+from indicia.verifier.controls import Controls
 from indicia.verifier.perspectives import Perspective, Perspectives
 from indicia.verifier.soundness import look_at_resolvers, look_outside
 
@@ -47,9 +49,12 @@ async def examine(settings: Settings, *, synchronised: Callable[[], bool | None]
             f"there is no installation in {settings.data_dir}: start `indicia serve`, or name its folder with"
             " INDICIA_DATA_DIR, or its settings with --config"
         )
-    at_database = await asyncio.to_thread(premises.stored, settings)
     running = ready_file.read(settings.ready_file)
     service = await asyncio.to_thread(premises.service, running)
+    playground = running.playground if running is not None and service.answers else ""
+    perspectives = _perspectives(settings, playground)
+    names = [each.name for each in perspectives]
+    at_database = await asyncio.to_thread(premises.stored, settings, names)
     checks = [
         *premises.of_settings(settings),
         *at_database.checks,
@@ -57,9 +62,11 @@ async def examine(settings: Settings, *, synchronised: Callable[[], bool | None]
         *at_database.roles,
         premises.clock(service.apart, at_database.apart, synchronised()),
     ]
-    playground = running.playground if running is not None and service.answers else ""
-    async with Perspectives(_perspectives(settings, playground), clock=real_now) as eyes:
-        checks += await look_at_resolvers(eyes, playing=bool(playground))
+    async with Perspectives(perspectives, clock=real_now) as eyes:
+        controls = Controls(
+            eyes, key_zone=settings.signing_zone, top_of=PublicSuffixes().top, known=at_database.passed
+        )
+        checks += await look_at_resolvers(eyes, controls, playing=bool(playground))
         regions = dict.fromkeys((settings.default_region, *at_database.regions))
         hosts = [feedback_host(region, settings.service_domain) for region in regions]
         reason = _no_way_outside(settings, playground)

@@ -8,26 +8,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from indicia.domain.observation import Observation, Question, RecordType, Reply
 from indicia.health import Check
-from indicia.verifier.checker import Eyes
-from indicia.verifier.resolver import CONTROL
+from indicia.verifier.controls import Controls
+from indicia.verifier.perspectives import Perspectives
+
+T = TypeVar("T")
 
 # Whoever can reach the port may ask: the DNS hears of one question in so many seconds.
 _KEPT: Final = 5.0
 
 
-def checks(eyes: Eyes, names: Sequence[str], zone: str, nameservers: Sequence[str]) -> dict[str, Check]:
+def checks(eyes: Perspectives, controls: Controls, zone: str, nameservers: Sequence[str]) -> dict[str, Check]:
     """Return one check a perspective, named `resolvers NAME`, and the check `delegation`."""
-    root = _kept(lambda: _look(eyes, CONTROL))
+    wrong = _kept(controls.look)
     found = _kept(lambda: _look(eyes, Question(zone, RecordType.NS)))
 
-    def resolvers(at: int) -> Check:
+    def resolvers(name: str) -> Check:
         async def check() -> str | None:
-            seen = (await root())[at]
-            return None if seen.reply.authoritative else f"{seen.reply.value} from {seen.server or 'nobody'}"
+            return (await wrong())[name] or None
 
         return check
 
@@ -35,7 +36,7 @@ def checks(eyes: Eyes, names: Sequence[str], zone: str, nameservers: Sequence[st
         return _delegated(await found(), zone, nameservers)
 
     return {
-        **{f"resolvers {name}": resolvers(at) for at, name in enumerate(names)},
+        **{f"resolvers {name}": resolvers(name) for name in eyes.names},
         "delegation": delegation,
     }
 
@@ -52,18 +53,16 @@ def _delegated(seen: Sequence[Observation], zone: str, nameservers: Sequence[str
     return None
 
 
-async def _look(eyes: Eyes, question: Question) -> Sequence[Observation]:
+async def _look(eyes: Perspectives, question: Question) -> Sequence[Observation]:
     return (await eyes.observe([question]))[question]
 
 
-def _kept(
-    look: Callable[[], Awaitable[Sequence[Observation]]],
-) -> Callable[[], Awaitable[Sequence[Observation]]]:
+def _kept(look: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
     """Return a look whose result serves everyone who asks within a few seconds."""
     lock = asyncio.Lock()
-    last: tuple[float, Sequence[Observation]] | None = None
+    last: tuple[float, T] | None = None
 
-    async def looking() -> Sequence[Observation]:
+    async def looking() -> T:
         nonlocal last
         async with lock:
             if last is None or last[0] + _KEPT < time.monotonic():

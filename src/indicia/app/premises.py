@@ -11,11 +11,13 @@ import http.client
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from indicia.app import heartbeat
+from indicia.app.controlling import passed_before
 from indicia.clock import real_now
 from indicia.domain.faults import Fault
 from indicia.domain.presence import of_roles
@@ -30,6 +32,7 @@ from indicia.store.prepared import POSTGRESQL
 from indicia.store.schema import Schema
 from indicia.vault import keyring
 from indicia.vault.keyring import KeyringError
+from indicia.verifier.controls import Passed
 
 _SERVICE_WITHIN: Final = 5.0  # seconds
 _SERVICE_MOST: Final = 1024 * 1024  # octets: what is ready and what is not takes a few hundred
@@ -65,16 +68,20 @@ def of_settings(settings: Settings) -> list[Check]:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How database and keyring are, which regions are used, and how far off the database's clock is."""
+    """How database and keyring are, which regions are used, and how far off the database's clock is.
+
+    `passed` are the control questions that perspectives have passed before.
+    """
 
     checks: tuple[Check, ...]
     regions: tuple[str, ...] = ()
     apart: Span | None = None
     roles: tuple[Check, ...] = ()
+    passed: tuple[Passed, ...] = ()
 
 
-def stored(settings: Settings) -> Stored:
-    """Look at database, schema and keyring."""
+def stored(settings: Settings, perspectives: Sequence[str]) -> Stored:
+    """Look at database, schema and keyring. `perspectives` are the names of those that look at the DNS."""
     url = settings.database_url
     try:
         found = schema.check(url.text)
@@ -99,6 +106,7 @@ def stored(settings: Settings) -> Stored:
             tuple(database.read(examination.mail_from_regions)),
             database.read(examination.server_clock) - real_now() if database.dialect == POSTGRESQL else None,
             of_roles(database.read(heartbeat.everyone), real_now()),
+            tuple(database.read(lambda s: passed_before(s, settings.signing_zone, perspectives))),
         )
     finally:
         database.close()

@@ -22,6 +22,7 @@ from indicia import ready as ready_file
 from indicia.app.service import Service, Variant
 from indicia.clock import Clock
 from indicia.credentials import AccessKey
+from indicia.domain.controls import CONTROL_TEXT, control_zone
 from indicia.domain.dkim import key_record
 from indicia.installation import Installation, InstallationError
 from indicia.publicsuffix import PublicSuffixes
@@ -171,6 +172,8 @@ class Sandbox:
         def key_text(name: str) -> str | None:
             if not name.endswith(zone):
                 return None
+            if name.endswith(f".{control_zone(zone[1:])}"):
+                return CONTROL_TEXT
             found = database.read(lambda s: keys.lookup(s, zone[1:], name.removesuffix(zone)))
             if isinstance(found, keys.NoKeyYet):
                 return ""

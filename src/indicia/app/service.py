@@ -15,6 +15,7 @@ from indicia import __version__
 from indicia.app import heartbeat, outside
 from indicia.app.certificates import certificate_of, reason_of
 from indicia.app.connecting import Connecting
+from indicia.app.controlling import controls_of
 from indicia.app.heartbeat import Heartbeats
 from indicia.app.siblings import Siblings
 from indicia.app.verifying import Verifying
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from indicia.keyzone.server import KeyZone
     from indicia.store.keys import NoKeyYet
     from indicia.store.session import Session
+    from indicia.verifier.sockets import Tally
     from indicia.wire.browsers import Guard
     from indicia.wire.requests import App
 
@@ -135,6 +137,13 @@ def rules_of(settings: Settings) -> Rules:
         pace=Pace(windows.check_min, windows.check_max, windows.check_verified),
         regions=frozenset(settings.regions),
     )
+
+
+def _tallies(eyes: Perspectives) -> list[tuple[str, Tally]]:
+    """Return what went over the sockets of each resolver, by its perspective."""
+    return [
+        (client.perspective, resolver.ports.tally) for client in eyes.clients for resolver in client.resolvers
+    ]
 
 
 def perspectives_of(settings: Settings) -> tuple[Perspective, ...]:
@@ -244,7 +253,13 @@ class Service:
         )
         self._endings.append(("resolvers", eyes.close))
         settings = self.settings
-        self._reported |= outside.checks(eyes, eyes.names, settings.signing_zone, settings.nameservers)
+        controls = controls_of(
+            self.installation.database, eyes, settings.signing_zone, self.metrics.perspective_believed
+        )
+        self._endings.append(("controls", controls.close))
+        self.metrics.watch_resolvers(partial(_tallies, eyes))
+        self._controls = controls
+        self._reported |= outside.checks(eyes, controls, settings.signing_zone, settings.nameservers)
         return eyes
 
     async def _start_heartbeats(self) -> None:
@@ -274,6 +289,7 @@ class Service:
             investigator=self._investigator(eyes),
             # A zone hears of a question once from each perspective. The playground may be asked at any rate.
             zone_rate=None if self._variant.perspectives else self.settings.zone_rate / len(eyes.names),
+            controls=self._controls,
             posted=self.metrics.posted,
             held_back=self.metrics.held_back,
         )
@@ -388,6 +404,7 @@ class Service:
             eyes.names,
             investigator,
             self._registrable,
+            self._controls.unbelieved,
         )
 
     def _forecaster(self, eyes: Perspectives) -> Forecaster:

@@ -29,6 +29,7 @@ from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool
 from indicia.verifier.advisor import Advisor
 from indicia.verifier.checker import Eyes
+from indicia.verifier.controls import Controls
 from indicia.verifier.engine import Engine, Limits
 from indicia.verifier.explainer import Explainer
 from indicia.verifier.investigation import Investigator
@@ -54,8 +55,8 @@ class Verifying:
     check, `landed` of each that was stored, which `investigator` then looks further at; `pool` is how many
     key pairs to keep of each length; `registrable` returns the domain of the organisation that a domain
     belongs to; `zone_rate` is how many questions a second one zone is asked through each perspective, None
-    for as many as there are. `posted` hears how each post to a webhook went, `held_back` how many identities
-    the brake on mass demotion has kept from falling.
+    for as many as there are. `controls` say whose absences count. `posted` hears how each post to a webhook
+    went, `held_back` how many identities the brake on mass demotion has kept from falling.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class Verifying:
         landed: Callable[[Conclusion], None],
         investigator: Investigator,
         zone_rate: float | None,
+        controls: Controls,
         posted: Callable[[str], None],
         held_back: Callable[[int], None],
     ) -> None:
         settings, database = installation.settings, installation.database
         self._database = database
         self._clock = clock
+        self._controls = controls
         self._forget = forget
         owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._lock_file = settings.data_dir / "verifier.lock"
@@ -112,6 +115,7 @@ class Verifying:
                 observe=held_back,
             ),
             news=self.deliver,
+            unbelieved=controls.unbelieved,
             replicate=Replicator(
                 database,
                 frozenset(settings.regions),
@@ -154,6 +158,7 @@ class Verifying:
         else:
             self._begin("roster", self.roster.run())
         self.pool.start()
+        self._begin("controls", self._controls.run())
         self._begin("engine", self.engine.run())
         self._begin("explainer", self.explainer.run())
         self._begin("advisor", self.advisor.run())
@@ -165,7 +170,7 @@ class Verifying:
     async def stop(self) -> None:
         """Nothing is begun any more; what was begun is finished, or left to be done after a restart."""
         for task in self._tasks:
-            if task.get_name() in ("roster", "housekeeping"):
+            if task.get_name() in ("controls", "roster", "housekeeping"):
                 task.cancel()
         await self.engine.stop()
         if self._lock is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indicia.domain.chains import following
@@ -17,7 +17,7 @@ from indicia.domain.identity import (
     TokenSet,
 )
 from indicia.domain.judgement import Judgement, judge, worst
-from indicia.domain.observation import Observation, Question, RecordType, Soa, soa_around
+from indicia.domain.observation import Observation, Question, RecordType, Reply, Soa, soa_around
 from indicia.domain.quorum import all_of, combine
 from indicia.domain.records import ExpectedRecord, required_records
 from indicia.domain.rotation import KeyLife
@@ -108,6 +108,32 @@ class Conclusion:
     due_at: Instant | None
     interval: Span
     keys: tuple[KeyVerdict, ...] = ()
+
+
+def takes_away(conclusion: Conclusion) -> bool:
+    """Say whether an absence is worth a control question: something is lost by it, or begins to be.
+
+    (verification.md, Observations.) What an account waits for, and has not got yet, cannot be lost before the
+    end of its window.
+    """
+    return any(
+        verdict.sight is Sight.ABSENT
+        and bool(verdict.records)
+        and verdict.after != verdict.before
+        and (verdict.cause is not None or verdict.before.status is not Status.PENDING)
+        for verdict in conclusion.facets
+    ) or any(key.seen.sight is Sight.ABSENT and key.after != key.before for key in conclusion.keys)
+
+
+def distrusted(observations: Observations, perspectives: Collection[str]) -> Observations:
+    """Return what was seen, with that of these perspectives as our own trouble: a control question failed."""
+    return {
+        question: tuple(
+            each._replace(reply=Reply.OUR_RESOLVER) if each.perspective in perspectives else each
+            for each in seen
+        )
+        for question, seen in observations.items()
+    }
 
 
 def judge_record(

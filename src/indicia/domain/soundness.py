@@ -257,14 +257,15 @@ def judge_service_spf(
 
 
 def judge_perspective(
-    perspective: str, observation: Observation, *, trusted: bool, playing: bool = False
+    perspective: str, observation: Observation, wrong: str, *, trusted: bool, playing: bool = False
 ) -> Check:
-    """Return whether the resolvers of a perspective answer what every resolver knows.
+    """Return whether the resolvers of a perspective answer what every resolver knows, the NS of the root.
 
-    A playground, which is nobody's resolver, need only answer.
+    `wrong` says which control question they fail, empty where they pass. A playground is nobody's resolver,
+    and has nothing to validate.
     """
     name = f"resolvers {perspective}"
-    if observation.reply is not Reply.ANSWER and not (playing and observation.reply.authoritative):
+    if observation.reply is not Reply.ANSWER:
         return Check(
             name,
             State.FAIL,
@@ -272,6 +273,9 @@ def judge_perspective(
             " NS of the root",
             "Mend the resolver or name another in INDICIA_RESOLVERS: without it nothing can be verified.",
         )
+    if wrong:
+        fix = "Mend the resolver or name another in INDICIA_RESOLVERS: nothing is taken away by its word."
+        return Check(name, State.FAIL, f"{observation.server}: {wrong}", fix)
     seen = f"{observation.server} answers within {observation.latency_ms:.0f} ms"
     if trusted and not observation.secure and not playing:
         fix = "Let it validate DNSSEC, as deploy/unbound.conf does: else forged answers are believed."

@@ -215,7 +215,7 @@ class Responder:
             return MINIMAL_ANY if rtype == Type.ANY else zone.no_data(len(name))
         token = name[1:_LABEL].decode("latin-1")
         if len(name) != _LABEL + len(zone.apex) or name[0] != TOKEN_LENGTH or not is_token(token):
-            return zone.no_name(len(name))
+            return zone.at_control(name, rtype) or zone.no_name(len(name))
         state = self._state(name, zone, token, now)
         return state if isinstance(state, asyncio.Task) else _answer(zone, name, rtype, state)
 

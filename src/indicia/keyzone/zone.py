@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from indicia.domain import rotation
+from indicia.domain.controls import CONTROL_TEXT, control_zone
 from indicia.domain.dkim import key_record, split_text
 from indicia.domain.time import SECOND
 from indicia.keyzone.message import HEADER, Head, Rcode, Type, head, wire_name
@@ -37,7 +38,11 @@ def record(owner: bytes, rtype: Type, ttl: int, rdata: bytes) -> bytes:
 
 def key_body(public_key: str, ttl: int) -> bytes:
     """Return the TXT record of a key, owned by the asked name."""
-    strings = [text.encode("ascii") for text in split_text(key_record(public_key))]
+    return _text_body(key_record(public_key), ttl)
+
+
+def _text_body(text: str, ttl: int) -> bytes:
+    strings = [string.encode("ascii") for string in split_text(text)]
     rdata = b"".join(bytes((len(string),)) + string for string in strings)
     return record(_ASKED_NAME, Type.TXT, ttl, rdata)
 
@@ -56,12 +61,17 @@ def administrator(zone: str) -> str:
     return f"hostmaster.{zone.partition('.')[2] or zone}"
 
 
+# Names below it are made up to be asked once, so that nobody need keep an answer for long.
+_CONTROL: Final[Answer] = (KEY, _text_body(CONTROL_TEXT, NEGATIVE_TTL))
+
+
 class Zone:
     """A zone that this service is authoritative for."""
 
     def __init__(self, name: str, nameservers: Sequence[str], serial: Callable[[], int]) -> None:
         self.name = name
         self.apex = wire_name(name)
+        self._control = wire_name(control_zone(name))
         self._serial = serial
         self._made_for = -1
         self._soa_tail = b""
@@ -78,6 +88,23 @@ class Zone:
         if rtype == Type.NS:
             return self._ns
         return MINIMAL_ANY if rtype == Type.ANY else self.no_data(len(self.apex))
+
+    def at_control(self, name: bytes, rtype: int) -> Answer | None:
+        """Return what is at a name by which resolvers are controlled, or above one; None for any other.
+
+        As a wildcard has it: there is a TXT at whatever is below (RFC 4592), and the names above are there.
+        """
+        control = self._control
+        if control.endswith(name):
+            return self.no_data(len(name))
+        at, last = 0, len(name) - len(control)
+        while at < last:
+            at += name[at] + 1
+        if at != last or last < 0 or name[at:] != control:
+            return None
+        if rtype == Type.TXT:
+            return _CONTROL
+        return MINIMAL_ANY if rtype == Type.ANY else self.no_data(len(name))
 
     def no_data(self, name_length: int) -> Answer:
         """Return that the name is there and the type is not (RFC 2308 §2.2)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from indicia.domain.controls import CONTROL_TEXT, control_zone
 from indicia.domain.dkim import key_record, split_text
 from indicia.keyzone.zone import (
     APEX_TTL,
@@ -28,7 +29,7 @@ def zone_lines(
     keys: Iterable[tuple[str, str]],
     key_ttl: int = KEY_TTL,
 ) -> Iterator[str]:
-    """Yield the lines of the zone file, each with its newline: SOA, name servers, one TXT a key.
+    """Yield the lines of the zone file, each with its newline: SOA, name servers, controls, one TXT a key.
 
     `keys` are pairs of a token and its base64 public key, in any order, as many as there are: they are not
     collected.
@@ -38,6 +39,7 @@ def zone_lines(
     yield f"@ {NEGATIVE_TTL} IN SOA {soa}\n"
     for server in nameservers:
         yield f"@ {APEX_TTL} IN NS {server}.\n"
+    yield f'*.{control_zone(zone)}. {NEGATIVE_TTL} IN TXT "{CONTROL_TEXT}"\n'
     for token, public_key in keys:
         strings = " ".join(f'"{string}"' for string in split_text(key_record(public_key)))
         yield f"{token} IN TXT {strings}\n"

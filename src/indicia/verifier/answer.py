@@ -85,7 +85,7 @@ def conclude(name: str, rtype: int, message: Message, *, recursive: bool = True)
         reply = _refusal(message, recursive=recursive)
         if reply is not None:
             return Answer(reply, extended=message.extended)
-    chain: list[str] = []
+    asked, chain = name, list[str]()
     ttls: list[int] = []
     if rtype != _CNAME and message.answer:
         end = _follow(name, rtype, message.answer, chain, ttls)
@@ -107,6 +107,9 @@ def conclude(name: str, rtype: int, message: Message, *, recursive: bool = True)
         values = tuple([each.value for each in records])
         texts = tuple([each.strings for each in records]) if rtype == _TXT else ()
         return Answer(Reply.ANSWER, values, tuple(chain), min(ttls), None, authentic, extended, soa, texts)
+    if recursive and soa is not None and not any(_holds(soa.zone, each) for each in (asked, *chain)):
+        # RFC 2308 §2.1, §2.2: it is that of the zone in which the name is not. This answer was made up.
+        return Answer(Reply.GARBAGE, extended=extended)
     reply = Reply.NXDOMAIN if message.rcode == _NXDOMAIN else Reply.NODATA
     # RFC 2308 §5: a negative answer is kept for the smaller of the SOA's TTL and its MINIMUM field.
     negative = None if soa is None else min(message.soa_ttl, soa.minimum)
@@ -156,6 +159,10 @@ def _follow(name: str, rtype: int, answer: Sequence[Record], chain: list[str], t
         name = targets[name].value
         chain.append(name)
     return name
+
+
+def _holds(zone: str, name: str) -> bool:
+    return zone in (".", name) or name.endswith(f".{zone}")
 
 
 def _soa(zone: str, value: str) -> Soa:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -18,9 +18,11 @@ from indicia.domain.check import (
     Observations,
     Rules,
     conclude,
+    distrusted,
     questions_of,
     records_to_check,
     sees_whole_key_path,
+    takes_away,
 )
 from indicia.domain.fairness import lane_after
 from indicia.domain.faults import Fault
@@ -66,7 +68,8 @@ class Checker:
 
     `keys_of` returns the live keys of a token set, `replicate` how a replica stands to its parent. `budget`
     is how long one look may take with all of its parts, in real time, and `patience` from when on it was
-    slow. The rest is as `Engine` has it.
+    slow. `unbelieved` returns, for a domain and so many seconds, the perspectives whose absences do not
+    count; None believes all of them. The rest is as `Engine` has it.
     """
 
     def __init__(
@@ -81,8 +84,10 @@ class Checker:
         budget: Span,
         patience: Span,
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
+        unbelieved: Callable[[str, float], Awaitable[Collection[str]]] | None = None,
     ) -> None:
         self._eyes = eyes
+        self._unbelieved = unbelieved
         self._rules = rules
         self._clock = clock
         self._give_key = give_key
@@ -114,18 +119,22 @@ class Checker:
         keyless = _keyless(token_set) if Facet.DKIM in records else None
         if keyless is not None and sees_whole_key_path(records[Facet.DKIM], observations, rules):
             token_set = await self._key_for(keyless, deadline)
-        conclusion = conclude(
+        concluding = partial(
+            conclude,
             identity,
             token_set,
             claim.facets,
             records,
-            observations,
             rules=rules,
             now=checked_at,
             interval=claim.interval,
             jitter=self._random(),
             replication=None if parent is None else parent.evidence,
         )
+        conclusion = concluding(observations)
+        if takes_away(conclusion):
+            observations = await self._believed(identity, observations, deadline)
+            conclusion = concluding(observations)
         if parent is not None and parent.again is not None and conclusion.due_at is not None:
             due_at = min(conclusion.due_at, checked_at + parent.again)
             conclusion = replace(conclusion, due_at=due_at)
@@ -153,6 +162,15 @@ class Checker:
         except TimeoutError:
             return {}
 
+    async def _believed(
+        self, identity: Identity, observations: Observations, deadline: Deadline
+    ) -> Observations:
+        """Return what was seen, as our own trouble where a perspective fails a control question."""
+        if self._unbelieved is None:
+            return observations
+        domain = identity.name.rpartition("@")[2]
+        return distrusted(observations, await self._unbelieved(domain, deadline.left))
+
     async def _key_for(self, keyless: TokenSet, deadline: Deadline) -> TokenSet:
         """Return the token set with a key: it gets one at the latest when its records are first seen.
 
@@ -173,7 +191,11 @@ class Checker:
         looked_at = keys_to_see(conclusion, identity, token_set, keys)
         questions = [question for _, record in looked_at for question in record.questions]
         observations = await self._look(questions, deadline)
-        return with_keys(conclusion, token_set, keys, looked_at, observations=observations, rules=self._rules)
+        seeing = partial(with_keys, conclusion, token_set, keys, looked_at, rules=self._rules)
+        seen = seeing(observations=observations)
+        if not looked_at or not takes_away(replace(seen, facets=())):
+            return seen
+        return seeing(observations=await self._believed(identity, observations, deadline))
 
     async def _zone_around(self, name: str, deadline: Deadline) -> Soa | None:
         """Return the SOA of the zone that holds an alias, which no answer for the alias shows."""

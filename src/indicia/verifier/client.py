@@ -60,8 +60,8 @@ class Client:
 
     `trusted` says that the path to them is, so that their AD flag counts; one on loopback always is.
     `recursive` is False for asking a zone's own servers: without RD, and only authoritative answers count.
-    `control` is asked when a resolver refuses or is silent: it tells its trouble from the zone's. None takes
-    every reply as the zone's.
+    `control` is a question that has an answer, asked when a resolver refuses or is silent: that tells its
+    trouble from the zone's. None takes every reply as the zone's.
     """
 
     def __init__(
@@ -290,7 +290,7 @@ class Client:
     def _ask_control(self, resolver: Resolver, question: Question) -> None:
         def heard(_: int, observation: Observation) -> None:
             resolver.control_at = self.now()
-            resolver.control_passed = observation.reply.authoritative
+            resolver.control_passed = observation.reply is Reply.ANSWER
             for told in self._controls.pop(resolver, []):
                 told(resolver.control_passed)
 

@@ -6,14 +6,15 @@ instead of a change of state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 import msgspec
 
 from indicia.clock import Clock
-from indicia.domain.check import RecordVerdict, Rules, judge_record
+from indicia.domain.check import RecordVerdict, Rules, distrusted, judge_record
 from indicia.domain.explanation import Explanation, explain, found_values
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.findings import Finding
@@ -31,6 +32,8 @@ from indicia.verifier.checker import Eyes
 from indicia.verifier.evidence import SeenObservation, seen
 from indicia.verifier.investigation import Investigator
 from indicia.verifier.key_diagnosis import remarks
+
+_WITHIN: Final = 5.0  # seconds for the control questions
 
 
 class Verdict(Enum):
@@ -94,6 +97,8 @@ class Doctor:
     """Looks when asked. Never writes.
 
     `registrable` returns the domain of the organisation that a domain belongs to; by itself each is its own.
+    `unbelieved` returns the perspectives, asked for a domain within so many seconds, whose absences nobody
+    should act on; None believes all of them.
     """
 
     database: Database
@@ -103,6 +108,7 @@ class Doctor:
     perspectives: tuple[str, ...]
     investigator: Investigator | None = None
     registrable: Callable[[str], str] = str
+    unbelieved: Callable[[str, float], Awaitable[Collection[str]]] | None = None
 
     async def diagnose(self, account: str, region: str, name: str) -> Diagnosis:
         """Return the diagnosis of an identity as the DNS stands at this moment.
@@ -119,6 +125,10 @@ class Doctor:
         observations = await chains.observe(self.eyes, records, questions) if questions else {}
         siblings = [record.value.lower() for record in records]
         verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
+        if self.unbelieved is not None and any(map(_required_and_absent, verdicts)):
+            liars = await self.unbelieved(_domain_of(view.identity), _WITHIN)
+            observations = distrusted(observations, liars)
+            verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
         refined: dict[RecordVerdict, Refined] = {}
         if self.investigator is not None:
             refined = await self.investigator.investigate(_domain_of(view.identity), verdicts, siblings)
@@ -143,6 +153,10 @@ class Doctor:
                 *(_shown(remark.verdict, remark.finding, remark.words) for remark in further),
             ),
         )
+
+
+def _required_and_absent(verdict: RecordVerdict) -> bool:
+    return verdict.record.required and verdict.sight is Sight.ABSENT
 
 
 def _domain_of(identity: Identity) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -99,7 +99,7 @@ class Engine:
     `owner`; `observe` hears of every conclusion and how many seconds it took, `landed` of those that were
     stored, as they were stored. `landing` stores what was found and tells of it; `news` is called when
     something waits to be delivered because of it. `replicate` says how a claimed replica stands to its
-    parent.
+    parent; `unbelieved` which perspectives, asked for a domain, fail a control question.
     """
 
     def __init__(
@@ -118,6 +118,7 @@ class Engine:
         landing: Landing | None = None,
         news: Callable[[], None] = lambda: None,
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
+        unbelieved: Callable[[str, float], Awaitable[Collection[str]]] | None = None,
     ) -> None:
         self._landing = landing or Landing(
             now=clock.now,
@@ -140,6 +141,7 @@ class Engine:
             budget=self._limits.budget,
             patience=self._limits.patience,
             replicate=replicate,
+            unbelieved=unbelieved,
         )
         self._admission = Admission(
             slots=self._limits.at_once,

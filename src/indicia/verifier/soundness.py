@@ -22,6 +22,7 @@ from indicia.domain.soundness import (
 )
 from indicia.verifier import spf
 from indicia.verifier.authorities import referral, serves
+from indicia.verifier.controls import Controls
 from indicia.verifier.perspectives import Perspectives
 from indicia.verifier.resolver import CONTROL
 
@@ -37,12 +38,13 @@ class Outlook:
     addresses: Mapping[str, tuple[str, ...]]
 
 
-async def look_at_resolvers(eyes: Perspectives, *, playing: bool) -> tuple[Check, ...]:
-    """Return how each perspective answers the control question; `playing` when that is a playground."""
+async def look_at_resolvers(eyes: Perspectives, controls: Controls, *, playing: bool) -> tuple[Check, ...]:
+    """Return how each perspective answers the control questions; `playing` when that is a playground."""
     seen = (await eyes.observe([CONTROL]))[CONTROL]
+    wrong = await controls.look()
     trusted = [all(resolver.trusted for resolver in client.resolvers) for client in eyes.clients]
     return tuple(
-        judge_perspective(name, observation, trusted=believed, playing=playing)
+        judge_perspective(name, observation, wrong[name], trusted=believed, playing=playing)
         for name, observation, believed in zip(eyes.names, seen, trusted, strict=True)
     )
 
