@@ -75,6 +75,19 @@ def test_a_refusal_is_waived_by_its_name_alone(name: str, changes: dict[str, str
     assert not still.waived
 
 
+@pytest.mark.parametrize("domain", ["amazonses.com", "mail.amazonses.com"])
+def test_the_domain_of_ses_is_refused_everywhere(domain: str) -> None:
+    """On loopback too, and whatever is waived: records that lead there lead to keys of somebody else's."""
+    for changes in ({}, {"listen_http": "127.0.0.1:1"}, {"unsafe": "service-domain"}):
+        (refusal,) = refusals(settings_with(service_domain=domain, **changes))
+        assert not refusal.waived
+        assert str(refusal) == (
+            f"the service domain {domain} is Amazon's, and only a sandbox takes it: "
+            "set INDICIA_SERVICE_DOMAIN to a domain of yours"
+        )
+    assert refusals(settings_with(service_domain="notamazonses.com")) == []
+
+
 def test_tls_is_as_good_as_a_trusted_proxy(tmp_path: Path) -> None:
     """With a certificate HTTP may be reached by others."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"

@@ -236,6 +236,42 @@ def test_under_xdist_every_worker_has_its_own(tmp_path: Path) -> None:
             Sandbox(url, "").reset()
 
 
+def test_code_that_writes_the_names_of_ses(tmp_path: Path) -> None:
+    """With its domain as that of the sandbox, records that nobody asked the API for are the right ones."""
+    text = (
+        "def test_it(indicia):\n"
+        "    ses = indicia.client('ses')\n"
+        "    tokens = ses.verify_domain_dkim(Domain='shop.example')['DkimTokens']\n"
+        "    for token in tokens:\n"
+        "        name = f'{token}._domainkey.shop.example'\n"
+        "        indicia.put(name, 'CNAME', f'{token}.dkim.amazonses.com')\n"
+        "    ses.set_identity_mail_from_domain(Identity='shop.example', MailFromDomain='b.shop.example')\n"
+        "    indicia.put('b.shop.example', 'MX', '10 feedback-smtp.us-east-1.amazonses.com')\n"
+        "    indicia.put('b.shop.example', 'TXT', 'v=spf1 include:amazonses.com ~all')\n"
+        "    found = indicia.client('sesv2').get_email_identity(EmailIdentity='shop.example')\n"
+        "    assert found['VerificationStatus'] == 'SUCCESS'\n"
+        "    assert found['MailFromAttributes']['MailFromDomainStatus'] == 'SUCCESS'\n"
+        "    looked = indicia.diagnosis('shop.example')['records']\n"
+        "    wrong = [each for each in looked if each['facet'] != 'dmarc' and each['finding'] != 'OK']\n"
+        "    assert wrong == []\n"
+    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\nindicia_service_domain = amazonses.com\n")
+
+    done = run_pytest(tmp_path, text)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_service_domain_that_is_none_is_told(tmp_path: Path) -> None:
+    """The start fails with the name of the setting and the reason."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\nindicia_service_domain = not a domain\n")
+
+    done = run_pytest(tmp_path, "def test_it(indicia): pass\n")
+
+    assert done.returncode == 1
+    assert "the sandbox did not start: indicia: --service-domain:" in done.stdout
+
+
 def test_a_sandbox_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What it wrote before it ended is in the error."""
     monkeypatch.setattr(sys, "executable", "/bin/false")

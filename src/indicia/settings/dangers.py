@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from indicia.domain.names import under
 from indicia.settings.addresses import Address, covers_all
 from indicia.settings.roles import ALL_ROLES, Role
 from indicia.settings.urls import RelayKind
@@ -32,11 +33,15 @@ class VerificationMode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reason not to start. `waived` when the operator has said that it shall be so all the same."""
+    """A reason not to start. `waived` when the operator has said that it shall be so all the same.
+
+    One that is `final` cannot be waived.
+    """
 
     danger: Danger
     reason: str
     waived: bool
+    final: bool = False
 
     @property
     def name(self) -> str:
@@ -44,11 +49,15 @@ class Refusal:
         return self.danger.value
 
     def __str__(self) -> str:
+        if self.final:
+            return self.reason
         return f"{self.reason} (INDICIA_UNSAFE={self.name} starts all the same)"
 
 
 # Names that no public DNS will ever hold (RFC 2606 §2, RFC 6761 §6, RFC 6762 §3).
 UNREAL_SUFFIXES = ("test", "example", "invalid", "localhost", "local")
+# Its names are written in code for SES. A sandbox may have it as its service domain, for that code's tests.
+VENDOR_DOMAIN = "amazonses.com"
 
 
 def is_unreal(name: str) -> bool:
@@ -85,7 +94,17 @@ def listeners(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> tuple[A
 
 
 def refusals(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[Refusal]:
-    """Return what stands against starting, waived or not: nothing, while all listeners are on loopback."""
+    """Return what stands against starting `serve`, waived or not.
+
+    While all listeners are on loopback that is the vendor's domain alone: records that lead to somebody
+    else's keys prove nothing.
+    """
+    if under(settings.service_domain, VENDOR_DOMAIN):
+        reason = (
+            f"the service domain {settings.service_domain} is Amazon's, and only a sandbox takes it: "
+            "set INDICIA_SERVICE_DOMAIN to a domain of yours"
+        )
+        return [Refusal(Danger.SERVICE_DOMAIN, reason, waived=False, final=True)]
     exposed = next((address for address in listeners(settings, roles) if not address.is_loopback), None)
     if exposed is None:
         return []

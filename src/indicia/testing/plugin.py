@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 _SERVER = pytest.StashKey["Server"]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Have the setting of the sandbox that a suite may need otherwise."""
+    parser.addini(
+        "indicia_service_domain",
+        "Service domain of the sandbox: amazonses.com for code that writes the names of SES by hand.",
+        default="",
+    )
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let the sandbox start as soon as it is known to be needed: other tests are looked for meanwhile."""
     needed = "_indicia_server" in getattr(item, "fixturenames", ())
@@ -32,7 +41,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _launched(config: pytest.Config) -> Server:
     from indicia.testing.server import Server
 
-    server = config.stash[_SERVER] = Server()
+    server = config.stash[_SERVER] = Server(str(config.getini("indicia_service_domain")))
     server.launch()
     return server
 

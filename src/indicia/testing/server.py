@@ -25,9 +25,13 @@ class ServerError(Exception):
 
 
 class Server:
-    """A sandbox for tests. `url` is its API, `dns` its playground as `address:port`, once it has started."""
+    """A sandbox for tests. `url` is its API, `dns` its playground as `address:port`, once it has started.
 
-    def __init__(self) -> None:
+    Without a `service_domain` it has the one of every sandbox.
+    """
+
+    def __init__(self, service_domain: str = "") -> None:
+        self._service_domain = service_domain
         self.url = ""
         self.dns = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,6 +49,7 @@ class Server:
         """The sandbox is on its way."""
         folder = Path(self._folder.name)
         command = [sys.executable, "-m", "indicia.app.quick_sandbox", str(folder / "data")]
+        command += [self._service_domain] if self._service_domain else []
         # What the environment says of Indicia is about another installation.
         environ = {name: value for name, value in os.environ.items() if not name.startswith("INDICIA_")}
         with self._log.open("wb") as out:
