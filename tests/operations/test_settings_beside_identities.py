@@ -185,7 +185,10 @@ def test_options_of_two_callers_are_both_kept(desk: Desk) -> None:
             desk,
             ("PutConfigurationSetSendingOptions", {"ConfigurationSetName": "main", "SendingEnabled": False}),
             ("PutConfigurationSetDeliveryOptions", {"ConfigurationSetName": "main", "TlsPolicy": "REQUIRE"}),
-            ("PutConfigurationSetSuppressionOptions", {"ConfigurationSetName": "main"}),
+            (
+                "PutConfigurationSetSuppressionOptions",
+                {"ConfigurationSetName": "main", "SuppressedReasons": []},
+            ),
         )
         assert not [each for each in done if isinstance(each, BaseException)]
 

@@ -14,9 +14,10 @@ from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import shown
 from indicia.operations.configuration_sets import (
     Options,
+    check_pool,
     check_reasons,
     found,
-    given_delivery,
+    given,
     options_of,
     refuse_missing,
     stored_text,
@@ -65,19 +66,18 @@ def put_delivery_options_v2(
 
     Raises: `Fault` INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND.
     """
-    found(call, request.ConfigurationSetName, s)
-    delivery = given_delivery(
-        sesv2.DeliveryOptions(
-            TlsPolicy=request.TlsPolicy,
-            SendingPoolName=request.SendingPoolName,
-            MaxDeliverySeconds=request.MaxDeliverySeconds,
-        )
+    delivery = sesv2.DeliveryOptions(
+        TlsPolicy=request.TlsPolicy,
+        SendingPoolName=request.SendingPoolName,
+        MaxDeliverySeconds=request.MaxDeliverySeconds,
     )
+    found(call, request.ConfigurationSetName, s)
+    check_pool(delivery)
     _change(
         call,
         request.ConfigurationSetName,
         s,
-        lambda options: msgspec.structs.replace(options, delivery=delivery),
+        lambda options: msgspec.structs.replace(options, delivery=given(delivery)),
     )
     return sesv2.PutConfigurationSetDeliveryOptionsResponse()
 
@@ -94,8 +94,8 @@ def put_delivery_options_v1(
 
     def change(options: Options) -> Options:
         present = options.delivery or sesv2.DeliveryOptions()
-        delivery = given_delivery(msgspec.structs.replace(present, TlsPolicy=tls))
-        return msgspec.structs.replace(options, delivery=delivery)
+        delivery = msgspec.structs.replace(present, TlsPolicy=tls)
+        return msgspec.structs.replace(options, delivery=given(delivery))
 
     _change(call, request.ConfigurationSetName, s, change)
     return ses.PutConfigurationSetDeliveryOptionsResponse()
@@ -170,13 +170,15 @@ def _set_sending(call: Call, name: str, s: Session, *, enabled: bool) -> None:
 def put_suppression_options(
     house: House, call: Call, request: sesv2.PutConfigurationSetSuppressionOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetSuppressionOptionsResponse:
-    """SES v2 PutConfigurationSetSuppressionOptions: no reasons are an empty list of them.
+    """SES v2 PutConfigurationSetSuppressionOptions: the account's count again where none is given.
+
+    An empty list of reasons is given: nothing is suppressed then (SES guide, suppression list).
 
     Raises: `Fault` INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND.
     """
     check_reasons(request.SuppressedReasons)
     suppression = sesv2.SuppressionOptions(
-        SuppressedReasons=request.SuppressedReasons or [],
+        SuppressedReasons=request.SuppressedReasons,
         SuppressionScope=request.SuppressionScope,
         ValidationOptions=request.ValidationOptions,
     )
@@ -184,7 +186,7 @@ def put_suppression_options(
         call,
         request.ConfigurationSetName,
         s,
-        lambda options: msgspec.structs.replace(options, suppression=suppression),
+        lambda options: msgspec.structs.replace(options, suppression=given(suppression)),
     )
     return sesv2.PutConfigurationSetSuppressionOptionsResponse()
 
@@ -222,7 +224,7 @@ def put_vdm_options(
         call,
         request.ConfigurationSetName,
         s,
-        lambda options: msgspec.structs.replace(options, vdm=request.VdmOptions),
+        lambda options: msgspec.structs.replace(options, vdm=given(request.VdmOptions)),
     )
     return sesv2.PutConfigurationSetVdmOptionsResponse()
 
@@ -237,7 +239,9 @@ def update_configuration_set(
     security = request.MessageSecurityOptions
 
     def change(options: Options) -> Options:
-        return options if security is None else msgspec.structs.replace(options, message_security=security)
+        if security is None:
+            return options
+        return msgspec.structs.replace(options, message_security=given(security))
 
     _change(call, request.ConfigurationSetName, s, change)
     return sesv2.UpdateConfigurationSetResponse()
