@@ -49,15 +49,16 @@ from indicia.domain.rotation import KeyPace
 from indicia.domain.schedule import Pace
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
 from indicia.domain.verification import Windows, start
-from indicia.operations import token_sets
 from indicia.operations.replicating import Replicator
 from indicia.publicsuffix import PublicSuffixes
-from indicia.store import checks, evidence, facets, identities, keys, tables, zones
+from indicia.store import checks, evidence, facets, identities, key_requests, keys, tables, zones
 from indicia.store.checks import Claim
 from indicia.store.database import Database
 from indicia.store.ids import new_id
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
+from indicia.vault.assigner import KeyAssigner
+from indicia.verifier import completion
 from indicia.verifier.client import Budget
 from indicia.verifier.controls import Controls, Passed
 from indicia.verifier.engine import Engine, Limits
@@ -103,7 +104,7 @@ class Lookout:
         limits: Limits = LIMITS,
         budget: Budget = QUICK,
         random: Callable[[], float] = lambda: 0.5,
-        give_key: Callable[[TokenSet], Awaitable[TokenSet | None]] | None = None,
+        observe: Callable[[Conclusion, float], None] | None = None,
         announcer: Announcer | None = None,
         landed: Callable[[Conclusion], None] = lambda _: None,
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
@@ -128,7 +129,7 @@ class Lookout:
             self.rules,
             self.clock,
             owner=self.owner,
-            give_key=give_key or self.give_key,
+            observe=observe,
             random=random,
             limits=limits,
             landed=landed,
@@ -152,39 +153,55 @@ class Lookout:
                 announce=(announcer or Announcer()).announce,
             ),
         )
+        self.assigner = KeyAssigner(
+            database,
+            self.clock,
+            KeyPace(),
+            complete=partial(completion.complete, rules=self.rules),
+            completed=lambda _: self.engine.wake(),
+            announce=(announcer or Announcer()).announce,
+        )
         self.running: asyncio.Task[None] | None = None
+        self.assigning: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self.running = asyncio.create_task(self.engine.run())
+        self.assigning = asyncio.create_task(self.assigner.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.engine.stop()
+        self.assigner.stop()
         assert self.running is not None
-        await asyncio.gather(self.running, return_exceptions=True)
+        assert self.assigning is not None
+        await asyncio.gather(self.running, self.assigning, return_exceptions=True)
         await self.controls.close()
         await self.eyes.close()
 
     async def die(self) -> None:
         """End as a process does that is killed: nothing more is written, leases stay as they are."""
         assert self.running is not None
+        assert self.assigning is not None
         self.running.cancel()
-        await asyncio.gather(self.running, return_exceptions=True)
+        self.assigning.cancel()
+        await asyncio.gather(self.running, self.assigning, return_exceptions=True)
 
     async def settled(self) -> None:
-        """Everything that is due is looked at and committed; but it does not take for ever."""
+        """Everything that is due is looked at and committed; but it does not take for ever.
+
+        Those who wait for a key have it, as far as there are some.
+        """
         self.engine.wake()
         await asyncio.wait_for(self.engine.settled(), 30)
+        if self.database.read(key_requests.can_be_served):
+            self.assigner.wake()
+            await until(lambda: not self.database.read(key_requests.can_be_served))
+            await asyncio.wait_for(self.engine.settled(), 30)
 
     async def advance(self, span: Span) -> None:
         """Time passes, and what became due is looked at."""
         self.clock.advance(span)
         await self.settled()
-
-    async def give_key(self, token_set: TokenSet) -> TokenSet | None:
-        """Publish a key of the pool, as the service does."""
-        now = self.clock.now()
-        return await self.database.writing(partial(token_sets.give_key, token_set=token_set, now=now))
 
     # -- identities --------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from indicia.domain.brake import demotes
 from indicia.domain.check import Conclusion, FacetVerdict
+from indicia.domain.identity import FacetState
 from indicia.domain.presence import Presence
 from indicia.domain.time import SECOND, Instant
 from indicia.domain.verification import Sight
@@ -137,6 +138,7 @@ class Metrics:
         self._waiting: Gauge | None = None
         self._oldest_mail: Gauge | None = None
         self._pool: Gauge | None = None
+        self._waited_for: Gauge | None = None
         self._oldest_due: Gauge | None = None
 
     def answered(self, service: str, operation: str, status: int, seconds: float) -> None:
@@ -153,12 +155,15 @@ class Metrics:
     def landed(self, stored: Conclusion) -> None:
         """Count what moved because of a check, once that is stored."""
         for verdict in stored.facets:
-            if verdict.cause is None:
-                continue
-            moved = (verdict.facet.value, verdict.after.status.value)
-            self._transitions.labels(*moved).inc()
-            if demotes(verdict.before, verdict.after):
-                self._demotions.labels(*moved).inc()
+            if verdict.cause is not None:
+                self.moved(verdict.before, verdict.after)
+
+    def moved(self, before: FacetState, after: FacetState) -> None:
+        """Count a facet whose status was stored."""
+        moved = (after.facet.value, after.status.value)
+        self._transitions.labels(*moved).inc()
+        if demotes(before, after):
+            self._demotions.labels(*moved).inc()
 
     def present(self, found: Iterable[Presence]) -> None:
         """Note who runs each role."""
@@ -237,6 +242,12 @@ class Metrics:
             ["bits"],
             registry=self.registry,
         )
+        self._waited_for = Gauge(
+            "indicia_keys_waited_for",
+            "Identities, and rotations somebody asked for, that wait for a key of so many bits.",
+            ["bits"],
+            registry=self.registry,
+        )
 
     def watch_key_zone(self, tally: KeyZoneTally, lookups: Callable[[], int]) -> None:
         """Show what the key zone counts; `lookups` is how often it asked the store."""
@@ -250,13 +261,22 @@ class Metrics:
         """Show what requests hold, and what of them was dropped."""
         self.registry.register(_BodyCollector(bodies, trailers))
 
-    def stored(self, now: Instant, oldest_due: Instant | None, pooled: Mapping[int, int]) -> None:
-        """Note what the store says now: when the oldest due check was due, how full the pool is."""
+    def stored(
+        self,
+        now: Instant,
+        oldest_due: Instant | None,
+        pooled: Mapping[int, int],
+        waiting: Mapping[int, int],
+    ) -> None:
+        """Note what the store says now: when the oldest due check was due, how it stands with the keys."""
         if self._oldest_due is not None:
             self._oldest_due.set(_seconds_since(oldest_due, now))
         if self._pool is not None:
             for bits, count in pooled.items():
                 self._pool.labels(str(bits)).set(count)
+        if self._waited_for is not None:
+            for bits, count in waiting.items():
+                self._waited_for.labels(str(bits)).set(count)
 
     def text(self) -> bytes:
         """Return everything in the text format of Prometheus."""

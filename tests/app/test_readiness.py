@@ -186,6 +186,7 @@ def test_everything_that_an_operator_watches_is_counted(tmp_path: Path, dns: Nam
                 *("indicia_oldest_mail_seconds", "process_resident_memory_bytes", "process_cpu_seconds"),
             }
             assert 'indicia_key_pool_keys{bits="1024"}' in page
+            assert 'indicia_keys_waited_for{bits="1024"} 0.0' in page
             assert "indicia_oldest_due_check_seconds 0.0" in page
 
     asyncio.run(scenario())

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indicia.domain.fairness import SLOW_PARTS, Lane, Party, Pressure, Shares, ZoneRates, lane_after
+from indicia.domain.fairness import (
+    SLOW_PARTS,
+    Lane,
+    Party,
+    Pressure,
+    Shares,
+    ZoneRates,
+    lane_after,
+    places,
+)
 from indicia.domain.identity import Status
 from indicia.domain.schedule import Pace
 from indicia.domain.time import DAY, MINUTE, SECOND
@@ -170,3 +179,48 @@ def test_trouble_halves_and_success_restores() -> None:
 def test_where_an_identity_queues(statuses: list[Status], interval: int, slow: bool, lane: Lane) -> None:
     """Before others while somebody waits for it, apart when it was slow."""
     assert lane_after(statuses, interval, PACE, slow=slow) is lane
+
+
+arrivals = st.lists(
+    st.one_of(st.tuples(st.just("come"), st.sampled_from("abcd")), st.tuples(st.just("serve"), st.just(""))),
+    max_size=200,
+)
+
+
+@given(arrivals)
+def test_accounts_that_wait_take_turns(events: list[tuple[str, str]]) -> None:
+    """While two accounts wait, neither is served three times before the other is once; each in its order."""
+    queue: list[tuple[int, int, str]] = []
+    served_past: dict[tuple[str, str], int] = {}  # how often one was served while another waited
+    for number, (what, account) in enumerate(events):
+        if what == "come":
+            last = {who: place for place, _, who in sorted(queue)}
+            turn = min(queue)[0] if queue else 0
+            queue.append((places([account], last, turn)[0], number, account))
+        elif queue:
+            head = min(queue)
+            queue.remove(head)
+            waiting = {who for _, _, who in queue} - {head[2]}
+            assert head[1] == min([came for _, came, who in [*queue, head] if who == head[2]])
+            for other in waiting:
+                served_past[head[2], other] = served_past.get((head[2], other), 0) + 1
+                assert served_past[head[2], other] <= 2
+            served_past = {
+                (one, other): times
+                for (one, other), times in served_past.items()
+                if other != head[2] and other in waiting
+            }
+
+
+def test_one_that_comes_late_is_not_behind_a_crowd() -> None:
+    """Ten thousand of one account wait; one of another is next but one."""
+    crowd = places(["a"] * 10_000, {}, 0)
+    (late,) = places(["b"], {"a": crowd[-1]}, crowd[37])
+
+    assert crowd == list(range(10_000))
+    assert late == crowd[37]
+
+
+def test_those_who_come_together_are_lined_up_together() -> None:
+    """Of several at once each account has a place of its own, behind what it has in the queue."""
+    assert places(["a", "b", "a", "c", "a"], {"a": 9}, 5) == [10, 5, 11, 5, 12]

@@ -30,6 +30,11 @@ def _facet(status: Status, facet: Facet = Facet.DKIM, **changes: object) -> dict
         (_facet(Status.PENDING), _look(negative_ttl=86400), 15 * MINUTE),
         (_facet(Status.PENDING, deadline=NOW + 4 * SECOND), _look(), 4 * SECOND),
         (_facet(Status.PENDING, deadline=NOW - HOUR), _look(), 10 * SECOND),
+        # What waits for its key alone needs no look but to keep its sight fresh.
+        (_facet(Status.PENDING), _look(awaits_key=True), 15 * MINUTE),
+        (_facet(Status.PENDING), _look(awaits_key=True, jitter=0.5), 15 * MINUTE - 225 * SECOND),
+        (_facet(Status.PENDING, deadline=NOW + MINUTE), _look(awaits_key=True), MINUTE),
+        (_facet(Status.PENDING, Facet.OWNERSHIP), _look(awaits_key=True), 10 * SECOND),
         (_facet(Status.SUCCESS), _look(), DAY),
         (_facet(Status.SUCCESS), _look(jitter=0.99), int(DAY - DAY * 0.99 / 2)),
         (_facet(Status.SUCCESS, absent_since=NOW), _look(apart=5 * MINUTE), 5 * MINUTE),

@@ -22,6 +22,7 @@ from indicia.domain.verification import (
     Windows,
     coupled,
     expire_link,
+    key_came,
     own_status,
     proved_status,
     start,
@@ -305,3 +306,30 @@ def test_a_link_expires_at_the_end_of_its_window_and_not_before() -> None:
     used = use_link(pending, NOW + HOUR)
     assert Cause.LINK_USED is used.cause
     assert Status.SUCCESS is expire_link(used.state, NOW + 10 * DAY).state.status
+
+
+def test_a_key_completes_what_was_seen_without_it() -> None:
+    """All records seen, and then the key: SUCCESS, and nothing is left of what was missed before."""
+    waiting = start(Facet.DKIM, 1, NOW, WINDOWS.records)
+    seen = step(waiting, replace(PRESENT, key_published=False), NOW, WINDOWS).state
+    change = key_came(seen, 1, NOW, NOW + MINUTE, WINDOWS)
+
+    assert seen.status is Status.PENDING
+    assert change is not None
+    assert change.cause is Cause.PROVED
+    assert (change.state.status, change.state.since) == (Status.SUCCESS, NOW + MINUTE)
+    assert (change.state.deadline, change.state.absent_since, change.state.error) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "generation", "age"),
+    [
+        (_state(Status.PENDING), 1, WINDOWS.corroborate + 1),  # too old: it is looked at first
+        (_state(Status.PENDING), 1, -1),  # the clock went back
+        (_state(Status.PENDING), 2, 0),  # for another expectation
+        *((_state(status), 1, 0) for status in Status if status is not Status.PENDING),
+    ],
+)
+def test_what_a_key_does_not_complete(state: FacetState, generation: int, age: int) -> None:
+    """A sight that is too old or of something else completes nothing, and nothing leads out of FAILED."""
+    assert key_came(state, generation, NOW, NOW + age, WINDOWS) is None

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 from desk import T0, ZONE, Desk
+from handing import hand_out
 from test_create_email_identity import BOTH_NEEDED, ONE_WAY, OWN, OWN_KEY_TEXT, OWN_PUBLIC
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Status
-from indicia.domain.rotation import KeyPace
+from indicia.domain.identity import Facet, KeyLength, Status
 from indicia.domain.time import DAY, HOUR
 from indicia.domain.verification import own_status
-from indicia.operations.token_sets import give_key
-from indicia.store import checks, keys, signing_overrides
-from indicia.vault.rotation import advance
+from indicia.store import checks, key_requests, keys, signing_overrides
+from indicia.store.key_requests import KeyRequest
+from indicia.store.keys import NoKeyYet
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 SIGNING = "PutEmailIdentityDkimSigningAttributes"
@@ -274,18 +274,18 @@ def test_a_change_of_length_does_not_wait_for_the_pool(desk: Desk) -> None:
     )
     assert published(desk, tokens)[0] == old
     new = desk.stock(1024)
-    token_set = desk.view("example.com").token_set
-    assert token_set is not None
-    desk.database.write(lambda s: advance(s, token_set.id, T0 + HOUR, KeyPace()))
+    hand_out(desk.database, T0 + HOUR)
     assert published(desk, tokens)[1] == new
     assert shown(desk).CurrentSigningKeyLength == "RSA_1024_BIT"
 
 
 def test_a_key_is_given_to_the_set_as_it_is_now(desk: Desk) -> None:
-    """Whoever gives a key late gives one of the present length, and none to a set that has got its own."""
+    """A set that waited gets a key of the length it has now, and one only."""
     desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
     seen = desk.view("example.com").token_set
     assert seen is not None
+    request = KeyRequest(seen.id, desk.account, 2048)
+    desk.database.write(lambda s: key_requests.file(s, [request]))
     desk.ask(
         SIGNING,
         EmailIdentity="example.com",
@@ -293,15 +293,19 @@ def test_a_key_is_given_to_the_set_as_it_is_now(desk: Desk) -> None:
         SigningAttributes=length(1024),
     )
     desk.stock(2048)
-    assert desk.database.write(lambda s: give_key(s, seen, T0)) is None
+    hand_out(desk.database, T0)
+    assert published(desk, list(seen.tokens))[0] is NoKeyYet.NO_KEY_YET
 
+    public = desk.stock(1024)
     desk.stock(1024)
-    given = desk.database.write(lambda s: give_key(s, seen, T0))
-    desk.stock(1024)
+    hand_out(desk.database, T0)
 
-    assert given == desk.view("example.com").token_set
-    assert desk.database.write(lambda s: give_key(s, seen, T0)) == given
-    assert desk.read(lambda s: keys.count_pooled(s, 1024)) == 1
+    assert published(desk, list(seen.tokens))[0] == public
+    given = desk.view("example.com").token_set
+    assert given is not None
+    assert (given.has_key, given.public_key, given.key_length) == (True, public, KeyLength.RSA_1024_BIT)
+    assert desk.read(lambda s: [keys.count_pooled(s, bits) for bits in (1024, 2048)]) == [1, 1]
+    assert not desk.read(key_requests.anybody_waits)
 
 
 def test_keys_go_round_the_three_tokens(desk: Desk) -> None:

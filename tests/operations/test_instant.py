@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 from desk import SERVICE_DOMAIN, ZONE, Desk
+from handing import hand_out
 from test_create_email_identity import OWN
 from test_key_events import keep, told
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identity import Facet, Status
-from indicia.domain.time import SECOND
 from indicia.operations.dispatch import Dispatch
 from indicia.store import keys, outbox
 from indicia.store.database import Database
@@ -131,13 +131,16 @@ def test_a_domain_gets_its_key_when_there_is_one(instant: Desk) -> None:
         SigningAttributes=DkimSigningAttributes(NextSigningKeyLength="RSA_1024_BIT"),
     )
 
+    instant.stock(2048)
+    assert hand_out(instant.database, instant.now) == []
+    assert not instant.view("example.com").token_set.has_key  # type: ignore[union-attr]
     public = instant.stock(1024)
-    instant.now += 2 * SECOND
-    heard = keep(instant)
+    (handed,) = hand_out(instant.database, instant.now)
 
-    assert sorted(heard) == ["published", "taken"]
+    assert handed.given == {1024: 1}
+    assert [each.id for each in handed.published] == [token_set.id]
     found = instant.read(lambda s: keys.lookup(s, ZONE, created.DkimAttributes.Tokens[0]))
     assert found == public
     assert told(instant, "example.com") == []
     instant.stock(1024)
-    assert keep(instant) == []
+    assert (keep(instant), hand_out(instant.database, instant.now)) == ([], [])

@@ -24,7 +24,6 @@ def keep(desk: Desk) -> list[str]:
         desk.database,
         Clock(real=lambda: desk.now),
         PACE,
-        reserve={},
         published=lambda _: heard.append("published"),
         taken=lambda: heard.append("taken"),
         announce=Announcer().announce,

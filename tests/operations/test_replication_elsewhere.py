@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from desk import ZONE, Desk
+from handing import hand_out
 from test_create_email_identity import OWN
 from test_key_life import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
 
@@ -39,10 +40,10 @@ from indicia.operations.replication_acceptance import (
 )
 from indicia.operations.replication_offer import Offer, ReplicationRequest
 from indicia.operations.signing_keys import SigningKey
-from indicia.operations.token_sets import give_key
-from indicia.store import access, checks, keys, schema, zones
+from indicia.store import access, checks, key_requests, keys, schema, zones
 from indicia.store.database import Database
 from indicia.store.ids import new_id
+from indicia.store.key_requests import KeyRequest
 from indicia.store.replications import Replication
 from indicia.vault import rsa, transit
 from indicia.vault.loaded import LoadedKeys
@@ -238,9 +239,9 @@ def test_a_parent_that_does_not_sign_yet_gives_tokens_only(desk: Desk, parent: E
     assert token_set is not None
     assert dkim(desk).Tokens == dkim(parent).Tokens
     desk.stock(2048)
-    given = desk.database.write(lambda s: give_key(s, token_set, desk.now))
-    assert given is not None
-    assert not given.has_key
+    request = KeyRequest(token_set.id, desk.account, 2048)
+    desk.database.write(lambda s: key_requests.file(s, [request]))
+    assert hand_out(desk.database, desk.now) == []
     assert stages(desk, token_set.id) == []
 
 

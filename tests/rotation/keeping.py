@@ -82,16 +82,12 @@ async def main(url: str, port: int, offset: int, stage: str = "", when: str = ""
     await database.writing(lambda s: checks.void_leases(s, clock.now()))
     eyes = Perspectives([Perspective("one", (("127.0.0.1", port),))], clock=clock.now)
 
-    async def no_key(_: object) -> None:
-        raise AssertionError("every set has its first key")
-
     engine = Engine(
         database,  # type: ignore[arg-type]  # a database in all but its class
         eyes,
         RULES,
         clock,
         owner=f"keeping-{os.getpid()}",
-        give_key=no_key,  # type: ignore[arg-type]
         random=lambda: 0.0,
         limits=Limits(poll=50),
     )
@@ -99,7 +95,6 @@ async def main(url: str, port: int, offset: int, stage: str = "", when: str = ""
         database,  # type: ignore[arg-type]
         clock,
         PACE,
-        reserve={},
         published=lambda _: None,
         taken=lambda: None,
     )

@@ -37,7 +37,6 @@ from indicia.domain.rotation import KeyPace, Stage
 from indicia.domain.signing import Unsigned
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification import start
-from indicia.operations.token_sets import give_key
 from indicia.store import checks, facets, identities, key_lives, keys, schema, zones
 from indicia.store.database import Database
 from indicia.store.ids import new_id
@@ -77,13 +76,15 @@ def store(s: Session, keyring: Keyring, now: int) -> TokenSet:
         sealed = keyring.seal(pair.private_key, PRIVATE_KEY)
         keys.add_pooled(s, keys.PooledKey(new_id(), pair.bits, pair.public_key, sealed, now))
     length = KeyLength.RSA_1024_BIT
+    (key,) = keys.hold_pooled(s, length.bits, 1)
     token_set = TokenSet(
-        new_id(), TokenSetKind.EASY, new_tokens(secrets.token_bytes, now), ZONE, length, now, has_key=False,
-        wanted_length=length,
+        new_id(), TokenSetKind.EASY, new_tokens(secrets.token_bytes, now), ZONE, length, now, has_key=True,
+        public_key=key.public_key, wanted_length=length, awaited=True,
     )  # fmt: skip
     zones.add(s, ZONE, now)
     keys.insert_token_set(s, token_set, now, domain=DOMAIN)
-    give_key(s, token_set, now)
+    keys.publish_first(s, token_set, key, now)
+    keys.remove_pooled(s, [key])
     identity = Identity(
         id=new_id(), account=ACCOUNT, region=REGION, kind=IdentityKind.DOMAIN, name=DOMAIN, created_at=now,
         version=1, generation=1, origin="AWS_SES", signing_enabled=True, next_key_length=length,

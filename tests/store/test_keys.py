@@ -126,7 +126,9 @@ def test_the_pool_gives_each_key_once(database: Database):
     database.write(lambda s: keys.add_pooled(s, pooled_key(1024, "short")))
     assert database.read(lambda s: keys.count_pooled(s, 2048)) == 20
     with ThreadPoolExecutor(5) as pool:
-        taken = list(pool.map(lambda _: database.write(lambda s: keys.take_pooled(s, 2048)), range(20)))
-    assert {key.public_key for key in taken if key} == {f"K{number}" for number in range(20)}
-    assert database.write(lambda s: keys.take_pooled(s, 2048)) is None
+        taken = list(pool.map(lambda _: database.write(lambda s: keys.take_spare(s, 2048, 1)), range(20)))
+    assert {key.public_key for taken_at_once in taken for key in taken_at_once} == {
+        f"K{number}" for number in range(20)
+    }
+    assert database.write(lambda s: keys.take_spare(s, 2048, 1)) == []
     assert database.read(lambda s: keys.count_pooled(s, 1024)) == 1

@@ -336,6 +336,5 @@ def test_sealed_values_are_replaced_page_by_page(database: Database):
     first = made[0].id
     assert database.write(lambda s: sealed.replace(s, place, first, b"sealed", b"anew"))
     assert not database.write(lambda s: sealed.replace(s, place, first, b"sealed", b"again"))
-    taken = database.write(lambda s: keys.take_pooled(s, 2048))
-    assert taken is not None
+    taken, *_ = database.write(lambda s: keys.hold_pooled(s, 2048, 1))
     assert taken.private_key == b"anew"

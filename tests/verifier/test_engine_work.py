@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lookout import LIMITS, PACE, PATIENT, WINDOW, Lookout, easy_dkim, run, until
+from lookout import LIMITS, PACE, PATIENT, WINDOW, Lookout, run, until
 from nameserver import NameServer, Trick
 from postgres import PostgresServer
 
 from indicia.clock import Clock
-from indicia.domain.identity import Status, TokenSet
+from indicia.domain.check import Conclusion
+from indicia.domain.identity import Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.store import checks, schema
 from indicia.store.database import Database
@@ -297,20 +298,21 @@ def test_a_check_that_breaks_is_given_back_and_tried_again_later(
     database: Database, server: NameServer
 ) -> None:
     """A mistake of ours says nothing about the DNS: no state moves, and the next look comes after a while."""
-    broken = [True]
+    broken: list[int] = []
 
-    async def give_key(token_set: TokenSet) -> TokenSet | None:
-        if broken:
+    def observe(conclusion: Conclusion, _: float) -> None:
+        if broken and conclusion.identity_id in broken:
             raise RuntimeError("a mistake of ours")
-        return await lookouts[0].give_key(token_set)
-
-    lookouts: list[Lookout] = []
 
     async def story(lookout: Lookout) -> None:
-        lookouts.append(lookout)
-        lookout.publish(lookout.add(NAME, dkim=easy_dkim(has_key=False)))
+        identity = lookout.add(NAME, due=False)
+        broken.append(identity.id)
+        lookout.publish(identity)
         lookout.publish(lookout.add("other.example.com"))
-        lookout.stock()
+        now = lookout.clock.now()
+        lookout.database.write(
+            lambda s: checks.schedule(s, identity.id, checks.shard_of(NAME), now, interval=PACE.first)
+        )
         await lookout.settled()
         first = lookout.status(NAME), lookout.due_in(NAME)
         broken.clear()
@@ -322,7 +324,7 @@ def test_a_check_that_breaks_is_given_back_and_tried_again_later(
         assert lookout.status("other.example.com") is Status.SUCCESS
         assert lookout.status(NAME) is Status.SUCCESS
 
-    run(database, story, server, give_key=give_key)
+    run(database, story, server, observe=observe)
 
 
 def test_a_result_that_cannot_be_stored_takes_no_other_with_it(

@@ -9,7 +9,7 @@ import pytest
 from lookout import PATIENT, Lookout, easy_dkim, run
 from nameserver import NameServer, Trick
 
-from indicia.domain.identity import ErrorType, Facet, KeyLength, Status, TokenSet
+from indicia.domain.identity import ErrorType, Facet, KeyLength, Status
 from indicia.domain.replication import ParentSeen
 from indicia.store import checks, keys
 from indicia.store.checks import Claim
@@ -109,9 +109,6 @@ def test_a_parent_that_never_answers_takes_nothing_from_the_records(
 def test_a_key_that_is_never_made_ends_no_lease(database: Database, server: NameServer) -> None:
     """Records that came late in the budget and a key that does not come: one look, and it lands without."""
 
-    async def give_key(_: TokenSet) -> TokenSet | None:
-        return await asyncio.Future()
-
     async def story(lookout: Lookout) -> None:
         server.misbehave(Trick.SLOW, rtype="CNAME", delay=HALF)
         dkim = easy_dkim(lookout.clock.now(), has_key=False)
@@ -123,7 +120,7 @@ def test_a_key_that_is_never_made_ends_no_lease(database: Database, server: Name
         assert lookout.status(NAME) is Status.PENDING
         assert server.asked(rtype="CNAME") == 3
 
-    run(database, story, server, limits=LIMITS, budget=PATIENT, give_key=give_key)
+    run(database, story, server, limits=LIMITS, budget=PATIENT)
 
 
 def test_records_key_and_zone_share_one_budget(database: Database, server: NameServer) -> None:

@@ -158,6 +158,8 @@ class Sandbox:
             else (
                 verifying.keeper,
                 verifying.engine,
+                verifying.assigner,
+                verifying.engine,
                 verifying.explainer,
                 verifying.keeper,
                 verifying.advisor,

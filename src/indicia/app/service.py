@@ -39,7 +39,7 @@ from indicia.settings import Role, Settings, system_perspective
 from indicia.settings.client_url import client_url
 from indicia.settings.places import public_only
 from indicia.settings.table import LISTEN_ADMIN, LISTEN_DNS, LISTEN_HTTP
-from indicia.store import brakes, checks, keys, outbox, webhooks, zones
+from indicia.store import brakes, checks, key_requests, keys, outbox, webhooks, zones
 from indicia.store.prepared import POSTGRESQL
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
@@ -81,6 +81,8 @@ _READ_ONLY = frozenset({Role.DNS})
 # seen then answers everybody.
 _LOOKS_AHEAD = 10
 _FORECAST_KEPT = 5.0
+# Whoever looks at the metrics need not know how many more wait for a key.
+_WAITING_COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class _Wakes:
 
     def pool(self) -> None:
         if self.verifying is not None:
-            self.verifying.pool.wake()
+            self.verifying.keys_wanted()
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -286,6 +288,7 @@ class Service:
             registrable=self._registrable,
             observe=self.metrics.checked,
             landed=self.metrics.landed,
+            moved=self.metrics.moved,
             investigator=self._investigator(eyes),
             # A zone hears of a question once from each perspective. The playground may be asked at any rate.
             zone_rate=None if self._variant.perspectives else self.settings.zone_rate / len(eyes.names),
@@ -471,9 +474,10 @@ class Service:
             return f"those of {accounts} account(s) wait; `indicia demotions status` tells until when"
         return None
 
-    def _measure(self, s: Session) -> tuple[int | None, dict[int, int]]:
+    def _measure(self, s: Session) -> tuple[int | None, dict[int, int], dict[int, int]]:
         pooled = {bits: keys.count_pooled(s, bits) for bits in self._variant.pool}
-        return checks.earliest_due(s, real_now()), pooled
+        waiting = {bits: key_requests.waiting(s, bits, _WAITING_COUNTED) for bits in self._variant.pool}
+        return checks.earliest_due(s, real_now()), pooled, waiting
 
 
 def _telling(s: Session) -> tuple[int, int | None]:

@@ -18,17 +18,19 @@ from indicia.app import abroad, telling
 from indicia.app.housekeeping import keep_house
 from indicia.clock import Clock
 from indicia.domain.check import Conclusion, Rules
-from indicia.domain.identity import TokenSet
+from indicia.domain.identity import FacetState, TokenSet
 from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import carrier_for
-from indicia.operations import token_sets
 from indicia.operations.replicating import Replicator
 from indicia.store import checks
+from indicia.vault.assigner import KeyAssigner
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool
+from indicia.verifier import completion
 from indicia.verifier.advisor import Advisor
 from indicia.verifier.checker import Eyes
+from indicia.verifier.completion import Completed
 from indicia.verifier.controls import Controls
 from indicia.verifier.engine import Engine, Limits
 from indicia.verifier.explainer import Explainer
@@ -38,9 +40,6 @@ from indicia.verifier.roster import Roster
 
 log = structlog.get_logger("indicia")
 
-# How long a check waits for the pool to make the key it needs, before the identity is looked at again later.
-_KEY_WITHIN: Final = 5.0
-_KEY_LOOK: Final = 0.02
 # What part of the questions that a zone is asked go to why a record is not there. As many are left for the
 # records call (`app.service`).
 _LOOKS_FURTHER: Final = 10
@@ -52,11 +51,12 @@ class Verifying:
     """The parts of the role, from `start` to `stop`.
 
     `forget` is told of a token set whose tokens answer otherwise from now on, `observe` of every concluded
-    check, `landed` of each that was stored, which `investigator` then looks further at; `pool` is how many
-    key pairs to keep of each length; `registrable` returns the domain of the organisation that a domain
-    belongs to; `zone_rate` is how many questions a second one zone is asked through each perspective, None
-    for as many as there are. `controls` say whose absences count. `posted` hears how each post to a webhook
-    went, `held_back` how many identities the brake on mass demotion has kept from falling.
+    check, `landed` of each that was stored, which `investigator` then looks further at, `moved` of each facet
+    that a key has completed, before and after; `pool` is how many unused keys there are at least of each
+    length; `registrable` returns the domain of the organisation that a domain belongs to; `zone_rate` is how
+    many questions a second one zone is asked through each perspective, None for as many as there are.
+    `controls` say whose absences count. `posted` hears how each post to a webhook went, `held_back` how many
+    identities the brake on mass demotion has kept from falling.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Verifying:
         registrable: Callable[[str], str],
         observe: Callable[[Conclusion, float], None],
         landed: Callable[[Conclusion], None],
+        moved: Callable[[FacetState, FacetState], None],
         investigator: Investigator,
         zone_rate: float | None,
         controls: Controls,
@@ -81,11 +82,10 @@ class Verifying:
         self._database = database
         self._clock = clock
         self._controls = controls
-        self._forget = forget
+        self._moved = moved
         owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._lock_file = settings.data_dir / "verifier.lock"
         self._lock: int | None = None
-        self.pool = KeyPool(database, installation.keyring, clock.now, pool)
         # Checks, looks further and looks ahead share what a zone is asked.
         aside = None if zone_rate is None else zone_rate / _LOOKS_FURTHER
         self.explainer = Explainer(database, investigator, clock, zone_rate=aside)
@@ -93,6 +93,8 @@ class Verifying:
         def stored(conclusion: Conclusion) -> None:
             landed(conclusion)
             self.explainer.offer(conclusion)
+            if conclusion.awaits_key:
+                self.keys_wanted()
 
         self.engine = Engine(
             database,
@@ -100,7 +102,6 @@ class Verifying:
             rules,
             clock,
             owner=owner,
-            give_key=self._give_key,
             random=random.random,  # when to look next is no secret
             observe=observe,
             landed=stored,
@@ -130,15 +131,35 @@ class Verifying:
         )
         # On the embedded default there is one verifier, which a lock makes sure of.
         self.roster = Roster(database, clock, owner, self._share)
+        announce = telling.announcer(installation).announce
         self.keeper = KeyKeeper(
             database,
             clock,
             settings.key_pace,
-            reserve={bits: most // 2 for bits, most in pool.items()},
             published=forget,
-            taken=self.pool.wake,
-            announce=telling.announcer(installation).announce,
+            taken=self.keys_wanted,
+            announce=announce,
             news=self.deliver,
+        )
+        self.assigner = KeyAssigner(
+            database,
+            clock,
+            settings.key_pace,
+            complete=partial(completion.complete, rules=rules),
+            completed=self._completed,
+            published=forget,
+            taken=lambda given: self.pool.gave(given),  # noqa: PLW0108 - made below
+            announce=announce,
+            news=self.deliver,
+        )
+        self.pool = KeyPool(
+            database,
+            installation.keyring,
+            clock.now,
+            pool,
+            most=settings.key_supply.pool,
+            processes=settings.key_supply.processes,
+            stored=self.assigner.wake,
         )
         self.advisor = Advisor(database, eyes, rules, clock, registrable=registrable, random=random.random)
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
@@ -157,7 +178,8 @@ class Verifying:
             self._database.write(lambda s: checks.void_leases(s, now))
         else:
             self._begin("roster", self.roster.run())
-        self.pool.start()
+        self._begin("key pool", self.pool.run())
+        self._begin("assigner", self.assigner.run())
         self._begin("controls", self._controls.run())
         self._begin("engine", self.engine.run())
         self._begin("explainer", self.explainer.run())
@@ -180,11 +202,12 @@ class Verifying:
         self.deliverer.stop()
         self.webhooks.stop()
         self.keeper.stop()
+        self.assigner.stop()
+        self.pool.stop()
         _, late = await asyncio.wait(self._tasks, timeout=_GRACE)
         for task in late:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self.pool.stop)
         if self._lock is not None:
             os.close(self._lock)
 
@@ -192,6 +215,18 @@ class Verifying:
         """Let mails and events that wait be delivered now. Callable from any thread."""
         self.webhooks.wake()
         self.deliverer.wake()
+
+    def keys_wanted(self) -> None:
+        """Let keys be handed out and made: some were taken, or are waited for. Callable from any thread."""
+        self.assigner.wake()
+        self.pool.wake()
+
+    def _completed(self, completed: Sequence[Completed]) -> None:
+        """Tell what keys have completed; the keys themselves are to be seen soon."""
+        completion.tell(completed)
+        for each in completed:
+            self._moved(each.before, each.after)
+        self.engine.wake()
 
     def _share(self, shards: Sequence[int], verifiers: int) -> None:
         """Take part in the work: there are so many verifiers."""
@@ -213,21 +248,6 @@ class Verifying:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("part.ended", part=task.get_name(), error=type(error).__qualname__)
-
-    async def _give_key(self, token_set: TokenSet) -> TokenSet | None:
-        """Give the set a key from the pool, waiting a little for the pool to make one."""
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + _KEY_WITHIN
-        while True:
-            give = partial(token_sets.give_key, token_set=token_set, now=self._clock.now())
-            given = await self._database.writing(give)
-            self.pool.wake()
-            if given is not None:
-                self._forget(given)
-                return given
-            if loop.time() > give_up:
-                return None
-            await asyncio.sleep(_KEY_LOOK)
 
 
 def _locked(path: Path) -> int:

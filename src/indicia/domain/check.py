@@ -95,7 +95,8 @@ class Conclusion:
 
     `generation` is that of the expectation the evidence was gathered for; it lands on no other. `due_at` is
     None when looking again can change nothing. `succeeded` says whether a proof of the identity was seen.
-    `keys` is what was seen of keys themselves, where that was asked (`domain.key_sight`).
+    `keys` is what was seen of keys themselves, where that was asked (`domain.key_sight`). `awaits_key` says
+    that the first key of its token set is all that DKIM waits for.
     """
 
     identity_id: int
@@ -108,6 +109,7 @@ class Conclusion:
     due_at: Instant | None
     interval: Span
     keys: tuple[KeyVerdict, ...] = ()
+    awaits_key: bool = False
 
 
 def takes_away(conclusion: Conclusion) -> bool:
@@ -221,15 +223,6 @@ def records_to_check(
     }
 
 
-def sees_whole_key_path(records: Sequence[ExpectedRecord], observations: Observations, rules: Rules) -> bool:
-    """Say whether every DKIM record is there, so that a key is needed now if there is none yet."""
-    siblings = [record.value for record in records]
-    return all(
-        judge_record(record, observations, rules.quorum, siblings).sight is Sight.PRESENT
-        for record in records
-    )
-
-
 def conclude(
     identity: Identity,
     token_set: TokenSet | None,
@@ -263,7 +256,10 @@ def conclude(
     ttls = [record.negative_ttl for verdict in verdicts for record in verdict.records]
     held = max((ttl for ttl in ttls if ttl is not None), default=None)
     apart = absence_apart(Evidence(Sight.ABSENT, None, held), rules.windows)
-    look = Look(now, interval, jitter, held, apart)
+    awaits_key = any(map(_awaits_key, verdicts))
+    # The keys of a replica may be another installation's: only looking tells when they are there.
+    completed_by_key = awaits_key and Facet.REPLICATION not in facets
+    look = Look(now, interval, jitter, held, apart, awaits_key=completed_by_key)
     moved = any(verdict.cause is not None for verdict in verdicts)
     following = rules.pace.first if moved else grown(interval, rules.pace)
     return Conclusion(
@@ -276,7 +272,14 @@ def conclude(
         soa=_enclosing_soa(identity, observations),
         due_at=next_due(after, look, rules.pace),
         interval=following,
+        awaits_key=awaits_key,
     )
+
+
+def _awaits_key(verdict: FacetVerdict) -> bool:
+    """Say whether all records were seen and the facet waits for the first key (Condition.KEY_PUBLISHED)."""
+    waits = verdict.sight is Sight.PRESENT and verdict.after.status is Status.PENDING
+    return waits and verdict.facet is Facet.DKIM
 
 
 def _judge_facet(

@@ -9,7 +9,7 @@ there are fewer checks at once while our own resolvers fail. What is delivered h
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -51,6 +51,23 @@ def may_take(taken: int, *, share: int, left: int) -> bool:
     thresholds, Choudhury and Hahne 1998).
     """
     return left > 0 and taken < max(1, min(share, left))
+
+
+def places(accounts: Sequence[str], last: Mapping[str, int], turn: int) -> list[int]:
+    """Return the places in a queue of those who come now, each for an account, so that accounts take turns.
+
+    `last` is the last place of each account that waits already, `turn` the place that is served next. Whoever
+    comes stands one place behind the last of its own account, and never before the turn: of two accounts that
+    wait, neither is served twice before the other is served once, however many either has waiting
+    (self-clocked fair queueing, Golestani 1994).
+    """
+    latest = dict(last)
+    given: list[int] = []
+    for account in accounts:
+        place = max(latest.get(account, turn - 1) + 1, turn)
+        latest[account] = place
+        given.append(place)
+    return given
 
 
 class ZoneRates:

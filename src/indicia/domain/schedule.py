@@ -35,7 +35,7 @@ class Look:
 
     `interval` is the present pending interval, `jitter` a random number in [0, 1), `negative_ttl` the longest
     that a negative answer of this check may still be held (seconds), `apart` how far apart two sights of an
-    absence must be.
+    absence must be. `awaits_key`: the records of DKIM were seen, and only its key is waited for.
     """
 
     now: Instant
@@ -43,6 +43,7 @@ class Look:
     jitter: float
     negative_ttl: int | None
     apart: Span
+    awaits_key: bool = False
 
 
 def next_due(facets: Mapping[Facet, FacetState], look: Look, pace: Pace) -> Instant | None:
@@ -68,6 +69,9 @@ def _due(state: FacetState, look: Look, pace: Pace) -> Instant:
         return look.now + pace.verified - int(pace.verified * look.jitter / 2)
     if state.status is Status.TEMPORARY_FAILURE:
         due = look.now + pace.largest - int(pace.largest * look.jitter / 4)
+    elif state.facet is Facet.DKIM and look.awaits_key:
+        # Its key completes it, without another look, as long as what was seen is not older than `largest`.
+        due = look.now + pace.largest - int(pace.largest * look.jitter / 2)
     else:
         # What is left of a negative TTL delays a check by at most CHECK_MAX: asking earlier shows the cache.
         held = min((look.negative_ttl or 0) * 1000, pace.largest)

@@ -259,6 +259,22 @@ def step(state: FacetState, evidence: Evidence, now: Instant, windows: Windows) 
     return Change(enter(seen, transition.to, now, windows), transition.cause)
 
 
+def key_came(
+    state: FacetState, generation: int, seen_at: Instant, now: Instant, windows: Windows
+) -> Change | None:
+    """Return the facet once the key is published that it waited for; None where it is to be looked at.
+
+    Its records were seen at `seen_at` for the expectation of `generation`, and no later look has missed them.
+    That counts as if they were seen now for as long as two sights of an absence may have to be apart: so long
+    a proof stands anyway after its records went (verification.md, "Keys" and "Taking away").
+    """
+    if state.status is not Status.PENDING or state.generation != generation:
+        return None
+    if not seen_at <= now <= seen_at + windows.corroborate:
+        return None
+    return step(state, Evidence(Sight.PRESENT, None), now, windows)
+
+
 def _absent_since(state: FacetState, evidence: Evidence, now: Instant) -> Instant | None:
     if evidence.sight is Sight.PRESENT:
         return None

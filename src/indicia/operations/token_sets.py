@@ -1,23 +1,23 @@
 """Token sets: the selectors of an identity, and the keys behind them.
 
-A set is issued once and its tokens never again. Its first key comes from the pool. An empty pool delays
-nobody: the verifier gives the set a key, by `give_key`, when its records are first seen (verification.md,
-Keys). Every later key comes and goes by the table in `domain.rotation`.
+A set is issued once and its tokens never again. Its first key comes from the pool, if that can spare one. An
+empty pool delays nobody: the set queues up for a key when its records are first seen (verification.md, Keys).
+Every later key comes and goes by the table in `domain.rotation`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from indicia.domain.dkim import new_tokens
 from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.rotation import KeyPace
 from indicia.operations.signing_choice import EasyDkim
-from indicia.store import identities, key_lives, keys
+from indicia.store import identities, key_lives, key_requests, keys
 from indicia.store.ids import new_id
+from indicia.store.key_requests import KeyRequest
 from indicia.vault.purposes import PRIVATE_KEY
 from indicia.vault.rotation import advance, events_of
 
@@ -46,9 +46,9 @@ def issue(
 
 
 def issue_easy(house: House, s: Session, wanted: Sequence[tuple[Call, str, KeyLength]]) -> list[TokenSet]:
-    """Return a new Easy DKIM set for each domain, with a key of its length for as long as there are some."""
+    """Return a new Easy DKIM set for each domain, with a key of its length while some can be spared."""
     lengths = Counter(length for _, _, length in wanted)
-    pooled = {length: keys.take_all_pooled(s, length.bits, count) for length, count in lengths.items()}
+    pooled = {length: keys.take_spare(s, length.bits, count) for length, count in lengths.items()}
     house.wakes.pool()
     return [
         _issue_easy(house, call, s, domain, length, pooled[length].pop(0) if pooled[length] else None)
@@ -98,38 +98,14 @@ def _issue_own(house: House, call: Call, s: Session, domain: str, choice: OwnDki
     return token_set
 
 
-def give_key(s: Session, token_set: TokenSet, now: Instant) -> TokenSet | None:
-    """Return the Easy DKIM set with its first key published; None when the pool has none of its length.
-
-    What counts is the set as it is stored now: where its length was changed meanwhile it gets a key of that,
-    and where it was given a key meanwhile it gets no second one. A set of another installation gets none.
-    """
-    held = key_lives.hold(s, token_set.id)
-    stored = token_set if held is None else held.token_set
-    if held is None or stored.has_key or stored.key_length is None or held.home:
-        return None if held is None else stored
-    return _with_key(s, stored, stored.key_length, now)
-
-
-def _with_key(s: Session, token_set: TokenSet, length: KeyLength, now: Instant) -> TokenSet | None:
-    """Return the set, which has no key and is nobody else's to change, with one; None if there is none."""
-    pooled = keys.take_pooled(s, length.bits)
-    if pooled is None:
-        return None
-    keys.publish(s, token_set.id, token_set.zone, token_set.tokens[0], pooled, now)
-    return replace(token_set, has_key=True, public_key=pooled.public_key, key_made_at=now, awaited=True)
-
-
 def change_length(house: House, call: Call, s: Session, token_set: TokenSet, length: KeyLength) -> TokenSet:
     """Return the Easy DKIM set, whose next key is of another length. It comes by a rotation.
 
-    Until it signs, the key that signs now goes on. Nobody waits for the pool: without a key there it comes
-    when there is one.
+    Until it signs, the key that signs now goes on. Nobody waits for the pool: where that has none to spare,
+    the set queues up. A set without any key gets its first one as it would have, of that length.
     """
     key_lives.want_length(s, token_set.id, length, call.now)
     house.wakes.pool()
-    if not token_set.has_key:
-        give_key(s, token_set, call.now)
     return _advanced(house, call, s, token_set)
 
 
@@ -149,12 +125,13 @@ def _advanced(house: House, call: Call, s: Session, token_set: TokenSet) -> Toke
 
 
 def _to_be_given(house: House, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
-    """Return the set; where verification is instant, whoever keeps the keys gives it the first it lacks.
+    """Return the set; where verification is instant, it queues up for the first key it lacks.
 
-    Elsewhere the verifier does, when its records are seen. Here nobody looks for them.
+    Elsewhere it does when its records are seen. Here nobody looks for them.
     """
-    if house.instant and not token_set.has_key:
-        key_lives.schedule(s, token_set.id, call.now, awaited=False)
+    if house.instant and not token_set.has_key and token_set.key_length is not None:
+        request = KeyRequest(token_set.id, call.account, token_set.key_length.bits)
+        key_requests.file(s, [request])
     return token_set
 
 

@@ -23,7 +23,7 @@ from indicia.settings.sources import (
     from_overlay,
     from_toml,
 )
-from indicia.settings.tree import Listen, LogFormat, Root, Settings, Shown, Tls, Windows
+from indicia.settings.tree import KeySupply, Listen, LogFormat, Root, Settings, Shown, Tls, Windows
 from indicia.settings.urls import sqlite_at
 
 if TYPE_CHECKING:
@@ -197,6 +197,7 @@ def _build(reading: _Reading, *, terminal: bool) -> Settings:
         unsafe=frozenset(waived),
         log_format=value(table.LOG_FORMAT, LogFormat.CONSOLE if terminal else LogFormat.JSON),
         key_pace=_key_pace(reading),
+        key_supply=KeySupply(reading.value(table.KEYS_POOL), reading.optional(table.KEYS_PROCESSES)),
         elsewhere=_elsewhere(reading),
         # Arguments are evaluated in order: by now everything is read.
         sources=reading.sources(),

@@ -8,6 +8,7 @@ in `[listen]`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -269,6 +270,20 @@ KEYS_WITHDRAW_AFTER = Setting(
     show=words.shown_span,
     toml_only=True,
 )
+KEYS_POOL = Setting(
+    "keys_pool",
+    partial(words.parse_number, most=100_000),
+    "unused keys kept ready of each length, at most; fewer where fewer were waited for of late",
+    "1000",
+    toml_only=True,
+)
+KEYS_PROCESSES = Setting(
+    "keys_processes",
+    partial(words.parse_number, most=1024),
+    "processes of low priority that make keys, at most",
+    otherwise="one for each core it may use",
+    toml_only=True,
+)
 REPLICATION = Setting(
     "replication",
     parse_elsewhere,
@@ -327,6 +342,8 @@ TABLE: tuple[Setting[Any], ...] = (
     LOG_FORMAT,
     KEYS_ROTATE_EVERY,
     KEYS_WITHDRAW_AFTER,
+    KEYS_POOL,
+    KEYS_PROCESSES,
     REPLICATION,
     *SINGLE_LIMITS.values(),
 )

@@ -66,6 +66,14 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySupply:
+    """How keys are made ahead."""
+
+    pool: int  # the most unused keys of each length
+    processes: int | None  # that make them, at most; None: one a core
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """One setting as `indicia config show` prints it: nothing secret in it.
 
@@ -108,6 +116,7 @@ class Settings:
     unsafe: frozenset[Danger]
     log_format: LogFormat
     key_pace: KeyPace
+    key_supply: KeySupply
     elsewhere: tuple[Elsewhere, ...]  # regions that another installation serves
     sources: Mapping[str, str] = field(repr=False)
     shown: tuple[Shown, ...] = field(repr=False)

@@ -24,7 +24,7 @@ from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Toke
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification import OWN_PROOF
-from indicia.store import documents, evidence, key_lives, listed, recommendations, rows, tables
+from indicia.store import documents, evidence, key_lives, key_requests, listed, recommendations, rows, tables
 from indicia.store.prepared import POSTGRESQL, Cell, Prepared
 from indicia.store.session import Row, Session
 from indicia.store.upsert import insert_or_replace
@@ -63,7 +63,8 @@ class CheckResult:
     """What a check of a claimed identity found, for the generation its expectation had.
 
     `facets` are the states that changed or were confirmed. `succeeded_at` of None keeps the last success;
-    `due_at` of None is never. `lane` is where it stands from now on.
+    `due_at` of None is never. `lane` is where it stands from now on. `key_sight` is what was seen of the
+    records of a set without a key, None where that is nothing.
     """
 
     identity_id: int
@@ -80,6 +81,7 @@ class CheckResult:
     evidence: tuple[evidence.Evidence, ...] = ()
     sightings: tuple[key_lives.Sighting, ...] = ()
     lane: Lane = Lane.ROUTINE
+    key_sight: key_requests.KeySight | None = None
 
 
 def shard_of(name: str) -> int:
@@ -298,10 +300,14 @@ def claim(
     if not ids:
         return []
     # Before the lease is written, so that `asked` is what it was.
-    claims = [_read_claim(row[0]) for row in s.all(_CLAIMS, ids=ids)]
-    found = {each.identity.id: each for each in claims}
+    found = {each.identity.id: each for each in read(s, ids)}
     s.run(_LEASE, ids=sorted(ids), owner=owner, until=lease_until, due_again=now + max(0, lease_until - real))
     return [found[identity_id] for identity_id in ids if identity_id in found]
+
+
+def read(s: Session, identity_ids: Sequence[int]) -> list[Claim]:
+    """Return how these identities stand, without taking them."""
+    return [_read_claim(row[0]) for row in s.all(_CLAIMS, ids=identity_ids)] if identity_ids else []
 
 
 def _due_ids(
@@ -439,6 +445,7 @@ def write_back(s: Session, results: Iterable[CheckResult]) -> list[CheckResult]:
     evidence.add(s, [verdict for result in sound for verdict in result.evidence])
     for result in sound:
         key_lives.sight(s, result.sightings, result.checked_at)
+    key_requests.note(s, [result.key_sight for result in sound if result.key_sight is not None])
     return sound
 
 
@@ -469,6 +476,59 @@ def _finished(result: CheckResult) -> dict[str, Cell]:
         "zone_cut": result.zone_cut,
         **rows.soa_columns(result.soa),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What completes a facet of an identity without a look at it, and when it is looked at next."""
+
+    identity_id: int
+    state: FacetState
+    error: ErrorType | None
+    due_at: Instant
+    interval: Span
+    verdict: evidence.Evidence
+
+
+_COMPLETE = Prepared(
+    sa.update(tables.verification)
+    .where(_v.identity_id == sa.bindparam("of_id"))
+    .values(
+        lease_owner=None,
+        lease_until=None,
+        due_at=sa.bindparam("due_at"),
+        lane=sa.literal_column(str(int(Lane.FRESH))),
+        interval_ms=sa.bindparam("interval"),
+        last_success_at=sa.bindparam("at"),
+        error=sa.bindparam("error"),
+    )
+)
+
+
+def complete(s: Session, completions: Sequence[Completion], now: Instant) -> None:
+    """Store these states of facets, whose identities are held.
+
+    What looks that run at this moment come to is of a state that is over: it lands nowhere.
+    """
+    ordered = sorted(completions, key=lambda each: each.identity_id)
+    s.many(
+        _COMPLETE,
+        [
+            {
+                "of_id": each.identity_id,
+                "due_at": each.due_at,
+                "interval": each.interval,
+                "at": now,
+                "error": None if each.error is None else each.error.value,
+            }
+            for each in ordered
+        ],
+    )
+    s.many(_PUT_FACET, [rows.facet_columns(each.identity_id, each.state) for each in ordered])
+    ids = [each.identity_id for each in ordered]
+    listed.proofs_changed(s, ids)
+    recommendations.make_due(s, ids)
+    evidence.add(s, [each.verdict for each in ordered])
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,15 @@ _NEWEST = Prepared(
         )
     )
 )
+_NEWEST_OF = Prepared(
+    sa.select(_e.identity_id, _e.id, _e.at, _e.digest, _e.body).where(
+        _e.id.in_(
+            sa.select(sa.func.max(_e.id))
+            .where(_e.identity_id.in_(sa.bindparam("ids", expanding=True)), _e.facet == sa.bindparam("facet"))
+            .group_by(_e.identity_id)
+        )
+    )
+)
 _EXPLAIN = Prepared(
     sa.update(tables.evidence)
     .where(_e.id == sa.bindparam("of_id"))
@@ -154,6 +163,12 @@ class Line:
 def newest(s: Session, identity_id: int) -> dict[Facet, Line]:
     """Return the newest verdict on each facet."""
     return {rows.FACETS[row[0]]: Line(*row[1:]) for row in s.all(_NEWEST, identity_id=identity_id)}
+
+
+def newest_of(s: Session, identity_ids: Sequence[int], facet: Facet) -> dict[int, Line]:
+    """Return the newest verdict on the facet of each of these identities, where there is one."""
+    found = s.all(_NEWEST_OF, ids=identity_ids, facet=facet.value) if identity_ids else []
+    return {row[0]: Line(*row[1:]) for row in found}
 
 
 def explain(s: Session, verdict_id: int, *, finding: str, body: str) -> None:

@@ -143,6 +143,11 @@ _SHARING = Prepared(
 )
 
 
+_SHARING_IDS = Prepared(
+    sa.select(_i.id).where(_i.token_set_id.in_(sa.bindparam("ids", expanding=True))).order_by(_i.id)
+)
+
+
 def get(s: Session, account: str, region: str, name: str) -> Identity | None:
     """Return the identity of that name, None when there is none."""
     row = s.one(_GET, account=account, region=region, name=name)
@@ -174,6 +179,11 @@ def many(s: Session, account: str, region: str, names: Sequence[str]) -> dict[st
 def sharing(s: Session, token_set_id: int) -> list[Identity]:
     """Return every identity that is published under the token set: a parent and its replicas."""
     return [rows.identity(row) for row in s.all(_SHARING, token_set_id=token_set_id)]
+
+
+def sharing_ids(s: Session, token_set_ids: Sequence[int]) -> list[int]:
+    """Return the id of every identity that is published under one of these token sets."""
+    return [row[0] for row in s.all(_SHARING_IDS, ids=sorted(token_set_ids))] if token_set_ids else []
 
 
 _FIXED: Final = frozenset({"id", "account", "region", "kind", "name", "created_at"})

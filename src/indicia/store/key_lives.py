@@ -16,7 +16,7 @@ from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.key_sight import LiveKey
 from indicia.domain.rotation import KeyLife, KeySet, Stage
 from indicia.domain.time import Instant
-from indicia.store import keys, rows, tables
+from indicia.store import key_requests, keys, rows, tables
 from indicia.store.keys import PublishedKey
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
@@ -226,8 +226,9 @@ def ask_rotation(s: Session, token_set_id: int, at: Instant) -> None:
 
 
 def abandon(s: Session, token_set_id: int, at: Instant) -> None:
-    """Store that no identity uses the set any more."""
+    """Store that no identity uses the set any more, which needs no key then."""
     s.run(_ABANDON, of_id=token_set_id, at=at)
+    key_requests.withdraw(s, [token_set_id])
 
 
 _HOLD_ALL = Prepared(

@@ -5,6 +5,7 @@ Private keys arrive and leave sealed by the keyring.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -15,7 +16,7 @@ from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.time import Instant
 from indicia.store import rows, tables
 from indicia.store.ids import new_id
-from indicia.store.prepared import Prepared
+from indicia.store.prepared import SQLITE, Cell, Prepared
 from indicia.store.session import Session
 
 
@@ -136,6 +137,11 @@ _AWAIT = Prepared(sa.update(tables.token_set).where(_t.id == sa.bindparam("of_id
 _USE_AND_AWAIT = Prepared(
     sa.update(tables.token_set).where(_t.id == sa.bindparam("of_id")).values({**_IN_USE, "awaited": 1})
 )
+_USE_FIRST = Prepared(
+    sa.update(tables.token_set)
+    .where(_t.id == sa.bindparam("of_id"))
+    .values({**_IN_USE, "awaited": 1, "due_at": None})
+)
 
 
 def publish(  # noqa: PLR0917 - set, place, key: the order of the sentence
@@ -159,6 +165,13 @@ def publish(  # noqa: PLR0917 - set, place, key: the order of the sentence
 def publish_first(s: Session, token_set: TokenSet, key: PooledKey, now: Instant) -> None:
     """Put a key under the first token of a set that is inserted with it as its key."""
     _put_under(s, token_set.id, token_set.zone, token_set.tokens[0], key, now)
+
+
+def publish_firsts(s: Session, given: Sequence[tuple[TokenSet, PooledKey]], now: Instant) -> None:
+    """Put a key under the first token of each set, which has none: it is the set's, and awaited."""
+    for token_set, key in given:
+        publish_first(s, token_set, key, now)
+    s.many(_USE_FIRST, [_in_use(token_set.id, key.public_key, key.bits, now) for token_set, key in given])
 
 
 def _put_under(  # noqa: PLR0917 - as `publish`
@@ -195,8 +208,12 @@ _LENGTHS: Final = {each.bits: each.value for each in KeyLength}  # uploaded keys
 
 
 def _set_in_use(s: Session, statement: Prepared, key: PublishedKey, at: Instant) -> None:
-    length = _LENGTHS.get(key.bits)
-    s.run(statement, of_id=key.token_set_id, public_key=key.public_key, key_length=length, key_made_at=at)
+    s.run(statement, **_in_use(key.token_set_id, key.public_key, key.bits, at))
+
+
+def _in_use(token_set_id: int, public_key: str, bits: int, at: Instant) -> dict[str, Cell]:
+    length = _LENGTHS.get(bits)
+    return {"of_id": token_set_id, "public_key": public_key, "key_length": length, "key_made_at": at}
 
 
 def store_uploaded(
@@ -294,41 +311,77 @@ def withdraw_for(s: Session, token_set_id: int, at: Instant) -> int:
 
 
 _ADD_POOLED = Prepared(sa.insert(tables.pooled_key))
-_FIRST_POOLED = Prepared(
-    sa.select(_p.id, _p.bits, _p.public_key, _p.private_key, _p.created_at)
+_POOLED: Final = (_p.id, _p.bits, _p.public_key, _p.private_key, _p.created_at)
+_OLDEST_POOLED = Prepared(
+    sa.select(*_POOLED)
     .where(_p.bits == sa.bindparam("bits"))
     .order_by(_p.id)
     .limit(sa.bindparam("count"))
     .with_for_update(skip_locked=True)
 )
-_TAKE_POOLED = Prepared(sa.delete(tables.pooled_key).where(_p.id.in_(sa.bindparam("ids", expanding=True))))
+
+
+def _spare_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
+    least, most = (sa.func.min, sa.func.max) if dialect == SQLITE else (sa.func.least, sa.func.greatest)
+    bits = sa.bindparam("bits", type_=sa.BigInteger)
+    of_length, queued = tables.pooled_key.alias(), tables.key_request.c
+    pooled = sa.select(sa.func.count()).select_from(of_length).where(of_length.c.bits == bits)
+    wanted = sa.select(tables.key_pool.c.wanted).where(tables.key_pool.c.bits == bits)
+    reserve = sa.func.coalesce(wanted.scalar_subquery(), 0) // sa.literal_column("2")
+    left = most(sa.literal_column("0"), pooled.scalar_subquery() - reserve)
+    somebody_waits = sa.exists().where(queued.bits == bits, queued.by_itself == sa.literal_column("0"))
+    may_take = sa.case((somebody_waits, 0), else_=least(sa.bindparam("count", type_=sa.BigInteger), left))
+    return (
+        sa.select(*_POOLED)
+        .where(_p.bits == bits)
+        .order_by(_p.id.desc())
+        .limit(sa.cast(sa.select(may_take).scalar_subquery(), sa.BigInteger))
+        .with_for_update(skip_locked=True)
+    )
+
+
+_SPARE_POOLED = Prepared(_spare_statement)
+_REMOVE_POOLED = Prepared(sa.delete(tables.pooled_key).where(_p.id.in_(sa.bindparam("ids", expanding=True))))
 _COUNT_POOLED = Prepared(
     sa.select(sa.func.count()).select_from(tables.pooled_key).where(_p.bits == sa.bindparam("bits"))
 )
 
 
-def add_pooled(s: Session, key: PooledKey) -> None:
-    """Put a key pair into the pool."""
-    s.run(
+def add_pooled(s: Session, *made: PooledKey) -> None:
+    """Put key pairs into the pool."""
+    s.many(
         _ADD_POOLED,
-        id=key.id,
-        bits=key.bits,
-        public_key=key.public_key,
-        private_key=key.private_key,
-        created_at=key.created_at,
+        [
+            {
+                "id": key.id,
+                "bits": key.bits,
+                "public_key": key.public_key,
+                "private_key": key.private_key,
+                "created_at": key.created_at,
+            }
+            for key in made
+        ],
     )
 
 
-def take_pooled(s: Session, bits: int) -> PooledKey | None:
-    """Take the oldest key pair of that length out of the pool, for good; None when there is none."""
-    return next(iter(take_all_pooled(s, bits, 1)), None)
+def hold_pooled(s: Session, bits: int, count: int) -> list[PooledKey]:
+    """Return the oldest key pairs of that length, at most so many; nobody else takes them meanwhile."""
+    return [PooledKey(*row) for row in s.all(_OLDEST_POOLED, bits=bits, count=count)]
 
 
-def take_all_pooled(s: Session, bits: int, count: int) -> list[PooledKey]:
-    """Take the oldest key pairs of that length out of the pool, for good; at most as many as the count."""
-    taken = [PooledKey(*row) for row in s.all(_FIRST_POOLED, bits=bits, count=count)]
-    if taken:
-        s.run(_TAKE_POOLED, ids=[each.id for each in taken])
+def remove_pooled(s: Session, used: Sequence[PooledKey]) -> None:
+    """Take key pairs out of the pool, for good."""
+    if used:
+        s.run(_REMOVE_POOLED, ids=[each.id for each in used])
+
+
+def take_spare(s: Session, bits: int, count: int) -> list[PooledKey]:
+    """Take key pairs that nobody waits for out of the pool, for good; at most as many as the count.
+
+    Half of what the pool is kept filled to is for those who will: whoever only creates never has that.
+    """
+    taken = [PooledKey(*row) for row in s.all(_SPARE_POOLED, bits=bits, count=count)]
+    remove_pooled(s, taken)
     return taken
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from indicia.domain.identity import Facet, Status
 from indicia.domain.time import Instant, Span
 from indicia.store import tables
 from indicia.store.prepared import Prepared
@@ -43,8 +44,8 @@ _CORROBORATED = Prepared(
 
 _t, _k = tables.token_set.c, tables.published_key.c
 _STEP = Prepared(sa.select(sa.func.min(_t.due_at)).where(_t.due_at > _now, _t.due_at <= _until))
-# During a rotation the next look decides when the new key may sign.
-_ROTATING = Prepared(
+# During a rotation, and once a domain is verified, the next look decides when the new key may sign.
+_KEY_LOOKED_FOR = Prepared(
     sa.select(sa.func.min(_v.due_at))
     .select_from(
         tables.verification.join(tables.identity, _i.id == _v.identity_id).join(
@@ -55,7 +56,12 @@ _ROTATING = Prepared(
         _v.due_at > _now,
         _v.due_at <= _until,
         _t.awaited == 1,
-        sa.exists().where(_k.token_set_id == _t.id, _k.signing_at.is_not(None), _k.retired_at.is_(None)),
+        sa.or_(
+            sa.exists().where(_k.token_set_id == _t.id, _k.signing_at.is_not(None), _k.retired_at.is_(None)),
+            sa.exists().where(
+                _f.identity_id == _i.id, _f.facet == Facet.DKIM.value, _f.status == Status.SUCCESS.value
+            ),
+        ),
     )
 )
 
@@ -86,8 +92,8 @@ def next_turn(s: Session, now: Instant, until: Instant, apart: Span) -> Instant 
     deadline = s.one(_DEADLINE, now=now, until=until)
     absent = s.one(_CORROBORATED, now=now, until=until, apart=apart)
     step = s.one(_STEP, now=now, until=until)
-    rotating = s.one(_ROTATING, now=now, until=until)
-    found = ((deadline, 0), (absent, apart), (step, 0), (rotating, 0))
+    looked_for = s.one(_KEY_LOOKED_FOR, now=now, until=until)
+    found = ((deadline, 0), (absent, apart), (step, 0), (looked_for, 0))
     turns = [row[0] + added for row, added in found if row and row[0] is not None]
     return min(turns, default=None)
 
@@ -121,6 +127,7 @@ _EMPTIED = tuple(
         tables.verification,
         tables.listed,
         tables.identity,
+        tables.key_request,
         tables.published_key,
         tables.token,
         tables.token_set,

@@ -175,6 +175,17 @@ pooled_key = sa.Table(
     sa.Index(None, "bits", "id"),
 )
 
+# How many unused keys of each length there are to be, and the demand that this follows: domain.key_supply.
+key_pool = sa.Table(
+    "key_pool",
+    metadata,
+    _key("bits"),
+    _big("wanted"),
+    _big("since"),  # in real time
+    _big("given"),
+    _big("given_before"),
+)
+
 identity = sa.Table(
     "identity",
     metadata,
@@ -341,6 +352,24 @@ heartbeat = sa.Table(
     _word("process", primary_key=True),
     _word("role", primary_key=True),
     _big("seen_at"),  # in real time, as leases are
+    sqlite_with_rowid=False,
+)
+
+# Token sets that need a key while there is none for them. The sight is that of the identity whose records
+# were seen without one; nobody's where nobody has to see any.
+key_request = sa.Table(
+    "key_request",
+    metadata,
+    sa.Column("token_set_id", Big, sa.ForeignKey("token_set.id"), primary_key=True, autoincrement=False),
+    _big("bits"),
+    _flag("by_itself"),  # nobody waits for it: a rotation whose time has come
+    _word("account"),
+    _big("place"),  # in the queue of its length: domain.fairness.places
+    _maybe_big("identity_id"),
+    _maybe_big("generation"),  # of the expectation that was seen
+    _maybe_big("seen_at"),
+    sa.Index(None, "bits", "by_itself", "place", "token_set_id"),
+    sa.Index(None, "account", "bits", "by_itself", "place"),
     sqlite_with_rowid=False,
 )
 
@@ -643,6 +672,7 @@ STORAGE_PARAMETERS = {
         "autovacuum_vacuum_cost_delay = 0"
     ),
     "facet_state": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
+    "key_request": "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
     "listed": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
     "outbox": "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
     "webhook_delivery": (

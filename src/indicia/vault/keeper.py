@@ -6,7 +6,7 @@ several keepers on one database do nothing twice: the lock on a token set is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -38,9 +38,9 @@ def _tell_nobody(_: Session, __: Sequence[Event]) -> bool:
 class KeyKeeper(Rounds):
     """Takes due steps for as long as it runs.
 
-    `reserve` is, for each length, how many keys of the pool are left for new identities. `published` hears of
-    a set whose tokens answer otherwise from now on, `taken` that keys were taken from the pool. `announce`
-    writes events down and says whether they wait to be delivered; `news` hears when they do.
+    `published` hears of a set whose tokens answer otherwise from now on, `taken` that keys were taken from
+    the pool, or are waited for. `announce` writes events down and says whether they wait to be delivered;
+    `news` hears when they do.
     """
 
     def __init__(
@@ -49,7 +49,6 @@ class KeyKeeper(Rounds):
         clock: Clock,
         pace: KeyPace,
         *,
-        reserve: Mapping[int, int],
         published: Callable[[TokenSet], None],
         taken: Callable[[], None],
         announce: Callable[[Session, Sequence[Event]], bool] = _tell_nobody,
@@ -58,7 +57,6 @@ class KeyKeeper(Rounds):
         super().__init__(clock, look_every=_LOOK_EVERY)
         self._database = database
         self._pace = pace
-        self._reserve = dict(reserve)
         self._published = published
         self._taken = taken
         self._announce = announce
@@ -89,20 +87,18 @@ class KeyKeeper(Rounds):
         """Take the steps and write down what is told of them; say whether that waits to be delivered."""
         # In the order of their keys: two keepers never wait for each other both.
         due = sorted(key_lives.due(s, now, _BATCH))
-        tried = [self._advance(s, each, now) for each in due]
+        tried = [advance(s, each, now, self._pace, wait=False) for each in due]
         done = [advanced for advanced in tried if advanced is not None]
         told = [event for advanced in done for event in events_of(s, advanced, now, self._pace)]
         return done, self._announce(s, told)
-
-    def _advance(self, s: Session, token_set_id: int, now: Instant) -> Advanced | None:
-        return advance(s, token_set_id, now, self._pace, reserve=self._reserve, wait=False, first=True)
 
     def _tell(self, advanced: Advanced) -> None:
         token_set = advanced.token_set
         if advanced.changes_answers:
             self._published(token_set)
-        if advanced.published is not None:
+        if advanced.published is not None or advanced.queued:
             self._taken()
+        if advanced.published is not None:
             log.info("key.published", token_set=token_set.id, token=advanced.published.token)
         for step in advanced.steps:
             log.info(

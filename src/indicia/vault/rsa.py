@@ -47,6 +47,12 @@ def generate(bits: int) -> KeyPair:
     return _pair(rsa.generate_private_key(_EXPONENT, bits))
 
 
+def made_here(private_key: bytes) -> KeyPair:
+    """Return the key pair of a PKCS#8 DER that a process of ours has made just now."""
+    key = load_trusted(private_key)
+    return KeyPair(key.key_size, _public(key), private_key)
+
+
 def load_trusted(private_key: bytes) -> rsa.RSAPrivateKey:
     """Return the key of a PKCS#8 DER that this module made or checked before: microseconds, no checks."""
     key = serialization.load_der_private_key(private_key, None, unsafe_skip_rsa_key_validation=True)

@@ -1,4 +1,4 @@
-"""One check of one identity: ask what should be there, give a key where one is due, judge what was seen."""
+"""One check of one identity: ask what should be there, judge what was seen."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
-
-import structlog
 
 from indicia.clock import Clock
 from indicia.domain.check import (
@@ -21,11 +19,9 @@ from indicia.domain.check import (
     distrusted,
     questions_of,
     records_to_check,
-    sees_whole_key_path,
     takes_away,
 )
 from indicia.domain.fairness import lane_after
-from indicia.domain.faults import Fault
 from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
 from indicia.domain.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.domain.observation import Observation, Question, RecordType, Soa
@@ -35,10 +31,9 @@ from indicia.domain.time import SECOND, Span
 from indicia.domain.verification import CHECKED, Sight
 from indicia.store.checks import CheckResult, Claim
 from indicia.store.key_lives import Sighting
+from indicia.store.key_requests import KeySight
 from indicia.verifier import chains, evidence
 from indicia.verifier.deadline import Deadline
-
-log = structlog.get_logger(__name__)
 
 
 class Eyes(Protocol):
@@ -64,7 +59,7 @@ class Found:
 
 
 class Checker:
-    """Looks at claimed identities. Keeps nothing and stores nothing, but for the keys that `give_key` gives.
+    """Looks at claimed identities. Keeps nothing and stores nothing.
 
     `keys_of` returns the live keys of a token set, `replicate` how a replica stands to its parent. `budget`
     is how long one look may take with all of its parts, in real time, and `patience` from when on it was
@@ -78,7 +73,6 @@ class Checker:
         rules: Rules,
         clock: Clock,
         *,
-        give_key: Callable[[TokenSet], Awaitable[TokenSet | None]],
         keys_of: Callable[[TokenSet], Awaitable[Sequence[LiveKey]]],
         random: Callable[[], float],
         budget: Span,
@@ -90,7 +84,6 @@ class Checker:
         self._unbelieved = unbelieved
         self._rules = rules
         self._clock = clock
-        self._give_key = give_key
         self._keys_of = keys_of
         self._replicate = replicate
         self._random = random
@@ -116,9 +109,6 @@ class Checker:
         else:
             observations = await looking
         token_set = claim.token_set
-        keyless = _keyless(token_set) if Facet.DKIM in records else None
-        if keyless is not None and sees_whole_key_path(records[Facet.DKIM], observations, rules):
-            token_set = await self._key_for(keyless, deadline)
         concluding = partial(
             conclude,
             identity,
@@ -171,17 +161,6 @@ class Checker:
         domain = identity.name.rpartition("@")[2]
         return distrusted(observations, await self._unbelieved(domain, deadline.left))
 
-    async def _key_for(self, keyless: TokenSet, deadline: Deadline) -> TokenSet:
-        """Return the token set with a key: it gets one at the latest when its records are first seen.
-
-        (verification.md, Keys.) Without one it stays as it is, and so does its facet, until the next check.
-        """
-        try:
-            return await deadline.spend(partial(self._give_key, keyless), None) or keyless
-        except Fault as fault:
-            log.warning("verifier.no_key", token_set=keyless.id, reason=fault.message)
-            return keyless
-
     async def _see_keys(
         self, identity: Identity, token_set: TokenSet, conclusion: Conclusion, deadline: Deadline
     ) -> Conclusion:
@@ -224,6 +203,7 @@ class Checker:
             ),
             sightings=tuple([_sighting(claim, key) for key in conclusion.keys if key.after != key.before]),
             lane=lane_after(statuses, conclusion.interval, self._rules.pace, slow=slow),
+            key_sight=_key_sight(claim, conclusion),
         )
 
 
@@ -239,11 +219,22 @@ def _is_replica(claim: Claim) -> bool:
     return state is not None and state.status in CHECKED
 
 
-def _keyless(token_set: TokenSet | None) -> TokenSet | None:
-    """Return the token set when it is ours to make a key for and has none."""
+def _key_sight(claim: Claim, conclusion: Conclusion) -> KeySight | None:
+    """Return what was seen of the records of a set without a key, None where there is nothing to note of it.
+
+    What is unknown is evidence of nothing: a set that waits for its key goes on waiting.
+    """
+    token_set, identity = claim.token_set, claim.identity
     if token_set is None or token_set.kind is not TokenSetKind.EASY or token_set.has_key:
         return None
-    return token_set
+    sight = next(
+        (verdict.sight for verdict in conclusion.facets if verdict.facet is Facet.DKIM), Sight.UNKNOWN
+    )
+    length = token_set.key_length
+    if length is None or not (conclusion.awaits_key or sight is Sight.ABSENT):
+        return None
+    seen_at = conclusion.checked_at if conclusion.awaits_key else None
+    return KeySight(token_set.id, identity.id, identity.generation, identity.account, length.bits, seen_at)
 
 
 def _is_alias(identity: Identity, observations: Observations) -> bool:

@@ -94,12 +94,11 @@ class _Back:
 class Engine:
     """Checks what is due, for as long as it runs.
 
-    `give_key` publishes a key for a token set that has none and returns the set with it, None when there is
-    none to be had yet; `random` returns numbers in [0, 1); the names of this engine's leases begin with
-    `owner`; `observe` hears of every conclusion and how many seconds it took, `landed` of those that were
-    stored, as they were stored. `landing` stores what was found and tells of it; `news` is called when
-    something waits to be delivered because of it. `replicate` says how a claimed replica stands to its
-    parent; `unbelieved` which perspectives, asked for a domain, fail a control question.
+    `random` returns numbers in [0, 1); the names of this engine's leases begin with `owner`; `observe` hears
+    of every conclusion and how many seconds it took, `landed` of those that were stored, as they were stored.
+    `landing` stores what was found and tells of it; `news` is called when something waits to be delivered
+    because of it. `replicate` says how a claimed replica stands to its parent; `unbelieved` which
+    perspectives, asked for a domain, fail a control question.
     """
 
     def __init__(
@@ -110,7 +109,6 @@ class Engine:
         clock: Clock,
         *,
         owner: str,
-        give_key: Callable[[TokenSet], Awaitable[TokenSet | None]],
         random: Callable[[], float],
         limits: Limits | None = None,
         observe: Callable[[Conclusion, float], None] | None = None,
@@ -135,7 +133,6 @@ class Engine:
             eyes,
             rules,
             clock,
-            give_key=give_key,
             keys_of=self._keys_of,
             random=random,
             budget=self._limits.budget,

@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from indicia.domain.check import Conclusion, FacetVerdict, RecordVerdict
 from indicia.domain.findings import Finding
+from indicia.domain.identity import FacetState, Status
 from indicia.domain.judgement import worst
 from indicia.domain.observation import Observation
 from indicia.domain.probing import NOTHING_MORE, Detail, Refined
-from indicia.store.evidence import Evidence
+from indicia.domain.time import Instant
+from indicia.domain.verification import Cause, Sight
+from indicia.store.evidence import Evidence, Line
 
 
 class SeenObservation(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -76,6 +80,7 @@ class Body(msgspec.Struct, omit_defaults=True, frozen=True):
 NO_SERIAL: Final = -1
 
 _encoder = msgspec.json.Encoder()
+_read: Final = msgspec.json.Decoder(Body).decode
 
 
 def seen(observation: Observation) -> SeenObservation:
@@ -193,4 +198,25 @@ def worth_keeping(result: Conclusion) -> list[FacetVerdict]:
 
 
 def _as_ever(verdict: FacetVerdict) -> bool:
-    return all(record.error is None for record in verdict.records) and verdict.after == verdict.before
+    unmoved = verdict.after == verdict.before and verdict.after.status is not Status.PENDING
+    return unmoved and all(record.error is None for record in verdict.records)
+
+
+def completed(
+    identity_id: int, before: FacetState, after: FacetState, line: Line | None, at: Instant
+) -> Evidence:
+    """Return the verdict that a key has completed: what it rests on is the one that was stored before."""
+    seen_before = Body(Sight.PRESENT.value, ()) if line is None else _read(line.body)
+    rests_on = ("" if line is None else line.digest, after.generation, after.status.value)
+    return Evidence(
+        identity_id=identity_id,
+        facet=after.facet,
+        at=at,
+        generation=after.generation,
+        asked_by="key",
+        status_before=before.status,
+        status_after=after.status,
+        finding=Finding.OK.value,
+        digest=hashlib.sha256(_encoder.encode(rests_on)).hexdigest()[:32],
+        body=_encoder.encode(replace(seen_before, cause=Cause.PROVED.value, deadline=None)).decode(),
+    )
