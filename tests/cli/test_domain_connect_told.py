@@ -98,6 +98,23 @@ def test_the_link_is_in_the_answer_and_below_the_table(here: Run, provider: tupl
     )
 
 
+def test_an_mx_in_use_is_not_in_the_link(house: Running, here: Run) -> None:
+    """The provider would remove it: the link has the tokens, and the conflict is told beside it."""
+    name, anyone = "busy.example.com", AccessKey("000000000000", "sandbox", "000000000000")
+    sesv2 = client("sesv2", house.ready.url, anyone)
+    sesv2.create_email_identity(EmailIdentity=name)
+    sesv2.put_email_identity_mail_from_attributes(EmailIdentity=name, MailFromDomain=f"mail.{name}")
+    free: Any = here("records", name, "--json").json["domain_connect"]
+    body = {"name": f"mail.{name}", "type": "MX", "values": ["10 mx.example.net"]}
+    steer(Service(house.ready.url, "", "", ""), "PUT", "records", body)
+    taken: Any = here("records", name, "--json").json
+
+    assert "groupId=dkim%2Cmailfrom" in free["url"]
+    assert "groupId=dkim" in taken["domain_connect"]["url"]
+    assert "mailfrom" not in taken["domain_connect"]["url"]
+    assert any("has MX 10 mx.example.net already" in (each["conflict"] or "") for each in taken["records"])
+
+
 def test_what_tools_read_has_no_link(here: Run) -> None:
     """The other forms are the records and nothing else."""
     done = here("records", NAME, "--format", "zone")

@@ -49,7 +49,7 @@ def test_the_table_says_it_below(here: Run) -> None:
     assert (done.status, done.err) == (0, "")
     assert " FLATTENED" in rows
     assert " SPF_MISSING_INCLUDE" in rows
-    assert "has A 192.0.2.1, beside which no CNAME can stand" in sentences
+    assert "answers with A 192.0.2.1 in place of a CNAME, beside which no CNAME can stand" in sentences
     assert "Change it to v=spf1 mx include:indicia.test -all" in sentences
     assert "one click" not in done.out
 

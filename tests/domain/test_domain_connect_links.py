@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from lookout import REGION, SERVICE_DOMAIN, easy_dkim, own_dkim
 
-from indicia.domain.domain_connect import Provider, apply_url, read_settings, template
+from indicia.domain.domain_connect import Offer, Provider, apply_url, read_settings, template
 from indicia.domain.identity import (
     Identity,
     IdentityKind,
@@ -80,12 +80,34 @@ def published(url: str) -> set[tuple[str, str, str]]:
     return records
 
 
+@pytest.mark.parametrize(
+    ("in_use", "types"),
+    [
+        ({Purpose.MAIL_FROM}, {"dkim": 1, "ownership": 1}),
+        ({Purpose.DKIM}, {"ownership": 1, "mail_from": 2}),
+        ({Purpose.OWNERSHIP, Purpose.MAIL_FROM, Purpose.DKIM}, {}),
+    ],
+)
+def test_what_is_in_use_is_not_taken_away(in_use: set[Purpose], types: dict[str, int]) -> None:
+    """A provider removes what a record conflicts with, so the link leaves such records out."""
+    subject, token_set = whole("example.com"), own_dkim("sel", "MIIB")
+    url = apply_url(Offer(PROVIDER, "example.com"), subject, token_set, SERVICE_DOMAIN, in_use)
+    expected = {
+        (record.name, record.rtype.name, record.value)
+        for record in expected_records(subject, token_set, SERVICE_DOMAIN)
+        if record.purpose.value in types
+    }
+
+    assert (set() if url is None else published(url)) == expected
+    assert len(expected) == sum(types.values())
+
+
 @pytest.mark.parametrize("name", ["example.com", "shop.eu.example.com"])
 @pytest.mark.parametrize("token_set", [easy_dkim(), own_dkim("Sel", "MIIBab+/cd=")], ids=["easy", "own"])
 def test_the_link_publishes_what_is_expected(name: str, token_set: TokenSet) -> None:
     """Every expected record but DMARC, at the apex of the zone and below it, with every octet of a key."""
     subject = whole(name)
-    url = apply_url(PROVIDER, "example.com", subject, token_set, SERVICE_DOMAIN)
+    url = apply_url(Offer(PROVIDER, "example.com"), subject, token_set, SERVICE_DOMAIN)
     assert url is not None
     expected = {
         (each.name, each.rtype.name, each.value)
@@ -105,9 +127,9 @@ def test_where_the_template_does_not_fit_there_is_no_link() -> None:
     bare = plain("example.com")
     before = easy_dkim(zone="dkim.before.example.org")
 
-    assert apply_url(PROVIDER, "example.com", plain("a@example.com"), None, SERVICE_DOMAIN) is None
-    assert apply_url(PROVIDER, "example.com", bare, before, SERVICE_DOMAIN) is None
-    assert apply_url(PROVIDER, "example.net", bare, easy_dkim(), SERVICE_DOMAIN) is None
+    assert apply_url(Offer(PROVIDER, "example.com"), plain("a@example.com"), None, SERVICE_DOMAIN) is None
+    assert apply_url(Offer(PROVIDER, "example.com"), bare, before, SERVICE_DOMAIN) is None
+    assert apply_url(Offer(PROVIDER, "example.net"), bare, easy_dkim(), SERVICE_DOMAIN) is None
 
 
 def test_the_shipped_template_is_the_one_that_links_are_for() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from indicia.domain.explanation import explain
 from indicia.domain.findings import Finding
-from indicia.domain.observation import Observation, Question, RecordType, Reply
+from indicia.domain.observation import Observation, RecordType, Reply
 from indicia.domain.records import ExpectedRecord, Purpose
 
 CNAME = ExpectedRecord(
@@ -14,8 +14,8 @@ CNAME = ExpectedRecord(
 )
 
 
-def _saw(reply: Reply, *values: str) -> Observation:
-    return Observation(Question(CNAME.name, CNAME.rtype), "local", reply, 0, values=values)
+def _saw(reply: Reply, *values: str, record: ExpectedRecord = CNAME) -> Observation:
+    return Observation(record.questions[0], "local", reply, 0, values=values)
 
 
 @pytest.mark.parametrize("finding", Finding)
@@ -40,10 +40,10 @@ def test_every_finding_has_words(finding: Finding) -> None:
         (
             Finding.MISSING,
             _saw(Reply.NODATA),
-            "tok._domainkey.example.com exists, but has no CNAME record.",
+            "tok._domainkey.example.com has no CNAME record.",
             (
-                "Publish tok._domainkey.example.com CNAME tok.dkim.example.net. If the name holds another"
-                " type, remove that first: a CNAME stands alone (RFC 1034 §3.6.2)."
+                "Publish tok._domainkey.example.com CNAME tok.dkim.example.net. If a record of another type"
+                " stands at this very name, that has to go first: a CNAME stands alone (RFC 1034 §3.6.2)."
             ),
         ),
         (
@@ -68,28 +68,37 @@ MX = ExpectedRecord(
     "10 feedback-smtp.us-east-1.mail.example",
     required=True,
 )
-_MX_IS = "bounce.example.com MX is "
+_REPLACED = f"eplace the value of bounce.example.com MX with {MX.value}"
 
 
 @pytest.mark.parametrize(
-    ("value", "explanation"),
+    ("value", "explanation", "fix"),
     [
         (
             "10 Feedback-SMTP.us-east1.mail.example",
             (
-                f'{_MX_IS}"10 Feedback-SMTP.us-east1.mail.example", a host for a region that this service'
-                " does not serve: bounces would go nowhere."
+                'bounce.example.com MX is "10 Feedback-SMTP.us-east1.mail.example", a host for a region that'
+                " this service does not serve: bounces would go nowhere."
+            ),
+            f"R{_REPLACED}",
+        ),
+        (
+            "10 mx.example.com",
+            ("bounce.example.com has MX 10 mx.example.com already, and a MAIL FROM domain has exactly one."),
+            (
+                "If mail is received by it, set another MAIL FROM domain, one that receives none; else"
+                f" r{_REPLACED}"
             ),
         ),
-        ("10 mx.example.com", f'{_MX_IS}"10 mx.example.com", which is another value.'),
     ],
 )
-def test_an_mx_for_a_region_that_is_not_served_is_told_from_any_other(value: str, explanation: str) -> None:
-    """A host that looks like one of ours and is none is named as what it is, with the right one."""
-    words = explain(MX, Finding.WRONG_VALUE, [_saw(Reply.ANSWER, value)])
+def test_an_mx_for_a_region_that_is_not_served_is_told_from_any_other(
+    value: str, explanation: str, fix: str
+) -> None:
+    """A host that looks like one of ours and is none is named as what it is; another may be in use."""
+    words = explain(MX, Finding.WRONG_VALUE, [_saw(Reply.ANSWER, value, record=MX)])
 
-    assert words.explanation == explanation
-    assert words.fix == f"Replace the value of bounce.example.com MX with {MX.value}"
+    assert (words.explanation, words.fix) == (explanation, fix)
 
 
 def test_long_values_are_cut_and_counted() -> None:

@@ -89,7 +89,7 @@ def test_the_trail_says_where_the_record_is_instead(database: Database, server: 
 
         assert newest(lookout, identity) == ("DOUBLED_ZONE", ["DOUBLED_ZONE"] * 3)
         body = json.loads(lookout.trail(identity)[0].body)
-        assert body["records"][0]["detail"] == {"place": f"{records[0].name}.{NAME}"}
+        assert body["records"][0]["detail"] == {"place": f"{records[0].name}.{NAME}", "zone": NAME}
         assert lookout.status(NAME) is Status.PENDING
 
     explained(database, story, server)

@@ -78,7 +78,7 @@ def test_nothing_there_is_no_conflict(database: Database, server: NameServer, wh
         ("A", "192.0.2.1", "FLATTENED", "A 192.0.2.1"),
         ("TXT", "something", "WRONG_TYPE", "TXT something"),
         ("MX", "10 mx.example.net", "WRONG_TYPE", "MX 10 mx.example.net"),
-        ("CNAME", "tok.dkim.example.net", "WRONG_TARGET", "points to tok.dkim.example.net already"),
+        ("CNAME", "tok.dkim.example.net", "WRONG_TARGET", 'points to "tok.dkim.example.net", not to'),
     ],
 )
 def test_a_cname_stands_alone(
@@ -106,7 +106,7 @@ def test_an_alias_in_the_way(database: Database, server: NameServer, which: str)
     """Beside a CNAME nothing else can be published."""
     found = told(database, server, which, [("@", "CNAME", "elsewhere.example.com")])
 
-    assert found.finding == "WRONG_TYPE"
+    assert found.finding == "ALIASED"
     assert found.conflict is not None
     assert "is an alias of elsewhere.example.com" in found.conflict
 
@@ -164,7 +164,8 @@ def test_a_selector_in_use(database: Database, server: NameServer) -> None:
 
         assert found.finding == "KEY_MISMATCH"
         assert found.conflict is not None
-        assert "a selector has exactly one" in found.conflict
+        assert "A selector has exactly one" in found.conflict
+        assert "take another selector" in found.conflict
 
     run(database, story, server)
 

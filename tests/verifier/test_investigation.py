@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from nameserver import NameServer, Trick
@@ -16,6 +16,7 @@ from indicia.domain.observation import RecordType
 from indicia.domain.probing import Refined
 from indicia.domain.records import ExpectedRecord, Purpose
 from indicia.settings.places import public_only
+from indicia.verifier import chains
 from indicia.verifier.client import Budget
 from indicia.verifier.investigation import Investigator
 from indicia.verifier.perspectives import Perspective, Perspectives
@@ -26,6 +27,13 @@ CNAME = ExpectedRecord(Purpose.DKIM, f"tok._domainkey.{DOMAIN}", RecordType.CNAM
 TOKEN = "bm90IGEgcmVhbCB0b2tlbiwgYnV0IDQ0IGxldHRlcnM="
 TXT = ExpectedRecord(
     Purpose.OWNERSHIP, f"_amazonses.{DOMAIN}", RecordType.TXT, TOKEN, required=True, also=(DOMAIN,)
+)
+MX = ExpectedRecord(
+    Purpose.MAIL_FROM,
+    f"bounce.{DOMAIN}",
+    RecordType.MX,
+    "10 feedback-smtp.us-east-1.mail.example",
+    required=True,
 )
 SPF = ExpectedRecord(
     Purpose.MAIL_FROM, f"bounce.{DOMAIN}", RecordType.TXT, "v=spf1 include:mail.example ~all", required=False
@@ -58,7 +66,11 @@ def world() -> Iterator[World]:
 
 
 def _investigate(
-    world: World, record: ExpectedRecord, issued: Callable[[Sequence[str]], bool] = lambda _: False
+    world: World,
+    record: ExpectedRecord,
+    issued: Callable[[Sequence[str]], bool] = lambda _: False,
+    *,
+    domain: str = DOMAIN,
 ) -> tuple[RecordVerdict, Refined | None]:
     """Return the verdict on the record as the resolver shows it, and what looking further makes of it."""
 
@@ -77,9 +89,9 @@ def _investigate(
                 may_ask=public_only((), everything=True),
                 issued_to_another=issued_to_another,
             )
-            observations = await eyes.observe(record.questions)
+            observations = await chains.observe(eyes, [record], record.questions)
             verdict = judge_record(record, observations, 1, [])
-            refined = await investigator.investigate(DOMAIN, [verdict], [])
+            refined = await investigator.investigate(domain, [verdict], [])
             return verdict, refined.get(verdict)
 
     return asyncio.run(look())
@@ -233,3 +245,243 @@ def test_private_servers_are_not_asked(world: World) -> None:
     assert not may_ask("::1")
     assert not may_ask("not an address")
     assert may_ask("8.8.8.8")
+
+
+# ---- what can stay where it is
+
+
+@pytest.mark.parametrize(
+    ("record", "rtype", "value"),
+    [
+        (MX, "TXT", "v=spf1 include:mail.example ~all"),  # right, and its own record
+        (MX, "TXT", "verification=1"),
+        (MX, "A", "192.0.2.7"),
+        (MX, "AAAA", "2001:db8::7"),
+        (SPF, "MX", MX.value),
+        (SPF, "TXT", "verification=1"),
+        (SPF, "A", "192.0.2.7"),
+        (TXT, "MX", "10 mx.example.net"),
+        (TXT, "A", "192.0.2.7"),
+    ],
+)
+def test_a_neighbour_is_not_in_the_way(world: World, record: ExpectedRecord, rtype: str, value: str) -> None:
+    """Only a CNAME excludes other types (RFC 1034 §3.6.2): the record is missing, and to be published."""
+    world.resolver.put(record.name, rtype, value)
+    verdict, refined = _investigate(world, record)
+    words = explain(record, verdict.finding, verdict.observations)
+
+    assert (verdict.finding, refined) == (Finding.MISSING, None)
+    assert words.explanation.startswith(f"{record.name} has no ")
+    assert words.fix == f"Publish {record.name} {record.rtype.name} {record.value}"
+
+
+def test_the_value_of_an_mx_in_a_txt(world: World) -> None:
+    """WRONG_TYPE says where the value stands; the TXT does no harm, and nobody is told to remove it."""
+    world.resolver.put(MX.name, "TXT", f"{MX.value}.")
+    verdict, refined = _investigate(world, MX)
+
+    assert refined is not None
+    words = explain(MX, refined.finding, verdict.observations, refined.detail)
+    assert refined.finding is Finding.WRONG_TYPE
+    assert f"as TXT {MX.value}." in words.explanation
+    assert words.fix == f"Publish {MX.name} MX {MX.value}"
+
+
+# ---- wildcards
+
+
+@pytest.mark.parametrize(
+    ("record", "rtype", "value"),
+    [
+        (CNAME, "A", "192.0.2.7"),
+        (CNAME, "AAAA", "2001:db8::7"),
+        (CNAME, "TXT", "v=spf1 -all"),
+        (CNAME, "MX", "10 mx.example.net"),
+        (CNAME, "CNAME", "www.example.net"),
+        (MX, "A", "192.0.2.7"),
+        (MX, "MX", "10 mx.example.net"),
+        (MX, "CNAME", "www.example.net"),
+        (TXT, "TXT", "v=spf1 -all"),
+        (TXT, "CNAME", "www.example.net"),
+        (SPF, "TXT", "v=spf1 -all"),
+    ],
+)
+@pytest.mark.parametrize("at", [DOMAIN, "parent"])
+def test_what_a_wildcard_answers_is_no_record(
+    world: World, record: ExpectedRecord, rtype: str, value: str, at: str
+) -> None:
+    """MISSING, with the wildcard by its name; publishing the record is the whole remedy."""
+    above = record.name.partition(".")[2] if at == "parent" else at
+    world.resolver.put(f"*.{above}", rtype, value)
+    verdict, refined = _investigate(world, record)
+
+    assert refined is not None
+    words = explain(record, refined.finding, verdict.observations, refined.detail)
+    assert (refined.finding, refined.detail.wildcard) == (Finding.MISSING, f"*.{above}")
+    assert f"the wildcard *.{above} answers for it" in words.explanation
+    assert words.fix.startswith(
+        f"Publish {record.name} {record.rtype.name} {record.value}. The wildcard is not"
+    )
+    world.resolver.put(record.name, record.rtype.name, record.value)
+    assert _investigate(world, record)[0].finding is Finding.OK
+
+
+def test_the_closest_wildcard_is_named(world: World) -> None:
+    """Of two with the same data it is the one below the closest encloser (RFC 4592 §3.3.1)."""
+    world.resolver.put(f"*.{DOMAIN}", "CNAME", "www.example.net")
+    world.resolver.put(f"*._domainkey.{DOMAIN}", "CNAME", "www.example.net")
+    _, refined = _investigate(world, CNAME)
+
+    assert refined is not None
+    assert refined.detail.wildcard == f"*._domainkey.{DOMAIN}"
+
+
+@pytest.mark.parametrize(
+    ("rtype", "value", "finding"),
+    [("A", "192.0.2.1", Finding.FLATTENED), ("CNAME", "other.example.net", Finding.WRONG_TARGET)],
+)
+def test_what_is_published_beside_a_wildcard_is_told(
+    world: World, rtype: str, value: str, finding: Finding
+) -> None:
+    """A record of the name's own that is wrong is no wildcard's."""
+    world.resolver.put(f"*.{DOMAIN}", "A", "192.0.2.7")
+    world.resolver.put(CNAME.name, rtype, value)
+
+    assert _finding(world, CNAME) is finding
+
+
+def test_the_right_answer_of_a_wildcard_is_an_answer(world: World) -> None:
+    """It is present: nobody who asks could tell it from a record of the name's own."""
+    world.resolver.put(f"*.{DOMAIN}", "MX", MX.value)
+
+    assert _investigate(world, MX)[0].finding is Finding.OK
+
+
+def test_a_misplaced_record_is_told_beside_a_wildcard(world: World) -> None:
+    """What was published at the name with the zone once more is DOUBLED_ZONE, whatever a wildcard has."""
+    world.resolver.put(f"*.{DOMAIN}", "CNAME", "www.example.net")
+    world.resolver.put(f"{CNAME.name}.{DOMAIN}", "CNAME", TARGET)
+
+    assert _finding(world, CNAME) is Finding.DOUBLED_ZONE
+
+
+def test_a_zone_that_denies_compactly_has_no_wildcard(world: World) -> None:
+    """NODATA for a name that does not exist (RFC 9824) is MISSING, and not said to exist."""
+    world.resolver.misbehave(Trick.COMPACT_DENIAL)
+    verdict, refined = _investigate(world, CNAME)
+
+    assert refined is None
+    assert explain(CNAME, verdict.finding, verdict.observations).explanation == (
+        f"{CNAME.name} has no CNAME record."
+    )
+
+
+# ---- aliases
+
+
+@pytest.mark.parametrize("record", [MX, SPF, TXT], ids=["MX", "SPF", "ownership"])
+@pytest.mark.parametrize(
+    "at_end",
+    [[], [("A", "192.0.2.7")], [("MX", "10 mx.example.net"), ("TXT", "v=spf1 -all")]],
+    ids=["nothing", "another type", "another value"],
+)
+def test_a_name_that_is_an_alias(world: World, record: ExpectedRecord, at_end: list[tuple[str, str]]) -> None:
+    """ALIASED, whatever stands at its end: the record cannot be published beside the CNAME."""
+    world.resolver.zone("example.net")
+    world.resolver.put(record.name, "CNAME", "www.example.net")
+    for rtype, value in at_end:
+        world.resolver.put("www.example.net", rtype, value)
+    verdict, refined = _investigate(world, record)
+    words = explain(record, verdict.finding, verdict.observations)
+
+    assert (verdict.finding, refined) == (Finding.ALIASED, None)
+    assert f"{record.name} is an alias of www.example.net, beside which no {record.rtype.name} can stand" in (
+        words.explanation
+    )
+    assert "remove the CNAME, if nothing else needs it, and publish" in words.fix
+
+
+def test_the_right_record_at_the_end_of_an_alias_is_right(world: World) -> None:
+    """An MX is looked up through aliases (RFC 5321 §5.1), and so is everything else."""
+    world.resolver.zone("example.net")
+    world.resolver.put(MX.name, "CNAME", "www.example.net")
+    world.resolver.put("www.example.net", "MX", MX.value)
+
+    assert _investigate(world, MX)[0].finding is Finding.OK
+
+
+@pytest.mark.parametrize("record", [CNAME, MX], ids=["CNAME", "MX"])
+def test_a_name_below_a_dname(world: World, record: ExpectedRecord) -> None:
+    """Nothing can be published there (RFC 6672 §2.3): ALIASED, with where everything is redirected."""
+    world.resolver.put(DOMAIN, "DNAME", "other.example.net")
+    verdict, refined = _investigate(world, record)
+
+    assert refined is not None
+    words = explain(record, refined.finding, verdict.observations, refined.detail)
+    parent = record.name.partition(".")[2].removesuffix(DOMAIN)
+    assert (refined.finding, refined.detail.dname) == (Finding.ALIASED, f"{parent}other.example.net")
+    assert "no record can stand (RFC 6672 §2.3)" in words.explanation
+    assert "remove the DNAME, if nothing else needs it" in words.fix
+
+
+def test_servers_that_have_the_first_of_two_links_have_the_record(world: World) -> None:
+    """Where the chain leads on is seen through the resolvers; here they still hold that there is nothing."""
+    world.resolver.zone("example.net")
+    world.resolver.put(CNAME.name, "CNAME", "hop.example.net")
+    world.resolver.put("hop.example.net", "CNAME", TARGET)
+    world.resolver.lie(CNAME.name, "CNAME", None)
+
+    assert _finding(world, CNAME) is Finding.NOT_YET_VISIBLE
+
+
+# ---- other levels
+
+
+def _below(record: ExpectedRecord) -> ExpectedRecord:
+    """The record as it is wanted for a subdomain."""
+    also = tuple(f"news.{name}" for name in record.also)
+    return replace(record, name=record.name.replace(DOMAIN, f"news.{DOMAIN}"), also=also)
+
+
+@pytest.mark.parametrize(
+    ("record", "place"),
+    [
+        (CNAME, CNAME.name),
+        (CNAME, f"tok._domainkey.news.news.{DOMAIN}"),
+        (MX, MX.name),
+        (SPF, SPF.name),
+        (TXT, TXT.name),
+        (TXT, DOMAIN),
+    ],
+)
+def test_a_record_one_level_off(world: World, record: ExpectedRecord, place: str) -> None:
+    """WRONG_LEVEL says where it stands, and how its name is entered in the panel of the zone."""
+    wanted = _below(record)
+    world.resolver.put(place, record.rtype.name, record.value)
+    verdict, refined = _investigate(world, wanted, domain=f"news.{DOMAIN}")
+
+    assert refined is not None
+    words = explain(wanted, refined.finding, verdict.observations, refined.detail)
+    assert (refined.finding, refined.detail.place) == (Finding.WRONG_LEVEL, place)
+    assert f"A record with this value stands at {place};" in words.explanation
+    assert words.fix.endswith(f"{DOMAIN} wants the name as {wanted.name.removesuffix(f'.{DOMAIN}')}")
+
+
+def test_a_level_that_a_wildcard_answers_for_is_none(world: World) -> None:
+    """The MX that the wildcard of the organisation has was not published for this name."""
+    world.resolver.put(f"*.{DOMAIN}", "MX", MX.value)
+    world.resolver.put(f"news.{DOMAIN}", "A", "192.0.2.7")
+    _, refined = _investigate(world, _below(MX), domain=f"news.{DOMAIN}")
+
+    assert refined is None
+
+
+def test_a_policy_of_the_organisation_is_at_no_wrong_level(world: World) -> None:
+    """DMARC is searched there too (RFC 7489 §6.6.3)."""
+    dmarc = ExpectedRecord(
+        Purpose.DMARC, f"_dmarc.news.{DOMAIN}", RecordType.TXT, "v=DMARC1; p=none;", required=False
+    )
+    world.resolver.put(f"_dmarc.{DOMAIN}", "TXT", "v=DMARC1; p=reject")
+    _, refined = _investigate(world, dmarc, domain=f"news.{DOMAIN}")
+
+    assert refined is None

@@ -7,6 +7,7 @@ at all, and in which words.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from indicia.domain.explanation import explain
 from indicia.domain.findings import Finding
@@ -26,6 +27,7 @@ _KEY = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAtXk9vVn7mG0pQp1p"
 _CNAME = ExpectedRecord(
     Purpose.DKIM, f"{_TOKEN}._domainkey.{_DOMAIN}", RecordType.CNAME, f"{_TOKEN}.{_ZONE}", required=True
 )
+_BELOW = replace(_CNAME, name=f"{_TOKEN}._domainkey.news.{_DOMAIN}")
 _TXT = ExpectedRecord(Purpose.DKIM, f"mail._domainkey.{_DOMAIN}", RecordType.TXT, f"p={_KEY}", required=True)
 _OWNERSHIP = ExpectedRecord(
     Purpose.OWNERSHIP,
@@ -63,7 +65,7 @@ _CASES: dict[Finding, tuple[ExpectedRecord, Reply, tuple[str, ...]]] = {
     Finding.UNDERSCORE_LOST: (_CNAME, Reply.NXDOMAIN, ()),
     Finding.KEY_MISMATCH: (_TXT, Reply.ANSWER, (f"p={_KEY[::-1]}",)),
     Finding.KEY_REVOKED: (_TXT, Reply.ANSWER, ("p=",)),
-    Finding.KEY_UNREADABLE: (_TXT, Reply.ANSWER, ("v=DKIM1; k=rsa",)),
+    Finding.KEY_UNREADABLE: (_TXT, Reply.ANSWER, (f"v=DKIM1; h=rsa-sha256; p={_KEY}",)),
     Finding.KEY_TOO_SHORT: (_TXT, Reply.ANSWER, ("p=MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAK",)),
     Finding.MULTIPLE: (_MX, Reply.ANSWER, (_MX.value, "20 mail.example.com")),
     Finding.SPF_MISSING_INCLUDE: (_SPF, Reply.ANSWER, ("v=spf1 mx -all",)),
@@ -72,6 +74,8 @@ _CASES: dict[Finding, tuple[ExpectedRecord, Reply, tuple[str, ...]]] = {
     Finding.NOT_EVERYWHERE: (_CNAME, Reply.ANSWER, (f"{_TOKEN}.{_ZONE}",)),
     Finding.NOT_YET_VISIBLE: (_CNAME, Reply.NXDOMAIN, ()),
     Finding.WRONG_NAME_SERVERS: (_CNAME, Reply.NXDOMAIN, ()),
+    Finding.WRONG_LEVEL: (_BELOW, Reply.NXDOMAIN, ()),
+    Finding.ALIASED: (_MX, Reply.NODATA, ()),
     Finding.LAME: (_CNAME, Reply.REFUSED, ()),
     Finding.SERVER_FAILURE: (_CNAME, Reply.SERVFAIL, ()),
     Finding.UNREACHABLE: (_CNAME, Reply.NO_AUTHORITY, ()),
@@ -79,12 +83,14 @@ _CASES: dict[Finding, tuple[ExpectedRecord, Reply, tuple[str, ...]]] = {
     Finding.OUR_RESOLVER: (_CNAME, Reply.OUR_RESOLVER, ()),
 }
 
+_ALIASES = {Finding.ALIASED: ("www.example.com",)}
 _SERVERS = ("ns1.example.net", "ns2.example.net")
 # What a further look at the example adds.
 _DETAILS = {
     Finding.WRONG_TYPE: Detail(place=f"TXT {_TOKEN}.{_ZONE}"),
     Finding.FLATTENED: Detail(place="A 192.0.2.7"),
     Finding.UNDERSCORE_LOST: Detail(place=f"{_TOKEN}.domainkey.{_DOMAIN}"),
+    Finding.WRONG_LEVEL: Detail(place=_CNAME.name, zone=_DOMAIN),
     Finding.NOT_EVERYWHERE: Detail(having=_SERVERS[:1], lacking=_SERVERS[1:]),
     Finding.NOT_YET_VISIBLE: Detail(having=_SERVERS, seconds_left=240),
     Finding.WRONG_NAME_SERVERS: Detail(having=("ns1.old.example",), lacking=_SERVERS),
@@ -145,7 +151,8 @@ def _words(finding: Finding) -> str:
     if finding not in _CASES:
         raise ValueError(f"tools/pages/findings.py has no example for {finding.value}: add one to _CASES")
     record, reply, values = _CASES[finding]
-    observation = Observation(Question(record.name, record.rtype), "local", reply, 0, values)
+    chain = _ALIASES.get(finding, ())
+    observation = Observation(Question(record.name, record.rtype), "local", reply, 0, values, chain)
     words = explain(record, finding, [observation], _DETAILS.get(finding, NOTHING_MORE))
     lines = ["Indicia says it like this:", "", f"> {words.explanation}"]
     if words.fix:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from indicia import __version__
-from indicia.domain.domain_connect import apply_url
+from indicia.domain.domain_connect import Offer
 from indicia.domain.observation import Question, RecordType
 from indicia.domain.recommendations import agreed
 from indicia.settings.places import public_only
-from indicia.verifier.forecast import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Connecting:
-    """Finds the link. What it takes is imported when somebody first asks: no start waits for it.
+    """Finds who offers one. What it takes is imported when somebody first asks: no start waits for it.
 
     `playing` is whether the DNS is a playground, in which what was absent may be there a moment later.
     """
@@ -32,14 +31,11 @@ class Connecting:
         self._playing = playing
         self._providers: Providers | None = None
 
-    async def __call__(self, view: IdentityView) -> Connection | None:
-        """Return the provider and its link, None where it offers none for this identity."""
+    async def __call__(self, view: IdentityView) -> Offer | None:
+        """Return what the provider of the domain's zone offers, None where that is nothing."""
         zone = await self._zone(view)
         provider = None if zone is None else await self._those_who_provide().of(zone)
-        if zone is None or provider is None:
-            return None
-        url = apply_url(provider, zone, view.identity, view.token_set, self._settings.service_domain)
-        return None if url is None else Connection(provider.name, url)
+        return None if zone is None or provider is None else Offer(provider, zone)
 
     async def _zone(self, view: IdentityView) -> str | None:
         """Return the zone that holds the domain: as the last check saw it, else as it is seen now."""

@@ -34,6 +34,8 @@ _MARK: Final = 8  # and those that say whose it is
 _CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz234567" * 8  # of a token, by the octet that is drawn
 _TOKEN: Final = re.compile(r"[a-z2-7]{32}\Z")
 _TAG_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")  # RFC 6376 §3.2 tag-name
+# As zone files have them, and as word processors set them: the octets of UTF-8, one a character.
+QUOTATION_MARK: Final = re.compile("[\"'`]|\u00e2\u0080[\u0098-\u009f]|\u00c2[\u00ab\u00bb]")
 _WHITE_SPACE: Final = re.compile(r"[ \t\r\n]+")  # RFC 6376 §2.8 FWS, unfolding left to the reader
 
 
@@ -219,21 +221,21 @@ def parse_public_key(text: str) -> RsaPublicKey | None:
     """
     try:
         der = base64.b64decode(text, validate=True)
-        info, rest = _element(der, 0x30)
-        algorithm, bits = _element(info, 0x30)
-        subject, after = _element(bits, 0x03)
+        info, rest = der_element(der, 0x30)
+        algorithm, bits = der_element(info, 0x30)
+        subject, after = der_element(bits, 0x03)
         if rest or after or algorithm not in _RSA_ALGORITHMS or subject[:1] != b"\x00":
             return None
-        numbers, rest = _element(subject[1:], 0x30)
-        modulus, numbers = _element(numbers, 0x02)
-        exponent, after = _element(numbers, 0x02)
+        numbers, rest = der_element(subject[1:], 0x30)
+        modulus, numbers = der_element(numbers, 0x02)
+        exponent, after = der_element(numbers, 0x02)
     except (binascii.Error, ValueError):
         return None
     key = RsaPublicKey(int.from_bytes(modulus, signed=True), int.from_bytes(exponent, signed=True))
     return None if rest or after or key.modulus <= 0 or key.exponent <= 0 else key
 
 
-def _element(der: bytes, tag: int) -> tuple[bytes, bytes]:
+def der_element(der: bytes, tag: int) -> tuple[bytes, bytes]:
     """Split the first DER element from what follows it (X.690 §8.1). Raises ValueError on anything else."""
     if len(der) < 2 or der[0] != tag:
         raise ValueError("another element was expected")

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from indicia.domain.explanation import Explanation
 from indicia.domain.findings import Finding
 from indicia.domain.names import shown
+from indicia.domain.wording import Explanation
 
 # RFC 7489 §6.3: the version comes first and is compared to the letter; anything else is some other text.
 _VERSION: Final = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(;|\Z)")

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from indicia.domain.identity import Identity, IdentityKind, TokenSet, TokenSetKind
 from indicia.domain.names import under
-from indicia.domain.records import SUGGESTED_PREFERENCE, SUGGESTED_TTL, feedback_host
+from indicia.domain.records import SUGGESTED_PREFERENCE, SUGGESTED_TTL, Purpose, feedback_host
 
 LABEL: Final = "_domainconnect"
 SERVICE_ID: Final = "sending"
@@ -163,40 +163,58 @@ def template(service_domain: str) -> dict[str, Any]:
 # ---- the link
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """That the provider of a zone's DNS would publish records in it."""
+
+    provider: Provider
+    zone: str
+
+
 def apply_url(
-    provider: Provider, zone: str, identity: Identity, token_set: TokenSet | None, service_domain: str
+    offer: Offer,
+    identity: Identity,
+    token_set: TokenSet | None,
+    service_domain: str,
+    in_use: Collection[Purpose] = (),
 ) -> str | None:
     """Return the link under which the provider publishes the records of the identity.
 
-    None where the template does not fit: an address, a key zone of before, nothing to publish.
+    A provider removes what the records conflict with, so those for a purpose that is `in_use` are left out: a
+    click takes nobody's mail server or key away. None where the template does not fit: an address, a key zone
+    of before, nothing to publish.
     """
+    zone = offer.zone
     if identity.kind is not IdentityKind.DOMAIN or not under(identity.name, zone):
         return None
-    groups, variables = _values(identity, token_set, service_domain)
+    groups, variables = _values(identity, token_set, service_domain, in_use)
     if not groups:
         return None
     host = identity.name.removesuffix(zone).rstrip(".")
     place = {"domain": zone, **({"host": host} if host else {})}
     query = urlencode({**place, **variables, "groupId": ",".join(groups)}, quote_via=quote)
-    return f"{provider.apply_url}{template_path(service_domain)}/apply?{query}"
+    return f"{offer.provider.apply_url}{template_path(service_domain)}/apply?{query}"
 
 
 def _values(
-    identity: Identity, token_set: TokenSet | None, service_domain: str
+    identity: Identity, token_set: TokenSet | None, service_domain: str, in_use: Collection[Purpose]
 ) -> tuple[list[str], dict[str, str]]:
     """Return the groups of the template that the identity needs, and the values of their variables."""
     groups: list[str] = []
     variables: dict[str, str] = {}
+    if Purpose.DKIM in in_use:
+        token_set = None
     if token_set is not None and token_set.kind is TokenSetKind.EXTERNAL:
         groups.append("owndkim")
         variables |= {"selector": token_set.tokens[0].lower(), "publickey": token_set.public_key}
     elif token_set is not None and token_set.zone == f"dkim.{service_domain}":
         groups.append("dkim")
         variables |= {f"token{number}": token for number, token in enumerate(token_set.tokens, 1)}
-    if identity.legacy_requested:
+    if identity.legacy_requested and Purpose.OWNERSHIP not in in_use:
         groups.append("ownership")
         variables["ownership"] = identity.legacy_token
-    if identity.mail_from_domain and under(identity.mail_from_domain, identity.name):
+    wanted = identity.mail_from_domain and Purpose.MAIL_FROM not in in_use
+    if wanted and under(identity.mail_from_domain, identity.name):
         groups.append("mailfrom")
         variables["mailfrom"] = identity.mail_from_domain.removesuffix(f".{identity.name}")
         variables["region"] = identity.region

@@ -6,11 +6,13 @@ of comparison are those of spec 4.4; a variant is tolerated only where receivers
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from indicia.domain.chains import Follow, links, nobody_asked, target_of
-from indicia.domain.dkim import KeyFlaw, parse_key_record
+from indicia.domain.dkim import QUOTATION_MARK, KeyFlaw, parse_key_record
 from indicia.domain.findings import Finding
 from indicia.domain.identity import ErrorType
 from indicia.domain.observation import Observation, RecordType, Reply
@@ -80,15 +82,33 @@ def judge(
 def _judge_one(
     record: ExpectedRecord, observation: Observation, siblings: Sequence[str], follow: Follow
 ) -> Judgement:
+    if observation.reply is Reply.ANSWER and record.rtype is RecordType.CNAME:
+        return _cname(record, observation, siblings, follow)
+    judged = _judge_reply(record, observation)
+    if judged.sight is Sight.ABSENT and _is_aliased(record, observation):
+        return replace(judged, finding=Finding.ALIASED)
+    return judged
+
+
+def _judge_reply(record: ExpectedRecord, observation: Observation) -> Judgement:
     if observation.reply is Reply.NXDOMAIN:
         return Judgement(Sight.ABSENT, ErrorType.HOST_NOT_FOUND, Finding.MISSING, observation.negative_ttl)
     if observation.reply is Reply.NODATA:
         return Judgement(Sight.ABSENT, ErrorType.TYPE_NOT_FOUND, Finding.MISSING, observation.negative_ttl)
     if observation.reply is Reply.ANSWER:
-        if record.rtype is RecordType.CNAME:
-            return _cname(record, observation, siblings, follow)
         return _COMPARISONS[record.purpose, record.rtype](record, observation.values)
     return _unknown(observation.reply)
+
+
+def _is_aliased(record: ExpectedRecord, observation: Observation) -> bool:
+    """Say whether the record's own name leads elsewhere, so that nothing can be published beside its CNAME.
+
+    The key of Easy DKIM is behind an alias as it should be. Other names at which a record would do may lead
+    wherever they like.
+    """
+    if record.purpose is Purpose.KEY or not observation.chain:
+        return False
+    return observation.question.name == record.name
 
 
 def _unknown(reply: Reply) -> Judgement:
@@ -147,16 +167,28 @@ def _ownership(record: ExpectedRecord, values: Sequence[str]) -> Judgement:
     accepted = {token, f'"{token}"', f"amazonses:{token}", f'"amazonses:{token}"'}
     if any(value in accepted for value in values):
         return _PRESENT
-    bare = [value.strip().strip('"').removeprefix("amazonses:") for value in values]
     damage: tuple[tuple[Finding, Callable[[str], bool]], ...] = (
-        (Finding.WHITESPACE, lambda value: "".join(value.split()) == token),
+        (Finding.WHITESPACE, lambda value: _BLANK.sub("", value) == token),
+        (Finding.QUOTED, lambda value: _BLANK.sub("", QUOTATION_MARK.sub("", value)) == token),
         (Finding.CASE_CHANGED, lambda value: value.lower() == token.lower()),
         (Finding.TRUNCATED, lambda value: len(value) >= 8 and token.startswith(value)),
     )
     for finding, damaged in damage:
-        if any(map(damaged, bare)):
+        if any(map(damaged, map(_bare, values))):
             return _wrong(finding)
     return _wrong(Finding.WRONG_VALUE)
+
+
+# White space, and what word processors set in its place: the octets of UTF-8, one a character.
+_BLANK: Final = re.compile("\u00c2\u00a0|\u00e2\u0080[\u0080-\u008b\u00af]|\u00ef\u00bb\u00bf|\\s")
+
+
+def _bare(value: str) -> str:
+    """Return a legacy token without what is accepted round it: one pair of quotes, and the prefix."""
+    bare = value.strip()
+    if len(bare) > 1 and bare[0] == bare[-1] == '"':
+        bare = bare[1:-1].strip()
+    return bare.removeprefix("amazonses:")
 
 
 _KEY_FINDINGS = {KeyFlaw.REVOKED: Finding.KEY_REVOKED, KeyFlaw.TOO_SHORT: Finding.KEY_TOO_SHORT}
@@ -174,7 +206,8 @@ def _key(record: ExpectedRecord, values: Sequence[str]) -> Judgement:
     expected = record.value.removeprefix("p=")
     if found.usable and found.key == parse_key_record(record.value).key:
         return _PRESENT
-    if '"' in values[0] and parse_key_record(values[0].replace('"', "")).public_key == expected:
+    unquoted = QUOTATION_MARK.sub("", values[0])
+    if unquoted != values[0] and parse_key_record(unquoted).public_key == expected:
         return _wrong(Finding.QUOTED)
     if found.public_key != expected and expected.startswith(found.public_key or "-"):
         return _wrong(Finding.TRUNCATED)
@@ -216,6 +249,12 @@ _COMPARISONS: dict[tuple[Purpose, RecordType], Callable[[ExpectedRecord, Sequenc
     (Purpose.MAIL_FROM, RecordType.TXT): _advice,
     (Purpose.DMARC, RecordType.TXT): _advice,
 }
+
+
+def finding_of_text(record: ExpectedRecord, value: str) -> Finding:
+    """Return what one TXT value would mean for the record if it stood alone."""
+    return _COMPARISONS[record.purpose, RecordType.TXT](record, (value,)).finding
+
 
 # spec 5 and verification.md: several records failing differently.
 PRECEDENCE = (

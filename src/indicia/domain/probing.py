@@ -2,22 +2,24 @@
 
 A record that is not as expected is not there for a reason. The reasons that owners of domains meet most often
 can be seen, each at a place of its own: the name with the zone appended once more, the name without its
-underscore, another type at the name, the zone's own servers (spec 12; verification.md, Findings). Who looks
-is `verifier.investigation`.
+underscore, the name one level off, another type at the name, a name beside it that nobody has, the zone's own
+servers (spec 12; verification.md, Findings). Who looks is `verifier.investigation`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from indicia.domain.chains import as_seen_in, no_alias
+from indicia.domain.chains import Follow, no_alias, nobody_asked
 from indicia.domain.check import RecordVerdict
 from indicia.domain.dkim import parse_key_record
 from indicia.domain.findings import Finding
 from indicia.domain.judgement import judge
+from indicia.domain.names import under
 from indicia.domain.observation import Observation, Question, RecordType, Reply
-from indicia.domain.records import ExpectedRecord, Purpose
+from indicia.domain.records import ExpectedRecord, Purpose, mx_host
+from indicia.domain.synthesis import Asked, Surroundings, alike, redirection, wildcard
 from indicia.domain.verification import Sight
 
 
@@ -25,15 +27,20 @@ from indicia.domain.verification import Sight
 class Detail:
     """What an investigation adds to a finding, for the words that explain it.
 
-    `place` is where something was found instead, or lies what breaks the record; `seconds_left` how long a
-    resolver may still hold its earlier answer, `having` and `lacking` the zone's name servers with and
-    without the record.
+    `place` is where something was found instead, what stands there, or where lies what breaks the record;
+    `seconds_left` how long a resolver may still hold its earlier answer, `having` and `lacking` the zone's
+    name servers with and without the record. `wildcard` answers in place of a record of the name's own;
+    `dname` is where everything beside the name is redirected; `zone` is the zone in which the name has to be
+    entered.
     """
 
     place: str = ""
     seconds_left: int | None = None
     having: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    wildcard: str = ""
+    dname: str = ""
+    zone: str = ""
 
 
 NOTHING_MORE = Detail()
@@ -60,16 +67,28 @@ class Refined:
     detail: Detail = NOTHING_MORE
 
 
-# Only what says "not there", "another value" or "no answer" can be told apart further by looking.
-_ABSENT = frozenset({Finding.MISSING})
-_WRONG = frozenset({Finding.WRONG_TARGET, Finding.WRONG_VALUE, Finding.KEY_MISMATCH})
-_UNKNOWN = frozenset({Finding.SERVER_FAILURE, Finding.UNREACHABLE, Finding.LAME})
-_SERVERS_KNOW = _ABSENT | _WRONG | _UNKNOWN | {Finding.NOT_EVERYWHERE}
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What has to be asked before there can be an explanation."""
 
-_OTHER_TYPES = {
-    RecordType.CNAME: (RecordType.A, RecordType.AAAA, RecordType.TXT, RecordType.MX),
-    RecordType.TXT: (RecordType.CNAME, RecordType.A, RecordType.MX),
-    RecordType.MX: (RecordType.CNAME, RecordType.A, RecordType.TXT),
+    questions: tuple[Question, ...]
+
+
+# Only what says "not there", "another value" or "no answer" can be told apart further by the zone's servers.
+_UNKNOWN = frozenset({Finding.SERVER_FAILURE, Finding.UNREACHABLE, Finding.LAME})
+_SERVERS_KNOW = _UNKNOWN | {
+    Finding.MISSING,
+    Finding.WRONG_TARGET,
+    Finding.WRONG_VALUE,
+    Finding.KEY_MISMATCH,
+    Finding.NOT_EVERYWHERE,
+}
+
+# What a CNAME cannot stand beside (RFC 1034 §3.6.2), and what a wildcard most often has for the others.
+_BESIDE = {
+    RecordType.CNAME: (RecordType.A, RecordType.AAAA, RecordType.TXT, RecordType.MX, RecordType.NS),
+    RecordType.TXT: (RecordType.A, RecordType.MX),
+    RecordType.MX: (RecordType.A, RecordType.TXT),
 }
 
 
@@ -87,67 +106,155 @@ def without_underscore(name: str) -> str | None:
     return None
 
 
-def probes(verdict: RecordVerdict, zone: str) -> tuple[Question, ...]:
-    """Return the further questions whose answers may explain the verdict, asked of the resolvers."""
-    record = verdict.record
-    if verdict.finding not in _ABSENT:
+def one_level_off(purpose: Purpose, names: Sequence[str], domain: str, zone: str) -> tuple[str, ...]:
+    """Return where a record of these names is published by mistake when they are written for another level.
+
+    Under the apex of the zone or the parent of the identity, in place of the identity; or, the other way
+    round, with the identity's first label once more, as it comes of a name that is meant for the parent's
+    zone. A policy of DMARC at a domain above is no mistake: it counts there (RFC 7489 §6.6.3).
+    """
+    if purpose is Purpose.DMARC:
         return ()
-    names = [doubled(record.name, zone)]
-    bare = without_underscore(record.name)
-    if bare is not None:
-        names.append(bare)
-    questions = [Question(name, record.rtype) for name in names]
-    if any(observation.reply is Reply.NODATA for observation in verdict.observations):
-        questions += [Question(record.name, rtype) for rtype in _OTHER_TYPES.get(record.rtype, ())]
-    return tuple(questions)
+    parent = domain.partition(".")[2]
+    levels = [zone, f"{domain.partition('.')[0]}.{domain}"]
+    # A MAIL FROM domain has no value of its own: outside of the zone such a record may well be another's.
+    if "." in parent and (under(parent, zone) or purpose is not Purpose.MAIL_FROM):
+        levels.insert(1, parent)
+    places = (
+        f"{name.removesuffix(domain)}{level}" for level in levels for name in names if under(name, domain)
+    )
+    return tuple(dict.fromkeys(place for place in places if place not in names))
 
 
-def asks_servers(verdict: RecordVerdict) -> bool:
-    """Say whether the zone's own name servers can tell more about the verdict."""
+def can_be_explained(verdict: RecordVerdict) -> bool:
+    """Say whether looking further can tell more about the verdict.
+
+    A key is not looked into: what is wrong with one is told by the key zone, and by who answers for its name.
+    """
+    if verdict.record.purpose is Purpose.KEY:
+        return False
+    return verdict.sight is Sight.ABSENT or verdict.finding in _SERVERS_KNOW
+
+
+def asks_servers(verdict: RecordVerdict, refined: Refined | None) -> bool:
+    """Say whether the zone's own name servers can tell more, after what other looks have explained.
+
+    What comes from a wildcard may be what a resolver still holds from before the record was published.
+    """
+    if refined is not None:
+        return refined.finding is Finding.MISSING
     return verdict.finding in _SERVERS_KNOW
 
 
 def explained_by_probes(
-    verdict: RecordVerdict, zone: str, answers: Mapping[Question, Sequence[Observation]]
-) -> Refined | None:
-    """Return what the further questions explain, None when they explain nothing."""
-    record = verdict.record
-    place = doubled(record.name, zone)
-    if _there(record, place, answers):
-        return Refined(Finding.DOUBLED_ZONE, Detail(place=place))
-    bare = without_underscore(record.name)
-    if bare is not None and _there(record, bare, answers):
-        return Refined(Finding.UNDERSCORE_LOST, Detail(place=bare))
-    return _other_type(record, answers)
+    verdict: RecordVerdict,
+    around: Surroundings,
+    answers: Mapping[Question, Sequence[Observation]],
+    *,
+    places: bool = True,
+) -> Refined | Needed | None:
+    """Return what further questions explain, what has to be asked for it, None when they explain nothing.
 
-
-def _there(record: ExpectedRecord, place: str, answers: Mapping[Question, Sequence[Observation]]) -> bool:
-    """Say whether the expected value stands at another name; for a CNAME also with the zone at its end."""
-    moved = replace(record, name=place, also=())
-    for observation in answers.get(Question(place, record.rtype), ()):
-        judged = judge(moved, [observation], follow=no_alias)
-        if judged.sight is Sight.PRESENT or judged.finding is Finding.DOUBLED_ZONE:
-            return True
-    return False
-
-
-def _other_type(record: ExpectedRecord, answers: Mapping[Question, Sequence[Observation]]) -> Refined | None:
-    found = [
-        observation
-        for rtype in _OTHER_TYPES.get(record.rtype, ())
-        for observation in answers.get(Question(record.name, rtype), ())
-        if observation.reply is Reply.ANSWER
-    ]
-    if not found:
+    `answers` holds what was seen so far; `places` is whether other names are looked at.
+    """
+    if verdict.sight is not Sight.ABSENT:
         return None
-    detail = Detail(place=_described(found[0]))
-    if record.rtype is RecordType.CNAME and any(map(_flattening, found)):
-        return Refined(Finding.FLATTENED, detail)
-    return Refined(Finding.WRONG_TYPE, detail)
+    asked = Asked({**_by_question(verdict.observations), **answers})
+    found = _explained(verdict, around, asked, places=places)
+    return Needed(tuple(asked.missing)) if asked.missing else found
 
 
-def _described(observation: Observation) -> str:
-    return f"{observation.question.rtype.name} {observation.values[0]}"
+def _by_question(observations: Sequence[Observation]) -> dict[Question, tuple[Observation, ...]]:
+    seen: dict[Question, tuple[Observation, ...]] = {}
+    for each in observations:
+        seen[each.question] = (*seen.get(each.question, ()), each)
+    return seen
+
+
+def _explained(verdict: RecordVerdict, around: Surroundings, asked: Asked, *, places: bool) -> Refined | None:
+    record = verdict.record
+    from_wildcard = wildcard(record.name, record.rtype, around, asked, _BESIDE[record.rtype])
+    missing = verdict.finding is Finding.MISSING
+    in_the_way = _other_type(record, asked) if missing and not from_wildcard else None
+    misplaced = _misplaced(record, around, asked) if places and (missing or from_wildcard) else None
+    if in_the_way is not None or misplaced is not None:
+        return in_the_way or misplaced
+    if from_wildcard:
+        return Refined(Finding.MISSING, Detail(wildcard=from_wildcard))
+    dname = redirection(record.name, record.rtype, around, asked)
+    return Refined(Finding.ALIASED, Detail(dname=dname)) if dname else None
+
+
+# ---- other names
+
+
+def _misplaced(record: ExpectedRecord, around: Surroundings, asked: Asked) -> Refined | None:
+    """Return where the record stands instead. All places are asked before one is told."""
+    there = [each for each in _places(record, around) if _there(record, each[1], around, asked)]
+    told = (Refined(finding, Detail(place=place, zone=around.zone)) for finding, place in there)
+    return next(told, None)
+
+
+def _places(record: ExpectedRecord, around: Surroundings) -> Iterator[tuple[Finding, str]]:
+    yield Finding.DOUBLED_ZONE, doubled(record.name, around.zone)
+    bare = without_underscore(record.name)
+    if bare is not None:
+        yield Finding.UNDERSCORE_LOST, bare
+    names = (record.name, *record.also)
+    for place in one_level_off(record.purpose, names, around.domain, around.zone):
+        yield Finding.WRONG_LEVEL, place
+
+
+def _there(record: ExpectedRecord, place: str, around: Surroundings, asked: Asked) -> bool:
+    """Say whether the expected value stands at another name; for a CNAME also with the zone at its end.
+
+    What a wildcard synthesises there was published at no such name.
+    """
+    moved = replace(record, name=place, also=())
+    seen = asked.at(place, record.rtype)
+    judged = [judge(moved, [observation], follow=no_alias) for observation in seen]
+    if not any(each.sight is Sight.PRESENT or each.finding is Finding.DOUBLED_ZONE for each in judged):
+        return False
+    return not alike(seen, asked.at(around.sibling(place), record.rtype))
+
+
+# ---- other types
+
+
+def _other_type(record: ExpectedRecord, asked: Asked) -> Refined | None:
+    """Return what of another type explains the absence, None where that could stand beside the record.
+
+    Only a CNAME excludes other types (RFC 1034 §3.6.2). Beside an MX a TXT is worth a word where it holds
+    what belongs into the MX.
+    """
+    own = asked.at(record.name, record.rtype)
+    if not any(each.reply is Reply.NODATA and not each.chain for each in own):
+        return None
+    found = [
+        each
+        for rtype in _BESIDE[record.rtype]
+        for each in asked.at(record.name, rtype)
+        if each.reply is Reply.ANSWER and not each.chain
+    ]
+    if record.rtype is RecordType.CNAME and found:
+        finding = Finding.FLATTENED if any(map(_flattening, found)) else Finding.WRONG_TYPE
+        return Refined(finding, Detail(place=_described(found)))
+    misfiled = next((each for each in found if _holds(record, each)), None)
+    return None if misfiled is None else Refined(Finding.WRONG_TYPE, Detail(place=_described([misfiled])))
+
+
+def _holds(record: ExpectedRecord, observation: Observation) -> bool:
+    """Say whether a TXT holds the value of the MX that is wanted, with its preference or without."""
+    if record.rtype is not RecordType.MX or observation.question.rtype is not RecordType.TXT:
+        return False
+    texts = (value.strip() for value in observation.values)
+    return any(text and mx_host(text) == mx_host(record.value) for text in texts)
+
+
+def _described(found: Sequence[Observation]) -> str:
+    """Return the records as type and value, each once."""
+    told = (f"{each.question.rtype.name} {value}" for each in found for value in each.values)
+    return ", ".join(dict.fromkeys(told))
 
 
 def _flattening(observation: Observation) -> bool:
@@ -157,11 +264,20 @@ def _flattening(observation: Observation) -> bool:
     return observation.question.rtype in (RecordType.A, RecordType.AAAA)
 
 
+# ---- the zone's own servers
+
+
 def explained_by_servers(
-    verdict: RecordVerdict, views: Sequence[ServerView], siblings: Sequence[str] = ()
+    verdict: RecordVerdict,
+    views: Sequence[ServerView],
+    siblings: Sequence[str] = (),
+    follow: Follow = nobody_asked,
 ) -> Refined | None:
-    """Return what the zone's own name servers explain, None when they say what the resolvers say."""
-    record, follow = replace(verdict.record, also=()), as_seen_in(verdict.observations)
+    """Return what the zone's own name servers explain, None when they say what the resolvers say.
+
+    `follow` says where aliases lead that the servers have: other people's zones, which the resolvers know.
+    """
+    record = replace(verdict.record, also=())
     judged = [(view, judge(record, [view.observation], siblings, follow)) for view in views]
     asked = [(view, judgement) for view, judgement in judged if view.delegated]
     having = tuple(view.name for view, judgement in asked if judgement.sight is Sight.PRESENT)

@@ -98,6 +98,23 @@ def _well_formed(name: str, rest: str) -> bool:
     return True
 
 
+def invalid_term(text: str) -> str | None:
+    """Return the first term of an SPF record that is none, as it is written; None where each is one."""
+    return next((word for word in text.split(" ")[1:] if word and parse(f"v=spf1 {word}") is None), None)
+
+
+def merged(texts: Sequence[str], include: str) -> str:
+    """Return one SPF record with the mechanisms of several and one more, before the mildest `all` of theirs.
+
+    A modifier is not taken over: `redirect` means something only where nothing else is said (RFC 7208 §6.1).
+    """
+    words = [word for text in texts for word in text.split()[1:] if "=" not in word]
+    ends = [word for word in words if word.lower().lstrip("+-~?") == "all"]
+    terms = dict.fromkeys([word for word in words if word not in ends] + [include])
+    mildest = min(ends, key=lambda word: "+a?~-".find(word[0].lower()), default="~all")
+    return " ".join(["v=spf1", *terms, mildest])
+
+
 def including(text: str, include: str) -> str:
     """Return the SPF record with one more mechanism, before the one that always matches (RFC 7208 §5.1)."""
     words = text.split()

@@ -14,9 +14,11 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from indicia.domain.findings import Finding
-from indicia.domain.probing import doubled, without_underscore
+from indicia.domain.probing import doubled, one_level_off, without_underscore
+from indicia.domain.records import Purpose
 from indicia.sandbox.faces import DELEGATED, NOBODY, Face
 
+_ELSEWHERE: Final = "mail.example.net"
 _WEB: Final = "192.0.2.7"  # TEST-NET-1: an address for examples, as a web page would have it
 # The public halves of two keys that nobody has: one sound, and one too short (RFC 8301 §3.2).
 _FOREIGN_KEY: Final = (
@@ -87,9 +89,10 @@ Step: TypeAlias = Put | Fail | Withdraw
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is around a record: its zone, its siblings, and the records of another identity of the service."""
+    """What is around a record: zone and domain, its siblings, and the records of another identity of ours."""
 
     zone: str
+    domain: str
     records: Sequence[Record]
     others: Sequence[Record] = ()
 
@@ -169,6 +172,15 @@ def _spf(record: Record) -> bool:
     return record.facet == "mail_from" and record.type == "TXT"
 
 
+def _of_the_identity(record: Record) -> bool:
+    """Say whether the record does not count at another level: a policy of the organisation's does."""
+    return record.facet != "dmarc"
+
+
+def _not(kind: Callable[[Record], bool]) -> Callable[[Record], bool]:
+    return lambda record: not kind(record)
+
+
 def _of(*kinds: Callable[[Record], bool]) -> Callable[[Record], bool]:
     return lambda record: any(kind(record) for kind in kinds)
 
@@ -207,11 +219,13 @@ def _failing(rcode: str) -> Callable[[Record, Place], Sequence[Step]]:
     return lambda record, _: [Put(record.name, record.type, (record.value,)), Fail(record.name, rcode)]
 
 
-def _other_type(record: Record, _place: Place) -> Sequence[Step]:
-    """Publish as a TXT what should be a CNAME; an address in place of anything else."""
-    if record.type == "CNAME":
-        return [Put(record.name, "TXT", (record.value,))]
-    return [Put(record.name, "A", (_WEB,))]
+def _as_text(record: Record, _place: Place) -> Sequence[Step]:
+    """Publish as a TXT what should be a CNAME or an MX."""
+    return [Put(record.name, "TXT", (record.value,))]
+
+
+def _other_level(record: Record, place: Place) -> str:
+    return one_level_off(Purpose(record.facet), [record.name], place.domain, place.zone)[0]
 
 
 def _swapped(record: Record, place: Place) -> Sequence[Step]:
@@ -262,13 +276,14 @@ _KEYS = "a domain with a DKIM key of its own (BYODKIM)"
 _TOKENS = "a domain that VerifyDomainIdentity was called for"
 _MAIL_FROM = "an identity with a custom MAIL FROM domain"
 _SOMETHING = "an identity with records"
+_TEXTS = "an identity with records other than CNAMEs"
 
 _WAYS: Final[Mapping[Finding, _Way]] = {
     Finding.MISSING: _Way(_of(_required, _any), _nothing, _SOMETHING),
     Finding.DOUBLED_ZONE: _Way(_any, _at(lambda record, place: doubled(record.name, place.zone)), _SOMETHING),
-    Finding.WRONG_TYPE: _Way(_any, _other_type, _SOMETHING),
+    Finding.WRONG_TYPE: _Way(_of(_alias, _mx), _as_text, f"{_ALIASES}, or {_MAIL_FROM}"),
     Finding.FLATTENED: _Way(_alias, lambda record, _: [Put(record.name, "A", (_WEB,))], _ALIASES),
-    Finding.WRONG_TARGET: _Way(_alias, _with(lambda _: "mail.example.net"), _ALIASES),
+    Finding.WRONG_TARGET: _Way(_alias, _with(lambda _: _ELSEWHERE), _ALIASES),
     Finding.WRONG_VALUE: _Way(
         _of(_ownership, _mx),
         lambda record, _: [
@@ -300,6 +315,8 @@ _WAYS: Final[Mapping[Finding, _Way]] = {
     Finding.NOT_EVERYWHERE: _Way(_any, _shown_by(Face.NS1), _SOMETHING),
     Finding.NOT_YET_VISIBLE: _Way(_any, _shown_by(*DELEGATED), _SOMETHING),
     Finding.WRONG_NAME_SERVERS: _Way(_any, _undelegated, _SOMETHING),
+    Finding.WRONG_LEVEL: _Way(_of_the_identity, _at(_other_level), _SOMETHING),
+    Finding.ALIASED: _Way(_not(_alias), lambda record, _: [Put(record.name, "CNAME", (_ELSEWHERE,))], _TEXTS),
     Finding.LAME: _Way(_any, _failing("REFUSED"), _SOMETHING),
     Finding.SERVER_FAILURE: _Way(_any, _failing("SERVFAIL"), _SOMETHING),
     Finding.UNREACHABLE: _Way(_any, _unreachable, _SOMETHING),

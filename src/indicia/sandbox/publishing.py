@@ -45,17 +45,21 @@ def publish(
         steps = sound(records)
     else:
         others = _others(talk, identity) if finding is Finding.OTHER_IDENTITY else ()
-        steps = broken(finding, records, Place(_zone_of(identity), records, others))
+        steps = broken(finding, records, Place(_zone_of(identity), _domain_of(identity), records, others))
     for step in steps:
         method, body = step.call()
         talk.steer(method, "records", body)
     return steps
 
 
+def _domain_of(identity: str) -> str:
+    return identity.rpartition("@")[2].lower()
+
+
 def _zone_of(identity: str) -> str:
     from indicia.publicsuffix import PublicSuffixes  # a long list, that few findings need
 
-    return PublicSuffixes().registrable(identity.rpartition("@")[2].lower())
+    return PublicSuffixes().registrable(_domain_of(identity))
 
 
 def _others(talk: Talk, identity: str) -> tuple[Record, ...]:

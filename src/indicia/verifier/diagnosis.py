@@ -15,7 +15,8 @@ import msgspec
 
 from indicia.clock import Clock
 from indicia.domain.check import RecordVerdict, Rules, distrusted, judge_record
-from indicia.domain.explanation import Explanation, explain, found_values
+from indicia.domain.excerpts import found_values
+from indicia.domain.explanation import explain
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.findings import Finding
 from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
@@ -24,6 +25,7 @@ from indicia.domain.probing import Refined
 from indicia.domain.records import Purpose, expected_records
 from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification import Sight, own_status
+from indicia.domain.wording import Explanation
 from indicia.store import identities
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
@@ -188,7 +190,7 @@ def _shown(verdict: RecordVerdict, finding: Finding, words: Explanation) -> Diag
         type=verdict.record.rtype.name,
         expected="" if left_over else verdict.record.value,
         required=verdict.record.required and not left_over,
-        found=found_values(verdict.observations),
+        found=found_values(verdict.record, verdict.observations),
         finding=finding.value,
         explanation=words.explanation,
         fix=words.fix,

@@ -12,8 +12,8 @@ from indicia.domain.observation import Question, RecordType
 from indicia.domain.recommendations import DMARC_LABEL, agreed
 
 if TYPE_CHECKING:
-    from indicia.domain.explanation import Explanation
     from indicia.domain.findings import Finding
+    from indicia.domain.wording import Explanation
     from indicia.store.identities import IdentityView
     from indicia.verifier.checker import Eyes
 

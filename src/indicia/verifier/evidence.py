@@ -48,6 +48,9 @@ class SeenDetail(msgspec.Struct, omit_defaults=True, frozen=True):
     seconds_left: int | None = None
     having: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    wildcard: str = ""
+    dname: str = ""
+    zone: str = ""
 
 
 class SeenRecord(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -117,7 +120,15 @@ def _record(verdict: RecordVerdict, refined: Refined | None) -> SeenRecord:
 
 
 def _detail(detail: Detail) -> SeenDetail:
-    return SeenDetail(detail.place, detail.seconds_left, detail.having, detail.lacking)
+    return SeenDetail(
+        place=detail.place,
+        seconds_left=detail.seconds_left,
+        having=detail.having,
+        lacking=detail.lacking,
+        wildcard=detail.wildcard,
+        dname=detail.dname,
+        zone=detail.zone,
+    )
 
 
 _NOT_REFINED: Final[Mapping[RecordVerdict, Refined]] = {}

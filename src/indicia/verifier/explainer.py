@@ -25,7 +25,7 @@ import structlog
 from indicia.domain.fairness import ZoneRates
 from indicia.domain.findings import Finding
 from indicia.domain.names import IdentityName
-from indicia.domain.probing import asks_servers
+from indicia.domain.probing import can_be_explained
 from indicia.rounds import Rounds
 from indicia.store import evidence as trail
 from indicia.store import identities
@@ -45,8 +45,9 @@ log = structlog.get_logger(__name__)
 _AT_ONCE: Final = 16
 _MOST_WAITING: Final = 4096
 _WITHIN: Final = 20.0  # seconds for one identity: what is not found by then is not told
-# Other names and types of each record that is wrong, the SOA, the delegation, and each server of the zone.
-_QUESTIONS: Final = 5
+# Other names and types of each record that is wrong, what is beside it (asked once for all), the SOA, the
+# delegation, and each server of the zone.
+_QUESTIONS: Final = 10
 
 
 class _SeenFinding(msgspec.Struct, frozen=True):
@@ -166,7 +167,7 @@ class Explainer(Rounds):
         with suppress(TimeoutError):
             async with asyncio.timeout(_WITHIN):
                 refined = await self._investigator.investigate(
-                    case.domain, [record for record in records if asks_servers(record)], siblings
+                    case.domain, [record for record in records if can_be_explained(record)], siblings
                 )
         await self._database.writing(
             partial(_tell, conclusion=conclusion, questions=case.questions, refined=refined)
@@ -187,7 +188,7 @@ class Explainer(Rounds):
 
 def _puzzling(verdict: FacetVerdict) -> bool:
     """Say whether looking further can say more of the verdict."""
-    return verdict.finding is not Finding.OK and any(map(asks_servers, verdict.records))
+    return verdict.finding is not Finding.OK and any(map(can_be_explained, verdict.records))
 
 
 def _case(s: Session, conclusion: Conclusion) -> _Case | None:

@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from indicia.domain.check import RecordVerdict, Rules, judge_record
-from indicia.domain.conflicts import conflict, further_questions
+from indicia.domain.conflicts import conflict
+from indicia.domain.domain_connect import Offer, apply_url
 from indicia.domain.fairness import ZoneRates
 from indicia.domain.findings import Finding
-from indicia.domain.names import fold
+from indicia.domain.names import IdentityName, fold
 from indicia.domain.observation import RecordType
+from indicia.domain.probing import can_be_explained
 from indicia.domain.records import ExpectedRecord, Purpose, expected_records
 from indicia.domain.verification import Sight
 from indicia.store import identities
 from indicia.verifier import chains, dmarc
+from indicia.verifier.investigation import explained, surroundings
 
 if TYPE_CHECKING:
     from indicia.store.database import Database
@@ -37,7 +40,7 @@ T = TypeVar("T")
 _WITHIN: Final = 3.0  # seconds, for everything together
 _AT_ONCE: Final = 32
 _MOST_KEPT: Final = 4096
-_QUESTIONS: Final = 3  # for a record, with what is beside it
+_QUESTIONS: Final = 4  # for a record, with what is at its name and beside it
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -67,7 +70,7 @@ class Forecast:
 NO_FORECAST: Final = Forecast({})
 
 Foresees = Callable[[str, str, str], Awaitable[Forecast]]
-Connects = Callable[["IdentityView"], Awaitable[Connection | None]]
+Connects = Callable[["IdentityView"], Awaitable["Offer | None"]]
 
 
 async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
@@ -75,8 +78,17 @@ async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
     return NO_FORECAST
 
 
-async def _unconnected(_view: IdentityView) -> Connection | None:
+async def _unconnected(_view: IdentityView) -> Offer | None:
     return None
+
+
+def _may_be_needed(record: ExpectedRecord) -> bool:
+    """Say whether what the record conflicts with may be of use to somebody.
+
+    At the name of a token of ours nobody else has anything, and an SPF record is merged with ours.
+    """
+    spf = (record.purpose, record.rtype) == (Purpose.MAIL_FROM, RecordType.TXT)
+    return record.rtype is not RecordType.CNAME and not spf
 
 
 async def _within(look: Awaitable[T], otherwise: T) -> T:
@@ -92,8 +104,9 @@ class Forecaster:
     """Looks ahead.
 
     `zone_rate` is how many questions a second it asks one zone, None for as many as there are; `kept` for how
-    many seconds what was seen answers everybody. `connects` returns how the records can be published by their
-    provider, None where they cannot; `registrable` the domain of the organisation that a domain belongs to.
+    many seconds what was seen answers everybody. `connects` returns who would publish the records in the
+    domain's zone, None where nobody would; `registrable` the domain of the organisation that a domain belongs
+    to.
     """
 
     def __init__(
@@ -133,12 +146,12 @@ class Forecaster:
             return kept
         self._in_hand += 1
         try:
-            seen, connection = await asyncio.gather(
+            seen, offer = await asyncio.gather(
                 _within(self._look(view, records), {}), _within(self._connects(view), None)
             )
         finally:
             self._in_hand -= 1
-        forecast = Forecast(seen, connection)
+        forecast = Forecast(seen, None if offer is None else self._connection(view, offer, records, seen))
         self._keep(key, forecast)
         return forecast
 
@@ -149,11 +162,13 @@ class Forecaster:
         observations = await chains.observe(self._eyes, records, questions)
         siblings = [record.value.lower() for record in records if record.rtype is RecordType.CNAME]
         verdicts = [judge_record(record, observations, self._rules.quorum, siblings) for record in records]
-        more = [question for verdict in verdicts for question in further_questions(verdict)]
-        further = await self._eyes.observe(more) if more else {}
+        domain = IdentityName(view.identity.kind, view.identity.name).domain
+        around = surroundings(domain, view.soa.zone if view.soa is not None else domain)
+        wrong = [verdict for verdict in verdicts if can_be_explained(verdict)]
+        refined = await explained(self._eyes, wrong, around, places=False)
         standings = {}
         for verdict in verdicts:
-            record, found = verdict.record, conflict(verdict, further)
+            record, found = verdict.record, conflict(verdict, refined.get(verdict))
             inherited = found is None and await self._has_policy(view, verdict)
             standings[record.name, record.rtype.name, record.value] = Standing(
                 (Sight.PRESENT if inherited else verdict.sight).value,
@@ -161,6 +176,24 @@ class Forecaster:
                 None if found is None else found.sentence,
             )
         return standings
+
+    def _connection(
+        self,
+        view: IdentityView,
+        offer: Offer,
+        records: tuple[ExpectedRecord, ...],
+        seen: dict[tuple[str, str, str], Standing],
+    ) -> Connection | None:
+        """Return the link for the records that take nobody's away who may need it."""
+        in_use = {
+            record.purpose
+            for record in records
+            if (standing := seen.get((record.name, record.rtype.name, record.value))) is not None
+            and standing.conflict is not None
+            and _may_be_needed(record)
+        }
+        url = apply_url(offer, view.identity, view.token_set, self._rules.service_domain, in_use)
+        return None if url is None else Connection(offer.provider.name, url)
 
     async def _has_policy(self, view: IdentityView, verdict: RecordVerdict) -> bool:
         """Say whether this is a DMARC record that is not there because that of the organisation counts."""

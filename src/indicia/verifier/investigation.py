@@ -7,44 +7,67 @@ verdict; it never makes one: the perspectives' resolvers do.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Protocol
+from typing import TYPE_CHECKING
 
+from indicia.domain.chains import MOST_LINKS, Follow, as_seen_in, links
 from indicia.domain.check import Observations, RecordVerdict
 from indicia.domain.findings import Finding
-from indicia.domain.observation import Question, RecordType, Reply, Soa
+from indicia.domain.observation import Observation, Question, RecordType, Reply
 from indicia.domain.probing import (
     Detail,
+    Needed,
     Refined,
     ServerView,
     asks_servers,
+    can_be_explained,
     explained_by_probes,
     explained_by_servers,
     may_be_another_identitys,
-    probes,
 )
 from indicia.domain.records import Purpose
+from indicia.domain.synthesis import Surroundings
 from indicia.domain.time import Instant
 from indicia.verifier import spf
 from indicia.verifier.client import Budget, Client
 
+if TYPE_CHECKING:
+    from indicia.verifier.checker import Eyes
+
 _MOST_SERVERS = 8
+_MOST_ROUNDS = 6  # of questions to the resolvers: each asks for what the last one has brought up
 _PATIENCE = Budget(exchange=2.0, tries=2, question=4.0)
-
-
-class Eyes(Protocol):
-    """What is asked through the perspectives."""
-
-    async def observe(self, questions: Sequence[Question], within: float | None = None) -> Observations:
-        """Return one observation a perspective for each question."""
-
-    async def enclosing_zone(self, name: str) -> tuple[Soa | None, ...]:
-        """Return the SOA of the zone that holds the name, as each perspective sees it."""
 
 
 # Says of values found in place of ours whether this service gave them to another identity.
 IssuedToAnother = Callable[[str, RecordType, Sequence[str]], Awaitable[bool]]
+
+
+def surroundings(domain: str, zone: str) -> Surroundings:
+    """Return where the records of the domain stand, with a label that nobody can have published."""
+    return Surroundings(domain, zone, f"nobody-{secrets.token_hex(6)}")
+
+
+async def explained(
+    eyes: Eyes, verdicts: Sequence[RecordVerdict], around: Surroundings, *, places: bool = True
+) -> dict[RecordVerdict, Refined]:
+    """Return what questions to the resolvers explain: what is at the names, beside them and elsewhere.
+
+    `places` is whether other names are looked at at which a record may stand by mistake.
+    """
+    answers: Observations = {}
+    for _ in range(_MOST_ROUNDS):
+        found = {
+            verdict: explained_by_probes(verdict, around, answers, places=places) for verdict in verdicts
+        }
+        needed = [each.questions for each in found.values() if isinstance(each, Needed)]
+        questions = list(dict.fromkeys(question for each in needed for question in each))
+        if not questions:
+            break
+        answers = {**answers, **await eyes.observe(questions)}
+    return {verdict: each for verdict, each in found.items() if isinstance(each, Refined)}
 
 
 class Investigator:
@@ -73,19 +96,18 @@ class Investigator:
         self, domain: str, verdicts: Sequence[RecordVerdict], siblings: Sequence[str]
     ) -> dict[RecordVerdict, Refined]:
         """Return what looking further makes of the verdicts it can say more about."""
-        wrong = [verdict for verdict in verdicts if verdict.finding is not Finding.OK or _is_spf(verdict)]
+        wrong = [verdict for verdict in verdicts if can_be_explained(verdict) or _is_spf(verdict)]
         if not wrong:
             return {}
         zone = await self._zone_of(domain)
-        questions = list(dict.fromkeys(question for verdict in wrong for question in probes(verdict, zone)))
-        answers = await self._eyes.observe(questions) if questions else {}
-        refined: dict[RecordVerdict, Refined] = {}
+        refined = await explained(self._eyes, wrong, surroundings(domain, zone))
         for verdict in wrong:
-            found = explained_by_probes(verdict, zone, answers) if probes(verdict, zone) else None
-            found = found or await self._by_issue(verdict) or await self._by_spf(verdict)
+            if verdict in refined or verdict.finding is Finding.ALIASED:
+                continue
+            found = await self._by_issue(verdict) or await self._by_spf(verdict)
             if found is not None:
                 refined[verdict] = found
-        open_ones = [verdict for verdict in wrong if verdict not in refined and asks_servers(verdict)]
+        open_ones = [verdict for verdict in wrong if asks_servers(verdict, refined.get(verdict))]
         if open_ones:
             refined |= await self._by_servers(zone, open_ones, siblings)
         return refined
@@ -139,10 +161,25 @@ class Investigator:
                     ServerView(name, observation, delegated)
                     for (name, delegated, _), observation in zip(clients, seen, strict=True)
                 ]
-                found = explained_by_servers(verdict, views, siblings)
+                follow = await self._followed(verdict, seen)
+                found = explained_by_servers(verdict, views, siblings, follow)
                 if found is not None:
                     refined[verdict] = found
         return refined
+
+    async def _followed(self, verdict: RecordVerdict, views: Sequence[Observation]) -> Follow:
+        """Return how aliases lead on that the zone's servers have, as the resolvers see it."""
+        seen: list[Observation] = []
+        if verdict.record.rtype is not RecordType.CNAME:
+            return as_seen_in(seen)
+        for _ in range(MOST_LINKS):
+            follow, end = as_seen_in(seen), verdict.record.value.lower()
+            onward = {links(view, end, follow)[1] for view in views} - {None}
+            if not onward:
+                break
+            found = await self._eyes.observe([Question(str(name), RecordType.CNAME) for name in onward])
+            seen += [observations[0] for observations in found.values() if observations]
+        return as_seen_in(seen)
 
     async def _servers_of(self, zone: str) -> list[tuple[str, bool, str]]:
         """Return the zone's name servers as (name, delegated, address), one address each."""
