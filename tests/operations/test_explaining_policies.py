@@ -81,6 +81,19 @@ def test_another_account_needs_a_statement(desk: Desk) -> None:
     )
 
 
+def test_an_action_is_asked_about_in_any_case(desk: Desk) -> None:
+    """As it stands in the policy, however that is written."""
+    register(desk, "example.com")
+    hang(desk, "example.com", "partners", Action="Ses:sendEMAIL")
+
+    for action in ("ses:SendEmail", "SES:SendEmail", "ses:SENDEMAIL"):
+        assert explained(desk, arn(desk), action=action) == (
+            "allow",
+            f"Statement 1 (partners) of policy partners allows it. {ALLOWED}",
+        )
+    assert explained(desk, arn(desk), action="SES:SendRawEmail")[0] == "deny"
+
+
 def test_the_address_goes_before_the_domain(desk: Desk) -> None:
     """An address that is registered decides for itself and its labels; any other is the domain's."""
     register(desk, "example.com", "ann@example.com")

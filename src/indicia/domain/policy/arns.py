@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,8 +59,22 @@ def identity_arn(region: str, account: str, name: str) -> str:
 
 def compiled(pattern: str) -> Test:
     """Return what says of a name whether it fits a pattern. A wildcard stays within its part (IAM)."""
-    parts = pattern.split(":", 5)
-    tests = tuple(map(wildcards.compiled, parts))
+    return _compiled(pattern, wildcards.compiled)
+
+
+def compiled_resource(pattern: str) -> Test:
+    """Return what says of the ARN of a resource whether it fits the Resource of a policy.
+
+    As `compiled`, but that domains fold, as the names they stand for do: those of identities, and those of
+    addresses, which lead to the same mailbox in any case (RFC 5321 §2.4). What stands before the `@`, and the
+    name of anything else, is compared as it is written.
+    """
+    return _compiled(pattern, _folding)
+
+
+def _compiled(pattern: str, last: Callable[[str], Test]) -> Test:
+    *beginning, resource = pattern.split(":", 5)
+    tests = (*map(wildcards.compiled, beginning), last(resource))
 
     def fits(text: str) -> bool:
         given = text.split(":", 5)
@@ -70,23 +85,6 @@ def compiled(pattern: str) -> Test:
 
 def _test(test: Test, part: str) -> bool:
     return test(part)
-
-
-def compiled_resource(pattern: str) -> Test:
-    """Return what says of the ARN of a resource whether it fits the Resource of a policy.
-
-    As `compiled`, but that domains fold, as the names they stand for do: those of identities, and those of
-    addresses, which lead to the same mailbox in any case (RFC 5321 §2.4). What stands before the `@`, and the
-    name of anything else, is compared as it is written.
-    """
-    *beginning, resource = pattern.split(":", 5)
-    tests, fits_resource = tuple(map(wildcards.compiled, beginning)), _folding(resource)
-
-    def fits(text: str) -> bool:
-        *given, name = text.split(":", 5)
-        return len(given) == len(tests) and all(map(_test, tests, given)) and fits_resource(name)
-
-    return fits
 
 
 # Letters of a domain have an alphabet of their own here, so that only theirs fold. A resource is ASCII.
