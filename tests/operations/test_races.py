@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from desk import Desk
 
 from indicia.domain.faults import Fault, FaultKind
@@ -18,6 +19,7 @@ from indicia.domain.time import MINUTE
 from indicia.operations.table import TABLE
 from indicia.store import checks, configuration_sets, notifications
 from indicia.store.database import Database
+from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.wire.shapes import operations
 
@@ -133,6 +135,27 @@ def test_a_deleted_identity_is_not_written_to(postgres_desk: Desk) -> None:
 
     assert caught.value.kind is FaultKind.CONCURRENT_MODIFICATION
     assert desk.ask("ListIdentities").Identities == []
+
+
+def test_a_crowd_of_creations_is_a_few_transactions(postgres_desk: Desk) -> None:
+    """Two hundred at once on PostgreSQL: each has its own answer; they are written some dozens at a time."""
+    desk = postgres_desk
+    names = [f"d{number}.example.com" for number in range(200)]
+
+    async def crowd() -> list[Any]:
+        asking = [desk.asking("CreateEmailIdentity", EmailIdentity=name) for name in [*names, names[0]]]
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    *created, again = asyncio.run(crowd())
+    wrote = sa.select(sa.func.count(sa.distinct(sa.cast(sa.column("xmin"), sa.Text)))).select_from(
+        sa.table("identity")
+    )
+    transactions = desk.read(lambda s: s.one(Prepared(wrote)))[0]
+
+    assert len({tuple(each.DkimAttributes.Tokens) for each in created}) == 200
+    assert isinstance(again, Fault)
+    assert again.kind is FaultKind.ALREADY_EXISTS
+    assert transactions < 20
 
 
 def test_a_list_knows_what_a_check_found_beside_a_caller(postgres_desk: Desk) -> None:

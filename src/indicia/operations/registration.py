@@ -72,16 +72,19 @@ def register_domains(
         house, s, [(call, new.name, new.key_length or _LENGTH_OF_DOMAINS) for call, new in wanted]
     )
     registered: list[tuple[Identity, TokenSet]] = []
+    added: list[tuple[Identity, dict[Facet, FacetState]]] = []
     told: list[Event] = []
     for (call, new), token_set in zip(wanted, sets, strict=True):
         identity = _domain(
             house, call, new_id(), new.name, token_set, configuration_set=new.configuration_set
         )
         state, events = _begun(house, call, identity, Facet.DKIM)
-        identities.add(s, identity, {Facet.DKIM: state})
+        added.append((identity, {Facet.DKIM: state}))
         told += events
-        look_now(house, call, s, identity)
         registered.append((identity, token_set))
+    identities.add(s, *added)
+    for (call, _), (identity, _) in zip(wanted, registered, strict=True):
+        look_now(house, call, s, identity)
     _count(house, call, s, len(registered))
     house.tell(s, told)
     wake_replicas(house, s, [identity for identity, _ in registered], call.now)
@@ -149,7 +152,7 @@ def register_domain(
         configuration_set=configuration_set,
         legacy_requested=legacy_requested,
     )
-    identities.add(s, identity)
+    identities.add(s, (identity, {}))
     _count(house, call, s)
     if choice is not None:
         begin(house, call, s, identity, Facet.DKIM)
@@ -251,7 +254,7 @@ def register_address(
         feedback_forwarding=True,
         configuration_set=configuration_set,
     )
-    identities.add(s, identity)
+    identities.add(s, (identity, {}))
     _count(house, call, s)
     begin(house, call, s, identity, Facet.LINK)
     look_now(house, call, s, identity)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
 import sqlalchemy as sa
@@ -47,7 +46,6 @@ class IdentityView:
     due_at: Instant | None
 
 
-_NO_FACETS: Final[Mapping[Facet, FacetState]] = MappingProxyType({})
 _INSERT = insert_or_nothing(tables.identity)
 _ADD = Prepared(sa.insert(tables.identity))
 
@@ -85,18 +83,21 @@ def insert(s: Session, identity: Identity) -> None:
     s.later(_COUNT_UP, account=identity.account, region=identity.region, more=1)
 
 
-def add(s: Session, identity: Identity, states: Mapping[Facet, FacetState] = _NO_FACETS) -> None:
-    """Add an identity with its first facets. Its name was found to be free; `count_up` comes next.
+def add(s: Session, *added: tuple[Identity, Mapping[Facet, FacetState]]) -> None:
+    """Add identities with their first facets. Their names were found to be free; `count_up` comes next.
 
-    Fault ALREADY_EXISTS when it was taken meanwhile, which it cannot be while SQLite's one writer writes.
+    Fault ALREADY_EXISTS when one was taken meanwhile, which it cannot be while SQLite's one writer writes. Of
+    several it is not known which: each is to be added again by itself.
     """
-    columns = rows.identity_columns(identity)
+    columns = [rows.identity_columns(identity) for identity, _ in added]
     if s.dialect == SQLITE:
-        s.later(_ADD, **columns)
-    elif s.run(_INSERT, **columns) == 0:
-        raise _taken(identity)
-    listed.insert(s, identity, states)
-    facets.put_first(s, identity.id, states)
+        for each in columns:
+            s.later(_ADD, **each)
+    elif s.many(_INSERT, columns) < len(columns):
+        raise _taken(added[0][0])
+    for identity, states in added:
+        listed.insert(s, identity, states)
+        facets.put_first(s, identity.id, states)
 
 
 def room(s: Session, account: str, region: str, most: int | None) -> int | None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -17,7 +17,8 @@ from psycopg.errors import DeadlockDetected, DiskFull, SerializationFailure
 from psycopg.types.numeric import Int8Dumper
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.store.database import Database
+from indicia.store.database import Database, Shared
+from indicia.store.grouping import Grouping
 from indicia.store.prepared import POSTGRESQL
 from indicia.store.session import Session
 from indicia.store.trouble import DISK_FULL
@@ -48,6 +49,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: str) -> None:
         self._pool = _Pool(conninfo(url), _CONNECTIONS)
         self._threads = ThreadPoolExecutor(_CONNECTIONS, "indicia-store")
+        self._of_thread = threading.local()  # what waits in its event loop, by the work that is waited for
         try:
             with self._pool.connection():
                 pass
@@ -70,6 +72,16 @@ class PostgresDatabase(Database):
     async def writing(self, work: Callable[[Session], T]) -> T:
         """See `Database.writing`."""
         return await asyncio.get_running_loop().run_in_executor(self._executor(), self.write, work)
+
+    async def writing_with(self, work: Shared[T], item: object) -> T:
+        """See `Database.writing_with`."""
+        loop = asyncio.get_running_loop()
+        groupings: dict[Shared[Any], Grouping] = self._of_thread.__dict__.setdefault("groupings", {})
+        grouping = groupings.get(work)
+        if grouping is None or grouping.loop is not loop:
+            grouping = groupings[work] = Grouping(work, self.writing, loop)
+        result: T = await grouping.put(item)
+        return result
 
     def close(self) -> None:
         """See `Database.close`."""
