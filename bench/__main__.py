@@ -11,6 +11,7 @@ from typing import Final
 from bench import (
     api,
     checking,
+    cold,
     creating,
     crowd,
     deciding,
@@ -37,6 +38,7 @@ GROUPS: Final[dict[str, Callable[[Plan], tuple[list[Section], list[Aim]]]]] = {
     "steps": steps.measure,
     "checking": checking.measure,
     "onboarding": onboarding.measure,
+    "cold": cold.measure,
     "crowd": crowd.measure,
     "keyzone": keyzone.measure,
     "dkim": dkim.measure,
