@@ -91,6 +91,17 @@ def test_requests_follow_an_offer_at_once() -> None:
     assert [call.operation for call, _ in desk.calls].count("PutAccountSendingAttributes") == 1
 
 
+def test_many_offers_one_behind_the_other_lose_nothing() -> None:
+    """More than may wait, each with a body, in one go: all of them are answered."""
+    desk = Desk()
+    many = 3 * PIPELINE_DEPTH
+    with running(edge.gateway(desk)) as server, server.connect() as connection:
+        connection.sendall((head(sending(), OFFERS["h2c"]) + sending().body) * many)
+        connection.sendall(raw(edge.v2().with_header("Connection", "close")))
+        assert everything(connection).count(b"HTTP/1.1 200 ") == many + 1
+    assert all(asked.SendingEnabled for _, asked in desk.calls[:-1])
+
+
 def test_an_offer_does_not_keep_a_connection_that_is_to_end() -> None:
     """`Connection: close` counts beside it."""
     closing = OFFERS["h2c"].replace(b"Connection: ", b"Connection: close, ")
@@ -154,6 +165,7 @@ def test_what_is_not_spoken_here_is_400(sent: bytes) -> None:
         (b"http://x:1/v2/email/account", b"X:1", b"403"),
         (b"HTTP://X/v2/email/account?a", b"x", b"403"),
         (b"http://x", b"x", b"403"),
+        (b"ftp://x/v2/email/account", b"x", b"400"),
         (b"http://evil.example/v2/email/account", b"x", b"400"),
         (b"http://x:2/v2/email/account", b"x:1", b"400"),
         (b"http://x@evil.example/v2/email/account", b"x", b"400"),
@@ -199,6 +211,18 @@ def test_trailers_are_no_headers(size: int) -> None:
         assert answer(connection).startswith(b"HTTP/1.1 200 ")
     assert [(call.address, call.secure) for call, _ in desk.calls] == [("127.0.0.1", False)] * 2
     assert trailers.dropped == 4
+
+
+@pytest.mark.parametrize(
+    "trailer", [b"Connection: close", b"proxy-connection: x", b"Upgrade: h2c", b"Content-Length: 5"]
+)
+def test_no_trailer_decides_about_the_connection(trailer: bytes) -> None:
+    """What would is refused, instead of losing the requests behind it without a word (RFC 9110 §6.5.1)."""
+    desk = Desk()
+    with running(edge.gateway(desk)) as server, server.connect() as connection:
+        connection.sendall(in_chunks(sending(), trailers=trailer + b"\r\n") + raw(edge.v2()))
+        assert everything(connection).startswith(b"HTTP/1.1 400 ")
+    assert not desk.calls
 
 
 @pytest.mark.parametrize(

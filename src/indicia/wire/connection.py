@@ -51,7 +51,12 @@ PIPELINE_DEPTH = 16
 # What is parsed in one go: limits are looked at in between.
 _PIECE_OCTETS = 4096
 
+_SCHEMES = frozenset({b"http", b"https"})
 _VERSIONS = frozenset({"1.0", "1.1"})
+# What says where a message ends, or what becomes of the connection, is none (RFC 9110 §6.5.1).
+_NO_TRAILERS = frozenset(
+    {b"connection", b"proxy-connection", b"upgrade", b"transfer-encoding", b"content-length"}
+)
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 _SENTENCES = {
@@ -148,32 +153,36 @@ class Connection(HttpToolsProtocol):
             size = _PIECE_OCTETS
             if not self._in_head and self._framing.length:
                 size = max(size, self._framing.length)
-            piece = data if size >= end and not start else data[start : start + size]
-            start += size
-            self._feed(piece)
+            start += self._feed(data if size >= end and not start else data[start : start + size])
         if self._deadline is None and self._discarded < 0 and (self._in_head or self._is_idle()):
             self._wait()
 
-    def _feed(self, piece: bytes) -> None:
+    def _feed(self, piece: bytes) -> int:
+        """Parse a piece and see to the limits; return how much of it was parsed."""
+        parsed = len(piece)
         if self._in_head:
-            self._head_fed += len(piece)
+            self._head_fed += parsed
         elif self.cycle is None or not self.cycle.more_body:
-            self._fresh = len(piece)
+            self._fresh = parsed
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as stopped:
-            self._begin_anew(piece[stopped.args[0] :])
-            return
+            parsed = stopped.args[0]
+            self._begin_anew()
         except httptools.HttpParserError:
             self.refuse(FaultKind.MALFORMED_INPUT)
-            return
+        else:
+            self._look_at_limits(parsed)
+        return parsed
+
+    def _look_at_limits(self, parsed: int) -> None:
         if self._in_head:
             if self._head_fed > self._head_octets:
                 self.refuse(FaultKind.HEADERS_TOO_LARGE)
-        elif self._framing.chunked and self.cycle.more_body and not self._framing.fed(len(piece)):
+        elif self._framing.chunked and self.cycle.more_body and not self._framing.fed(parsed):
             self.refuse(FaultKind.MALFORMED_INPUT, _LINES_TOO_LARGE)
 
-    def _begin_anew(self, rest: bytes) -> None:
+    def _begin_anew(self) -> None:
         """Go on behind a head that offers another protocol: a new parser is told what that said of its body.
 
         The other protocol is not taken, and the request is served as any other (RFC 9110 §7.8). But llhttp
@@ -189,7 +198,6 @@ class Connection(HttpToolsProtocol):
             body = b"Content-Length: %d\r\n" % (self._length or 0)
         self.parser.feed_data(b"POST / HTTP/1.1\r\nHost: x\r\n" + lives + body + b"\r\n")
         self._begins_anew = False
-        self._parse(rest)
 
     def _is_idle(self) -> bool:
         """Nothing is answered and nobody waits: blank lines have come, or the rest of a refused body."""
@@ -243,6 +251,8 @@ class Connection(HttpToolsProtocol):
 
     def _drop(self, name: bytes, value: bytes) -> None:
         self._trailers.dropped += 1
+        if name.lower() in _NO_TRAILERS:  # the parser would heed it: what follows would be lost
+            self._refuse_head(FaultKind.MALFORMED_INPUT)
         if not self._framing.trailer(name, value):
             self._refuse_head(FaultKind.HEADERS_TOO_LARGE, _TRAILERS_TOO_LARGE)
 
@@ -258,8 +268,11 @@ class Connection(HttpToolsProtocol):
         if version not in _VERSIONS or (self._hosts != 1 and (self._hosts or version == "1.1")):
             self._refuse_head(FaultKind.MALFORMED_INPUT)
         target = httptools.parse_url(self.url)
-        if target.schema is not None and _authority(self.url) != self._host.lower():
-            self._refuse_head(FaultKind.MALFORMED_INPUT, _TWO_HOSTS)
+        if target.schema is not None:
+            if target.schema.lower() not in _SCHEMES:
+                self._refuse_head(FaultKind.MALFORMED_INPUT)
+            if _authority(self.url) != self._host.lower():
+                self._refuse_head(FaultKind.MALFORMED_INPUT, _TWO_HOSTS)
         if version == "1.0":
             self.expect_100_continue = False  # RFC 9110 §10.1.1
         path = (target.path or b"/").decode("ascii")
