@@ -26,7 +26,8 @@ from typing import Any
 
 import structlog
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "operations"))
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path[:0] = [str(TESTS / "operations"), str(TESTS)]
 
 from callers import Caller, Heard
 from desk import Desk
