@@ -26,8 +26,8 @@ from typing import Any
 
 import structlog
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS / "operations"), str(TESTS)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "operations"))
 
 from callers import Caller, Heard
 from desk import Desk
