@@ -8,12 +8,13 @@ two files are in the formats that every AWS SDK reads, so that `AWS_SHARED_CREDE
 from __future__ import annotations
 
 import configparser
-import os
 import secrets
 import string
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from indicia.private_files import write_file
 
 _ID_ALPHABET = string.ascii_uppercase + string.digits
 _SECRET_ALPHABET = string.ascii_letters + string.digits + "+/"
@@ -90,9 +91,4 @@ def _write(path: Path, text: str) -> None:
             return
     except (OSError, UnicodeDecodeError):
         pass  # not there, or not ours to keep
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(
-        os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as file:
-        file.write(text)
-    beside.replace(path)
+    write_file(path, text)

@@ -20,8 +20,9 @@ from indicia.credentials import (
     write_credentials,
 )
 from indicia.domain.time import Instant
+from indicia.private_files import Exposure, exposure, make_folder, write_file
 from indicia.settings import Settings
-from indicia.store import access, meta, schema, zones
+from indicia.store import access, meta, schema, turns, zones
 from indicia.store.database import Database
 from indicia.store.schema import NewerSchemaError, Schema
 from indicia.store.session import Session
@@ -32,6 +33,9 @@ from indicia.vault.keyring import Keyring, KeyringError
 FINGERPRINT: Final = "keyring_fingerprint"
 ROOT_KEY: Final = "root_access_key_id"
 ROOT_ACCOUNT: Final = "root_account"
+
+# What SQLite (sqlite.org/tempfiles.html) and the queue of its writers (store.turns) keep beside a database.
+DATABASE_COMPANIONS: Final = ("-wal", "-shm", "-journal", *(f"-{name}" for name in turns.FILES))
 
 
 class InstallationError(Exception):
@@ -46,13 +50,40 @@ class Origin(Enum):
     MADE = "made"  # just now: the one moment at which it may be shown
 
 
+def exposures(settings: Settings) -> list[Exposure]:
+    """Return which files of the installation others could have made or changed.
+
+    A start is refused then (contract, Settings). Those that are not there yet are made for this user alone.
+    """
+    folder, ring, path = settings.data_dir, settings.master_key_file, settings.database_url.path
+    found = [exposure(folder), exposure(settings.credentials_file, secret=True), exposure(ring, secret=True)]
+    if path is not None:
+        found += [exposure(path.with_name(path.name + ending)) for ending in ("", *DATABASE_COMPANIONS)]
+    # A folder that is not the data dir may be one where others have files of their own.
+    found += [
+        exposure(above, shared=True)
+        for above in {ring.parent, ring.parent if path is None else path.parent} - {folder}
+    ]
+    return [each for each in found if each is not None]
+
+
+def require_own_files(settings: Settings) -> None:
+    """Nobody else could have made or changed what is there.
+
+    Raises: `InstallationError` with every file of which that is not so, and what mends it.
+    """
+    found = exposures(settings)
+    if found:
+        raise InstallationError("; ".join(map(str, found)))
+
+
 def prepare_folder(data_dir: Path) -> None:
     """Make the data dir: for its owner only, and nothing in it for version control."""
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(data_dir)
         ignore = data_dir / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+            write_file(ignore, "*\n")
     except OSError as error:
         raise InstallationError(f"the data dir {data_dir} cannot be used: {error.strerror}") from error
 
@@ -210,6 +241,7 @@ class Installation:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Open it; make it if this is the first start. Raises: `InstallationError`."""
+        require_own_files(settings)
         prepare_folder(settings.data_dir)
         self.settings = settings
         self.database: Database = open_database(settings)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+
+from indicia.private_files import write_file
 
 _MOST: Final = 64 * 1024  # octets: what is longer was written by nobody of ours
 
@@ -30,9 +31,8 @@ class Ready:
     def write(self, path: Path) -> None:
         """Put the file in place in one step: whoever sees it sees all of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        beside.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        beside.replace(path)
+        # No secret, and often for somebody else: whoever started the server.
+        write_file(path, json.dumps(asdict(self), indent=2) + "\n", mode=0o644)
 
 
 def read(path: Path) -> Ready | None:

@@ -106,7 +106,7 @@ def _no_such_database(_: Path) -> dict[str, str]:
             _file_in_place_of_a_folder,
             "the data dir {tmp}/file/data cannot be used: {tmp}/file is not a folder",
         ),
-        (_too_open, "The keyring {tmp}/master.key "),
+        (_too_open, "{tmp}/master.key is open to others (mode 0644): `chmod 600 {tmp}/master.key`"),
         (_junk, "Line 1 of the keyring {tmp}/master.key "),
         (_no_such_database, "The database does not answer"),
     ],

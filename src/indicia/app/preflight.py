@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from indicia.app.certificates import certificate_of
 from indicia.domain.faults import Fault
-from indicia.installation import FINGERPRINT, InstallationError, recorded_keyring, require_schema
+from indicia.installation import (
+    FINGERPRINT,
+    InstallationError,
+    exposures,
+    recorded_keyring,
+    require_schema,
+)
+from indicia.private_files import exposure
 from indicia.settings import Role
 from indicia.store import meta, schema
 from indicia.store.database import Database
@@ -34,8 +41,21 @@ def obstacles(settings: Settings, roles: frozenset[Role]) -> list[Obstacle]:
 
     Whether the addresses are free is not looked at: the service that runs now has them.
     """
-    parts = (("tls", _of_certificate), ("data dir", _of_data_dir), ("database", _of_database))
+    parts = [("tls", _of_certificate), ("data dir", _of_data_dir), ("files", _of_files)]
+    if not exposures(settings):  # where there are some a start ends before it
+        parts.append(("database", _of_database))
     return [Obstacle(part, reason) for part, look in parts for reason in look(settings, roles)]
+
+
+def open_secrets(settings: Settings) -> list[str]:
+    """Return which secrets that the operator put somewhere others may read or change. That is only warned of.
+
+    A link is followed: whoever renews certificates keeps links to the present ones.
+    """
+    if settings.tls is None:
+        return []
+    found = exposure(settings.tls.key_file.resolve(), secret=True)
+    return [] if found is None else [str(found)]
 
 
 def _of_certificate(settings: Settings, roles: frozenset[Role]) -> Iterator[str]:
@@ -50,6 +70,10 @@ def _of_data_dir(settings: Settings, _: frozenset[Role]) -> Iterator[str]:
     folder = settings.data_dir
     if not _is_usable(folder):
         yield f"the data dir {folder} cannot be used: {_why_unusable(folder)}"
+
+
+def _of_files(settings: Settings, _: frozenset[Role]) -> Iterator[str]:
+    yield from map(str, exposures(settings))
 
 
 def _of_database(settings: Settings, _: frozenset[Role]) -> Iterator[str]:

@@ -23,7 +23,7 @@ from indicia.domain.faults import Fault
 from indicia.domain.presence import of_roles
 from indicia.domain.soundness import Check, State
 from indicia.domain.time import MINUTE, SECOND, Span
-from indicia.installation import FINGERPRINT
+from indicia.installation import FINGERPRINT, exposures
 from indicia.ready import Ready
 from indicia.settings import Settings, refusals, warnings
 from indicia.store import examination, meta, schema
@@ -81,7 +81,13 @@ class Stored:
 
 
 def stored(settings: Settings, perspectives: Sequence[str]) -> Stored:
-    """Look at database, schema and keyring. `perspectives` are the names of those that look at the DNS."""
+    """Look at the files, and at database, schema and keyring where nobody else could have changed them.
+
+    `perspectives` are the names of those that look at the DNS.
+    """
+    exposed = exposures(settings)
+    if exposed:
+        return Stored(tuple(Check("files", State.FAIL, each.reason, _told(each.remedy)) for each in exposed))
     url = settings.database_url
     try:
         found = schema.check(url.text)
@@ -110,6 +116,10 @@ def stored(settings: Settings, perspectives: Sequence[str]) -> Stored:
         )
     finally:
         database.close()
+
+
+def _told(remedy: str) -> str:
+    return f"{remedy[:1].upper()}{remedy[1:]}."
 
 
 def _room(settings: Settings) -> tuple[Check, ...]:

@@ -15,6 +15,7 @@ import uvloop
 
 from indicia import credentials, logs
 from indicia import ready as ready_file
+from indicia.app.preflight import open_secrets
 from indicia.app.service import Service, Variant
 from indicia.clock import Clock
 from indicia.installation import Installation, Origin
@@ -90,7 +91,12 @@ def say_what_is_unsafe(service: Service, roles: frozenset[Role]) -> None:
             log.warning("unsafe.waived", refusal=refusal.name, reason=refusal.reason)
             service.metrics.waived(refusal.name)
     trying = only_for_trying(service.settings)
-    for warning in (*warnings(service.settings, roles), *([trying] if trying else [])):
+    told = (
+        *warnings(service.settings, roles),
+        *open_secrets(service.settings),
+        *([trying] if trying else []),
+    )
+    for warning in told:
         log.warning("settings.warning", reason=warning)
 
 

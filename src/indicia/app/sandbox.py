@@ -25,6 +25,7 @@ from indicia.credentials import AccessKey
 from indicia.domain.controls import CONTROL_TEXT, control_zone
 from indicia.domain.dkim import key_record
 from indicia.installation import Installation, InstallationError
+from indicia.private_files import write_file
 from indicia.publicsuffix import PublicSuffixes
 from indicia.ready import Ready
 from indicia.sandbox.calls import SandboxCalls, SentMail
@@ -144,9 +145,7 @@ class Sandbox:
 
         def keep() -> None:
             if kept is not None:
-                beside = kept.with_name(f".{kept.name}")
-                beside.write_bytes(playground.dump())
-                beside.replace(kept)
+                write_file(kept, playground.dump())
 
         return keep
 

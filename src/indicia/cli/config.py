@@ -59,7 +59,7 @@ def check(
     against = [refusal for refusal in stand if not refusal.waived]
     hindered = [] if tree is None else _obstacles(tree, chosen)
     warned = [f"waived ({refusal.name}): {refusal.reason}" for refusal in stand if refusal.waived]
-    warned += [] if tree is None else warnings(tree, chosen)
+    warned += [] if tree is None else [*warnings(tree, chosen), *_open_secrets(tree)]
     if tree is not None and not stand and (trying := only_for_trying(tree)):
         warned.append(trying)
     mistakes = survey.mistakes.found
@@ -89,6 +89,12 @@ def check(
     if not json:
         print("The settings are good: `indicia serve` would start.")
     return 0
+
+
+def _open_secrets(tree: Settings) -> list[str]:
+    from indicia.app.preflight import open_secrets
+
+    return open_secrets(tree)
 
 
 def _obstacles(tree: Settings, roles: frozenset[Role]) -> list[Obstacle]:

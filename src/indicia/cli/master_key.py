@@ -10,7 +10,7 @@ from indicia.cli.errors import CommandError
 from indicia.cli.opened import opened, opened_database, speaking_of_the_installation
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
-from indicia.installation import FINGERPRINT, prepare_folder
+from indicia.installation import FINGERPRINT, prepare_folder, require_own_files
 from indicia.store import meta, schema
 from indicia.store.schema import Schema
 from indicia.vault import keyring
@@ -24,6 +24,8 @@ app = App(name="master-key", help="Create and rotate the key that encrypts secre
 def create(*, config: Config = None, json: Json = False, place: PlaceFlags = NO_PLACE) -> None:
     """Create the keyring of a new installation. Every machine of it gets the same file."""
     tree = settings_of(config, place)
+    with speaking_of_the_installation():
+        require_own_files(tree)
     if schema.check(tree.database_url.text) is Schema.UP_TO_DATE:
         with opened_database(tree) as database:
             recorded = database.read(lambda s: meta.get(s, FINGERPRINT))

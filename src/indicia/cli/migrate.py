@@ -10,7 +10,7 @@ from indicia.cli.errors import FAILED, CommandError
 from indicia.cli.opened import speaking_of_the_installation
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
-from indicia.installation import prepare_folder
+from indicia.installation import prepare_folder, require_own_files
 from indicia.store import schema
 from indicia.store.schema import NewerSchemaError, Schema
 
@@ -34,6 +34,8 @@ def migrate(
     """Bring the database schema up to date."""
     tree = settings_of(config, place)
     url = tree.database_url.text
+    with speaking_of_the_installation():
+        require_own_files(tree)
     if check:
         found = schema.check(url)
         if json:

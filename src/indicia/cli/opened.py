@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from indicia.cli.errors import CommandError
-from indicia.installation import InstallationError, open_database, open_keyring, prepare_folder
+from indicia.installation import (
+    InstallationError,
+    open_database,
+    open_keyring,
+    prepare_folder,
+    require_own_files,
+)
 from indicia.settings import Settings
 from indicia.store import schema
 from indicia.store.database import Database
@@ -22,6 +28,7 @@ def opened_database(settings: Settings, *, may_be_first: bool = False) -> Iterat
     nothing, and leave an installation behind. What `may_be_first` makes it.
     """
     with speaking_of_the_installation():
+        require_own_files(settings)
         if not may_be_first and settings.database_url.dialect == "sqlite":
             _require_one(settings)
         prepare_folder(settings.data_dir)

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from indicia.private_files import sync_folder
 from indicia.store.prepared import POSTGRESQL, SQLITE, dialect_of
 from indicia.store.tables import STORAGE_PARAMETERS, metadata
 
@@ -241,4 +242,5 @@ def _copy(path: Path, revision: str | None) -> Path:
     copy.touch(mode=0o600, exist_ok=False)
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
+    sync_folder(copy.parent)
     return copy

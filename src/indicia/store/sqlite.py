@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from indicia.domain.faults import Fault, FaultKind
+from indicia.private_files import sync_folder
 from indicia.store.checkpoint import Checkpointer
 from indicia.store.database import Database, Shared, alone
 from indicia.store.jobs import Job, Share, Transactions
@@ -205,6 +206,7 @@ def _make_private(path: str) -> None:
     """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        sync_folder(Path(path).absolute().parent)
 
 
 class _Reader:

@@ -21,6 +21,11 @@ from indicia.domain.faults import Fault, FaultKind
 
 log = structlog.get_logger(__name__)
 
+DOOR: Final = "door"
+TURN: Final = "turn"
+FILES: Final = (DOOR, TURN)
+"""What is behind the name of the database and a hyphen in the names of the two files."""
+
 _FIRST_LOOK_SECONDS: Final = 0.0001
 _LOOK_SECONDS: Final = 0.001
 
@@ -47,9 +52,9 @@ class Turns:
         """
         try:
             if self._door is None:
-                self._door = self._opened("door")
+                self._door = self._opened(DOOR)
             if self._turn is None:
-                self._turn = self._opened("turn")
+                self._turn = self._opened(TURN)
             until = time.monotonic() + self._seconds if wait else None
             if not self._lock(self._door, until):
                 return False
@@ -80,8 +85,8 @@ class Turns:
         """Open the file, made for those whose the database is."""
         path = f"{self._path}-{name}"
         with contextlib.suppress(FileNotFoundError):
-            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         database = Path(self._path).stat()
         os.fchmod(descriptor, stat.S_IMODE(database.st_mode))
         if os.geteuid() == 0:

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from indicia.private_files import ExposedError, make_folder, open_own, sync_folder
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -190,13 +192,13 @@ def create(path: Path) -> Keyring:
     """
     ring = Keyring((secrets.token_bytes(_KEY_OCTETS),), path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         beside = _written_beside(path, ring)
         try:
             path.hardlink_to(beside)  # all of it or nothing, and never over another
         finally:
             beside.unlink()
-        _sync_folder(path)
+        sync_folder(path.parent)
     except OSError as error:
         if path.exists():
             raise KeyringError(f"The keyring {path} exists already; it is never overwritten.") from None
@@ -213,7 +215,7 @@ def rotate(path: Path) -> Keyring:
     ring = load(path).rotated()
     try:
         _written_beside(path, ring).replace(path)
-        _sync_folder(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise KeyringError(f"The keyring {path} cannot be replaced: {error.strerror}.") from error
     return ring
@@ -235,30 +237,19 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def _sync_folder(path: Path) -> None:
-    """Make a new name in a folder survive the loss of power."""
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _read(path: Path) -> tuple[bytes, ...]:
     try:
-        with path.open(encoding="ascii") as file:
-            mode = os.fstat(file.fileno()).st_mode
+        with os.fdopen(open_own(path, secret=True), encoding="ascii") as file:
             lines = file.read().splitlines()
     except FileNotFoundError:
         message = f"The keyring {path} is not there. Make one with `indicia master-key create`."
         raise KeyringError(message) from None
+    except ExposedError as error:
+        raise KeyringError(f"The keyring {error}.") from error
     except UnicodeDecodeError:
         raise KeyringError(f"The keyring {path} holds something other than base64.") from None
     except OSError as error:
         raise KeyringError(f"The keyring {path} cannot be read: {error.strerror}.") from error
-    # A mounted secret may be readable by a group (Kubernetes: defaultMode 0440), by everybody never.
-    if mode & 0o027:
-        raise KeyringError(f"The keyring {path} is open to others; make it private with chmod 600.")
     keys = tuple(_parse_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip())
     if not keys:
         raise KeyringError(f"The keyring {path} is empty. Make one with `indicia master-key create`.")
