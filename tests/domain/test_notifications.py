@@ -16,7 +16,6 @@ TOPIC = "arn:aws:sns:eu-west-1:111122223333:bounces"
     [
         TOPIC,
         "arn:aws:sns:eu-west-1:999988887777:other-account_topic",
-        "arn:aws-us-gov:sns:eu-west-1:111122223333:x",
         "arn:aws:sns:eu-west-1:111122223333:" + "x" * 256,
     ],
 )
@@ -36,6 +35,8 @@ def test_a_standard_topic_of_the_region_is_accepted(text: str) -> None:
         ("arn:aws:sns::111122223333:bounces", "No topic has such an ARN."),
         ("arn:aws:sqs:eu-west-1:111122223333:bounces", "No topic has such an ARN."),
         ("arn:mars:sns:eu-west-1:111122223333:bounces", "No topic has such an ARN."),
+        ("arn:aws-us-gov:sns:eu-west-1:111122223333:bounces", "No topic has such an ARN."),
+        ("arn:aws:sns:us-gov-west-1:111122223333:bounces", "No topic has such an ARN."),
         ("arn:aws:sns:eu-west-1:111122223333:boun ces", "No topic has such an ARN."),
         ("arn:aws:sns:eu-west-1:111122223333:bounces\n", "No topic has such an ARN."),
         ("arn:aws:sns:eu-west-1:111122223333:" + "x" * 257, "No topic has such an ARN."),

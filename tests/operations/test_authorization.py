@@ -233,10 +233,6 @@ def test_a_key_for_one_identity(desk: Desk) -> None:
         ("DeleteIdentity", {"Identity": "secret.example"}),
         ("GetIdentityVerificationAttributes", {"Identities": ["a.example", "SECRET.example"]}),
         ("ListIdentityPolicies", {"Identity": "arn:aws:ses:eu-west-1:111122223333:identity/SECRET.example"}),
-        (
-            "ListIdentityPolicies",
-            {"Identity": "arn:aws-eusc:ses:us-east-1:111122223333:identity/secret.example"},
-        ),
         ("GetIdentityHistory", {"name": "SECRET.example"}),
     ],
 )
@@ -245,6 +241,22 @@ def test_a_deny_cannot_be_written_around(desk: Desk, operation: str, members: di
     desk.policy = policy({}, {"Effect": "Deny", "Resource": "arn:aws:ses:*:*:identity/secret.example"})
 
     assert desk.refused(operation, **members).kind is FaultKind.ACCESS_DENIED
+
+
+@pytest.mark.parametrize("partition", ["aws-eusc", "aws-us-gov", "aws-cn", "mars"])
+def test_an_arn_of_another_partition_names_nothing(desk: Desk, partition: str) -> None:
+    """The partition is that of the region: whoever may see everything sees nothing by another one."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="secret.example")
+    right = arn(desk, "secret.example")
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "ses:SendEmail", "Resource": right}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    desk.ask("PutIdentityPolicy", Identity=right, PolicyName="p", Policy=document)
+
+    assert desk.ask("ListIdentityPolicies", Identity=right).PolicyNames == ["p"]
+    wrong = right.replace("arn:aws:", f"arn:{partition}:")
+    assert desk.ask("ListIdentityPolicies", Identity=wrong).PolicyNames == []
+    tagged = desk.refused("TagResource", ResourceArn=wrong, Tags=[{"Key": "k", "Value": "v"}])
+    assert tagged.message == "ResourceArn is not the expected format"
 
 
 WRITTEN_LIKE_AN_ARN = "arn:aws:ses:eu-west-1:111122223333:identity/allowed@example.com"

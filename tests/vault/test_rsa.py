@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.vault.rsa import KeyPair, generate, load_trusted, parse_private
 
+_CERTIFICATE = trustme.CA().cert_pem.bytes()
 DER, PEM = serialization.Encoding.DER, serialization.Encoding.PEM
 PKCS1, PKCS8 = serialization.PrivateFormat.TraditionalOpenSSL, serialization.PrivateFormat.PKCS8
 PLAIN = serialization.NoEncryption()
@@ -59,6 +63,44 @@ def test_accepted_forms(
     assert pair.private_key == key.private_bytes(DER, PKCS8, PLAIN)
     assert pair.public_key == _text(
         key.public_key().public_bytes(DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+
+
+_ATTRIBUTES = b"""Bag Attributes
+    friendlyName: mail
+    localKeyID: 54 69 6D 65 20 31
+Key Attributes: <No Attributes>
+"""
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda pem: _ATTRIBUTES + pem,  # openssl pkcs12 -nodes
+        lambda pem: b"# the key of mail, made in 2024\n\n" + pem + b"\n# that was it\n",
+        lambda pem: codecs.BOM_UTF8 + pem,
+        lambda pem: pem.decode().encode("utf-16"),  # `>` of PowerShell
+        lambda pem: pem.replace(b"\n", b"\r\n"),
+        lambda pem: b"".join(b"    " + line + b" \n" for line in pem.splitlines()),  # out of some YAML
+        lambda pem: _CERTIFICATE + pem,
+        lambda pem: pem + _CERTIFICATE,
+    ],
+    ids=["bag", "comment", "bom", "utf-16", "crlf", "indented", "certificate first", "certificate after"],
+)
+@pytest.mark.parametrize("form", [PKCS1, PKCS8], ids=["pkcs1", "pkcs8"])
+def test_what_stands_round_a_pem_is_explanation(
+    key: rsa.RSAPrivateKey, form: serialization.PrivateFormat, written: Callable[[bytes], bytes]
+) -> None:
+    """RFC 7468 §3: what is before and after the boundaries, and what editors make of it, changes nothing."""
+    pair = parse_private(_text(written(key.private_bytes(PEM, form, PLAIN))))
+
+    assert pair.private_key == key.private_bytes(DER, PKCS8, PLAIN)
+
+
+def test_a_pem_without_a_private_key_says_what_it_has() -> None:
+    """A certificate in its place is named as one."""
+    assert _refusal(_text(b"Bag Attributes\n" + _CERTIFICATE)) == (
+        "Its PEM file has no private key; it has CERTIFICATE."
     )
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import shown
-from indicia.domain.policy.arns import PARTITIONS, Arn, is_account, parse_arn
+from indicia.domain.policy.arns import Arn, is_account, parse_arn
 
 # Amazon SNS, CreateTopic: letters, digits, hyphens and underscores; a FIFO topic ends in `.fifo`.
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}\Z")
@@ -57,7 +57,7 @@ def parse_topic(text: str, region: str) -> str:
 
 
 def _is_topic(arn: Arn) -> bool:
-    named = arn.service == "sns" and arn.partition in PARTITIONS and arn.region and is_account(arn.account)
+    named = arn.service == "sns" and arn.in_its_partition and arn.region and is_account(arn.account)
     return bool(named) and _TOPIC_NAME.match(arn.resource.removesuffix(_FIFO)) is not None
 
 

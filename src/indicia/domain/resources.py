@@ -66,7 +66,9 @@ def parse_resource(arn: str, account: str) -> Resource:
     parts = parse_arn(arn)
     kind, _, name = parts.resource.partition("/") if parts else ("", "", "")
     known = kind in _KINDS
-    if parts is None or parts.service != "ses" or not parts.account or not name.strip():
+    if parts is None or parts.service != "ses" or not parts.in_its_partition:
+        refuse(FaultKind.INVALID_PARAMETER, NOT_AN_ARN)
+    if not parts.account or not name.strip():
         refuse(FaultKind.INVALID_PARAMETER, NOT_AN_ARN)
     if kind != ResourceKind.IDENTITY.value and ":" in name:  # an address may well hold a colon, in quotes
         refuse(FaultKind.INVALID_PARAMETER, NOT_AN_ARN)

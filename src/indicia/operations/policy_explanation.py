@@ -17,7 +17,7 @@ from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.inheritance import domains_of, may_send, with_and_without_label
 from indicia.domain.names import fold, parents, shown, under
 from indicia.domain.policy import conditions
-from indicia.domain.policy.arns import Arn, parse_arn
+from indicia.domain.policy.arns import Arn, caller_arn, parse_arn
 from indicia.domain.policy.evaluation import Policy, Question, decide, decide_sending
 from indicia.domain.policy.grammar import sending_policy
 from indicia.domain.policy.principals import Principal, parse_principal
@@ -83,7 +83,7 @@ def find_case(house: House, call: Call, request: ExplainRequest, s: Session) -> 
     held = [
         key
         for key in (access.list_keys(s, call.account) if own else ())
-        if key.revoked_at is None and _principal(key) == question.principal.arn
+        if key.revoked_at is None and _principal(key, call.region) == question.principal.arn
     ]
     return Case(question, levels, held)
 
@@ -121,7 +121,7 @@ def _question(call: Call, request: ExplainRequest) -> tuple[Question, str]:
         refuse(FaultKind.ACCESS_DENIED, "Only identities of your own account can be asked about.")
     if arn.region != call.region:
         _refuse(f"The resource is in {shown(arn.region)}; sign the request for that region.")
-    principal = parse_principal(request.principal)
+    principal = parse_principal(request.principal, call.region)
     if principal is None:
         _refuse(
             f"The principal {shown(request.principal)} is neither an account id nor the ARN of a root, a user"
@@ -215,8 +215,8 @@ def _by_keys(question: Question, held: Sequence[AccessKey]) -> ExplainResponse:
     )
 
 
-def _principal(key: AccessKey) -> str:
-    return f"arn:aws:iam::{key.account}:{'root' if key.user_name is None else f'user/{key.user_name}'}"
+def _principal(key: AccessKey, region: str) -> str:
+    return caller_arn(region, key.account, "root" if key.user_name is None else f"user/{key.user_name}")
 
 
 def _policies(call: Call, view: IdentityView) -> list[Policy]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from indicia.domain.names import MAX_ADDRESS, fold
-from indicia.domain.policy.arns import Arn, identity_arn, parse_arn
+from indicia.domain.policy.arns import Arn, identity_arn, parse_arn, partition_of
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
@@ -46,4 +46,4 @@ def _resource_of(call: Call, given: object, *, by_arn: bool) -> str:
 
 def own_identity(call: Call, name: str) -> Arn:
     """Return the ARN of an identity of the caller in the region of the call, in its parts."""
-    return Arn("aws", "ses", call.region, call.account, f"identity/{name}")
+    return Arn(partition_of(call.region), "ses", call.region, call.account, f"identity/{name}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.meant import name_meant
 from indicia.domain.names import MAX_ADDRESS, fold
-from indicia.domain.policy.arns import identity_arn
+from indicia.domain.policy.arns import arn_beginning, identity_arn
 from indicia.domain.resources import ResourceKind, parse_resource
 from indicia.operations.authorization import REPLICATE
 from indicia.operations.later import Later
@@ -179,7 +179,7 @@ class Entry:
 
     def _other_resource(self, call: Call, given: object) -> str:
         """Return the ARN as a policy has it: however the caller wrote the name, it is the stored one."""
-        beginning = f"arn:aws:ses:{call.region}:{call.account}:"
+        beginning = arn_beginning(call.region, call.account)
         if not isinstance(given, str):
             return NONE
         try:

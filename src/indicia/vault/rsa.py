@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.names import shown
 
 SHORTEST: Final = 1024  # RFC 8301 §3.2; SES: 1024 to 2048 bits
 LONGEST: Final = 2048
@@ -117,12 +120,18 @@ def _decoded(text: str) -> bytes:
     return octets
 
 
+# RFC 7468 §3: what stands before the boundaries, and what comes after them, is explanation.
+_BLOCK: Final = re.compile(
+    rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----(?P<text>.*?)-----END (?P=label)-----", re.DOTALL
+)
+
+
 def _loaded(octets: bytes) -> rsa.RSAPrivateKey:
     """Return the RSA private key in a DER or PEM, its numbers unchecked."""
-    pem = octets.lstrip().startswith(b"-----BEGIN")
-    load = serialization.load_pem_private_key if pem else serialization.load_der_private_key
+    pem = _pem_of(octets)
+    load = serialization.load_der_private_key if pem is None else serialization.load_pem_private_key
     try:
-        key = load(octets, None, unsafe_skip_rsa_key_validation=True)
+        key = load(octets if pem is None else pem, None, unsafe_skip_rsa_key_validation=True)
     except TypeError:
         _refuse("It is encrypted with a passphrase; upload it without one.")
     except (ValueError, UnsupportedAlgorithm):
@@ -130,6 +139,26 @@ def _loaded(octets: bytes) -> rsa.RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey):
         _refuse("It is not an RSA key.")
     return key
+
+
+def _pem_of(octets: bytes) -> bytes | None:
+    """Return the private key of a PEM file by itself, None where it is no such file.
+
+    Before it there may be whatever tools and editors write: the attributes that `openssl pkcs12` prints, a
+    comment, a certificate, the mark of an encoding; lines may end or be indented as they like.
+    """
+    if octets[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):  # as `>` of PowerShell writes files
+        octets = octets.decode("utf-16", "replace").encode()
+    blocks = list(_BLOCK.finditer(octets))
+    if not blocks:
+        return None
+    found = next((block for block in blocks if block["label"].endswith(b"PRIVATE KEY")), None)
+    if found is None:
+        labels = dict.fromkeys(block["label"].decode() for block in blocks)
+        _refuse(f"Its PEM file has no private key; it has {shown(', '.join(labels))}.")
+    lines = [line.strip() for line in found["text"].strip().splitlines()]
+    label = found["label"]
+    return b"\n".join([b"-----BEGIN %b-----" % label, *lines, b"-----END %b-----" % label, b""])
 
 
 def _sound(key: rsa.RSAPrivateKey) -> bool:

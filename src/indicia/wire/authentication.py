@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from indicia.connections.networks import network_of
 from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.policy.arns import caller_arn, in_partition_of
 from indicia.wire import sigv4
 from indicia.wire.browsers import Guard
 
@@ -183,7 +184,9 @@ class Authenticator:
             if kept is None:
                 self._kept.keep(key_id, record)
             self._proofs.note(key_id, network_of(request.address))
-            return Caller(record.account, record.principal, key_id, claim.credential.region, record.policy)
+            region = claim.credential.region
+            principal = in_partition_of(region, record.principal)
+            return Caller(record.account, principal, key_id, region, record.policy)
         if kept is not None:
             self._kept.forget(key_id)
             record = await self._look_up(key_id)  # what an unknown key costs as well
@@ -223,4 +226,5 @@ def _anybody(claim: sigv4.Claim) -> Caller:
     """The caller in a sandbox, where a key id of twelve digits is that account (contract, sandbox)."""
     key_id = claim.credential.key_id
     account = key_id if len(key_id) == 12 and key_id.isascii() and key_id.isdigit() else SANDBOX_ACCOUNT
-    return Caller(account, f"arn:aws:iam::{account}:root", key_id, claim.credential.region)
+    region = claim.credential.region
+    return Caller(account, caller_arn(region, account, "root"), key_id, region)

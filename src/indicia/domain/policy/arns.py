@@ -5,13 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from indicia.domain.names import fold
 from indicia.domain.policy import wildcards
 from indicia.domain.policy.wildcards import Test
 
-PARTITIONS = frozenset({"aws", "aws-us-gov", "aws-eusc"})
+_AWS: Final = "aws"
+# By what the names of their regions begin with (AWS, `partitions.json` of the SDKs); all others are `aws`.
+_PARTITIONS: Final = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
 _ACCOUNT = re.compile(r"[0-9]{12}\Z", re.ASCII)
 _IDENTITY = "identity/"
 
@@ -30,13 +41,39 @@ class Arn:
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
 
     @property
+    def in_its_partition(self) -> bool:
+        """True when the partition is that of the region: an ARN with another one names nothing anywhere."""
+        return self.partition == partition_of(self.region)
+
+    @property
     def identity(self) -> str:
         """The folded name of the SES identity that this names; empty where it names none."""
-        if self.service != "ses" or self.partition not in PARTITIONS or not is_account(self.account):
+        if self.service != "ses" or not self.in_its_partition or not is_account(self.account):
             return ""
         if not self.region or not self.resource.startswith(_IDENTITY):
             return ""
         return fold(self.resource.removeprefix(_IDENTITY))
+
+
+@lru_cache(maxsize=256)
+def partition_of(region: str) -> str:
+    """Return the partition of AWS in which a region of this name is."""
+    return next((each for begins, each in _PARTITIONS.items() if region.startswith(begins)), _AWS)
+
+
+def arn_beginning(region: str, account: str) -> str:
+    """Return what the ARNs of all resources of an account in a region begin with."""
+    return f"arn:{partition_of(region)}:ses:{region}:{account}:"
+
+
+def in_partition_of(region: str, arn: str) -> str:
+    """Return the name that an IAM principal, which is written with the first partition, has in a region."""
+    return f"arn:{partition_of(region)}{arn.removeprefix(f'arn:{_AWS}')}"
+
+
+def caller_arn(region: str, account: str, who: str) -> str:
+    """Return the IAM name of a caller: IAM has no regions, but a partition for each kind of them."""
+    return f"arn:{partition_of(region)}:iam::{account}:{who}"
 
 
 def is_account(text: str) -> bool:
@@ -54,7 +91,7 @@ def parse_arn(text: str) -> Arn | None:
 
 def identity_arn(region: str, account: str, name: str) -> str:
     """Return the name of an identity."""
-    return f"arn:aws:ses:{region}:{account}:{_IDENTITY}{name}"
+    return f"{arn_beginning(region, account)}{_IDENTITY}{name}"
 
 
 def compiled(pattern: str) -> Test:

@@ -70,7 +70,7 @@ def sending_policy(text: str, identity: Arn, name: str = "") -> Policy:
         _check_own_resource(value, identity, position)
 
     forms = _forms(text, MOST_OF_SENDING, _Kind.IDENTITY, resource)
-    principals = [parse_principals(form.principal) for form in forms]
+    principals = [parse_principals(form.principal, identity.region) for form in forms]
     return Policy(
         tuple(
             _statement(form, named, conditions.SENDING) for form, named in zip(forms, principals, strict=True)
@@ -256,7 +256,7 @@ def _check_own_resource(value: Json, identity: Arn, position: int) -> None:
     """
     (resource,) = _exactly_one(value, position)
     arn = parse_arn(resource)
-    if arn is None or arn.service != "ses" or not arn.identity:
+    if arn is None or arn.service != "ses" or not arn.identity:  # so is one of another region's partition
         refuse(FaultKind.INVALID_POLICY, "Invalid ARN")
     if (arn.region, arn.account, arn.identity) != (identity.region, identity.account, identity.identity):
         malformed(

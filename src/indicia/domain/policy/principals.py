@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.policy.arns import PARTITIONS, is_account, parse_arn
+from indicia.domain.policy.arns import caller_arn, is_account, parse_arn, partition_of
 from indicia.domain.policy.document import Json, Number
 from indicia.domain.policy.wildcards import has_wildcard
 
@@ -65,14 +65,17 @@ class Principals:
         )
 
 
-def parse_principal(text: str) -> Principal | None:
-    """Return who a text names: an account id, an IAM name or a service; None where it names nobody."""
+def parse_principal(text: str, region: str) -> Principal | None:
+    """Return who a text names in a region: an account id, an IAM name or a service; None where nobody.
+
+    Nobody has a name of another partition than the region's.
+    """
     if is_account(text):
-        return Principal(account=text, arn=f"arn:aws:iam::{text}:root")
+        return Principal(account=text, arn=caller_arn(region, text, "root"))
     if _SERVICE.match(text):
         return Principal(service=text)
     arn = None if has_wildcard(text) else parse_arn(text)
-    if arn is None or arn.partition not in PARTITIONS or arn.region or not is_account(arn.account):
+    if arn is None or arn.partition != partition_of(region) or arn.region or not is_account(arn.account):
         return None
     if arn.service == "iam" and (arn.resource == "root" or _IAM_RESOURCE.match(arn.resource)):
         return Principal(arn.account, text)
@@ -81,8 +84,8 @@ def parse_principal(text: str) -> Principal | None:
     return None
 
 
-def parse_principals(value: Json) -> Principals:
-    """Return the principals of a statement.
+def parse_principals(value: Json, region: str) -> Principals:
+    """Return the principals of a statement of a policy in the region.
 
     Raises: `Fault` INVALID_POLICY `Policy contains an invalid principal`; `Invalid ARN` for what begins like
     a name and is none.
@@ -91,7 +94,7 @@ def parse_principals(value: Json) -> Principals:
         return Principals(True, frozenset(), frozenset(), frozenset(), frozenset())
     if not isinstance(value, dict) or not value or not value.keys() <= {"AWS", "Service"}:
         _refuse_principal()
-    named = [_aws(text) for text in _texts(value.get("AWS", []))]
+    named = [_aws(text, region) for text in _texts(value.get("AWS", []))]
     services = frozenset(_service(text) for text in _texts(value.get("Service", [])))
     people = [each for each in named if each is not None]
     if not named and not services:
@@ -118,13 +121,13 @@ def _texts(value: Json) -> list[str]:
     return texts
 
 
-def _aws(text: str) -> Principal | None:
+def _aws(text: str, region: str) -> Principal | None:
     """Return who is named, None for everybody."""
     if text == _ANYBODY:
         return None
     if text.startswith("arn:") and parse_arn(text) is None:
         refuse(FaultKind.INVALID_POLICY, "Invalid ARN")
-    principal = parse_principal(text)
+    principal = parse_principal(text, region)
     if principal is None or principal.service:
         _refuse_principal()
     return principal
