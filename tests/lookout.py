@@ -30,6 +30,7 @@ from indicia.clock import Clock
 from indicia.domain.check import Conclusion, Rules
 from indicia.domain.dkim import new_tokens
 from indicia.domain.events import About
+from indicia.domain.fairness import ZonePart, ZoneRates
 from indicia.domain.identity import (
     ErrorType,
     Facet,
@@ -59,6 +60,7 @@ from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.vault.assigner import KeyAssigner
 from indicia.verifier import completion
+from indicia.verifier.asking import Asking
 from indicia.verifier.client import Budget
 from indicia.verifier.controls import Controls, Passed
 from indicia.verifier.engine import Engine, Limits
@@ -109,6 +111,7 @@ class Lookout:
         landed: Callable[[Conclusion], None] = lambda _: None,
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
         known: Iterable[Passed] = (),
+        zone_rates: ZoneRates | None = None,
     ) -> None:
         self.database = database
         self.servers = servers
@@ -119,6 +122,7 @@ class Lookout:
             budget=budget,
         )
         self.rules = rules(len(servers))
+        self.asking = self.asking_at(None)
         self.controls = Controls(
             self.eyes, key_zone=ZONE, top_of=PublicSuffixes().top, known=known, apart=0.0
         )
@@ -132,6 +136,7 @@ class Lookout:
             observe=observe,
             random=random,
             limits=limits,
+            zone_rates=zone_rates,
             landed=landed,
             landing=Landing(
                 now=self.clock.now,
@@ -163,6 +168,11 @@ class Lookout:
         )
         self.running: asyncio.Task[None] | None = None
         self.assigning: asyncio.Task[None] | None = None
+
+    def asking_at(self, rate: float | None) -> Asking:
+        """What asks zones for whoever wishes it: so many questions a second, None for as fast as it goes."""
+        part = None if rate is None else ZonePart(ZoneRates(rate), 1.0)
+        return Asking(self.eyes, part, ours=SERVICE_DOMAIN, registrable=PublicSuffixes().registrable)
 
     async def __aenter__(self) -> Self:
         self.running = asyncio.create_task(self.engine.run())

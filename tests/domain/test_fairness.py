@@ -14,6 +14,7 @@ from indicia.domain.fairness import (
     Party,
     Pressure,
     Shares,
+    ZonePart,
     ZoneRates,
     lane_after,
     places,
@@ -224,3 +225,28 @@ def test_one_that_comes_late_is_not_behind_a_crowd() -> None:
 def test_those_who_come_together_are_lined_up_together() -> None:
     """Of several at once each account has a place of its own, behind what it has in the queue."""
     assert places(["a", "b", "a", "c", "a"], {"a": 9}, 5) == [10, 5, 11, 5, 12]
+
+
+@given(visits, st.sampled_from([0.1, 0.5]))
+def test_a_part_takes_no_more_than_its_part(arrivals: list[tuple[float, int]], part: float) -> None:
+    """Whoever asks through a part asks as if that were the rate; the whole waits for nobody but itself."""
+    whole, alone = ZoneRates(20), ZoneRates(20 * part)
+    shared, now = ZonePart(whole, part), 0.0
+    for pause, questions in arrivals:
+        now += pause
+        assert shared.lack("example.com", questions, now) == alone.lack("example.com", questions, now)
+        assert shared.wait("example.com", questions, now) == alone.wait("example.com", questions, now)
+
+
+def test_a_part_leaves_what_is_taken() -> None:
+    """What others have asked is asked: a part of nothing is nothing, and what it asks counts for them."""
+    whole = ZoneRates(20)
+    part = ZonePart(whole, 0.5)
+    whole.count("example.com", 40, 0.0)
+
+    assert part.wait("example.com", 4, 0.0) > 0
+    assert part.wait("example.com", 4, 1.0) == 0.0
+    part.count("example.com", 400, 1.0)
+    assert whole.lack("example.com", 4, 1.0) > 15
+    whole.share(2)
+    assert (whole.rate, part.lack("elsewhere.example", 4, 1.0)) == (10.0, 0.0)

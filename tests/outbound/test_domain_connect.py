@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -114,19 +115,20 @@ def told(
     async def tell() -> None:
         async with providing() as api:
 
-            def those(published: Sequence[str]) -> Providers:
+            def those(published: Sequence[str]) -> Find:
                 async def texts(name: str) -> Sequence[str]:
                     assert name == f"_domainconnect.{ZONE}"
                     return published
 
-                return Providers(client, texts, SERVICE)
+                return partial(Providers(client, SERVICE).of, ZONE, texts)
 
             await story(api, those)
 
     asyncio.run(asyncio.wait_for(tell(), 30))
 
 
-Those = Callable[[Sequence[str]], Providers]
+Find = Callable[[], Awaitable[Provider | None]]
+Those = Callable[[Sequence[str]], Find]
 
 
 def test_the_provider_is_found_and_asked_once(server: NameServer) -> None:
@@ -135,8 +137,8 @@ def test_the_provider_is_found_and_asked_once(server: NameServer) -> None:
     async def story(api: Api, those: Those) -> None:
         api.offer()
         providers = those([f"{HOST}:{api.port}"])
-        found = await asyncio.gather(*(providers.of(ZONE) for _ in range(100)))
-        again = await providers.of(ZONE)
+        found = await asyncio.gather(*(providers() for _ in range(100)))
+        again = await providers()
 
         wanted = Provider("provider.example", "The Provider", f"{api.url}/sync", f"{api.url}/api")
         assert set(found) == {wanted}
@@ -153,7 +155,7 @@ def test_a_locator_with_a_path(server: NameServer) -> None:
         api.offer()
         api.answers[f"/client/v4/dc/v2/{ZONE}/settings"] = api.answers[f"/v2/{ZONE}/settings"]
 
-        assert await those([f"{HOST}:{api.port}/client/v4/dc"]).of(ZONE) is not None
+        assert await those([f"{HOST}:{api.port}/client/v4/dc"])() is not None
 
     told(server, story, "127.0.0.0/8")
 
@@ -163,7 +165,7 @@ def test_without_a_locator_nobody_is_asked(server: NameServer, texts: list[str])
     """No TXT, or one that names no place: absent, and no connection was made."""
 
     async def story(api: Api, those: Those) -> None:
-        assert await those(texts).of(ZONE) is None
+        assert await those(texts)() is None
         assert api.asked == []
 
     told(server, story, "127.0.0.0/8")
@@ -175,8 +177,8 @@ def test_a_private_place_is_not_reached(server: NameServer) -> None:
     async def story(api: Api, those: Those) -> None:
         api.offer()
 
-        assert await those([f"{HOST}:{api.port}"]).of(ZONE) is None
-        assert await those([f"127.0.0.1:{api.port}"]).of(ZONE) is None
+        assert await those([f"{HOST}:{api.port}"])() is None
+        assert await those([f"127.0.0.1:{api.port}"])() is None
         assert api.asked == []
 
     told(server, story)
@@ -189,8 +191,8 @@ def test_a_redirect_is_not_followed_and_absence_is_kept(server: NameServer) -> N
         api.answers[f"/v2/{ZONE}/settings"] = 302, b""
         providers = those([f"{HOST}:{api.port}"])
 
-        assert await providers.of(ZONE) is None
-        assert await providers.of(ZONE) is None
+        assert await providers() is None
+        assert await providers() is None
         assert api.asked == [f"/v2/{ZONE}/settings"]
 
     told(server, story, "127.0.0.0/8")
@@ -219,7 +221,7 @@ def test_settings_that_are_no_offer(server: NameServer, settings: bytes) -> None
     async def story(api: Api, those: Those) -> None:
         api.answers[f"/v2/{ZONE}/settings"] = 200, settings
 
-        assert await those([f"{HOST}:{api.port}"]).of(ZONE) is None
+        assert await those([f"{HOST}:{api.port}"])() is None
 
     told(server, story, "127.0.0.0/8")
 
@@ -230,7 +232,7 @@ def test_a_provider_that_does_not_know_the_template(server: NameServer) -> None:
     async def story(api: Api, those: Those) -> None:
         api.offer(urlAPI=f"{api.url}/other")
 
-        assert await those([f"{HOST}:{api.port}"]).of(ZONE) is None
+        assert await those([f"{HOST}:{api.port}"])() is None
         assert len(api.asked) == 2
 
     told(server, story, "127.0.0.0/8")
@@ -244,9 +246,9 @@ def test_a_provider_that_says_nothing(server: NameServer) -> None:
         providers = those([f"{HOST}:{api.port}"])
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await providers.of(ZONE)
+                await providers()
 
-        assert await providers.of(ZONE) is None
+        assert await providers() is None
         assert len(api.asked) == 1
 
     told(server, story, "127.0.0.0/8")

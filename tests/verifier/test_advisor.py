@@ -28,7 +28,7 @@ class Adviser(Lookout):
         super().__init__(database, *servers)
         self.advisor = Advisor(
             database,
-            self.eyes,
+            self.asking,
             self.rules,
             self.clock,
             registrable=lambda name: ".".join(name.split(".")[-2:]),

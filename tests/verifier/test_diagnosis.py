@@ -30,15 +30,18 @@ def server() -> Iterator[NameServer]:
 
 async def diagnose(lookout: Lookout, name: str = NAME, *, account: str = ACCOUNT) -> Diagnosis:
     """What a doctor says who has the same eyes as the engine."""
-    doctor = Doctor(
+    return await doctor_of(lookout).diagnose(account, REGION, name)
+
+
+def doctor_of(lookout: Lookout, rate: float | None = None) -> Doctor:
+    """A doctor with the eyes of the engine, who may ask a zone so many questions a second."""
+    return Doctor(
         lookout.database,
-        lookout.eyes,
+        lookout.asking_at(rate),
         lookout.rules,
         lookout.clock,
-        lookout.eyes.names,
         unbelieved=lookout.controls.unbelieved,
     )
-    return await doctor.diagnose(account, REGION, name)
 
 
 def findings(diagnosis: Diagnosis) -> list[tuple[str, str]]:
@@ -84,6 +87,52 @@ def test_nobody_is_told_to_publish_by_a_resolver_that_lies(database: Database, s
 
         assert [each for each in findings(diagnosis) if each[0] == "dkim"] == [("dkim", "OUR_RESOLVER")] * 3
         assert diagnosis.records[0].fix.startswith("Nothing to do for the owner of the domain")
+
+    run(database, story, server)
+
+
+def test_a_diagnosis_keeps_to_the_rate_of_its_zone(database: Database, server: NameServer) -> None:
+    """Who asks again and again is told to come back, and when; the name servers hear nothing of it."""
+
+    async def story(lookout: Lookout) -> None:
+        for name in (NAME, f"other.{NAME}"):
+            lookout.add(name, due=False)
+        doctor = doctor_of(lookout, rate=0.1)
+        await doctor.diagnose(ACCOUNT, REGION, NAME)
+        asked = server.asked()
+        for name in (NAME, f"other.{NAME}", NAME):
+            with pytest.raises(Fault) as refused:
+                await doctor.diagnose(ACCOUNT, REGION, name)
+            assert refused.value.kind is FaultKind.THROTTLED
+            assert f"The name servers of {NAME} were asked as much as they may be" in refused.value.message
+            assert "ask again in 200 s." in refused.value.message
+
+        assert asked > 0
+        assert server.asked() == asked
+
+    run(database, story, server)
+
+
+def test_an_account_has_a_share_of_the_diagnoses_of_a_moment(database: Database, server: NameServer) -> None:
+    """Eight of one account are made side by side, the ninth is refused, and another account's is made."""
+
+    async def story(lookout: Lookout) -> None:
+        for number in range(10):
+            server.zone(f"n{number}.test")
+            lookout.add(f"n{number}.test", due=False)
+        lookout.add("theirs.test", account="222222222222", due=False)
+        server.misbehave(Trick.SLOW, rtype="CNAME", delay=0.3)
+        doctor = doctor_of(lookout)
+        made = await asyncio.gather(
+            *(doctor.diagnose(ACCOUNT, REGION, f"n{number}.test") for number in range(10)),
+            doctor.diagnose("222222222222", REGION, "theirs.test"),
+            return_exceptions=True,
+        )
+        refused = [each for each in made if isinstance(each, Fault)]
+
+        assert [each.kind for each in refused] == [FaultKind.THROTTLED] * 2
+        assert isinstance(made[-1], Diagnosis)
+        assert isinstance(await doctor.diagnose(ACCOUNT, REGION, "n9.test"), Diagnosis)
 
     run(database, story, server)
 

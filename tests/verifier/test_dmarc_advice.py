@@ -28,8 +28,7 @@ def server() -> Iterator[NameServer]:
 
 async def diagnosed(lookout: Lookout) -> DiagnosedRecord:
     """The row about DMARC."""
-    eyes = lookout.eyes
-    doctor = Doctor(lookout.database, eyes, lookout.rules, lookout.clock, eyes.names, registrable=REGISTRABLE)
+    doctor = Doctor(lookout.database, lookout.asking, lookout.rules, lookout.clock, registrable=REGISTRABLE)
     found = await doctor.diagnose(ACCOUNT, REGION, NAME)
     (row,) = [record for record in found.records if record.facet == "dmarc"]
     return row
@@ -37,9 +36,7 @@ async def diagnosed(lookout: Lookout) -> DiagnosedRecord:
 
 async def foreseen(lookout: Lookout) -> str:
     """What the records call has for it."""
-    forecaster = Forecaster(
-        lookout.database, lookout.eyes, lookout.rules, zone_rate=None, kept=0, registrable=REGISTRABLE
-    )
+    forecaster = Forecaster(lookout.database, lookout.asking, lookout.rules, kept=0, registrable=REGISTRABLE)
     forecast = await forecaster(ACCOUNT, REGION, NAME)
     (found,) = [each.finding for key, each in forecast.records.items() if key[0] == f"_dmarc.{NAME}"]
     return found

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from lookout import ACCOUNT, PACE, PATIENT, Lookout, run, until
 from nameserver import Asked, NameServer, Trick
 
-from indicia.domain.fairness import Lane
+from indicia.domain.fairness import Lane, ZoneRates
 from indicia.domain.identity import ErrorType, Facet, Identity, Status
 from indicia.domain.time import DAY, SECOND
 from indicia.store import checks, facets, tables
@@ -203,7 +203,7 @@ def test_a_zone_is_asked_at_its_rate(database: Database, server: NameServer) -> 
         for asked, at in asked_at.items():
             assert asked <= 2 * rate + rate * (at + 0.3) + 4
 
-    run(database, story, server, limits=Limits(poll=20, zone_rate=rate), budget=PATIENT)
+    run(database, story, server, limits=Limits(poll=20), zone_rates=ZoneRates(rate), budget=PATIENT)
 
 
 def test_other_zones_are_not_held_up_by_the_rate_of_one(database: Database, server: NameServer) -> None:
@@ -221,7 +221,7 @@ def test_other_zones_are_not_held_up_by_the_rate_of_one(database: Database, serv
         lookout.engine.wake()
         await until(lambda: lookout.status("elsewhere.example") is Status.SUCCESS, within=5)
 
-    run(database, story, server, limits=Limits(poll=20, zone_rate=1.0))
+    run(database, story, server, limits=Limits(poll=20), zone_rates=ZoneRates(1.0))
 
 
 def test_a_crowd_that_is_due_drains_while_new_ones_are_looked_at(

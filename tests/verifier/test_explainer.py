@@ -37,7 +37,7 @@ def explained(
     story: Callable[[Lookout, Explainer], Awaitable[None]],
     server: NameServer,
     *,
-    zone_rate: float | None = None,
+    rate: float | None = None,
 ) -> None:
     """Tell a story with an engine whose verdicts are explained."""
     explainers: list[Explainer] = []
@@ -53,7 +53,7 @@ def explained(
             may_ask=public_only((), everything=True),
             issued_to_another=issued_in(database),
         )
-        explainer = Explainer(database, investigator, lookout.clock, zone_rate=zone_rate)
+        explainer = Explainer(database, investigator, lookout.clock, part=lookout.asking_at(rate).part)
         explainers.append(explainer)
         running = asyncio.create_task(explainer.run())
         try:
@@ -198,7 +198,7 @@ def test_only_what_is_wrong_is_taken(database: Database, server: NameServer) -> 
             may_ask=public_only((), everything=True),
             issued_to_another=issued_in(database),
         )
-        idle = Explainer(database, investigator, lookout.clock, zone_rate=None)
+        idle = Explainer(database, investigator, lookout.clock, part=None)
         taken = []
         for conclusion in landed:
             idle.offer(conclusion)
@@ -239,4 +239,4 @@ def test_a_zone_is_asked_why_no_faster_than_its_rate(database: Database, server:
 
         assert looked_elsewhere(server) == 3  # for the records of one, and the zone's burst is spent
 
-    explained(database, story, server, zone_rate=0.01)
+    explained(database, story, server, rate=0.01)

@@ -27,9 +27,9 @@ def server() -> Iterator[NameServer]:
         yield running
 
 
-def forecaster(lookout: Lookout, *, zone_rate: float | None = None, kept: float = 0.0) -> Forecaster:
+def forecaster(lookout: Lookout, *, rate: float | None = None, kept: float = 0.0) -> Forecaster:
     """One with the eyes of the engine."""
-    return Forecaster(lookout.database, lookout.eyes, lookout.rules, zone_rate=zone_rate, kept=kept)
+    return Forecaster(lookout.database, lookout.asking_at(rate), lookout.rules, kept=kept)
 
 
 def records(lookout: Lookout) -> dict[str, ExpectedRecord]:
@@ -189,8 +189,8 @@ def test_a_zone_is_asked_no_faster_than_its_rate(database: Database, server: Nam
 
     async def story(lookout: Lookout) -> None:
         lookout.add(NAME, due=False)
-        slow, keeping = forecaster(lookout, zone_rate=0.01), forecaster(lookout, kept=60.0)
-        stale = forecaster(lookout, zone_rate=0.01, kept=1e-9)
+        slow, keeping = forecaster(lookout, rate=0.01), forecaster(lookout, kept=60.0)
+        stale = forecaster(lookout, rate=0.01, kept=1e-9)
         first = await slow(ACCOUNT, REGION, NAME)
         asked = len(server.questions)
         again = await slow(ACCOUNT, REGION, NAME)

@@ -37,8 +37,7 @@ async def diagnosed(lookout: Lookout, facet: str) -> DiagnosedRecord:
         may_ask=public_only((), everything=False),
         issued_to_another=issued_in(lookout.database),
     )
-    eyes = lookout.eyes
-    doctor = Doctor(lookout.database, eyes, lookout.rules, lookout.clock, eyes.names, investigator)
+    doctor = Doctor(lookout.database, lookout.asking, lookout.rules, lookout.clock, investigator)
     found = await doctor.diagnose("111122223333", "eu-west-1", NAME)
     return next(record for record in found.records if record.facet == facet)
 

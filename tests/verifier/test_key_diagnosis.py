@@ -43,7 +43,7 @@ def keyed(lookout: Lookout) -> TokenSet:
 
 async def diagnosed(lookout: Lookout) -> list[DiagnosedRecord]:
     """The records of a diagnosis, DMARC left out."""
-    doctor = Doctor(lookout.database, lookout.eyes, lookout.rules, lookout.clock, lookout.eyes.names)
+    doctor = Doctor(lookout.database, lookout.asking, lookout.rules, lookout.clock)
     diagnosis = await doctor.diagnose(ACCOUNT, REGION, NAME)
     return [record for record in diagnosis.records if record.facet == "dkim"]
 

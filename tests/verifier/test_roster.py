@@ -63,9 +63,9 @@ async def on_the_roster(lookout: Lookout, owner: str) -> AsyncIterator[list[tupl
     """Let an engine be one of several; its ranges so far, the last one last."""
     ranges: list[tuple[int, ...]] = []
 
-    def told(shards: tuple[int, ...], count: int) -> None:
+    def told(shards: tuple[int, ...], _: int) -> None:
         ranges.append(tuple(shards))
-        lookout.engine.share(shards, count)
+        lookout.engine.share(shards)
 
     roster = Roster(lookout.database, lookout.clock, owner, told, beat=20, silent=600)
     beating = asyncio.create_task(roster.run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from indicia import __version__
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from indicia.outbound.domain_connect import Providers
     from indicia.settings import Settings
     from indicia.store.identities import IdentityView
-    from indicia.verifier.perspectives import Perspectives
+    from indicia.verifier.asking import Look
 
 
 class Connecting:
@@ -25,23 +26,23 @@ class Connecting:
     `playing` is whether the DNS is a playground, in which what was absent may be there a moment later.
     """
 
-    def __init__(self, settings: Settings, eyes: Perspectives, *, playing: bool) -> None:
+    def __init__(self, settings: Settings, *, playing: bool) -> None:
         self._settings = settings
-        self._eyes = eyes
         self._playing = playing
         self._providers: Providers | None = None
 
-    async def __call__(self, view: IdentityView) -> Offer | None:
+    async def __call__(self, view: IdentityView, eyes: Look) -> Offer | None:
         """Return what the provider of the domain's zone offers, None where that is nothing."""
-        zone = await self._zone(view)
-        provider = None if zone is None else await self._those_who_provide().of(zone)
+        zone = await self._zone(view, eyes)
+        texts = partial(self._texts, eyes)
+        provider = None if zone is None else await self._those_who_provide().of(zone, texts)
         return None if zone is None or provider is None else Offer(provider, zone)
 
-    async def _zone(self, view: IdentityView) -> str | None:
+    async def _zone(self, view: IdentityView, eyes: Look) -> str | None:
         """Return the zone that holds the domain: as the last check saw it, else as it is seen now."""
         if view.soa is not None:
             return view.soa.zone
-        seen = await self._eyes.enclosing_zone(view.identity.name)
+        seen = await eyes.enclosing_zone(view.identity.name)
         return next((soa.zone for soa in seen if soa is not None), None)
 
     def _those_who_provide(self) -> Providers:
@@ -59,13 +60,12 @@ class Connecting:
             )
             self._providers = Providers(
                 client,
-                self._texts,
                 self._settings.service_domain,
                 absence_kept=0.0 if self._playing else ABSENCE_KEPT,
             )
         return self._providers
 
-    async def _texts(self, name: str) -> Sequence[str]:
+    async def _texts(self, eyes: Look, name: str) -> Sequence[str]:
         question = Question(name, RecordType.TXT)
-        seen = (await self._eyes.observe([question]))[question]
+        seen = (await eyes.observe([question]))[question]
         return agreed(seen, self._settings.quorum) or ()

@@ -23,6 +23,7 @@ from indicia.clock import Clock, real_now
 from indicia.connections.limits import open_files
 from indicia.connections.process import ProcessConnections
 from indicia.domain.check import Rules
+from indicia.domain.fairness import ZonePart, ZoneRates
 from indicia.domain.identity import TokenSet
 from indicia.domain.schedule import Pace
 from indicia.domain.time import Instant, rfc3339
@@ -43,6 +44,7 @@ from indicia.store import brakes, checks, key_requests, keys, outbox, webhooks, 
 from indicia.store.prepared import POSTGRESQL
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
+from indicia.verifier.asking import Asking
 from indicia.verifier.diagnosis import Doctor
 from indicia.verifier.forecast import Forecaster
 from indicia.verifier.investigation import Investigator
@@ -77,9 +79,9 @@ log = structlog.get_logger("indicia")
 _GRACE = 6.0
 # Roles that write nothing: they serve on when the database takes no writes.
 _READ_ONLY = frozenset({Role.DNS})
-# What part of its rate a zone is asked for the sake of the records call, and for how many seconds what was
-# seen then answers everybody.
-_LOOKS_AHEAD = 10
+# What part of its rate a zone is asked at most because callers wish it. What they do not take, checks do.
+_WISHES = 0.5
+# For how many seconds answers everybody what was seen for the sake of the records call.
 _FORECAST_KEPT = 5.0
 # Whoever looks at the metrics need not know how many more wait for a key.
 _WAITING_COUNTED = 100_000
@@ -174,6 +176,7 @@ class Service:
         self._registrable = PublicSuffixes().registrable
         self._variant = variant
         self._rules = rules_of(installation.settings)
+        self._zone_rates: ZoneRates | None = None
         self._wakes = _Wakes()
         self._endings: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._server: Server | None = None
@@ -261,6 +264,9 @@ class Service:
         self._endings.append(("controls", controls.close))
         self.metrics.watch_resolvers(partial(_tallies, eyes))
         self._controls = controls
+        # A zone hears of a question once from each perspective. The playground may be asked at any rate.
+        if not self._variant.perspectives:
+            self._zone_rates = ZoneRates(settings.zone_rate / len(eyes.names))
         self._reported |= outside.checks(eyes, controls, settings.signing_zone, settings.nameservers)
         return eyes
 
@@ -290,8 +296,7 @@ class Service:
             landed=self.metrics.landed,
             moved=self.metrics.moved,
             investigator=self._investigator(eyes),
-            # A zone hears of a question once from each perspective. The playground may be asked at any rate.
-            zone_rate=None if self._variant.perspectives else self.settings.zone_rate / len(eyes.names),
+            zone_rates=self._zone_rates,
             controls=self._controls,
             posted=self.metrics.posted,
             held_back=self.metrics.held_back,
@@ -353,6 +358,8 @@ class Service:
         from indicia.app.serving import gateway
 
         settings, variant = self.settings, self._variant
+        wishes = None if self._zone_rates is None else ZonePart(self._zone_rates, _WISHES)
+        asking = Asking(eyes, wishes, ours=settings.service_domain, registrable=self._registrable)
         url = client_url(settings, *addresses_of(sockets)[0])
         health = Health(self._gating, self._reported, None)
         sanitizer = Sanitizer()
@@ -362,8 +369,8 @@ class Service:
             self.roles,
             self._rules,
             self.clock,
-            doctor=self._doctor(eyes),
-            foresee=self._forecaster(eyes),
+            doctor=self._doctor(asking),
+            foresee=self._forecaster(asking),
             strict=variant.strict,
             guard=variant.guard,
             public_url=settings.public_url or url,
@@ -397,30 +404,26 @@ class Service:
             issued_to_another=issued_in(self.installation.database),
         )
 
-    def _doctor(self, eyes: Perspectives) -> Doctor:
-        investigator = self._investigator(eyes)
+    def _doctor(self, asking: Asking) -> Doctor:
         return Doctor(
             self.installation.database,
-            eyes,
+            asking,
             self._rules,
             self.clock,
-            eyes.names,
-            investigator,
+            self._investigator(asking.eyes),
             self._registrable,
             self._controls.unbelieved,
         )
 
-    def _forecaster(self, eyes: Perspectives) -> Forecaster:
-        # The playground may be asked at any rate, and what was just published there is seen at once.
+    def _forecaster(self, asking: Asking) -> Forecaster:
+        # What was just published in a playground is seen at once.
         playing = bool(self._variant.perspectives)
-        rate = self.settings.zone_rate / len(eyes.names) / _LOOKS_AHEAD
         return Forecaster(
             self.installation.database,
-            eyes,
+            asking,
             self._rules,
-            zone_rate=None if playing else rate,
             kept=0.0 if playing else _FORECAST_KEPT,
-            connects=Connecting(self.settings, eyes, playing=playing),
+            connects=Connecting(self.settings, playing=playing),
             registrable=self._registrable,
         )
 

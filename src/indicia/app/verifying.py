@@ -18,6 +18,7 @@ from indicia.app import abroad, telling
 from indicia.app.housekeeping import keep_house
 from indicia.clock import Clock
 from indicia.domain.check import Conclusion, Rules
+from indicia.domain.fairness import ZonePart, ZoneRates
 from indicia.domain.identity import FacetState, TokenSet
 from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
@@ -29,20 +30,21 @@ from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool
 from indicia.verifier import completion
 from indicia.verifier.advisor import Advisor
-from indicia.verifier.checker import Eyes
+from indicia.verifier.asking import Asking
 from indicia.verifier.completion import Completed
 from indicia.verifier.controls import Controls
-from indicia.verifier.engine import Engine, Limits
+from indicia.verifier.engine import Engine
 from indicia.verifier.explainer import Explainer
 from indicia.verifier.investigation import Investigator
 from indicia.verifier.landing import Landing
+from indicia.verifier.perspectives import Perspectives
 from indicia.verifier.roster import Roster
 
 log = structlog.get_logger("indicia")
 
-# What part of the questions that a zone is asked go to why a record is not there. As many are left for the
-# records call (`app.service`).
-_LOOKS_FURTHER: Final = 10
+# What part of what a zone may be asked goes to why a record is not there, and to advice.
+_LOOKS_FURTHER: Final = 0.1
+_ADVICE: Final = 0.1
 # How long stopping waits for checks and for letters that are being handed over. Neither is lost.
 _GRACE: Final = 2.0
 
@@ -53,16 +55,16 @@ class Verifying:
     `forget` is told of a token set whose tokens answer otherwise from now on, `observe` of every concluded
     check, `landed` of each that was stored, which `investigator` then looks further at, `moved` of each facet
     that a key has completed, before and after; `pool` is how many unused keys there are at least of each
-    length; `registrable` returns the domain of the organisation that a domain belongs to; `zone_rate` is how
-    many questions a second one zone is asked through each perspective, None for as many as there are.
-    `controls` say whose absences count. `posted` hears how each post to a webhook went, `held_back` how many
-    identities the brake on mass demotion has kept from falling.
+    length; `registrable` returns the domain of the organisation that a domain belongs to; `zone_rates` are
+    how many questions a second zones are asked through each perspective by this process, None for as many as
+    there are. `controls` say whose absences count. `posted` hears how each post to a webhook went,
+    `held_back` how many identities the brake on mass demotion has kept from falling.
     """
 
     def __init__(
         self,
         installation: Installation,
-        eyes: Eyes,
+        eyes: Perspectives,
         rules: Rules,
         clock: Clock,
         *,
@@ -73,7 +75,7 @@ class Verifying:
         landed: Callable[[Conclusion], None],
         moved: Callable[[FacetState, FacetState], None],
         investigator: Investigator,
-        zone_rate: float | None,
+        zone_rates: ZoneRates | None,
         controls: Controls,
         posted: Callable[[str], None],
         held_back: Callable[[int], None],
@@ -86,9 +88,9 @@ class Verifying:
         owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._lock_file = settings.data_dir / "verifier.lock"
         self._lock: int | None = None
-        # Checks, looks further and looks ahead share what a zone is asked.
-        aside = None if zone_rate is None else zone_rate / _LOOKS_FURTHER
-        self.explainer = Explainer(database, investigator, clock, zone_rate=aside)
+        self._zone_rates = zone_rates
+        further = None if zone_rates is None else ZonePart(zone_rates, _LOOKS_FURTHER)
+        self.explainer = Explainer(database, investigator, clock, part=further)
 
         def stored(conclusion: Conclusion) -> None:
             landed(conclusion)
@@ -105,7 +107,7 @@ class Verifying:
             random=random.random,  # when to look next is no secret
             observe=observe,
             landed=stored,
-            limits=Limits(zone_rate=None if zone_rate is None or aside is None else zone_rate - 2 * aside),
+            zone_rates=zone_rates,
             landing=Landing(
                 now=clock.now,
                 patience=2 * rules.pace.verified,
@@ -161,7 +163,9 @@ class Verifying:
             processes=settings.key_supply.processes,
             stored=self.assigner.wake,
         )
-        self.advisor = Advisor(database, eyes, rules, clock, registrable=registrable, random=random.random)
+        advice = None if zone_rates is None else ZonePart(zone_rates, _ADVICE)
+        asking = Asking(eyes, advice, ours=settings.service_domain, registrable=registrable)
+        self.advisor = Advisor(database, asking, rules, clock, registrable=registrable, random=random.random)
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
         self.deliverer = Deliverer(database, installation.keyring, carrier, clock)
         self.webhooks = telling.webhook_deliverer(
@@ -230,8 +234,9 @@ class Verifying:
 
     def _share(self, shards: Sequence[int], verifiers: int) -> None:
         """Take part in the work: there are so many verifiers."""
-        self.engine.share(shards, verifiers)
-        self.explainer.share(verifiers)
+        self.engine.share(shards)
+        if self._zone_rates is not None:
+            self._zone_rates.share(verifiers)
 
     async def trouble(self) -> str | None:
         """Return which part has ended, None while all of them work."""

@@ -20,6 +20,8 @@ from indicia.domain.time import Span
 
 # The burst that a zone is asked after a rest, in seconds of its rate (contract.md, INDICIA_ZONE_RATE).
 _BURST: Final = 2.0
+# Seconds: what sums of fractions come to that would be nothing.
+_DUST: Final = 1e-9
 # The shares of the room for slow checks, one part in so many: of a zone, of a set of servers, of an account.
 SLOW_PARTS: Final = (16, 8, 4)
 # Trouble of our own resolvers comes in crowds: it counts once in so many seconds.
@@ -78,7 +80,7 @@ class ZoneRates:
     """
 
     def __init__(self, rate: float) -> None:
-        self.rate = rate
+        self.rate = self._whole = rate
         # For each zone: when it will have rested from what it was asked, and when the last of those who were
         # told to come later comes. The generic cell rate algorithm, with places kept for those who wait.
         self._zones: dict[str, tuple[float, float]] = {}
@@ -87,26 +89,74 @@ class ZoneRates:
     def __len__(self) -> int:
         return len(self._zones)
 
-    def wait(self, zone: str, questions: int, now: float) -> float:
+    def share(self, among: int) -> None:
+        """Ask each zone at a part of the rate from now on: so many ask it side by side."""
+        self.rate = self._whole / max(1, among)
+
+    def wait(self, zone: str, questions: float, now: float) -> float:
         """Return 0 when the zone may be asked now, which is then counted; else the seconds to come back in.
 
         Those who have to come back are spread out: each has its own instant, at which the zone can be asked.
         """
-        rested, tail = self._zones.get(zone, (now, now))
-        span = questions / self.rate
-        burst = max(_BURST, span)
-        if rested + span <= now + burst:
-            self._keep(zone, max(rested, now) + span, tail, now)
+        if not self.lack(zone, questions, now):
+            self.count(zone, questions, now)
             return 0.0
-        place = max(tail, rested - burst) + span
+        rested, tail = self._zones[zone]
+        span = questions / self.rate
+        place = max(tail, rested - max(_BURST, span)) + span
         self._keep(zone, rested, place, now)
         return max(place - now, span)
+
+    def lack(self, zone: str, questions: float, now: float) -> float:
+        """Return in how many seconds the zone may be asked so much, 0 for now. Nothing is counted."""
+        rested, _ = self._zones.get(zone, (now, now))
+        span = questions / self.rate
+        at, by = rested + span, now + max(_BURST, span)
+        return at - by if at - by > _DUST else 0.0
+
+    def count(self, zone: str, questions: float, now: float) -> None:
+        """Count what the zone is asked, whether it may be or not."""
+        rested, tail = self._zones.get(zone, (now, now))
+        self._keep(zone, max(rested, now) + questions / self.rate, tail, now)
 
     def _keep(self, zone: str, rested: float, tail: float, now: float) -> None:
         self._zones[zone] = (rested, tail)
         if len(self._zones) > self._prune_at:
             self._zones = {name: both for name, both in self._zones.items() if max(both) > now}
             self._prune_at = max(1024, 2 * len(self._zones))
+
+
+class ZonePart:
+    """A part of what zones may be asked, for one purpose: no more than that, and than others leave of all.
+
+    So what callers wish for takes nothing from the checks, however much they wish for.
+    """
+
+    def __init__(self, whole: ZoneRates, part: float) -> None:
+        self._whole = whole
+        self._part = part
+        self._own = ZoneRates(whole.rate * part)
+
+    def wait(self, zone: str, questions: float, now: float) -> float:
+        """Return as `ZoneRates.wait`."""
+        self._own.rate = self._whole.rate * self._part
+        if self._own.lack(zone, questions, now):
+            return self._own.wait(zone, questions, now)
+        if wait := self._whole.wait(zone, questions, now):
+            return wait
+        self._own.count(zone, questions, now)
+        return 0.0
+
+    def lack(self, zone: str, questions: float, now: float) -> float:
+        """Return as `ZoneRates.lack`."""
+        self._own.rate = self._whole.rate * self._part
+        return max(self._own.lack(zone, questions, now), self._whole.lack(zone, questions, now))
+
+    def count(self, zone: str, questions: float, now: float) -> None:
+        """Count as `ZoneRates.count`."""
+        self._own.rate = self._whole.rate * self._part
+        self._own.count(zone, questions, now)
+        self._whole.count(zone, questions, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,17 +44,14 @@ class Providers:
     `absence_kept` is for how many seconds it is believed that there is none.
     """
 
-    def __init__(
-        self, client: Client, texts: Texts, service_domain: str, *, absence_kept: float = ABSENCE_KEPT
-    ) -> None:
+    def __init__(self, client: Client, service_domain: str, *, absence_kept: float = ABSENCE_KEPT) -> None:
         self._client = client
-        self._texts = texts
         self._service_domain = service_domain
         self._absence_kept = absence_kept
         self._kept: OrderedDict[str, tuple[float, Provider | None]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[Provider | None]] = {}
 
-    async def of(self, zone: str) -> Provider | None:
+    async def of(self, zone: str, texts: Texts) -> Provider | None:
         """Return the provider, None where there is none to be had. Whoever stops waiting ends nothing."""
         kept = self._kept.get(zone)
         if kept is not None and kept[0] > time.monotonic():
@@ -63,13 +60,13 @@ class Providers:
         if task is None:
             if len(self._asking) >= _AT_ONCE:
                 return None
-            task = self._asking[zone] = asyncio.create_task(self._learn(zone))
+            task = self._asking[zone] = asyncio.create_task(self._learn(zone, texts))
             task.add_done_callback(lambda _: self._asking.pop(zone, None))
         return await asyncio.shield(task)
 
-    async def _learn(self, zone: str) -> Provider | None:
+    async def _learn(self, zone: str, texts: Texts) -> Provider | None:
         try:
-            found = await self._ask(zone)
+            found = await self._ask(zone, texts)
         except (PostError, Fault):
             found = None
         except Exception as error:  # noqa: BLE001 - a link is an extra, for which no answer fails
@@ -81,8 +78,8 @@ class Providers:
             self._kept.popitem(last=False)
         return found
 
-    async def _ask(self, zone: str) -> Provider | None:
-        at = locator(await self._texts(f"{LABEL}.{zone}"))
+    async def _ask(self, zone: str, texts: Texts) -> Provider | None:
+        at = locator(await texts(f"{LABEL}.{zone}"))
         if at is None:
             return None
         body = await self._get(f"https://{at}{settings_path(zone)}")

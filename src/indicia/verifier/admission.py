@@ -32,7 +32,7 @@ class Later:
 
 
 class Admission:
-    """Lets claims in. `zone_rate` of None asks as fast as it goes.
+    """Lets claims in. `zone_rates` of None asks as fast as it goes.
 
     `pace` bounds the wait of those who may not come in for their slowness; `random` returns numbers in
     [0, 1), `now` seconds of a clock of its own.
@@ -43,15 +43,14 @@ class Admission:
         *,
         slots: int,
         slow: int,
-        zone_rate: float | None,
+        zone_rates: ZoneRates | None,
         pace: Pace,
         random: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
         self._pressure = Pressure(slots)
         self._shares = Shares(slow, SLOW_PARTS)
-        self._zone_rate = zone_rate
-        self._rates = None if zone_rate is None else ZoneRates(zone_rate)
+        self._rates = zone_rates
         self._pace = pace
         self._random = random
         self._now = now
@@ -70,11 +69,6 @@ class Admission:
     def slow(self) -> int:
         """How many slow checks there are."""
         return self._shares.taken
-
-    def share_zones_among(self, verifiers: int) -> None:
-        """Ask each zone at a part of its rate: so many verifiers ask it side by side."""
-        if self._rates is not None and self._zone_rate is not None:
-            self._rates.rate = self._zone_rate / max(1, verifiers)
 
     def enter(self, claim: Claim, *, short: bool) -> Later | None:
         """Let the claim in, or say when it may come back. One of the slow lane is among the slow from now.

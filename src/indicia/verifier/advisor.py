@@ -22,6 +22,7 @@ from indicia.domain.time import MINUTE, SECOND, Instant, Span
 from indicia.rounds import Rounds
 from indicia.store import identities, recommendations
 from indicia.verifier import spf
+from indicia.verifier.asking import AskedEnoughError
 
 if TYPE_CHECKING:
     from indicia.clock import Clock
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from indicia.store.identities import IdentityView
     from indicia.store.recommendations import Turn
     from indicia.store.session import Session
-    from indicia.verifier.checker import Eyes
+    from indicia.verifier.asking import Asking, Look
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ _AGAIN: Final[Span] = 10 * MINUTE
 
 
 class Advisor(Rounds):
-    """Looks at what is due for as long as it runs.
+    """Looks at what is due for as long as it runs, as fast as zones may be asked for advice.
 
     `registrable` returns the domain of the organisation that a domain belongs to; `random` returns numbers in
     [0, 1).
@@ -52,7 +53,7 @@ class Advisor(Rounds):
     def __init__(
         self,
         database: Database,
-        eyes: Eyes,
+        asking: Asking,
         rules: Rules,
         clock: Clock,
         *,
@@ -61,7 +62,7 @@ class Advisor(Rounds):
     ) -> None:
         super().__init__(clock)
         self._database = database
-        self._eyes = eyes
+        self._asking = asking
         self._rules = rules
         self._registrable = registrable
         self._random = random
@@ -91,9 +92,13 @@ class Advisor(Rounds):
         view = await self._database.reading(partial(identities.view_by_id, identity_id=turn.identity_id))
         published = Published()
         if view is not None and _concerned(view):
+            try:
+                eyes = await self._asking.begin(view.identity.name, view.soa)
+            except AskedEnoughError:
+                return  # it is due again a little later, as what is lost
             with suppress(TimeoutError):  # then nothing is known but what the store knows
                 async with asyncio.timeout(_WITHIN):
-                    published = await self._published(view)
+                    published = await self._published(view, eyes)
         await self._database.writing(partial(self._store, turn=turn, published=published))
 
     def _store(self, s: Session, turn: Turn, published: Published) -> None:
@@ -112,16 +117,16 @@ class Advisor(Rounds):
 
     # ---- what is published
 
-    async def _published(self, view: IdentityView) -> Published:
+    async def _published(self, view: IdentityView, eyes: Look) -> Published:
         """Return what is to be seen of the domain's DMARC and BIMI, and of its MAIL FROM domain's SPF."""
         domain, mail_from = view.identity.name, view.identity.mail_from_domain
         homes = list(dict.fromkeys((domain, self._registrable(domain))))
         dmarc = [Question(f"{DMARC_LABEL}.{home}", RecordType.TXT) for home in homes]
         bimi = [Question(f"{BIMI_LABEL}.{home}", RecordType.TXT) for home in homes]
         sender = [Question(mail_from, RecordType.TXT)] if mail_from else []
-        seen = await self._eyes.observe([*dmarc, *bimi, *sender])
+        seen = await eyes.observe([*dmarc, *bimi, *sender])
         texts = self._first(sender, seen, lambda _: True) if sender else None
-        judged = None if texts is None else await spf.judge(self._eyes, texts, self._rules.service_domain)
+        judged = None if texts is None else await spf.judge(eyes, texts, self._rules.service_domain)
         return Published(
             dmarc=self._first(dmarc, seen, lambda text: text.lower().startswith("v=dmarc1")),
             bimi=self._first(bimi, seen, lambda text: text.lower().startswith("v=bimi1")),

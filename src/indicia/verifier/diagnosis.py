@@ -6,8 +6,9 @@ instead of a change of state.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -17,6 +18,7 @@ from indicia.clock import Clock
 from indicia.domain.check import RecordVerdict, Rules, distrusted, judge_record
 from indicia.domain.excerpts import found_values
 from indicia.domain.explanation import explain
+from indicia.domain.fairness import Shares
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.findings import Finding
 from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
@@ -30,12 +32,15 @@ from indicia.store import identities
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
 from indicia.verifier import chains, dmarc
-from indicia.verifier.checker import Eyes
+from indicia.verifier.asking import AskedEnoughError, Asking, Look
 from indicia.verifier.evidence import SeenObservation, seen
 from indicia.verifier.investigation import Investigator
 from indicia.verifier.key_diagnosis import remarks
 
 _WITHIN: Final = 5.0  # seconds for the control questions
+_PATIENCE: Final = 5.0  # seconds until the zone has rested
+_AT_ONCE: Final = 32
+_PARTS: Final = (4,)  # of these, one part in so many is the most of one account
 
 
 class Verdict(Enum):
@@ -96,7 +101,7 @@ def _maybe(instant: Instant | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """Looks when asked. Never writes.
+    """Looks when asked, as fast as zones may be asked because somebody wishes it. Never writes.
 
     `registrable` returns the domain of the organisation that a domain belongs to; by itself each is its own.
     `unbelieved` returns the perspectives, asked for a domain within so many seconds, whose absences nobody
@@ -104,27 +109,43 @@ class Doctor:
     """
 
     database: Database
-    eyes: Eyes
+    asking: Asking
     rules: Rules
     clock: Clock
-    perspectives: tuple[str, ...]
     investigator: Investigator | None = None
     registrable: Callable[[str], str] = str
     unbelieved: Callable[[str, float], Awaitable[Collection[str]]] | None = None
+    shares: Shares = field(default_factory=lambda: Shares(_AT_ONCE, _PARTS))
 
     async def diagnose(self, account: str, region: str, name: str) -> Diagnosis:
         """Return the diagnosis of an identity as the DNS stands at this moment.
 
-        Raises: `Fault` NOT_FOUND when the account has no such identity in the region.
+        Raises: `Fault` NOT_FOUND when the account has no such identity in the region; THROTTLED while too
+        many are made at once, or its zone was asked as much as it may be.
         """
         view = await self.database.reading(lambda s: identities.view(s, account, region, fold(name)))
         if view is None:
             refuse(FaultKind.NOT_FOUND, f"Email identity {shown(name)} does not exist in {region}.")
+        if not self.shares.take((account,)):
+            refuse(FaultKind.THROTTLED, "Too many diagnoses are made at once; ask again in a few seconds.")
+        try:
+            eyes = await self.asking.begin(_domain_of(view.identity), view.soa, patience=_PATIENCE)
+            return await self._diagnosed(view, eyes)
+        except AskedEnoughError as enough:
+            refuse(
+                FaultKind.THROTTLED,
+                f"The name servers of {shown(enough.zone)} were asked as much as they may be"
+                f" (INDICIA_ZONE_RATE); ask again in {math.ceil(enough.seconds)} s.",
+            )
+        finally:
+            self.shares.give((account,))
+
+    async def _diagnosed(self, view: IdentityView, eyes: Look) -> Diagnosis:
         rules = self.rules
         records = expected_records(view.identity, view.token_set, rules.service_domain, rules.regions)
         now = self.clock.now()
         questions = tuple(dict.fromkeys(question for record in records for question in record.questions))
-        observations = await chains.observe(self.eyes, records, questions) if questions else {}
+        observations = await chains.observe(eyes, records, questions) if questions else {}
         siblings = [record.value.lower() for record in records]
         verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
         if self.unbelieved is not None and any(map(_required_and_absent, verdicts)):
@@ -133,18 +154,19 @@ class Doctor:
             verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
         refined: dict[RecordVerdict, Refined] = {}
         if self.investigator is not None:
-            refined = await self.investigator.investigate(_domain_of(view.identity), verdicts, siblings)
+            looking = self.investigator.through(eyes)
+            refined = await looking.investigate(_domain_of(view.identity), verdicts, siblings)
         policy = None
         if view.identity.kind is IdentityKind.DOMAIN:
-            policy = await dmarc.judged(self.eyes, self.rules, view, self.registrable)
-        further = await remarks(self.database, self.eyes, self.rules, view, verdicts)
+            policy = await dmarc.judged(eyes, self.rules, view, self.registrable)
+        further = await remarks(self.database, eyes, self.rules, view, verdicts)
         return Diagnosis(
             identity=view.identity.name,
             checked_at=rfc3339(now),
             verdict=_VERDICTS[_standing(view)].value,
             next_check_at=_maybe(view.due_at),
             deadline=_maybe(_deadline(view.facets)),
-            perspectives=PerspectivesAsked(self.perspectives, self.rules.quorum),
+            perspectives=PerspectivesAsked(self.asking.eyes.names, self.rules.quorum),
             records=(
                 *(
                     _shown(verdict, *policy)

@@ -20,7 +20,7 @@ import structlog
 
 from indicia.clock import Clock, real_now
 from indicia.domain.check import Conclusion, Rules
-from indicia.domain.fairness import Lane
+from indicia.domain.fairness import Lane, ZoneRates
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.findings import Finding
 from indicia.domain.identity import TokenSet
@@ -57,8 +57,7 @@ class Limits:
     """How much the engine takes on.
 
     `at_once`: identities in hand, being checked or waiting for their commit, but for those whose check takes
-    longer than `patience`: of these there are at most `slow`, beside the others. `zone_rate`: questions a
-    second to one zone, each through every perspective, None for as many as there are. `batch`: how many are
+    longer than `patience`: of these there are at most `slow`, beside the others. `batch`: how many are
     claimed or committed in one transaction. `budget`: how long one identity may take, with all that one look
     at it does; a lease is twice that (verification.md, Schedule). `poll`: how often to look for work that
     another process made due. `grace`: how long checks that run may go on when the engine is stopped. All
@@ -68,7 +67,6 @@ class Limits:
     at_once: int = 512
     slow: int = 256
     patience: Span = SECOND
-    zone_rate: float | None = None
     batch: int = 256
     budget: Span = 30 * SECOND
     poll: Span = SECOND
@@ -98,7 +96,8 @@ class Engine:
     of every conclusion and how many seconds it took, `landed` of those that were stored, as they were stored.
     `landing` stores what was found and tells of it; `news` is called when something waits to be delivered
     because of it. `replicate` says how a claimed replica stands to its parent; `unbelieved` which
-    perspectives, asked for a domain, fail a control question.
+    perspectives, asked for a domain, fail a control question. `zone_rates` are how fast zones are asked
+    through each perspective, None for as fast as it goes.
     """
 
     def __init__(
@@ -111,6 +110,7 @@ class Engine:
         owner: str,
         random: Callable[[], float],
         limits: Limits | None = None,
+        zone_rates: ZoneRates | None = None,
         observe: Callable[[Conclusion, float], None] | None = None,
         landed: Callable[[Conclusion], None] = lambda _: None,
         landing: Landing | None = None,
@@ -143,7 +143,7 @@ class Engine:
         self._admission = Admission(
             slots=self._limits.at_once,
             slow=self._limits.slow,
-            zone_rate=self._limits.zone_rate,
+            zone_rates=zone_rates,
             pace=rules.pace,
             random=random,
             now=time.monotonic,
@@ -187,10 +187,9 @@ class Engine:
         """How many identities may be in hand at this moment; fewer while our own resolvers fail."""
         return self._admission.slots
 
-    def share(self, shards: Sequence[int], verifiers: int) -> None:
-        """Look at these shards only from now on: there are so many verifiers. All and one, until told."""
+    def share(self, shards: Sequence[int]) -> None:
+        """Look at these shards only from now on; at all of them, until told."""
         self._shards = shards
-        self._admission.share_zones_among(verifiers)
         self._stirred.set()
 
     def wake(self) -> None:

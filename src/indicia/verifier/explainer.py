@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from indicia.domain.fairness import ZoneRates
 from indicia.domain.findings import Finding
 from indicia.domain.names import IdentityName
 from indicia.domain.probing import can_be_explained
@@ -34,6 +33,7 @@ from indicia.verifier import evidence
 if TYPE_CHECKING:
     from indicia.clock import Clock
     from indicia.domain.check import Conclusion, FacetVerdict, RecordVerdict
+    from indicia.domain.fairness import ZonePart
     from indicia.domain.probing import Refined
     from indicia.domain.time import Instant
     from indicia.store.database import Database
@@ -86,17 +86,16 @@ class _Case:
 class Explainer(Rounds):
     """Explains what it is offered, for as long as it runs.
 
-    `zone_rate` is how many questions a second one zone is asked by it, None for as many as there are.
+    `part` is how fast zones may be asked by it, None for as fast as it goes.
     """
 
     def __init__(
-        self, database: Database, investigator: Investigator, clock: Clock, *, zone_rate: float | None
+        self, database: Database, investigator: Investigator, clock: Clock, *, part: ZonePart | None
     ) -> None:
         super().__init__(clock)
         self._database = database
         self._investigator = investigator
-        self._zone_rate = zone_rate
-        self._rates = None if zone_rate is None else ZoneRates(zone_rate)
+        self._part = part
         self._waiting: list[tuple[float, int, Conclusion]] = []
         self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,11 +109,6 @@ class Explainer(Rounds):
     def waiting(self) -> int:
         """How many wait for their turn, or for that of their zone."""
         return len(self._waiting)
-
-    def share(self, verifiers: int) -> None:
-        """Ask each zone at a part of its rate: so many verifiers ask it side by side."""
-        if self._rates is not None and self._zone_rate is not None:
-            self._rates.rate = self._zone_rate / max(1, verifiers)
 
     def offer(self, conclusion: Conclusion) -> None:
         """Look further at what was concluded and stored, if need be. Call it on the loop of `run`."""
@@ -175,12 +169,12 @@ class Explainer(Rounds):
 
     def _must_wait(self, case: _Case, conclusion: Conclusion) -> bool:
         """Put the case aside while its zone was asked enough; say whether it was."""
-        if self._rates is None:
+        if self._part is None:
             return False
         zone = conclusion.soa.zone if conclusion.soa is not None else case.domain
         questions = _QUESTIONS * sum(len(question.verdict.records) for question in case.questions)
         now = time.monotonic()
-        wait = self._rates.wait(zone, questions, now)
+        wait = self._part.wait(zone, questions, now)
         if wait:
             heapq.heappush(self._waiting, (now + wait, next(self._numbers), conclusion))
         return wait > 0

@@ -19,7 +19,7 @@ import msgspec
 from indicia.domain.check import RecordVerdict, Rules, judge_record
 from indicia.domain.conflicts import conflict
 from indicia.domain.domain_connect import Offer, apply_url
-from indicia.domain.fairness import ZoneRates
+from indicia.domain.fairness import Shares
 from indicia.domain.findings import Finding
 from indicia.domain.names import IdentityName, fold
 from indicia.domain.observation import RecordType
@@ -28,19 +28,20 @@ from indicia.domain.records import ExpectedRecord, Purpose, expected_records
 from indicia.domain.verification import Sight
 from indicia.store import identities
 from indicia.verifier import chains, dmarc
+from indicia.verifier.asking import AskedEnoughError
 from indicia.verifier.investigation import explained, surroundings
 
 if TYPE_CHECKING:
     from indicia.store.database import Database
     from indicia.store.identities import IdentityView
-    from indicia.verifier.checker import Eyes
+    from indicia.verifier.asking import Asking, Look
 
 T = TypeVar("T")
 
 _WITHIN: Final = 3.0  # seconds, for everything together
 _AT_ONCE: Final = 32
+_PARTS: Final = (4,)  # of these, one part in so many is the most of one account
 _MOST_KEPT: Final = 4096
-_QUESTIONS: Final = 4  # for a record, with what is at its name and beside it
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -70,7 +71,7 @@ class Forecast:
 NO_FORECAST: Final = Forecast({})
 
 Foresees = Callable[[str, str, str], Awaitable[Forecast]]
-Connects = Callable[["IdentityView"], Awaitable["Offer | None"]]
+Connects = Callable[["IdentityView", "Look"], Awaitable["Offer | None"]]
 
 
 async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
@@ -78,7 +79,7 @@ async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
     return NO_FORECAST
 
 
-async def _unconnected(_view: IdentityView) -> Offer | None:
+async def _unconnected(_view: IdentityView, _eyes: Look) -> Offer | None:
     return None
 
 
@@ -103,32 +104,29 @@ async def _within(look: Awaitable[T], otherwise: T) -> T:
 class Forecaster:
     """Looks ahead.
 
-    `zone_rate` is how many questions a second it asks one zone, None for as many as there are; `kept` for how
-    many seconds what was seen answers everybody. `connects` returns who would publish the records in the
-    domain's zone, None where nobody would; `registrable` the domain of the organisation that a domain belongs
-    to.
+    `asking` is how fast zones may be asked for it; `kept` for how many seconds what was seen answers
+    everybody. `connects` returns who would publish the records in the domain's zone, None where nobody would;
+    `registrable` the domain of the organisation that a domain belongs to.
     """
 
     def __init__(
         self,
         database: Database,
-        eyes: Eyes,
+        asking: Asking,
         rules: Rules,
         *,
-        zone_rate: float | None,
         kept: float,
         connects: Connects = _unconnected,
         registrable: Callable[[str], str] = str,
     ) -> None:
         self._database = database
-        self._eyes = eyes
+        self._asking = asking
         self._rules = rules
-        self._rates = None if zone_rate is None else ZoneRates(zone_rate)
         self._keep_for = kept
         self._connects = connects
         self._registrable = registrable
         self._kept: OrderedDict[tuple[int, int], tuple[float, Forecast]] = OrderedDict()
-        self._in_hand = 0
+        self._shares = Shares(_AT_ONCE, _PARTS)
 
     async def __call__(self, account: str, region: str, name: str) -> Forecast:
         """Return what the records of the identity would meet. Never raises for what the DNS does."""
@@ -142,34 +140,37 @@ class Forecaster:
             return kept
         rules = self._rules
         records = expected_records(view.identity, view.token_set, rules.service_domain, rules.regions)
-        if not records or self._in_hand >= _AT_ONCE or not self._may_ask(view, len(records), now):
+        if not records or not self._shares.take((account,)):
             return kept
-        self._in_hand += 1
         try:
+            domain = IdentityName(view.identity.kind, view.identity.name).domain
+            eyes = await self._asking.begin(domain, view.soa)
             seen, offer = await asyncio.gather(
-                _within(self._look(view, records), {}), _within(self._connects(view), None)
+                _within(self._look(eyes, view, records), {}), _within(self._connects(view, eyes), None)
             )
+        except AskedEnoughError:
+            return kept
         finally:
-            self._in_hand -= 1
+            self._shares.give((account,))
         forecast = Forecast(seen, None if offer is None else self._connection(view, offer, records, seen))
         self._keep(key, forecast)
         return forecast
 
     async def _look(
-        self, view: IdentityView, records: tuple[ExpectedRecord, ...]
+        self, eyes: Look, view: IdentityView, records: tuple[ExpectedRecord, ...]
     ) -> dict[tuple[str, str, str], Standing]:
         questions = list(dict.fromkeys(question for record in records for question in record.questions))
-        observations = await chains.observe(self._eyes, records, questions)
+        observations = await chains.observe(eyes, records, questions)
         siblings = [record.value.lower() for record in records if record.rtype is RecordType.CNAME]
         verdicts = [judge_record(record, observations, self._rules.quorum, siblings) for record in records]
         domain = IdentityName(view.identity.kind, view.identity.name).domain
         around = surroundings(domain, view.soa.zone if view.soa is not None else domain)
         wrong = [verdict for verdict in verdicts if can_be_explained(verdict)]
-        refined = await explained(self._eyes, wrong, around, places=False)
+        refined = await explained(eyes, wrong, around, places=False)
         standings = {}
         for verdict in verdicts:
             record, found = verdict.record, conflict(verdict, refined.get(verdict))
-            inherited = found is None and await self._has_policy(view, verdict)
+            inherited = found is None and await self._has_policy(eyes, view, verdict)
             standings[record.name, record.rtype.name, record.value] = Standing(
                 (Sight.PRESENT if inherited else verdict.sight).value,
                 (Finding.OK if inherited else verdict.finding if found is None else found.finding).value,
@@ -195,17 +196,12 @@ class Forecaster:
         url = apply_url(offer, view.identity, view.token_set, self._rules.service_domain, in_use)
         return None if url is None else Connection(offer.provider.name, url)
 
-    async def _has_policy(self, view: IdentityView, verdict: RecordVerdict) -> bool:
+    async def _has_policy(self, eyes: Look, view: IdentityView, verdict: RecordVerdict) -> bool:
         """Say whether this is a DMARC record that is not there because that of the organisation counts."""
         if verdict.record.purpose is not Purpose.DMARC or verdict.finding is not Finding.MISSING:
             return False
-        found = await dmarc.judged(self._eyes, self._rules, view, self._registrable)
+        found = await dmarc.judged(eyes, self._rules, view, self._registrable)
         return found is not None and found[0] is Finding.OK
-
-    def _may_ask(self, view: IdentityView, records: int, now: float) -> bool:
-        """Say whether the zone may be asked so much at this moment."""
-        zone = view.soa.zone if view.soa is not None else view.identity.name
-        return self._rates is None or not self._rates.wait(zone, _QUESTIONS * records, now)
 
     def _keep(self, key: tuple[int, int], forecast: Forecast) -> None:
         if self._keep_for <= 0:

@@ -7,6 +7,7 @@ verdict; it never makes one: the perspectives' resolvers do.
 from __future__ import annotations
 
 import asyncio
+import copy
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -34,6 +35,7 @@ from indicia.verifier import spf
 from indicia.verifier.client import Budget, Client
 
 if TYPE_CHECKING:
+    from indicia.verifier.asking import Look
     from indicia.verifier.checker import Eyes
 
 _MOST_SERVERS = 8
@@ -87,10 +89,17 @@ class Investigator:
         issued_to_another: IssuedToAnother,
     ) -> None:
         self._eyes = eyes
+        self._counted: Callable[[int], None] = lambda _: None
         self._clock = clock
         self._port = port
         self._may_ask = may_ask
         self._issued_to_another = issued_to_another
+
+    def through(self, look: Look) -> Investigator:
+        """Return what tells findings apart with what a look asks with; the zone's own servers are counted."""
+        found = copy.copy(self)
+        found._eyes, found._counted = look, look.count_servers  # noqa: SLF001 - a copy of ourselves
+        return found
 
     async def investigate(
         self, domain: str, verdicts: Sequence[RecordVerdict], siblings: Sequence[str]
@@ -156,6 +165,7 @@ class Investigator:
                 clients.append((name, delegated, client))
             for verdict in verdicts:
                 question = verdict.record.questions[0]
+                self._counted(len(clients))
                 seen = await asyncio.gather(*(client.ask(question) for _, _, client in clients))
                 views = [
                     ServerView(name, observation, delegated)
