@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tracemalloc
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
 import edge
 import pytest
-from edge import Asking, Desk, signed
+from edge import Asking, signed
 from hypothesis import given
 from hypothesis import strategies as st
 
 from indicia.connections.networks import network_of
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.wire.bodies import FREE_OCTETS, MIB
-from indicia.wire.body_budget import BodyBudget, Held
+from indicia.wire.authentication import Authenticator, KeyRecord
+from indicia.wire.bodies import MIB, UNKNOWN_OCTETS
+from indicia.wire.body_budget import FREE_OCTETS, BodyBudget, Held
 from indicia.wire.gateway import Gateway, Limits
 from indicia.wire.shapes.operation import Operation
 
@@ -124,7 +126,7 @@ def test_no_body_beyond_a_mebibyte_is_read_for_a_key_that_nobody_knows(asking: A
     """It is looked up first, and where the size is known nothing is read at all."""
     sender = Sender(asking(key=edge.UNKNOWN_KEY), 9 * MIB, announced=announced)
     assert asyncio.run(sender.ask(edge.gateway())) == 403
-    assert sender.sent <= (0 if announced else FREE_OCTETS)
+    assert sender.sent <= (0 if announced else UNKNOWN_OCTETS)
     assert b"security token included in the request is invalid" in sender.body
     known = Sender(asking(), 9 * MIB, announced=announced)
     assert asyncio.run(known.ask(edge.gateway())) == 403  # the signature is of another body
@@ -134,9 +136,9 @@ def test_no_body_beyond_a_mebibyte_is_read_for_a_key_that_nobody_knows(asking: A
 def test_up_to_a_mebibyte_an_unknown_key_costs_what_a_wrong_signature_does() -> None:
     """Its body is read, as that of a known key is."""
     for key in (edge.KEY, edge.UNKNOWN_KEY):
-        sender = Sender(send(key=key), FREE_OCTETS)
+        sender = Sender(send(key=key), UNKNOWN_OCTETS)
         assert asyncio.run(sender.ask(edge.gateway())) == 403
-        assert sender.sent == FREE_OCTETS
+        assert sender.sent == UNKNOWN_OCTETS
 
 
 def test_small_pieces_are_not_kept_as_pieces() -> None:
@@ -157,16 +159,41 @@ def test_small_pieces_are_not_kept_as_pieces() -> None:
 
 
 TIGHT = Limits(bodies=1_000_000, share=400_000)
+KEYS = {
+    f"AKIAEXAMPLETENANT{n:03}": KeyRecord(edge.SECRET, f"{n:012}", f"arn:aws:iam::{n:012}:root")
+    for n in range(5)
+}
+
+
+def shared(**more: Any) -> Gateway:
+    """An edge with a small budget, and with keys of five accounts."""
+    return edge.gateway(limits=TIGHT, authenticator=Authenticator(KEYS.get, edge.REGIONS), **more)
+
+
+def large(tenant: int, address: str, octets: int = 200_000, **headers: str) -> Sender:
+    """A body of a tenant's from somewhere. Its signature is of another one."""
+    asking = signed("POST", "/v2/email/identities", b"{}", key=f"AKIAEXAMPLETENANT{tenant:03}")
+    for name, value in headers.items():
+        asking = asking.with_header(name.replace("_", "-"), value)
+    return Sender(asking, octets, address=address)
+
+
+async def proved(app: Gateway, tenant: int, *addresses: str) -> None:
+    """The tenant has used its key from there."""
+    for address in addresses:
+        asking = edge.v2(key=f"AKIAEXAMPLETENANT{tenant:03}")
+        assert (await edge.asked(app, asking, address)).status == 200
 
 
 async def held_by(app: Gateway, *senders: Sender) -> list[asyncio.Task[int]]:
-    """Let each send until it pauses, and return what waits for their answers."""
+    """Let each send 300 kB of its body and no more, and return what waits for their answers."""
     tasks = []
     for sender in senders:
+        sender._octets, sender.pause_at = 900_000, 300_000
         tasks.append(asyncio.create_task(sender.ask(app)))
         waiting = asyncio.create_task(sender.paused.wait())
         await asyncio.wait({tasks[-1], waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        assert sender.paused.is_set()
     return tasks
 
 
@@ -176,14 +203,6 @@ async def ended(tasks: list[asyncio.Task[int]]) -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-def paused(address: str, octets: int = 300_000, asking: Asking | None = None) -> Sender:
-    """A client that sends so much and no more."""
-    whole = max(900_000, octets + MIB if octets > MIB else 0)
-    sender = Sender(asking or signed("POST", "/v2/email/identities", b"{}"), whole, address=address)
-    sender.pause_at = octets
-    return sender
 
 
 @pytest.mark.parametrize(
@@ -197,108 +216,134 @@ def test_a_client_has_a_share(one: str, same: str, another: str) -> None:
     """Who holds it all is told to come again, others are taken in; and then there is room again."""
 
     async def scenario() -> None:
-        app = edge.gateway(limits=TIGHT)
-        tasks = await held_by(app, paused(one))
-        refused = Sender(signed("POST", "/v2/email/identities", b"{}"), 200_000, address=same)
+        app = shared()
+        await proved(app, 1, one)
+        await proved(app, 2, same, another)
+        tasks = await held_by(app, large(1, one))
+        refused = large(2, same)
         assert await refused.ask(app) == 429
         assert b"Too much is being sent at the same time" in refused.body
         assert refused.headers[b"x-amzn-errortype"] == b"TooManyRequestsException"
-        assert await Sender(send(), 200_000, address=another).ask(app) == 403
+        assert await large(2, another).ask(app) == 403
         await ended(tasks)
         assert app.budget.held == 0
-        assert await Sender(send(), 200_000, address=same).ask(app) == 403
+        assert await large(2, same).ask(app) == 403
         assert (app.budget.held, app.budget.refused) == (0, 1)
 
     asyncio.run(scenario())
 
 
-def test_a_process_has_a_budget() -> None:
-    """Many clients together hold no more than that, and small requests are refused too when it is used up."""
+def test_an_account_has_a_share() -> None:
+    """From however many addresses it sends; another account's is another one."""
 
     async def scenario() -> None:
-        app = edge.gateway(limits=TIGHT)
-        tasks = await held_by(app, *(paused(f"192.0.2.{n}") for n in range(1, 4)))
-        refused = Sender(send(), 200_000, address="198.51.100.1")
+        app = shared()
+        await proved(app, 1, "192.0.2.1", "192.0.2.2")
+        await proved(app, 2, "192.0.2.3")
+        tasks = await held_by(app, large(1, "192.0.2.1"))
+        assert await large(1, "192.0.2.2").ask(app) == 429
+        assert await large(2, "192.0.2.3").ask(app) == 403
+        await ended(tasks)
+        assert await large(1, "192.0.2.2").ask(app) == 403
+
+    asyncio.run(scenario())
+
+
+def test_who_has_proved_nothing_shares_with_others_who_have_not() -> None:
+    """Who only knows the id of a key uses up nothing of its account's, from however many addresses."""
+
+    async def scenario() -> None:
+        app = shared()
+        await proved(app, 1, "192.0.2.1")
+        tasks = await held_by(app, large(1, "198.51.100.1"))
+        assert await large(2, "198.51.100.2").ask(app) == 429
+        assert await large(1, "192.0.2.1").ask(app) == 403
+        await ended(tasks)
+        assert await large(2, "198.51.100.2").ask(app) == 403
+
+    asyncio.run(scenario())
+
+
+def test_a_process_has_a_budget() -> None:
+    """Many clients together hold no more than that; what is small is taken all the same."""
+
+    async def scenario() -> None:
+        app = shared()
+        for n in range(1, 5):
+            await proved(app, n, f"192.0.2.{n}")
+        tasks = await held_by(app, *(large(n, f"192.0.2.{n}") for n in range(1, 4)))
+        refused = large(4, "192.0.2.4")
         assert await refused.ask(app) == 503
         assert b"This server holds as much of requests as it can." in refused.body
-        assert await Sender(send(), 10_000, address="198.51.100.1").ask(app) == 403
+        assert await large(4, "192.0.2.4", FREE_OCTETS).ask(app) == 403
+        assert await large(4, "198.51.100.1", FREE_OCTETS).ask(app) == 403
         await ended(tasks)
         assert app.budget.held == 0
+        assert await large(4, "192.0.2.4").ask(app) == 403
 
     asyncio.run(scenario())
 
 
 def test_a_proxy_has_no_share_and_its_clients_have() -> None:
-    """What comes through a trusted proxy is its client's; what the proxy asks itself is nobody's."""
+    """What comes through a trusted proxy is its client's; what the proxy asks itself is no network's."""
 
     async def scenario() -> None:
-        app = edge.gateway(limits=TIGHT, trusted_proxies=[ip_network("10.0.0.0/8")])
-
-        def through(client: str | None) -> Asking:
-            asking = signed("POST", "/v2/email/identities", b"{}")
-            return asking if client is None else asking.with_header("X-Forwarded-For", client)
-
-        tasks = await held_by(app, paused("10.0.0.1", asking=through("192.0.2.1")))
-        assert await Sender(through("192.0.2.1"), 200_000, address="10.0.0.1").ask(app) == 429
-        assert await Sender(through("192.0.2.2"), 200_000, address="10.0.0.1").ask(app) == 403
-        assert await Sender(through(None), 500_000, address="10.0.0.1").ask(app) == 403
+        app = shared(trusted_proxies=[ip_network("10.0.0.0/8")])
+        await proved(app, 2, "10.0.0.1")
+        through = partial(large, address="10.0.0.1")
+        tasks = await held_by(app, through(1, X_Forwarded_For="192.0.2.1"))
+        assert await through(2, X_Forwarded_For="192.0.2.1").ask(app) == 429
+        assert await through(2, octets=390_000).ask(app) == 403
         await ended(tasks)
 
     asyncio.run(scenario())
 
 
-def test_an_account_has_a_share_that_only_its_own_use() -> None:
-    """It holds that from many addresses too; who only knows the id of its key holds none of it."""
-    large = Limits(v2_send=9 * MIB, bodies=40 * MIB, share=4 * MIB)
-
-    async def proved(app: Gateway, address: str) -> None:
-        assert (await edge.asked(app, edge.v2(), address)).status == 200
+def test_where_keys_are_not_checked_nobody_is_a_stranger() -> None:
+    """In a sandbox each account that is spelled has its share."""
 
     async def scenario() -> None:
-        app = edge.gateway(Desk(), limits=large)
-        tasks = await held_by(app, paused("198.51.100.1", 3 * MIB, send()))
-        assert await Sender(send(), 2 * MIB, address="198.51.100.2").ask(app) == 429  # a stranger's share
-        await proved(app, "192.0.2.1")
-        await proved(app, "192.0.2.2")
-        tasks += await held_by(app, tenant := paused("192.0.2.1", 3 * MIB, send()))
-        assert tenant.paused.is_set()
-        assert await Sender(send(), 2 * MIB, address="192.0.2.2").ask(app) == 429  # the account's
+        loose = Authenticator(edge.KEYS.get, edge.REGIONS, strict=False)
+        app = edge.gateway(limits=TIGHT, authenticator=loose)
+        one, two = (
+            signed("POST", "/v2/email/identities", b"{}", key=key).with_header("Host", "localhost")
+            for key in ("111111111111", "222222222222")
+        )
+        tasks = await held_by(app, Sender(one, 200_000, address="127.0.0.1"))
+        assert await Sender(one, 200_000, address="127.0.0.2").ask(app) == 429
+        assert await Sender(two, 200_000, address="127.0.0.2").ask(app) == 400  # taken, and no JSON
         await ended(tasks)
-        assert await Sender(send(), 2 * MIB, address="192.0.2.2").ask(app) == 403
-        assert app.budget.held == 0
 
     asyncio.run(scenario())
 
 
-OWNERS = st.sampled_from(["a", "b", "c"])
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("take"), st.integers(0, 4), st.integers(0, 60)),
-        st.tuples(st.just("own"), st.integers(0, 4), OWNERS),
-        st.tuples(st.just("release"), st.integers(0, 4), st.none()),
+        st.tuples(st.just("take"), st.integers(0, 5), st.integers(0, 2 * FREE_OCTETS)),
+        st.tuples(st.just("release"), st.integers(0, 5), st.just(0)),
     ),
     max_size=60,
 )
 
 
 @given(STEPS)
-def test_what_is_held_is_what_was_taken(steps: list[tuple[str, int, Any]]) -> None:
+def test_what_is_held_is_what_was_taken(steps: list[tuple[str, int, int]]) -> None:
     """Whatever happens in whatever order: never beyond the budget or a share, and nothing in the end."""
-    budget = BodyBudget(100, 50)
-    held = [Held(budget) for _ in range(5)]
-    model = [0] * 5
-    for step, which, value in steps:
+    budget = BodyBudget(100_000, 50_000)
+    held = [Held(budget, f"account {n % 2}", f"network {n % 3}") for n in range(6)]
+    taken = [0] * 6
+    for step, which, octets in steps:
         if step == "take":
             with contextlib.suppress(Fault):
-                held[which].take(value)
-                model[which] += value
-        elif step == "own":
-            held[which].owned_by(value)
+                held[which].take(octets)
+                taken[which] += octets
         else:
             held[which].release()
-            model[which] = 0
-        assert budget.held == sum(model) <= 100
-        assert all(octets <= 50 for octets in budget._of.values())
+            held[which] = Held(budget, f"account {which % 2}", f"network {which % 3}")
+            taken[which] = 0
+        assert budget.held <= 100_000
+        assert budget.held >= sum(max(0, each - FREE_OCTETS) for each in taken)
+        assert all(octets <= 50_000 for octets in budget._of.values())
     for each in held:
         each.release()
     assert (budget.held, budget._of) == (0, {})

@@ -17,6 +17,7 @@ from indicia.connections.networks import network_of
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.policy.arns import caller_arn, in_partition_of
 from indicia.wire import sigv4
+from indicia.wire.bodies import STRANGERS
 from indicia.wire.browsers import Guard
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ SANDBOX_ACCOUNT = "000000000000"
 # A revoked key is refused everywhere within 5 s (contract, `indicia key`).
 KEPT_SECONDS = 4.0
 
-# Whose share a large body is of that comes with a key from where nobody has proved to hold it lately.
-STRANGERS = "strangers"
 _LATELY_SECONDS = 15 * 60.0
 _MOST_KEYS, _MOST_NETWORKS = 4096, 64
 
@@ -94,29 +93,31 @@ class KeptKeys:
 
 
 class Proofs:
-    """From which networks a key has been proved lately.
+    """From which networks a key has been proved lately, and of which account it is.
 
-    A key's id is no secret: who only knows it must not be able to use up the share of the account.
+    A key's id is no secret: who only knows it must not be able to use up the share of the account. And
+    whoever has proved nothing must not be able to use up what those need who have.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._until: dict[str, dict[str, float]] = {}
+        self._known: dict[str, dict[str, tuple[float, str]]] = {}
 
-    def note(self, key_id: str, network: str) -> None:
+    def note(self, key_id: str, network: str, account: str) -> None:
         """A request from there has proved to hold the key."""
-        networks = self._until.get(key_id)
+        networks = self._known.get(key_id)
         if networks is None:
-            if len(self._until) >= _MOST_KEYS:
-                del self._until[next(iter(self._until))]
-            networks = self._until[key_id] = {}
+            if len(self._known) >= _MOST_KEYS:
+                del self._known[next(iter(self._known))]
+            networks = self._known[key_id] = {}
         if network not in networks and len(networks) >= _MOST_NETWORKS:
             del networks[next(iter(networks))]
-        networks[network] = self._monotonic() + _LATELY_SECONDS
+        networks[network] = (self._monotonic() + _LATELY_SECONDS, account)
 
-    def stands(self, key_id: str, network: str) -> bool:
-        """Whether one has, within the last quarter of an hour."""
-        return self._until.get(key_id, {}).get(network, 0.0) > self._monotonic()
+    def account(self, key_id: str, network: str) -> str | None:
+        """The account of the key, if one has within the last quarter of an hour."""
+        until, account = self._known.get(key_id, {}).get(network, (0.0, ""))
+        return account if until > self._monotonic() else None
 
 
 class Authenticator:
@@ -156,16 +157,21 @@ class Authenticator:
             sigv4.check_region(claim, self._regions)
         return claim
 
-    async def know(self, claim: sigv4.Claim, request: Request) -> str:
-        """Whose share the body is of, now that the key is known. Faults: UNKNOWN_KEY, ACCESS_DENIED."""
+    def owner(self, claim: sigv4.Claim, request: Request) -> str:
+        """Whose share a body is of: the account's, where its key was proved from there lately."""
+        account = self._proofs.account(claim.credential.key_id, network_of(request.address))
+        if account is None and not self._strict:
+            account = _anybody(claim).account
+        return STRANGERS if account is None else f"account {account}"
+
+    async def know(self, claim: sigv4.Claim, request: Request) -> None:
+        """The key is known, or need not be. Faults: UNKNOWN_KEY, ACCESS_DENIED."""
         key_id = claim.credential.key_id
-        record = self._kept.get(key_id) or await self._look_up(key_id)
-        if record is None and self._strict:
+        if self._kept.get(key_id) is not None or await self._look_up(key_id) is not None:
+            return
+        if self._strict:
             raise Fault(FaultKind.UNKNOWN_KEY, sigv4.UNKNOWN)
-        if record is None:
-            self._guard.check(request.headers, request.scheme, simple=claim.presigned)
-            return _anybody(claim).account
-        return record.account if self._proofs.stands(key_id, network_of(request.address)) else STRANGERS
+        self._guard.check(request.headers, request.scheme, simple=claim.presigned)
 
     async def authenticate(
         self, claim: sigv4.Claim, request: Request, body: bytes, services: Collection[str]
@@ -183,7 +189,7 @@ class Authenticator:
         if self._holds(claim, secret, request, body) and record is not None:
             if kept is None:
                 self._kept.keep(key_id, record)
-            self._proofs.note(key_id, network_of(request.address))
+            self._proofs.note(key_id, network_of(request.address), record.account)
             region = claim.credential.region
             principal = in_partition_of(region, record.principal)
             return Caller(record.account, principal, key_id, region, record.policy)

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from indicia.wire.forwarded import Network
     from indicia.wire.requests import Message, Receive, Request
 
-    Know: TypeAlias = Callable[[], Awaitable[str]]
+    Know: TypeAlias = Callable[[], Awaitable[None]]
 
 MIB = 1024 * 1024
-# Octets that are taken in for anybody.
-FREE_OCTETS = MIB
+# Octets that are read for anybody.
+UNKNOWN_OCTETS = MIB
+# Whose share a body is of that comes from where nobody has proved to hold its key lately.
+STRANGERS = "strangers"
 # How much of a body is looked at to tell what it deserves.
 _BEGINNING = 4096
 
@@ -45,8 +47,8 @@ class Allowance(NamedTuple):
 class Bodies:
     """Takes in the bodies of a process's requests.
 
-    `seconds` is how long one may take. The budget is shared by the networks that requests come from; what
-    comes from a trusted proxy itself is nobody's share.
+    `seconds` is how long one may take. The budget is shared by the networks that requests come from, and by
+    accounts; what comes from a trusted proxy itself is of no network's share.
     """
 
     def __init__(self, budget: BodyBudget, seconds: float, trusted: Collection[Network] = ()) -> None:
@@ -55,21 +57,27 @@ class Bodies:
         self._trusted = trusted
 
     async def read(
-        self, request: Request, receive: Receive, allowance: Allowance, know: Know | None = None
+        self,
+        request: Request,
+        receive: Receive,
+        allowance: Allowance,
+        owner: str = STRANGERS,
+        know: Know | None = None,
     ) -> bytes:
         """The body, held in the budget until `request.held` is released.
 
-        `know` is awaited before more than 1 MiB is taken: it returns whose share that is, and raises when it
-        is nobody's. Faults: TOO_LARGE, before anything is read where Content-Length tells; TOO_SLOW;
+        It is of the share of `owner`. `know` is awaited before more than 1 MiB is read, and raises when it is
+        for nobody. Faults: TOO_LARGE, before anything is read where Content-Length tells; TOO_SLOW;
         UNAVAILABLE when the budget is used up, THROTTLED when a share of it is. Raises: Disconnected.
         """
         if request.bodiless:
             return b""
         if request.announced is not None and request.announced > allowance.most:
             raise _too_large(allowance.most)
-        request.held = held = Held(self._budget)
+        owners = [owner]
         if not is_within(request.address, self._trusted):
-            held.owned_by(network_of(request.address))
+            owners.append(f"network {network_of(request.address)}")
+        request.held = held = Held(self._budget, *owners)
         if request.whole:
             return await _taken(request, receive, held, allowance, know)
         try:
@@ -88,8 +96,8 @@ async def _taken(
     body = b""
     gathered: bytearray | None = None
     while True:
-        if know is not None and (request.read >= FREE_OCTETS or (request.announced or 0) > FREE_OCTETS):
-            held.owned_by(await know())
+        if know is not None and max(request.read + 1, request.announced or 0) > UNKNOWN_OCTETS:
+            await know()
             know = None
         message = await receive()
         piece = _piece(request, message)

@@ -1,4 +1,8 @@
-"""How many octets of bodies a process holds at the same time, and how many of them for one client."""
+"""How many octets of bodies a process holds at the same time, and how many of them for one client.
+
+The first 16 KiB of a body are free: nearly all are shorter, and how many there can be is bounded by the
+connections. So whoever fills the budget keeps nobody from more than sending much.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,9 @@ from indicia.domain.faults import FaultKind, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+FREE_OCTETS = 16 * 1024
 
 
 class BodyBudget:
@@ -39,43 +46,36 @@ class BodyBudget:
         for owner in owners:
             self._of[owner] = self._of.get(owner, 0) + octets
 
-    def give_back(self, octets: int) -> None:
-        """Hold so many less."""
+    def give_back(self, octets: int, owners: Iterable[str]) -> None:
+        """Hold so many less, of each of the owners."""
         self.held -= octets
-
-    def give_back_for(self, octets: int, owner: str) -> None:
-        """Hold so many less of what an owner has."""
-        left = self._of.get(owner, 0) - octets
-        if left > 0:
-            self._of[owner] = left
-        else:
-            self._of.pop(owner, None)
+        for owner in owners:
+            self._of[owner] -= octets
+            if not self._of[owner]:
+                del self._of[owner]
 
 
 class Held:
-    """What one request holds, until it is answered, and for whom."""
+    """What one request holds, until it is answered, and of whose shares."""
 
-    __slots__ = ("_budget", "_octets", "_owners")
+    __slots__ = ("_budget", "_free", "_octets", "_owners")
 
-    def __init__(self, budget: BodyBudget) -> None:
+    def __init__(self, budget: BodyBudget, *owners: str) -> None:
         self._budget = budget
+        self._owners = frozenset(owners)
+        self._free = FREE_OCTETS
         self._octets = 0
-        self._owners: dict[str, int] = {}
-
-    def owned_by(self, owner: str) -> None:
-        """What is taken from now on is of this owner's share as well."""
-        self._owners.setdefault(owner, 0)
 
     def take(self, octets: int) -> None:
         """Hold so many more. Faults: UNAVAILABLE, THROTTLED."""
-        self._budget.take(octets, self._owners)
-        self._octets += octets
-        for owner in self._owners:
-            self._owners[owner] += octets
+        free = min(self._free, octets)
+        self._free -= free
+        if octets > free:
+            self._budget.take(octets - free, self._owners)
+            self._octets += octets - free
 
     def release(self) -> None:
         """Hold nothing."""
-        self._budget.give_back(self._octets)
-        for owner, octets in self._owners.items():
-            self._budget.give_back_for(octets, owner)
-        self._octets, self._owners = 0, {}
+        if self._octets:
+            self._budget.give_back(self._octets, self._owners)
+            self._octets = 0

@@ -179,8 +179,7 @@ class Gateway:
         exchange.claimed_by(claim)
         self._admit(operation)
         allowance = self._v2_send if operation.name in _V2_SENDS else self._control
-        know = partial(self._authenticator.know, claim, request)
-        body = await self._bodies.read(request, receive, allowance, know)
+        body = await self._signed_body(claim, request, receive, allowance)
         caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
         exchange.made_by(caller)
         asked = rest.decode(operation, labels, request.query, body)
@@ -209,8 +208,7 @@ class Gateway:
             exchange.protocol = Protocol.STS
         limits = self._limits
         allowance = Allowance(max(limits.control, limits.v1_send), partial(self._judge_form, exchange))
-        know = partial(self._authenticator.know, claim, request)
-        body = await self._bodies.read(request, receive, allowance, know)
+        body = await self._signed_body(claim, request, receive, allowance)
         caller = await self._authenticator.authenticate(claim, request, body, QUERY_SERVICES)
         exchange.made_by(caller)
         # A presigned request may be POSTed as well, with everything in the query string.
@@ -249,14 +247,23 @@ class Gateway:
             exchange.claimed_by(claim)
         elif route.access is own.Access.LOCAL:
             own.check_local(request)
-        body = await self._bodies.read(request, receive, self._control)
         caller = _NOBODY
-        if claim is not None:
+        if claim is None:
+            body = await self._bodies.read(request, receive, self._control)
+        else:
+            body = await self._signed_body(claim, request, receive, self._control)
             caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
             exchange.made_by(caller)
         asked = own.Asked(labels, own.parameters(request.query), body)
         reply = await route.answer(self._call("indicia", route.operation, caller, request), asked)
         return Answer(reply.status, reply.content_type, reply.body)
+
+    async def _signed_body(
+        self, claim: sigv4.Claim, request: Request, receive: Receive, allowance: Allowance
+    ) -> bytes:
+        owner = self._authenticator.owner(claim, request)
+        know = partial(self._authenticator.know, claim, request)
+        return await self._bodies.read(request, receive, allowance, owner, know)
 
     def _call(self, service: str, operation: str, caller: Caller, request: Request) -> Call:
         return Call(
