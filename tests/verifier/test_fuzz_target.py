@@ -1,4 +1,4 @@
-"""The fuzz target is one: it states its invariant, finds what breaks it, and finds nothing now."""
+"""The fuzz targets of the DNS: they state their invariants, find what breaks them, and find nothing now."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ import subprocess
 import sys
 from pathlib import Path
 
-TARGET = Path(__file__).resolve().parents[2] / "fuzz" / "dns_answer.py"
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "fuzz"
+# What each is about, and how much of it a second is good for at least.
+TARGETS = [
+    ("dns_answer.py", "any octets end in one `Answer`", 100),
+    ("dns_client.py", "whoever guesses ids and ports is never believed", 10),
+]
 
 
-def test_it_states_its_invariant_in_the_first_line() -> None:
+@pytest.mark.parametrize(("target", "invariant"), [each[:2] for each in TARGETS])
+def test_it_states_its_invariant_in_the_first_line(target: str, invariant: str) -> None:
     """Whoever reads it knows at once what must never happen."""
-    first, _, _ = TARGET.read_text().partition("\n")
+    first, _, _ = (FOLDER / target).read_text().partition("\n")
 
-    assert first.startswith('"""Invariant: any octets end in one `Answer`')
+    assert first.startswith(f'"""Invariant: {invariant}')
 
 
-def test_the_invariant_holds() -> None:
-    """Thousands of damaged answers, other ones every time: each is read, and by both decoders alike."""
+@pytest.mark.parametrize(("target", "most"), [(each[0], each[2]) for each in TARGETS])
+def test_the_invariant_holds(target: str, most: int) -> None:
+    """Damaged and forged answers, other ones every time: all are read, and none is believed."""
     seed = str(random.SystemRandom().randrange(1 << 32))
     tried = subprocess.run(
-        [sys.executable, str(TARGET), "1", seed], capture_output=True, text=True, check=False
+        [sys.executable, str(FOLDER / target), "1", seed], capture_output=True, text=True, check=False
     )
 
     assert tried.returncode == 0, tried.stdout + tried.stderr
-    assert int(tried.stdout.partition(" ")[0]) > 100
+    assert int(tried.stdout.partition(" ")[0]) > most
