@@ -184,6 +184,21 @@ def test_the_records_are_lines_of_a_zone(here: Run, sesv2: Any) -> None:
     assert len(list(zone.iterate_rdatas("CNAME"))) == 3
 
 
+def test_the_zone_of_a_form_can_be_named(here: Run, sesv2: Any) -> None:
+    """`--zone` reaches the service; without a form that tools read it is a mistake."""
+    sesv2.create_email_identity(EmailIdentity="deep.form.example.com")
+    found = here("records", "deep.form.example.com", "--format", "octodns")
+    named = here("records", "deep.form.example.com", "--format", "octodns", "--zone", "form.example.com")
+    wrong = here("records", "deep.form.example.com", "--format", "octodns", "--zone", "example.org")
+    loose = here("records", "deep.form.example.com", "--zone", "example.com")
+
+    assert '"_dmarc.deep.form":' in found.out
+    assert '"_dmarc.deep":' in named.out
+    assert (wrong.status, wrong.out) == (1, "")
+    assert "The zone example.org cannot hold the records of deep.form.example.com" in wrong.err
+    assert (loose.status, loose.err.count("\n")) == (2, 1)
+
+
 @pytest.mark.parametrize("form", ["terraform", "cloudflare", "octodns"])
 def test_every_form_has_every_record(here: Run, sesv2: Any, form: str) -> None:
     """What a tool reads names the three targets, and nothing is printed beside it."""

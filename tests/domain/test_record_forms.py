@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import dns.rdatatype
 import dns.zone
@@ -53,18 +54,43 @@ def test_a_zone_file_is_read_back_whole() -> None:
             assert f"{record.value}." == rdata.to_text()
 
 
-def test_octodns_reads_every_record() -> None:
-    """The YAML has each name once, relative to the zone, with all of its records."""
-    found = yaml.safe_load(octodns(RECORDS, "example.com"))
+@pytest.mark.parametrize(
+    ("zone", "below"), [("example.com", ""), ("com", ".example"), ("bounce.example.com", None)]
+)
+def test_octodns_reads_every_record(zone: str, below: str | None) -> None:
+    """The YAML has each name once, relative to the zone, be it above the domain, with all its records."""
+    within = [record for record in RECORDS if below is not None or record.name == zone]
+    found = yaml.safe_load(octodns(within, zone))
+    bounce = found["" if below is None else f"bounce{below}"]
 
-    assert {"tok._domainkey", "sel._domainkey", "bounce", "_dmarc"} == set(found)
-    assert {"ttl": 1800, "type": "CNAME", "value": "tok.dkim.mail.example."} == found["tok._domainkey"]
-    assert ["MX", "TXT"] == [record["type"] for record in found["bounce"]]
-    assert [{"exchange": "feedback-smtp.eu-west-1.mail.example.", "preference": 10}] == found["bounce"][0][
-        "values"
+    assert ["MX", "TXT"] == [record["type"] for record in bounce]
+    assert [{"exchange": "feedback-smtp.eu-west-1.mail.example.", "preference": 10}] == bounce[0]["values"]
+    if below is None:
+        return
+    assert {f"{each}{below}" for each in ("tok._domainkey", "sel._domainkey", "bounce", "_dmarc")} == set(
+        found
+    )
+    assert {"ttl": 1800, "type": "CNAME", "value": "tok.dkim.mail.example."} == found[
+        f"tok._domainkey{below}"
     ]
-    assert r"v=DMARC1\; p=none\;" == found["_dmarc"]["value"]
-    assert KEY == found["sel._domainkey"]["value"]
+    assert r"v=DMARC1\; p=none\;" == found[f"_dmarc{below}"]["value"]
+    assert KEY == found[f"sel._domainkey{below}"]["value"]
+
+
+def test_a_name_that_only_ends_like_the_zone_is_not_in_it() -> None:
+    """Names are cut where a label begins."""
+    record = replace(RECORDS[0], name="tok._domainkey.myexample.com")
+
+    assert ["tok._domainkey.myexample"] == list(yaml.safe_load(octodns([record], "com")))
+    assert ["tok._domainkey.myexample.com"] == list(yaml.safe_load(octodns([record], "example.com")))
+
+
+def test_octodns_has_its_names_in_the_order_of_people() -> None:
+    """Numbers count as numbers: octoDNS refuses a file in any other order."""
+    records = [replace(RECORDS[0], name=f"{token}._domainkey.example.com") for token in ("ab27", "b", "ab3")]
+    names = re.findall(r'^"(.*)":$', octodns(records, "example.com"), re.MULTILINE)
+
+    assert ["ab3._domainkey", "ab27._domainkey", "b._domainkey"] == names
 
 
 def test_cloudflare_takes_the_body() -> None:

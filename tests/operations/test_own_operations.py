@@ -12,6 +12,7 @@ from test_create_email_identity import OWN, OWN_PUBLIC
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identity import Facet, Status
+from indicia.domain.observation import Soa
 from indicia.domain.time import MINUTE
 from indicia.store import checks, evidence
 
@@ -129,6 +130,52 @@ def test_the_text_forms_hold_every_value(desk: Desk, form: str) -> None:
     assert all(record.value.split(";")[0] in text for record in records)
 
 
+@pytest.mark.parametrize(
+    ("asked", "zone"),
+    [("", "example.com"), ("example.com.", "example.com"), ("COM.Example.com", "com.example.com")],
+)
+def test_a_form_fits_the_zone(desk: Desk, asked: str, zone: str) -> None:
+    """That which is named, in any spelling, else the zone cut that the last check saw."""
+    name = "news.com.example.com"
+    desk.ask("CreateEmailIdentity", EmailIdentity=name)
+    soa = Soa("example.com", "ns1.example.com", "hostmaster.example.com", 1, 300)
+    after_a_check(desk, name, Facet.DKIM, Status.PENDING, soa=soa)
+
+    text = desk.ask("GetIdentityRecords", name=name, format="octodns", zone=asked)
+
+    assert text.startswith(f"# For the zone {zone}.\n---\n")
+    assert f'"_dmarc.{name.removesuffix(f".{zone}")}":' in text
+
+
+def test_before_a_zone_was_seen_the_domain_counts_for_one(desk: Desk) -> None:
+    """Names are relative to it, as in the panel of a domain that is a zone."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+
+    assert '"_dmarc":' in desk.ask("GetIdentityRecords", name="example.com", format="octodns")
+
+
+@pytest.mark.parametrize(
+    ("zone", "sentence"),
+    [
+        (
+            "example.net",
+            "The zone example.net cannot hold the records of example.com, which is not at or below",
+        ),
+        ("news.example.com", "The zone news.example.com cannot hold the records of example.com"),
+        ("example", "zone example is no domain name."),
+        ("-", "zone - is no domain name."),
+    ],
+)
+@pytest.mark.parametrize("form", ["octodns", "zone", "terraform", "cloudflare"])
+def test_a_zone_that_cannot_hold_the_records(desk: Desk, form: str, zone: str, sentence: str) -> None:
+    """It is refused, naming both."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    fault = desk.refused("GetIdentityRecords", name="example.com", format=form, zone=zone)
+
+    assert fault.kind is FaultKind.INVALID_PARAMETER
+    assert fault.message.startswith(sentence)
+
+
 def test_an_address_has_no_records_of_its_own(desk: Desk) -> None:
     """Nothing is to be published for an address without MAIL FROM."""
     desk.ask("VerifyEmailIdentity", EmailAddress="ann@example.com")
@@ -143,7 +190,7 @@ def test_a_missing_identity_is_not_found(desk: Desk, operation: str, name: str) 
     assert (fault.kind, fault.message) == (FaultKind.NOT_FOUND, f"Email identity <{name}> does not exist.")
 
 
-def after_a_check(desk: Desk, name: str, facet: Facet, status: Status) -> None:
+def after_a_check(desk: Desk, name: str, facet: Facet, status: Status, *, soa: Soa | None = None) -> None:
     """Let a check have been made that found this of the facet, the next one far away."""
     (claim,) = (each for each in desk.claims() if each.identity.name == name)
     result = checks.CheckResult(
@@ -156,7 +203,7 @@ def after_a_check(desk: Desk, name: str, facet: Facet, status: Status) -> None:
         checked_at=T0,
         succeeded_at=None,
         error=None,
-        soa=None,
+        soa=soa,
     )
     desk.database.write(lambda s: checks.write_back(s, [result]))
     desk.wakes.woken.clear()

@@ -73,6 +73,11 @@ def _call(route: Route, document: dict[str, Any]) -> str:
     described = document["paths"][route.template][route.method.lower()]
     parts = [f"## {route.operation}", f"`{route.method} {route.template}`, {_ACCESS[route.access]}"]
     parts.append(described["summary"])
+    asked = [
+        (code(each["name"]), each["description"]) for each in described["parameters"] if each["in"] == "query"
+    ]
+    if asked:
+        parts += ["In its query there may be", table(("parameter", "meaning"), asked)]
     taken = _body(described.get("requestBody"), document)
     if taken:
         parts += ["It takes", taken]

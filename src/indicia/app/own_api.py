@@ -85,7 +85,11 @@ class OwnApi:
         )
 
     async def _records(self, call: Call, asked: Asked) -> Reply:
-        request = RecordsRequest(name=asked.labels["name"], format=asked.query.get("format", "json"))
+        request = RecordsRequest(
+            name=asked.labels["name"],
+            format=asked.query.get("format", "json"),
+            zone=asked.query.get("zone", ""),
+        )
         answer = await self._dispatch(call, request)
         if isinstance(answer, str):
             return Reply(answer.encode(), content_type=_TEXT)
@@ -170,6 +174,14 @@ _ANSWERS: dict[str, tuple[int, type[Any]]] = {
     "TestWebhook": (202, QueuedResponse),
     "RedeliverWebhook": (202, QueuedResponse),
 }
+# What may stand in the query of a call.
+_QUERIES: dict[str, dict[str, str]] = {
+    "GetIdentityRecords": {
+        "format": "json, or a form that tools read, as text: table, zone, terraform, cloudflare, octodns",
+        "zone": "the zone that the records are put into, for those forms; the last that was seen without it",
+    },
+    "ReplicateIdentity": {"replica-region": "the region of the replica"},
+}
 _MEANINGS = {
     "GetIdentityRecords": "The records to publish, and how the last check saw each.",
     "DiagnoseIdentity": "Looks at the DNS now and explains, record by record. Moves no state.",
@@ -230,7 +242,14 @@ def _described(route: Route) -> dict[str, Any]:
         "operationId": route.operation,
         "summary": _MEANINGS.get(route.operation, ""),
         "parameters": [
-            {"name": label, "in": "path", "required": True, "schema": {"type": "string"}} for label in labels
+            *(
+                {"name": label, "in": "path", "required": True, "schema": {"type": "string"}}
+                for label in labels
+            ),
+            *(
+                {"name": name, "in": "query", "schema": {"type": "string"}, "description": meaning}
+                for name, meaning in _QUERIES.get(route.operation, {}).items()
+            ),
         ],
         "security": [{"sigv4": []}] if route.access is Access.SIGNED else [],
         "responses": {str(status): good, "default": {"description": "Refused.", "content": refused}},

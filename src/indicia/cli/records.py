@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from cyclopts import Parameter
 
 from indicia.cli import api
+from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import Json
 from indicia.cli.output import print_columns, print_json
 from indicia.settings.dangers import is_unreal
@@ -25,6 +26,13 @@ def records(
             name="--format", help="table, json, zone, terraform, cloudflare or octodns.", show_choices=False
         ),
     ] = "table",
+    zone: Annotated[
+        str | None,
+        Parameter(
+            help="The zone that the records are put into, for the forms that tools read; without it the one"
+            " that was last seen."
+        ),
+    ] = None,
     json: Json = False,
     where: api.WhereFlags = api.HERE,
 ) -> None:
@@ -32,6 +40,8 @@ def records(
 
     In the forms that tools read, what is in the way goes to standard error.
     """
+    if zone is not None and (json or form in {"json", "table"}):
+        raise CommandError("--zone goes with the forms that tools read: give --format too", status=USAGE)
     path = api.identity_path(identity, "records")
     service = api.find(where)
     if json or form in ("json", "table"):
@@ -39,7 +49,8 @@ def records(
         (_print_table if form == "table" and not json else print_json)(answer)
         _note_unreal(service, answer)
     else:
-        status, body = service.call("GET", path, query={"format": form})
+        query = {"format": form} if zone is None else {"format": form, "zone": zone}
+        status, body = service.call("GET", path, query=query)
         if status >= 400:
             api.answered(status, body)
         sys.stdout.write(body.decode())

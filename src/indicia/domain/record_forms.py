@@ -1,18 +1,23 @@
 """The records to publish, in the forms in which people run DNS.
 
-Each form is a function of the expected records and the domain they are for. Where a form needs a long TXT
-value in pieces it gets them (RFC 1035 §3.3: a string holds 255 octets at most); where the provider splits by
-itself it gets the value whole.
+Each form is a function of the expected records and the zone they are to be put into, which holds all of
+them: an identity may be its apex or lie below it. Where a form needs a long TXT value in pieces it gets them
+(RFC 1035 §3.3: a string holds 255 octets at most); where the provider splits by itself it gets the value
+whole.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from indicia.domain.dkim import split_text
 from indicia.domain.observation import RecordType
 from indicia.domain.records import ExpectedRecord
+
+_NUMBER: Final = re.compile(r"([0-9]+)")
 
 
 def _quoted(text: str) -> str:
@@ -25,7 +30,7 @@ def _absolute(record: ExpectedRecord) -> str:
     return f"{record.value}."
 
 
-def zone_file(records: Sequence[ExpectedRecord], _domain: str) -> str:
+def zone_file(records: Sequence[ExpectedRecord], _zone: str) -> str:
     """Return lines of a zone file, names absolute, long TXT split (RFC 1035 §5.1)."""
     lines = []
     for record in records:
@@ -35,7 +40,7 @@ def zone_file(records: Sequence[ExpectedRecord], _domain: str) -> str:
     return "".join(lines)
 
 
-def terraform(records: Sequence[ExpectedRecord], domain: str) -> str:
+def terraform(records: Sequence[ExpectedRecord], zone: str) -> str:
     """Return one resource for Route 53 over a map of the records; other providers take the same map.
 
     Route 53 wants a long TXT value as several quoted strings; the outer quotes are the provider's.
@@ -49,7 +54,7 @@ def terraform(records: Sequence[ExpectedRecord], domain: str) -> str:
             f" type = {json.dumps(record.rtype.name)}, ttl = {record.ttl}, value = {json.dumps(value)} }}\n"
         )
     return (
-        f"# The records of {domain}. Set zone_id to the hosted zone that holds them.\n"
+        f"# Set zone_id to the hosted zone of {zone}, which holds these records.\n"
         'variable "zone_id" { type = string }\n\n'
         "locals {\n  indicia_records = {\n" + "".join(blocks) + "  }\n}\n\n"
         'resource "aws_route53_record" "indicia" {\n'
@@ -63,8 +68,8 @@ def terraform(records: Sequence[ExpectedRecord], domain: str) -> str:
     )
 
 
-def cloudflare(records: Sequence[ExpectedRecord], _domain: str) -> str:
-    """Return the body of `POST /zones/ZONE_ID/dns_records/batch` of Cloudflare's API.
+def cloudflare(records: Sequence[ExpectedRecord], _zone: str) -> str:
+    """Return the body of `POST /zones/ZONE_ID/dns_records/batch` of Cloudflare's API, names absolute.
 
     `proxied` is off: a proxied CNAME is not visible as one. TXT values are whole: Cloudflare splits them.
     """
@@ -81,14 +86,19 @@ def _cloudflare_record(record: ExpectedRecord) -> dict[str, object]:
     return entry | {"content": record.value, "proxied": False}
 
 
-def octodns(records: Sequence[ExpectedRecord], domain: str) -> str:
-    """Return the YAML of octoDNS for the zone of the domain: names relative, semicolons escaped.
+def octodns(records: Sequence[ExpectedRecord], zone: str) -> str:
+    """Return the YAML of octoDNS for the zone: names relative to it, the apex empty, semicolons escaped.
 
-    Values are written as JSON strings, which YAML takes as they are.
+    Values are written as JSON strings, which YAML takes as they are. octoDNS refuses names in another order
+    than that in which people count: `ab3` comes before `ab27`.
     """
+
+    def relative(record: ExpectedRecord) -> str:
+        return "" if record.name == zone else record.name.removesuffix(f".{zone}")
+
     lines = ["---\n"]
-    for record in sorted(records, key=lambda record: (record.name, record.rtype.name)):
-        name = record.name.removesuffix(domain).rstrip(".") if record.name.endswith(domain) else record.name
+    for record in sorted(records, key=lambda record: (_as_counted(relative(record)), record.rtype.name)):
+        name = relative(record)
         lines += [f"{json.dumps(name)}:\n", f"  ttl: {record.ttl}\n", f"  type: {record.rtype.name}\n"]
         if record.rtype is RecordType.MX:
             preference, host = record.value.split()
@@ -97,7 +107,12 @@ def octodns(records: Sequence[ExpectedRecord], domain: str) -> str:
             lines.append(f"  value: {json.dumps(record.value.replace(';', chr(92) + ';'))}\n")
         else:
             lines.append(f"  value: {record.value}.\n")
-    return "".join(_merged(lines))
+    return "".join([f"# For the zone {zone}.\n", *_merged(lines)])
+
+
+def _as_counted(name: str) -> list[str | int]:
+    """Return the name as it is sorted where the numbers in it count as numbers."""
+    return [int(part) if part.isdecimal() else part for part in _NUMBER.split(name)]
 
 
 def _merged(lines: Sequence[str]) -> Sequence[str]:
@@ -123,7 +138,7 @@ def _merged(lines: Sequence[str]) -> Sequence[str]:
     return merged
 
 
-def table(records: Sequence[ExpectedRecord], _domain: str) -> str:
+def table(records: Sequence[ExpectedRecord], _zone: str) -> str:
     """Return the records in columns, for people."""
     rows = [
         (

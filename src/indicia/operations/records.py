@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.names import fold, shown
+from indicia.domain.names import IdentityName, fold, fold_domain, is_domain, shown, under
 from indicia.domain.record_forms import FORMS
 from indicia.domain.records import ExpectedRecord, expected_records
 from indicia.domain.verification import Sight
@@ -27,10 +27,11 @@ JSON: Final = "json"
 
 
 class RecordsRequest(msgspec.Struct, kw_only=True, frozen=True):
-    """Whose records are asked for, and in which form."""
+    """Whose records are asked for, in which form, and for which zone: where none is named, that last seen."""
 
     name: str
     format: str = JSON
+    zone: str = ""
 
 
 class Record(msgspec.Struct, kw_only=True, frozen=True):
@@ -105,7 +106,7 @@ def _as_seen(record: Record, now: Seen | None) -> Record:
 def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -> RecordsResponse | str:
     """Return the records to publish, as text where one of the text forms is asked for.
 
-    Raises: `Fault` NOT_FOUND, INVALID_PARAMETER for a form nobody knows.
+    Raises: `Fault` NOT_FOUND, INVALID_PARAMETER for a form nobody knows or a zone that cannot hold them.
     """
     if request.format != JSON and request.format not in FORMS:
         refuse(
@@ -116,12 +117,33 @@ def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -
     if view is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.name)}> does not exist.")
     expected = expected_records(view.identity, view.token_set, house.service_domain)
+    zone = _zone_of(view, request.zone)
     if request.format != JSON:
-        return FORMS[request.format](expected, view.identity.name)
+        return FORMS[request.format](expected, zone)
     seen = _last_seen(s, view)
     return RecordsResponse(
         identity=view.identity.name, records=[_record(record, seen) for record in expected]
     )
+
+
+def _zone_of(view: IdentityView, named: str) -> str:
+    """Return the zone that the records are to be put into: the named one, else the last that was seen.
+
+    While none was seen the domain counts for one.
+    """
+    domain = IdentityName(view.identity.kind, view.identity.name).domain
+    if not named:
+        return domain if view.soa is None else view.soa.zone
+    zone = fold_domain(named).rstrip(".")
+    if not is_domain(zone):
+        refuse(FaultKind.INVALID_PARAMETER, f"zone {shown(named)} is no domain name.")
+    if not under(domain, zone):
+        refuse(
+            FaultKind.INVALID_PARAMETER,
+            f"The zone {shown(zone)} cannot hold the records of {shown(domain)}, which is not at or below"
+            " it.",
+        )
+    return zone
 
 
 class _SeenRecord(msgspec.Struct, frozen=True):
