@@ -13,7 +13,7 @@ SCRIPTS := tests/clients/js $(STRICT) examples/node_signup
 SOURCES := src tests tools $(wildcard examples bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clients check bench fmt docs lock dist clean
+.PHONY: help demo test clients check fuzz bench fmt docs lock dist clean
 
 help: ## Print these verbs
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ check: $(READY) ## Formatting, every lint rule, strict types, import arrows, gen
 	@$(BIN)/python tools/check_lock.py
 	@$(BIN)/python tools/generate_shapes.py --check
 	@$(BIN)/python tools/generate_docs.py --check
+
+SECONDS ?= 60
+
+fuzz: $(READY) ## Try to break invariants: every target, or one (T=proof), for SECONDS each
+	@for target in $(if $(T),fuzz/$(T).py,$(wildcard fuzz/*.py)); do echo "$$target" && $(BIN)/python $$target $(SECONDS) || exit 1; done
 
 bench: $(READY) ## Measure speed beside moto and beside the bare HTTP server
 	@$(BIN)/python -m bench

@@ -20,13 +20,12 @@ from indicia.domain.verification import (
     Evidence,
     Sight,
     Windows,
+    carry,
     coupled,
     expire_link,
     key_came,
     own_status,
-    proved_status,
     start,
-    start_anew,
     step,
     use_link,
 )
@@ -154,13 +153,13 @@ def test_no_way_from_failed_to_success_without_a_new_start_and_new_proof(
     for evidence, gap in taken:
         at += gap
         if evidence is None:
-            state = start_anew(state, facet, state.generation + 1, at, WINDOWS.records)
+            state = start(facet, state.generation + 1, at, WINDOWS.records)
             begun = True
             continue
         state = step(state, evidence, at, WINDOWS).state
         if state.status is Status.FAILED:
             failed, begun = True, False
-        if proved_status(state) is Status.SUCCESS and failed:
+        if state.status is Status.SUCCESS and failed:
             assert begun
             assert evidence is PRESENT
             failed = False
@@ -239,39 +238,35 @@ def test_a_replica_that_has_given_up_awaits_no_records() -> None:
 
 
 def test_a_change_of_method_does_not_revoke() -> None:
-    """A verified facet that is started anew is PENDING and still counts as SUCCESS for its identity."""
-    anew = start_anew(_state(Status.SUCCESS), Facet.DKIM, 2, NOW + HOUR, WINDOWS.records)
+    """What DKIM had proved is carried as it was: its generation, its memory of an absence, its deadline."""
+    proved = _state(Status.TEMPORARY_FAILURE, deadline=NOW + HOUR, absent_since=NOW, held_until=NOW + DAY)
+    kept = carry(proved)
 
-    assert Status.PENDING is anew.status
-    assert Status.SUCCESS is proved_status(anew)
-    assert Status.SUCCESS is own_status({Facet.DKIM: anew})
-
-
-@given(st.lists(st.integers(min_value=1, max_value=DAY), min_size=1, max_size=20))
-def test_changing_the_method_again_and_again_buys_no_time(gaps: list[int]) -> None:
-    """However often the method is changed, what was proved before ends when the first new window ends."""
-    at, state = NOW, start_anew(_state(Status.SUCCESS), Facet.DKIM, 2, NOW, WINDOWS.records)
-    first_end = state.deadline
-    for gap in gaps:
-        at += gap
-        state = start_anew(state, Facet.DKIM, state.generation + 1, at, WINDOWS.records)
-
-    assert first_end == state.deadline
+    assert kept == replace(proved, facet=Facet.CARRIED_DKIM)
+    anew = start(Facet.DKIM, 2, NOW + HOUR, WINDOWS.records)
+    assert own_status({Facet.DKIM: anew, Facet.CARRIED_DKIM: kept}) is Status.TEMPORARY_FAILURE
 
 
-def test_a_grace_period_is_not_made_longer_by_a_new_method() -> None:
-    """TEMPORARY_FAILURE stays what the identity counts as, and its end stays where it was."""
-    losing = _state(Status.TEMPORARY_FAILURE, deadline=NOW + HOUR)
-    anew = start_anew(losing, Facet.DKIM, 2, NOW, WINDOWS.records)
+@pytest.mark.parametrize("status", [Status.NOT_STARTED, Status.PENDING, Status.FAILED])
+def test_what_proves_nothing_is_not_carried(status: Status) -> None:
+    """Neither what has failed nor what waits takes the place of what is carried already."""
+    assert carry(_state(status)) is None
+    assert carry(None) is None
 
-    assert (Status.TEMPORARY_FAILURE, NOW + HOUR) == (proved_status(anew), anew.deadline)
 
+def test_what_is_carried_falls_by_what_is_seen_of_it() -> None:
+    """By the table of any proof that stands: lost, restored, failed at the end of its own window."""
+    kept = carry(_state(Status.SUCCESS))
+    assert kept is not None
+    seen = _run(kept, [(ABSENT, 0), (ABSENT, HOUR), (PRESENT, HOUR), (ABSENT, HOUR), (ABSENT, HOUR)])
+    lost = seen[-1]
 
-def test_failed_is_not_carried() -> None:
-    """A new start after FAILED proves nothing: the identity is PENDING."""
-    anew = start_anew(_state(Status.FAILED), Facet.DKIM, 2, NOW, WINDOWS.records)
-
-    assert Status.PENDING is proved_status(anew)
+    assert [state.status for state in seen[2:]] == [
+        *(Status.TEMPORARY_FAILURE, Status.SUCCESS, Status.SUCCESS, Status.TEMPORARY_FAILURE),
+    ]
+    assert lost.deadline is not None
+    assert step(lost, ABSENT, lost.deadline, WINDOWS).state.status is Status.FAILED
+    assert (Status.PENDING, Sight.PRESENT) not in TABLES[Facet.CARRIED_DKIM]
 
 
 @pytest.mark.parametrize(
@@ -283,6 +278,8 @@ def test_failed_is_not_carried() -> None:
         ({Facet.DKIM: Status.TEMPORARY_FAILURE, Facet.OWNERSHIP: Status.PENDING}, Status.TEMPORARY_FAILURE),
         ({Facet.DKIM: Status.FAILED, Facet.OWNERSHIP: Status.PENDING}, Status.PENDING),
         ({Facet.DKIM: Status.PENDING, Facet.MAIL_FROM: Status.SUCCESS}, Status.PENDING),
+        ({Facet.DKIM: Status.PENDING, Facet.CARRIED_DKIM: Status.SUCCESS}, Status.SUCCESS),
+        ({Facet.DKIM: Status.FAILED, Facet.CARRIED_DKIM: Status.SUCCESS}, Status.SUCCESS),
         ({Facet.LINK: Status.FAILED}, Status.FAILED),
     ],
 )

@@ -178,7 +178,9 @@ def test_moving_to_an_own_key(desk: Desk) -> None:
     assert view.token_set is not None
     assert view.token_set.public_key == OWN_PUBLIC
     state = view.facets[Facet.DKIM]
-    assert (state.status, state.carried) == (Status.PENDING, Status.SUCCESS)
+    assert view.carried is not None
+    assert (state.status, view.carried.state.status) == (Status.PENDING, Status.SUCCESS)
+    assert (view.carried.token_set.tokens, view.carried.state.generation) == (tuple(easy), 1)
     assert state.generation == view.identity.generation == 2
     assert view.due_at == T0
     assert own_status(view.facets) is Status.SUCCESS

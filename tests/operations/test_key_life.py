@@ -17,8 +17,10 @@ from indicia.domain.rotation import KeyPace
 from indicia.domain.signing import Unsigned
 from indicia.domain.time import DAY, HOUR, MINUTE, rfc3339
 from indicia.operations.signing_keys import SigningKey, signing_key_for
-from indicia.store import checks, facets, key_lives, key_supply, keys
+from indicia.store import carried, checks, facets, key_lives, key_supply, keys
+from indicia.store.ids import new_id
 from indicia.store.key_lives import Sighting
+from indicia.store.session import Session
 from indicia.vault.rotation import advance
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
@@ -338,23 +340,44 @@ def test_the_facet_has_a_say(desk: Desk, status: Status, signs: bool) -> None:
 
 
 def test_what_was_proved_for_another_method_does_not_sign(desk: Desk) -> None:
-    """PENDING with its proof carried on: a key that began to sign meanwhile waits for SUCCESS."""
+    """PENDING with the proof of the same records carried on: what began to sign meanwhile waits for SUCCESS.
+
+    Where what is carried rests on other records, nothing signs.
+    """
     signing(desk)
-    view = desk.view(NAME)
-    carried = FacetState(Facet.DKIM, Status.PENDING, 1, since=desk.now, carried=Status.SUCCESS)
-    desk.database.write(lambda s: facets.put(s, view.identity.id, replace(carried, since=desk.now - DAY)))
+    identity = desk.view(NAME).identity
+    pending = FacetState(Facet.DKIM, Status.PENDING, 2, since=desk.now)
+    kept = FacetState(Facet.CARRIED_DKIM, Status.SUCCESS, 1, since=desk.now)
+    present = desk.view(NAME).token_set
+    assert present is not None
+    other = replace(present, id=new_id(), tokens=("a", "b", "c"))
+
+    def now_since(instant: int, token_set_id: int) -> None:
+        def put(s: Session) -> None:
+            carried.put(s, identity.id, token_set_id, kept)
+            facets.put(s, identity.id, replace(pending, since=instant))
+
+        desk.database.write(put)
+
+    desk.database.write(lambda s: keys.insert_token_set(s, other, desk.now))
+    now_since(desk.now - DAY, set_id(desk))
     assert key_of(desk) is Unsigned.NOT_VERIFIED
-    desk.database.write(lambda s: facets.put(s, view.identity.id, replace(carried, since=desk.now + 1)))
+    now_since(desk.now + 1, other.id)
+    assert key_of(desk) is Unsigned.NOT_VERIFIED
+    now_since(desk.now + 1, set_id(desk))
     assert isinstance(key_of(desk), SigningKey)
 
 
 def test_a_change_of_method_leaves_the_domain_unsigned_for_a_while(desk: Desk) -> None:
-    """Easy to BYODKIM: the previous method is not used (spec 3.4); the uploaded key signs when it is seen."""
+    """Easy to BYODKIM: the previous method is not used (spec 3.4); the uploaded key signs when it is seen.
+
+    The keys of before stay published for as long as their records are looked at.
+    """
     signing(desk)
     left = set_id(desk)
     desk.ask(SIGNING, EmailIdentity=NAME, SigningAttributesOrigin="EXTERNAL", SigningAttributes=OWN)
-    assert key_of(desk) is Unsigned.NO_KEY
-    assert stages(desk, left) == ["retired"]
+    assert key_of(desk) is Unsigned.NOT_VERIFIED
+    assert stages(desk, left) == ["signing"]
 
     desk.find(NAME, Facet.DKIM, Status.SUCCESS)
     see(desk, set_id(desk))

@@ -16,8 +16,10 @@ from indicia.domain.identity import (
     Status,
     TokenSetKind,
 )
-from indicia.store import checks, facets, identities, keys, links, policies, tags
+from indicia.store import carried, checks, facets, identities, keys, links, policies, tags
 from indicia.store.database import Database
+
+CARRIED = state(Facet.CARRIED_DKIM, Status.TEMPORARY_FAILURE, deadline=9, absent_since=8)
 
 
 def test_an_identity_comes_back_as_it_was_stored(database: Database):
@@ -92,11 +94,10 @@ def test_the_view_holds_everything(database: Database):
     def fill(s):
         made = add(s, "example.com", due_at=5_000)
         facets.put(s, made.id, state(Facet.DKIM, Status.PENDING, error=ErrorType.TYPE_NOT_FOUND, deadline=9))
-        facets.put(
-            s,
-            made.id,
-            state(Facet.OWNERSHIP, Status.TEMPORARY_FAILURE, absent_since=7, carried=Status.SUCCESS),
-        )
+        facets.put(s, made.id, state(Facet.OWNERSHIP, Status.TEMPORARY_FAILURE, absent_since=7))
+        before = token_set()
+        keys.insert_token_set(s, before, 1)
+        carried.put(s, made.id, before.id, CARRIED)
         tags.put(s, ACCOUNT, REGION, "identity/example.com", {"team": "mail", "cost": '"1"\n\u00e9'})
         policies.create(s, made.id, "second", '{"a":"\u20ac"}', at=2)
         policies.create(s, made.id, "first", "{}", at=1)
@@ -112,10 +113,12 @@ def test_the_view_holds_everything(database: Database):
     assert len(view.token_set.tokens) == 3
     assert view.facets == {
         Facet.DKIM: state(Facet.DKIM, Status.PENDING, error=ErrorType.TYPE_NOT_FOUND, deadline=9),
-        Facet.OWNERSHIP: state(
-            Facet.OWNERSHIP, Status.TEMPORARY_FAILURE, absent_since=7, carried=Status.SUCCESS
-        ),
+        Facet.OWNERSHIP: state(Facet.OWNERSHIP, Status.TEMPORARY_FAILURE, absent_since=7),
+        Facet.CARRIED_DKIM: CARRIED,
     }
+    assert view.carried == database.read(lambda s: carried.get(s, made.id))
+    assert view.carried is not None
+    assert len(view.carried.token_set.tokens) == 3
     assert view.facets == database.read(lambda s: facets.get_all(s, made.id))
     assert view.tags == (("cost", '"1"\n\u00e9'), ("team", "mail"))
     assert list(view.policies.items()) == [("first", "{}"), ("second", '{"a":"\u20ac"}')]

@@ -10,7 +10,7 @@ from values import ACCOUNT, REGION, add, identity, state
 
 from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
 from indicia.domain.verification import own_status
-from indicia.store import checks, facets, identities, listed, playing
+from indicia.store import carried, checks, facets, identities, listed, playing
 from indicia.store.database import Database
 from indicia.store.session import Session
 
@@ -87,9 +87,10 @@ def test_pages_are_filtered(database: Database):
         facets.put(s, proven.id, state(Facet.OWNERSHIP, Status.SUCCESS))
         bare = identity("bare.example")
         identities.insert(s, bare)
-        carried = identities.get(s, ACCOUNT, REGION, "b.example")
-        facets.put(s, carried.id, state(Facet.DKIM, Status.PENDING, carried=Status.SUCCESS))
-        facets.put(s, carried.id, state(Facet.MAIL_FROM, Status.FAILED))
+        kept = identities.get(s, ACCOUNT, REGION, "b.example")
+        carried.put(s, kept.id, kept.token_set_id, state(Facet.CARRIED_DKIM, Status.SUCCESS))
+        facets.put(s, kept.id, state(Facet.DKIM, Status.PENDING))
+        facets.put(s, kept.id, state(Facet.MAIL_FROM, Status.FAILED))
 
     database.write(prove)
     assert names(database, kind=IdentityKind.EMAIL_ADDRESS) == ["user@a.example"]
@@ -121,6 +122,7 @@ def test_a_filtered_page_is_full_while_there_is_more(database: Database):
 
 _CROWD = ["a.example", "b.example", "c.example", "user@a.example", "user@b.example"]
 _STEPS = 150
+_STORED = [facet for facet in Facet if facet is not Facet.CARRIED_DKIM]
 
 
 class Chances:
@@ -137,9 +139,7 @@ class Chances:
 
     def state(self) -> FacetState:
         """Some state of some facet."""
-        carried = self.chance.choice([None, Status.SUCCESS, Status.TEMPORARY_FAILURE])
-        status = self.chance.choice(list(Status))
-        return state(self.chance.choice(list(Facet)), status, carried=carried)
+        return state(self.chance.choice(_STORED), self.chance.choice(list(Status)))
 
     def create(self, s: Session) -> None:
         """A name that is free is taken, and sometimes a proof of it begun."""
@@ -167,7 +167,16 @@ class Chances:
         """A facet is expected no more, whether or not it was there."""
         there = self.existing(s)
         if there:
-            facets.remove(s, self.chance.choice(there).id, self.chance.choice(list(Facet)))
+            facets.remove(s, self.chance.choice(there).id, self.chance.choice(_STORED))
+
+    def carry(self, s: Session) -> None:
+        """DKIM is begun anew, and what it had proved is carried."""
+        there = [each for each in self.existing(s) if each.token_set_id is not None]
+        if there:
+            identity = self.chance.choice(there)
+            status = self.chance.choice([Status.SUCCESS, Status.TEMPORARY_FAILURE])
+            carried.put(s, identity.id, identity.token_set_id or 0, state(Facet.CARRIED_DKIM, status))
+            facets.put(s, identity.id, state(Facet.DKIM, Status.PENDING))
 
     def check(self, s: Session) -> None:
         """All of them are checked; of some, facets changed."""
@@ -179,10 +188,15 @@ class Chances:
     def result(self, claimed: checks.Claim) -> checks.CheckResult:
         """What a check may find; sometimes for an expectation that is past, which changes nothing."""
         found = {each.facet: each for each in [self.state() for _ in range(self.chance.randrange(4))]}
+        if claimed.carried is not None and self.chance.random() < 0.5:
+            status = self.chance.choice([Status.SUCCESS, Status.TEMPORARY_FAILURE, Status.FAILED])
+            found[Facet.CARRIED_DKIM] = state(Facet.CARRIED_DKIM, status)
+        superseded = claimed.carried is not None and self.chance.random() < 0.2
         generation = claimed.identity.generation - (self.chance.random() < 0.2)
+        looked_at = {facet: self.chance.choice([0, 1]) for facet in found}
         return checks.CheckResult(
-            claimed.identity.id, generation, "one", tuple(found.values()), None, 60_000, self.now, None,
-            None, None,
+            claimed.identity.id, generation, "one", tuple(found.values()), None, 60_000, self.now,
+            None, None, None, looked_at=looked_at, superseded=superseded,
         )  # fmt: skip
 
     def reset(self, s: Session) -> None:
@@ -197,7 +211,10 @@ class Chances:
 
     def happen(self) -> None:
         """One thing happens."""
-        weights = {self.put: 6, self.check: 4, self.remove: 3, self.create: 4, self.delete: 1, self.fail: 1}
+        weights = {
+            self.put: 6, self.check: 4, self.remove: 3, self.carry: 2, self.create: 4, self.delete: 1,
+            self.fail: 1,
+        }  # fmt: skip
         act: Callable[[Session], None]
         (act,) = self.chance.choices([*weights, self.reset], [*weights.values(), 1])
         try:

@@ -12,7 +12,6 @@ from indicia.domain.verification import (
     COUPLED,
     LINK,
     MAY_SEND,
-    OWN_PROOF,
     TABLES,
     Condition,
     Table,
@@ -96,7 +95,7 @@ def _diagram(arrows: list[str]) -> str:
 
 
 def _facet_arrows(facet: Facet, ways: Table) -> list[str]:
-    arrows = [f"[*] --> {Status.PENDING.value}: asked for"]
+    arrows = [f"[*] --> {Status.PENDING.value}: asked for"] if facet is not Facet.CARRIED_DKIM else []
     for (start, sight), way in ways.items():
         condition = "" if way.condition is Condition.ALWAYS else f", {way.condition.value}"
         arrows.append(f"{start.value} --> {way.to.value}: {sight.value}{condition}")
@@ -105,7 +104,9 @@ def _facet_arrows(facet: Facet, ways: Table) -> list[str]:
 
 def _starts(facet: Facet, entered: set[Status]) -> list[str]:
     """Return the arrows of what a person begins anew."""
-    carried = CARRIED if facet in OWN_PROOF else frozenset()
+    if facet is Facet.CARRIED_DKIM:
+        return []  # nobody begins it: it is what DKIM was
+    carried = CARRIED if facet is Facet.DKIM else frozenset()
     return [
         f"{status.value} --> {Status.PENDING.value}: begun anew"
         + (", and counts on" if status in carried else "")

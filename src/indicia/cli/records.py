@@ -79,6 +79,10 @@ def _conflicts(answer: dict[str, Any]) -> list[str]:
     return [record["conflict"] for record in answer["records"] if record["conflict"]]
 
 
+def _place(record: dict[str, Any]) -> tuple[str, str, str]:
+    return record["name"], record["type"], record["value"]
+
+
 def _print_table(answer: dict[str, Any]) -> None:
     found = answer["records"]
     if not found:
@@ -97,6 +101,9 @@ def _print_table(answer: dict[str, Any]) -> None:
     print_columns(("NAME", "TYPE", "VALUE", "", "LAST SEEN"), rows)
     for sentence in _conflicts(answer):
         print(f"\n{sentence}")
+    if answer["leave"]:
+        print("\nThese proved it before its DKIM was changed. Leave them until those above were seen:")
+        print_columns(("NAME", "TYPE", "VALUE"), [_place(record) for record in answer["leave"]])
     connect = answer["domain_connect"]
     if connect:
         print(f"\n{connect['provider']} publishes these records after one click of the domain's owner:")

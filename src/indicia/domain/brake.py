@@ -16,7 +16,7 @@ from typing import Final
 
 from indicia.domain.identity import ErrorType, FacetState, Status
 from indicia.domain.time import HOUR, Instant, Span
-from indicia.domain.verification import OWN_PROOF, proved_status
+from indicia.domain.verification import OWN_PROOF
 
 WITHIN: Final[Span] = HOUR
 AT_LEAST: Final = 50
@@ -54,8 +54,7 @@ def too_many_of_one(demoted: int, verified: int) -> bool:
 
 def demotes(before: FacetState, after: FacetState) -> bool:
     """Say whether a facet that counted as proved counts less afterwards."""
-    stood = _STANDING.get(proved_status(before), 0)
-    return _STANDING.get(proved_status(after), 0) < stood
+    return _STANDING.get(after.status, 0) < _STANDING.get(before.status, 0)
 
 
 def revokes(before: FacetState, after: FacetState) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from indicia.domain.chains import following
 from indicia.domain.findings import Finding
 from indicia.domain.identity import (
+    CarriedProof,
     ErrorType,
     Facet,
     FacetState,
@@ -19,7 +21,7 @@ from indicia.domain.identity import (
 from indicia.domain.judgement import Judgement, judge, worst
 from indicia.domain.observation import Observation, Question, RecordType, Reply, Soa, soa_around
 from indicia.domain.quorum import all_of, combine
-from indicia.domain.records import ExpectedRecord, required_records
+from indicia.domain.records import ExpectedRecord, dkim_records, required_records
 from indicia.domain.rotation import KeyLife
 from indicia.domain.schedule import Look, Pace, grown, next_due
 from indicia.domain.time import Instant, Span
@@ -96,7 +98,9 @@ class Conclusion:
     `generation` is that of the expectation the evidence was gathered for; it lands on no other. `due_at` is
     None when looking again can change nothing. `succeeded` says whether a proof of the identity was seen.
     `keys` is what was seen of keys themselves, where that was asked (`domain.key_sight`). `awaits_key` says
-    that the first key of its token set is all that DKIM waits for.
+    that the first key of its token set is all that DKIM waits for. `superseded` says that what was carried is
+    needed no more: the new proof is there. `same_set` says that what is carried rests on the records that are
+    published now, as after a change of the key's length.
     """
 
     identity_id: int
@@ -110,6 +114,8 @@ class Conclusion:
     interval: Span
     keys: tuple[KeyVerdict, ...] = ()
     awaits_key: bool = False
+    superseded: bool = False
+    same_set: bool = False
 
 
 def takes_away(conclusion: Conclusion) -> bool:
@@ -212,10 +218,16 @@ def questions_of(
 
 
 def records_to_check(
-    identity: Identity, token_set: TokenSet | None, facets: Mapping[Facet, FacetState], rules: Rules
+    identity: Identity,
+    token_set: TokenSet | None,
+    facets: Mapping[Facet, FacetState],
+    rules: Rules,
+    carried: CarriedProof | None = None,
 ) -> dict[Facet, tuple[ExpectedRecord, ...]]:
-    """Return the records of those facets that looking can still change."""
+    """Return the records of those facets that looking can still change, those of what is carried included."""
     required = required_records(identity, token_set, rules.service_domain, rules.regions)
+    if carried is not None:
+        required[Facet.CARRIED_DKIM] = dkim_records(identity.name, carried.token_set)
     return {
         facet: records
         for facet, records in required.items()
@@ -235,24 +247,36 @@ def conclude(
     interval: Span,
     jitter: float,
     replication: Evidence | None = None,
+    carried: CarriedProof | None = None,
 ) -> Conclusion:
     """Return what follows from the observations of one check made at `now` of these `records_to_check`.
 
-    `replication` is how a replica stands to its parent, None for any other identity.
+    `replication` is how a replica stands to its parent, None for any other identity; `carried` is what proved
+    it before its owner changed what should be published.
     """
     verdicts = [
         _judge_facet(facets[facet], expected, observations, token_set, rules=rules, now=now)
         for facet, expected in records.items()
     ]
+    superseded = carried is not None and any(
+        verdict.facet is Facet.DKIM and verdict.after.status is Status.SUCCESS for verdict in verdicts
+    )
+    if superseded:
+        verdicts = [verdict for verdict in verdicts if verdict.facet is not Facet.CARRIED_DKIM]
+        facets = {facet: state for facet, state in facets.items() if facet is not Facet.CARRIED_DKIM}
     if Facet.LINK in facets:
         verdicts.append(_judge_link(facets[Facet.LINK], now))
     if replication is not None:
         verdicts += _judge_replication(facets, replication, now, rules)
     after = dict(facets) | {verdict.facet: verdict.after for verdict in verdicts}
-    proofs = [verdict for verdict in verdicts if verdict.facet in (Facet.DKIM, Facet.OWNERSHIP)]
-    succeeded = any(
-        verdict.after.status is Status.SUCCESS and verdict.sight is Sight.PRESENT for verdict in proofs
-    )
+    proofs = [verdict for verdict in verdicts if verdict.facet in _PROOFS]
+    seen = [
+        verdict.facet
+        for verdict in proofs
+        if verdict.after.status is Status.SUCCESS and verdict.sight is Sight.PRESENT
+    ]
+    # That the records of before are there says nothing of what is wrong with those that are waited for.
+    wrong = None if set(seen) - {Facet.CARRIED_DKIM} else worst([each.after.error for each in proofs])
     ttls = [record.negative_ttl for verdict in verdicts for record in verdict.records]
     held = max((ttl for ttl in ttls if ttl is not None), default=None)
     apart = absence_apart(Evidence(Sight.ABSENT, None, held), rules.windows)
@@ -267,13 +291,19 @@ def conclude(
         generation=identity.generation,
         checked_at=now,
         facets=tuple(verdicts),
-        succeeded=succeeded,
-        error=_shown_error(verdicts, None if succeeded else worst([each.after.error for each in proofs])),
+        succeeded=bool(seen),
+        error=_shown_error(verdicts, wrong),
         soa=_enclosing_soa(identity, observations),
         due_at=next_due(after, look, rules.pace),
         interval=following,
         awaits_key=awaits_key,
+        superseded=superseded,
+        same_set=carried is not None and token_set is not None and carried.token_set.id == token_set.id,
     )
+
+
+# What proves a domain by its records.
+_PROOFS: Final = (Facet.DKIM, Facet.OWNERSHIP, Facet.CARRIED_DKIM)
 
 
 def _awaits_key(verdict: FacetVerdict) -> bool:

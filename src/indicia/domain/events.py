@@ -19,7 +19,7 @@ from indicia.domain.identity import Facet, FacetState, Identity, Status
 from indicia.domain.replication import sentence
 from indicia.domain.rotation import Stage
 from indicia.domain.time import Instant, Span
-from indicia.domain.verification import MAY_SEND, Cause, Sight, own_status
+from indicia.domain.verification import MAY_SEND, OWN_PROOF, Cause, Sight, own_status
 
 _SENTENCES: Final = 3  # of what was seen: a domain has three CNAMEs
 
@@ -52,6 +52,7 @@ _OF_RECORDS: Final = (What.STARTED, What.VERIFIED, What.LOST, What.RESTORED, Wha
 _OF: Final[Mapping[str, Sequence[What]]] = {
     IDENTITY: _OF_IDENTITIES,
     Facet.DKIM.value: _OF_RECORDS,
+    Facet.CARRIED_DKIM.value: (What.LOST, What.RESTORED, What.FAILED),
     Facet.OWNERSHIP.value: _OF_RECORDS,
     Facet.MAIL_FROM.value: (*_OF_RECORDS, What.REMOVED),
     Facet.LINK.value: (What.STARTED, What.VERIFIED, What.FAILED),
@@ -238,11 +239,9 @@ def _of_own_status(
     was, now = own_status(dict(known)), own_status(dict(after))
     if was is now:
         return ()
-    what = _what(was, now)
-    # The identity falls when the last of its proofs does.
-    proofs = [each.deadline for each in after.values() if each.facet is not Facet.MAIL_FROM]
-    last = max((deadline for deadline in proofs if deadline is not None), default=None)
-    next_at = None if now in (Status.SUCCESS, Status.FAILED) else last
+    # What is carried may end while the proof that follows it is still awaited: that is a fall all the same.
+    what = What.FAILED if was in MAY_SEND and now not in MAY_SEND else _what(was, now)
+    next_status, next_at = _next_own_status(after, now)
     event = Event(
         type=f"{IDENTITY}.{what.value}",
         at=reason.at,
@@ -252,11 +251,21 @@ def _of_own_status(
         effect=EFFECTS[IDENTITY, what].format(name=identity.name),
         before=was,
         after=now,
-        next_status=None if next_at is None else Status.FAILED,
+        next_status=next_status,
         next_at=next_at,
         demotes=was in MAY_SEND and now is not Status.SUCCESS,
     )
     return (event,)
+
+
+def _next_own_status(facets: Mapping[Facet, FacetState], now: Status) -> tuple[Status | None, Instant | None]:
+    """Return where the identity goes, and when, once the last of the proofs that its status rests on ends."""
+    resting = {facet: facets[facet] for facet in OWN_PROOF if facet in facets and facets[facet].status is now}
+    deadlines = [state.deadline for state in resting.values() if state.deadline is not None]
+    if now in (Status.SUCCESS, Status.FAILED) or not deadlines:
+        return None, None
+    ended = {facet: replace(state, status=Status.FAILED) for facet, state in resting.items()}
+    return own_status(dict(facets) | ended), max(deadlines)
 
 
 def _what(before: Status, after: Status) -> What:
@@ -281,7 +290,7 @@ def _seen(verdict: FacetVerdict) -> str:
     return " ".join(told[:_SENTENCES]) + more
 
 
-_PROOFS: Final = (Facet.DKIM, Facet.OWNERSHIP)
+_PROOFS: Final = (Facet.DKIM, Facet.OWNERSHIP, Facet.CARRIED_DKIM)
 
 
 def _unknown_since(
@@ -299,7 +308,9 @@ def _unknown_since(
 
 
 def _unknown_for_long(identity: Identity, conclusion: Conclusion, status: Status) -> Event:
-    verdict = next(each for each in conclusion.facets if each.facet in _PROOFS)
+    verdict = next(
+        each for each in conclusion.facets if each.facet in _PROOFS and each.after.status in MAY_SEND
+    )
     return Event(
         type=f"{IDENTITY}.{What.UNKNOWN_FOR_LONG.value}",
         at=conclusion.checked_at,
@@ -324,6 +335,12 @@ EFFECTS: Final[Mapping[tuple[str, What], str]] = {
     ("dkim", What.LOST): "Mail still leaves; it is not signed with a key that is not visible.",
     ("dkim", What.RESTORED): "Mail from {name} is signed as before.",
     ("dkim", What.FAILED): "Mail is not signed for {name}. DKIM must be set up anew.",
+    ("carried_dkim", What.LOST): "The records that proved {name} before its DKIM was changed are gone. They"
+    " count until the grace period ends, unless the new ones are there by then.",
+    ("carried_dkim", What.RESTORED): "The records of before prove {name} until the new ones are there; no"
+    " deadline runs any more.",
+    ("carried_dkim", What.FAILED): "The records of before prove {name} no more. It is verified again once the"
+    " new ones are there.",
     ("ownership", What.STARTED): "The TXT record of {name} is looked for.",
     ("ownership", What.VERIFIED): "The TXT record proves {name}.",
     ("ownership", What.LOST): "The TXT record still counts until the grace period ends.",

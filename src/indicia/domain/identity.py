@@ -54,6 +54,9 @@ class Facet(Enum):
     DKIM = "dkim"  # a domain: three CNAMEs, or the BYODKIM TXT record
     MAIL_FROM = "mail_from"  # the MX of the custom MAIL FROM domain
     REPLICATION = "replication"  # a replica: its parent's tokens and keys were found and are shared
+    # A domain: the records that proved it before its owner changed the method or the key. They prove it for
+    # as long as they are there, and no new ones are.
+    CARRIED_DKIM = "carried_dkim"
 
     __hash__ = object.__hash__  # as RecordType
 
@@ -145,11 +148,10 @@ class FacetState:
 
     `since` is when the status was entered; `deadline` when its window ends (None where no window runs);
     `absent_since` the first absence of the present run of absences (None while the last conclusive sight was
-    of the right record). `generation` is that of the expectation the state was found for. `carried` is what
-    the facet had proved when it was started anew for another method or key: changing the method does not
-    revoke an identity that is verified (spec 3.4), so that status still counts while the facet is PENDING.
-    `held_until` is until when the brake on mass demotion keeps the status in the present run of absences,
-    None where it never did (`domain.brake`).
+    of the right record). `generation` is that of the expectation the state is found for: each facet has its
+    own, so that what is found of one lands whatever its owner changes about another. `held_until` is until
+    when the brake on mass demotion keeps the status in the present run of absences, None where it never did
+    (`domain.brake`).
     """
 
     facet: Facet
@@ -159,5 +161,16 @@ class FacetState:
     deadline: Instant | None = None
     absent_since: Instant | None = None
     error: ErrorType | None = None
-    carried: Status | None = None
     held_until: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedProof:
+    """What proved a domain before its owner changed what should be published, and under what it was.
+
+    Changing the method does not revoke an identity that is verified (spec 3.4). `state`, of the facet
+    CARRIED_DKIM, is what DKIM's was, with the absence it remembers and the deadline it has.
+    """
+
+    state: FacetState
+    token_set: TokenSet

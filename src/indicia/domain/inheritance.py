@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, TokenSet
+from indicia.domain.identity import CarriedProof, Facet, FacetState, Identity, IdentityKind, TokenSet
 from indicia.domain.names import parents
 from indicia.domain.verification import MAY_SEND, own_status
 
@@ -30,6 +30,10 @@ class Standing(Protocol):
     @property
     def token_set(self) -> TokenSet | None:
         """What it is published under, None where DKIM was never set up."""
+
+    @property
+    def carried(self) -> CarriedProof | None:
+        """What proved it before its owner changed what should be published, None where nothing does."""
 
 
 S = TypeVar("S", bound=Standing)

@@ -24,7 +24,7 @@ from indicia.domain.identity import Facet, Identity, Status, TokenSet, TokenSetK
 from indicia.domain.records import ExpectedRecord, key_record
 from indicia.domain.rotation import KeyLife, sighted
 from indicia.domain.time import SECOND, Instant, Span
-from indicia.domain.verification import CHECKED, Evidence, Sight, absence_apart
+from indicia.domain.verification import CARRIED, CHECKED, Evidence, Sight, absence_apart
 
 # A token that had no key a moment ago is not asked about: another process of ours may still answer so, and a
 # resolver would hold that for the whole negative TTL.
@@ -46,7 +46,8 @@ def keys_matter(conclusion: Conclusion, token_set: TokenSet | None) -> bool:
     if token_set is None or verdict is None or not token_set.has_key:
         return False
     some = any(record.sight is Sight.PRESENT for record in verdict.records)
-    return (token_set.awaited and some) or (_proved(verdict) and verdict.sight is Sight.ABSENT)
+    proved = any(map(_proved, _proofs(conclusion)))
+    return (token_set.awaited and some) or (proved and verdict.sight is Sight.ABSENT)
 
 
 def keys_to_see(
@@ -61,22 +62,21 @@ def keys_to_see(
     if verdict is None or token_set.kind is TokenSetKind.EXTERNAL:
         return ()
     sights = {record.record.name: record.sight for record in verdict.records}
-    grace = Status.TEMPORARY_FAILURE in {verdict.before.status, verdict.after.status}
+    proofs = _proofs(conclusion)
+    proved = any(map(_proved, proofs))
+    grace = any(Status.TEMPORARY_FAILURE in {each.before.status, each.after.status} for each in proofs)
     wanted = []
     # A set that is awaited, and no key of it: its keys are another installation's, and looked at always.
     always = token_set.awaited and not any(key.life.awaited for key in keys)
     for key in keys:
         record = key_record(identity.name, key.selector, key.public_key)
         sight = sights.get(record.name, Sight.UNKNOWN)
-        due = (always or key.life.awaited) if sight is Sight.PRESENT else _missed(sight, verdict)
+        missed = sight is Sight.ABSENT and proved
+        due = (always or key.life.awaited) if sight is Sight.PRESENT else missed
         fresh = len(keys) > 1 and key.life.published_at > conclusion.checked_at - FRESH
         if key.life.retired_at is None and (due or grace) and not fresh:
             wanted.append((key, record))
     return tuple(wanted)
-
-
-def _missed(sight: Sight, verdict: FacetVerdict) -> bool:
-    return sight is Sight.ABSENT and _proved(verdict)
 
 
 def with_keys(
@@ -123,12 +123,15 @@ def _dkim(conclusion: Conclusion) -> FacetVerdict | None:
     return next((verdict for verdict in conclusion.facets if verdict.facet is Facet.DKIM), None)
 
 
-_PROVED: Final = frozenset({Status.SUCCESS, Status.TEMPORARY_FAILURE})
+def _proofs(conclusion: Conclusion) -> list[FacetVerdict]:
+    """Return the verdicts on the proofs that rest on the records of the present token set."""
+    facets = (Facet.DKIM, Facet.CARRIED_DKIM) if conclusion.same_set else (Facet.DKIM,)
+    return [verdict for verdict in conclusion.facets if verdict.facet in facets]
 
 
 def _proved(verdict: FacetVerdict) -> bool:
     """Say whether mail may be signed at present, so that a loss matters."""
-    return verdict.before.status in _PROVED or verdict.before.carried in _PROVED
+    return verdict.before.status in CARRIED
 
 
 def _verdict(key: LiveKey, seen: RecordVerdict, now: Instant, rules: Rules) -> KeyVerdict:

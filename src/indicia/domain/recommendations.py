@@ -18,7 +18,7 @@ from indicia.domain.identity import Facet, KeyLength, Status
 from indicia.domain.inheritance import Standing
 from indicia.domain.observation import Observation
 from indicia.domain.time import DAY, Instant, Span
-from indicia.domain.verification import MAY_SEND, proved_status
+from indicia.domain.verification import MAY_SEND
 
 FIXED_SHOWN: Final[Span] = 30 * DAY
 """How long a recommendation that was followed is still shown."""
@@ -176,13 +176,13 @@ def _dmarc(standing: Standing, texts: Sequence[str]) -> Iterable[Code]:
         return
     if len(policies) > 1 or not dmarc.is_readable(policies[0]):
         yield Code.BAD_DMARC
-    if not any(_stands(standing, facet) for facet in (Facet.DKIM, Facet.MAIL_FROM)):
+    if not any(_stands(standing, facet) for facet in (Facet.DKIM, Facet.CARRIED_DKIM, Facet.MAIL_FROM)):
         yield Code.NOTHING_ALIGNS
 
 
 def _stands(standing: Standing, facet: Facet) -> bool:
     state = standing.facets.get(facet)
-    return state is not None and proved_status(state) in MAY_SEND
+    return state is not None and state.status in MAY_SEND
 
 
 # As of DMARC: the version comes first and is compared to the letter.

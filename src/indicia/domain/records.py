@@ -6,7 +6,7 @@ is made nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -179,3 +179,18 @@ def expected_records(
     if identity.mail_from_domain:
         records.extend(mail_from_records(identity, service_domain)[1:])
     return tuple(records)
+
+
+def records_to_leave(
+    identity: Identity, carried: TokenSet | None, expected: Sequence[ExpectedRecord]
+) -> tuple[ExpectedRecord, ...]:
+    """Return the records that proved the identity before a change, to stay until the new ones are seen.
+
+    None of them is where an expected one has to be: that takes its place.
+    """
+    if carried is None:
+        return ()
+    taken = {(record.name, record.rtype) for record in expected}
+    return tuple(
+        record for record in dkim_records(identity.name, carried) if (record.name, record.rtype) not in taken
+    )

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-from indicia.domain.identity import FacetState, Status
+from indicia.domain.identity import FacetState
 from indicia.domain.rotation import KeyLife, Stage
-from indicia.domain.verification import MAY_SEND, proved_status
+from indicia.domain.verification import MAY_SEND
 
 
 class Unsigned(Enum):
@@ -22,22 +22,26 @@ class Unsigned(Enum):
     NOT_VISIBLE = "the key of the domain is not to be seen in the DNS"
 
 
-def refusal(state: FacetState | None, key: KeyLife | None, *, enabled: bool) -> Unsigned | None:
+def refusal(
+    state: FacetState | None, key: KeyLife | None, *, enabled: bool, carried: FacetState | None = None
+) -> Unsigned | None:
     """Return why the key may not sign, None where it may.
 
-    `state` is that of the DKIM facet and `key` the one that signs for the present token set. In the grace
-    period a key that is still to be seen signs; one that is not stops.
+    `state` is that of the DKIM facet and `key` the one that signs for the present token set; `carried` is
+    what proved the domain by the records of this same set before its owner changed something about its key.
+    In the grace period a key that is still to be seen signs; one that is not stops.
     """
     if state is None:
         return Unsigned.NO_DKIM
     if not enabled:
         return Unsigned.SWITCHED_OFF
-    if proved_status(state) not in MAY_SEND:
+    proved = state.status in MAY_SEND
+    if not proved and (carried is None or carried.status not in MAY_SEND):
         return Unsigned.NOT_VERIFIED
     if key is None or key.stage is not Stage.SIGNING or key.signing_at is None:
         return Unsigned.NO_KEY
     # After a change of the length the facet is PENDING and the key of before signs on. After a change of the
     # method there is no key of before (spec 3.4: the previous method is not used).
-    if state.status is Status.PENDING and key.signing_at >= state.since:
+    if not proved and key.signing_at >= state.since:
         return Unsigned.NOT_VERIFIED
     return None if key.visible else Unsigned.NOT_VISIBLE

@@ -93,6 +93,15 @@ _OF_A_REPLICA: Final[Table] = MappingProxyType(
     }
 )
 
+# A proof that is carried was granted already: it can be lost, come back, and fall.
+_OF_WHAT_IS_CARRIED: Final[Table] = MappingProxyType(
+    {
+        (before, sight): way
+        for (before, sight), way in _of_records(Condition.ALWAYS).items()
+        if before is not Status.PENDING
+    }
+)
+
 # Of every facet that is looked at. The key that Easy DKIM waits for is there from the start with BYODKIM.
 TABLES: Final[Mapping[Facet, Table]] = MappingProxyType(
     {
@@ -100,6 +109,7 @@ TABLES: Final[Mapping[Facet, Table]] = MappingProxyType(
         Facet.OWNERSHIP: _of_records(Condition.ALWAYS),
         Facet.MAIL_FROM: _of_records(Condition.ALWAYS),
         Facet.REPLICATION: _OF_A_REPLICA,
+        Facet.CARRIED_DKIM: _OF_WHAT_IS_CARRIED,
     }
 )
 
@@ -125,9 +135,10 @@ COUPLED: Final[Mapping[tuple[Facet, Status], tuple[Facet, Status, Transition]]] 
 )
 
 # The facets that prove an identity; MAIL FROM proves nothing about it.
-OWN_PROOF: Final = (Facet.DKIM, Facet.OWNERSHIP, Facet.LINK)
+OWN_PROOF: Final = (Facet.DKIM, Facet.OWNERSHIP, Facet.LINK, Facet.CARRIED_DKIM)
 
-# A start by a person leads to PENDING from everywhere. What proved the identity counts on (spec 3.4).
+# A start by a person leads to PENDING from everywhere. What proved the identity counts on (spec 3.4): of all
+# proofs DKIM alone, as nothing else about a proof that stands is its owner's to change.
 CARRIED: Final = frozenset({Status.SUCCESS, Status.TEMPORARY_FAILURE})
 
 # The states in which looking can change something. FAILED and NOT_STARTED need a new start by a person.
@@ -174,22 +185,16 @@ def start(facet: Facet, generation: int, now: Instant, window: Span) -> FacetSta
     return FacetState(facet, Status.PENDING, generation, since=now, deadline=now + window)
 
 
-def start_anew(
-    previous: FacetState | None, facet: Facet, generation: int, now: Instant, window: Span
-) -> FacetState:
-    """Return a facet whose expectation was changed by its owner: PENDING, keeping what it had proved.
+def carry(dkim: FacetState | None) -> FacetState | None:
+    """Return what is carried of DKIM when its owner changes what should be published, None for nothing.
 
-    Changing the method or the key does not revoke an identity that is verified (spec 3.4). What was proved
-    counts on while the new records are awaited; a grace period that was running is not made longer by it.
+    What was proved goes on being looked at as it was: with the generation of its expectation, the absence it
+    remembers and the deadline it has (verification.md, "A proof that is carried"). Where DKIM had proved
+    nothing yet, what is carried already stays as it is.
     """
-    fresh = start(facet, generation, now, window)
-    if previous is None:
-        return fresh
-    proved = proved_status(previous)
-    if facet not in OWN_PROOF or proved not in CARRIED:
-        return fresh
-    running = previous.status is Status.PENDING or proved is Status.TEMPORARY_FAILURE
-    return replace(fresh, carried=proved, deadline=previous.deadline if running else fresh.deadline)
+    if dkim is None or dkim.status not in CARRIED:
+        return None
+    return replace(dkim, facet=Facet.CARRIED_DKIM)
 
 
 class Proof(Protocol):
@@ -198,17 +203,6 @@ class Proof(Protocol):
     @property
     def status(self) -> Status:
         """The facet's own status."""
-
-    @property
-    def carried(self) -> Status | None:
-        """What it had proved before its owner changed what should be published."""
-
-
-def proved_status(state: Proof) -> Status:
-    """Return what the facet counts as for its identity: its own status, or what it carries while PENDING."""
-    if state.status is Status.PENDING and state.carried is not None:
-        return state.carried
-    return state.status
 
 
 def absence_apart(evidence: Evidence, windows: Windows) -> Span:
@@ -286,7 +280,7 @@ def _absent_since(state: FacetState, evidence: Evidence, now: Instant) -> Instan
 def enter(state: FacetState, status: Status, now: Instant, windows: Windows) -> FacetState:
     """Return the facet in a status it has just entered. Only the grace period opens a window of its own."""
     deadline = now + windows.records if status is Status.TEMPORARY_FAILURE else None
-    return replace(state, status=status, since=now, deadline=deadline, carried=None)
+    return replace(state, status=status, since=now, deadline=deadline)
 
 
 def use_link(state: FacetState, now: Instant) -> Change:
@@ -309,7 +303,7 @@ def expire_link(state: FacetState, now: Instant) -> Change:
 
 
 def _moved(state: FacetState, transition: Transition, now: Instant) -> FacetState:
-    return replace(state, status=transition.to, since=now, deadline=None, carried=None)
+    return replace(state, status=transition.to, since=now, deadline=None)
 
 
 def coupled(entered: FacetState, others: Mapping[Facet, FacetState], now: Instant) -> Change | None:
@@ -336,10 +330,10 @@ _BEST_FIRST = (
 def own_status(facets: Mapping[Facet, Proof]) -> Status:
     """Return the identity's own verification status: the best of the proofs it has (spec 3.6).
 
-    A domain is verified by its DKIM records or by the legacy TXT, either one; an address by its link.
-    MAIL FROM proves nothing about the identity.
+    A domain is verified by its DKIM records, those of before a change included, or by the legacy TXT, any
+    one of them; an address by its link. MAIL FROM proves nothing about the identity.
     """
-    proved = [proved_status(facets[facet]) for facet in OWN_PROOF if facet in facets]
+    proved = [facets[facet].status for facet in OWN_PROOF if facet in facets]
     return min(proved, key=_BEST_FIRST.index, default=Status.NOT_STARTED)
 
 

@@ -11,7 +11,7 @@ from indicia.domain.names import fold, shown
 from indicia.operations.certificates import refuse_with_certificates
 from indicia.operations.replication import replicas_of
 from indicia.operations.token_sets import abandon
-from indicia.store import identities
+from indicia.store import carried, identities
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
@@ -77,10 +77,12 @@ def _delete(house: House, call: Call, s: Session, identity: Identity) -> None:
     identities.lock(s, identity.id)  # before looking: nobody associates a certificate after that
     refuse_with_certificates(call, identity, s)
     _refuse_with_replicas(house, call, identity, s)
+    kept = carried.get(s, identity.id)
     identities.delete(s, identity)
     house.tell(s, [deleted(identity, call.now)])
-    if identity.token_set_id is not None:
-        abandon(s, identity.token_set_id, call.now, house.key_pace)
+    left = {identity.token_set_id, None if kept is None else kept.token_set.id} - {None}
+    for token_set_id in sorted(each for each in left if each is not None):
+        abandon(s, token_set_id, call.now, house.key_pace)
 
 
 def _refuse_with_replicas(house: House, call: Call, identity: Identity, s: Session) -> None:

@@ -13,9 +13,10 @@ from indicia.domain.names import fold, parse_address, parse_domain, shown
 from indicia.domain.publishable import dkim_to_be, refuse_unpublishable
 from indicia.domain.replication import origin_of
 from indicia.domain.time import rfc3339
+from indicia.operations.carrying import carry_on
 from indicia.operations.dkim_standing import dkim_status
 from indicia.operations.inheritance import views_above
-from indicia.operations.registration import begin, begin_replica, look_now
+from indicia.operations.registration import begin, begin_replica, look_anew
 from indicia.operations.replication import asked_by, look, wake_replicas
 from indicia.operations.signing_choice import (
     EasyDkim,
@@ -248,12 +249,12 @@ def _restart(
         next_key_length=length or identity.next_key_length,
     )
     stored = identities.update(s, changed, identity.version)
-    if Facet.REPLICATION in view.facets:
+    known = carry_on(s, identity)
+    if Facet.REPLICATION in known:
         replications.remove(s, identity.id)
         facets.remove(s, identity.id, Facet.REPLICATION)
-    previous = view.facets.get(Facet.DKIM)
-    state = begin(house, call, s, stored, Facet.DKIM, previous=previous, known=view.facets)
-    look_now(house, call, s, stored)
+    state = begin(house, call, s, stored, Facet.DKIM, known=known)
+    look_anew(house, call, s, stored)
     wake_replicas(house, s, (stored,), call.now)
     return state.status
 

@@ -9,6 +9,7 @@ from msgspec.json import Decoder
 
 from indicia.announcements.announcer import EventBody
 from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.identity import Facet
 from indicia.domain.names import fold, shown
 from indicia.domain.time import rfc3339
 from indicia.store import events, evidence, identities
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from indicia.store.evidence import Evidence
     from indicia.store.session import Session
 
-# Four facets, and what the store keeps of each.
-MOST: Final = 4 * evidence.KEPT
+# What the store keeps of each facet.
+MOST: Final = len(Facet) * evidence.KEPT
 _decoder: Final = Decoder(EventBody)
 
 

@@ -14,7 +14,7 @@ from indicia.domain.publishable import refuse_unpublishable
 from indicia.domain.records import mail_from_records
 from indicia.operations.batches import folded
 from indicia.operations.dkim_standing import V1_STATUS
-from indicia.operations.registration import begin, look_now
+from indicia.operations.registration import begin, look_anew
 from indicia.store import facets, identities
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import word
@@ -111,9 +111,9 @@ def _take(
         facets.remove(s, identity.id, Facet.MAIL_FROM)
         house.tell(s, [removed(identity, known.get(Facet.MAIL_FROM), call.now)])
     elif step is Step.BEGIN:
-        # No `previous`: what was proved of another domain says nothing about this one.
+        # What was proved of another domain says nothing about this one: MAIL FROM carries nothing.
         begin(house, call, s, identity, Facet.MAIL_FROM, known=known)
-        look_now(house, call, s, identity)
+        look_anew(house, call, s, identity)
 
 
 def get_mail_from_domain_attributes(

@@ -8,16 +8,16 @@ import msgspec
 from msgspec.structs import replace
 
 from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.identity import Facet
 from indicia.domain.names import IdentityName, fold, fold_domain, is_domain, shown, under
 from indicia.domain.record_forms import FORMS
-from indicia.domain.records import ExpectedRecord, expected_records
+from indicia.domain.records import ExpectedRecord, expected_records, records_to_leave
 from indicia.domain.verification import Sight
 from indicia.store import evidence, identities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from indicia.domain.identity import Facet
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.identities import IdentityView
@@ -63,11 +63,14 @@ class DomainConnect(msgspec.Struct, kw_only=True, frozen=True):
 class RecordsResponse(msgspec.Struct, kw_only=True, frozen=True):
     """Every record to publish for the identity, the required ones first.
 
-    `domain_connect` is null where the provider of the zone's DNS offers none, or does not know our template.
+    `leave` are the records that proved it before its DKIM was changed: they prove it until the new ones are
+    seen, and are to stay as long. `domain_connect` is null where the provider of the zone's DNS offers none,
+    or does not know our template.
     """
 
     identity: str
     records: list[Record]
+    leave: list[Record] = []
     domain_connect: DomainConnect | None = None
 
 
@@ -121,8 +124,11 @@ def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -
     if request.format != JSON:
         return FORMS[request.format](expected, zone)
     seen = _last_seen(s, view)
+    kept = records_to_leave(view.identity, view.carried.token_set if view.carried else None, expected)
     return RecordsResponse(
-        identity=view.identity.name, records=[_record(record, seen) for record in expected]
+        identity=view.identity.name,
+        records=[_record(record, seen) for record in expected],
+        leave=[replace(_record(record, seen), facet=Facet.CARRIED_DKIM.value) for record in kept],
     )
 
 
@@ -171,7 +177,7 @@ def _last_seen(s: Session, view: IdentityView) -> Mapping[tuple[str, str, str], 
     A verdict on an expectation of before has other values, and so says nothing here.
     """
     newest: dict[Facet, str] = {}
-    for verdict in evidence.history(s, view.identity.id, limit=4 * evidence.KEPT):
+    for verdict in evidence.history(s, view.identity.id, limit=len(Facet) * evidence.KEPT):
         newest.setdefault(verdict.facet, verdict.body)
     return {
         (record.name, record.type, record.expected): record

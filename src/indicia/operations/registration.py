@@ -26,12 +26,12 @@ from indicia.domain.identity import (
     TokenSetKind,
 )
 from indicia.domain.replication import origin_of
-from indicia.domain.verification import Cause, start, start_anew
+from indicia.domain.verification import Cause, start
 from indicia.operations.replication import asked_by, look, of_sharing, wake_replicas
 from indicia.operations.signing_choice import EasyDkim, Replica
 from indicia.operations.token_sets import issue, issue_easy
 from indicia.operations.verification_mail import CustomMail, LinkMail, issue_link, write_mail
-from indicia.store import checks, facets, identities, replications
+from indicia.store import carried, checks, facets, identities, replications
 from indicia.store.ids import new_id
 from indicia.store.replications import Replication
 
@@ -269,15 +269,16 @@ def begin(
     identity: Identity,
     facet: Facet,
     *,
-    previous: FacetState | None = None,
     known: Mapping[Facet, FacetState] = MappingProxyType({}),
 ) -> FacetState:
     """Return the facet as it is stored now: PENDING, its window ahead, for the identity's present generation.
 
-    It is SUCCESS where verification is instant. `previous` is given where the owner changed what should be
-    published: what was proved counts on. `known` are the facets as they were, none of a new identity.
+    It is SUCCESS where verification is instant. `known` are the facets as they were, none of a new identity;
+    before DKIM is begun anew comes `carry_on`.
     """
-    state, events = _begun(house, call, identity, facet, previous=previous, known=known)
+    state, events = _begun(house, call, identity, facet, known=known)
+    if house.instant and facet is Facet.DKIM and Facet.CARRIED_DKIM in known:
+        carried.end(s, [identity.id], call.now)
     facets.put(s, identity.id, state)
     house.tell(s, events)
     return state
@@ -289,17 +290,14 @@ def _begun(
     identity: Identity,
     facet: Facet,
     *,
-    previous: FacetState | None = None,
     known: Mapping[Facet, FacetState] = MappingProxyType({}),
 ) -> tuple[FacetState, tuple[Event, ...]]:
     """Return the facet as `begin` stores it, and what is to be told of it."""
     window = house.windows.link if facet is Facet.LINK else house.windows.records
     if house.instant:
         state = FacetState(facet, Status.SUCCESS, identity.generation, since=call.now)
-    elif previous is None:
-        state = start(facet, identity.generation, call.now, window)
     else:
-        state = start_anew(previous, facet, identity.generation, call.now, window)
+        state = start(facet, identity.generation, call.now, window)
     seen = (
         "Verification is instant here: nothing was looked at." if house.instant else "A caller asked for it."
     )
@@ -332,8 +330,20 @@ def send_link(house: House, s: Session, identity: Identity, mail: LinkMail | Non
 
 
 def look_now(house: House, call: Call, s: Session, identity: Identity) -> None:
-    """Make the identity due at this moment, with the shortest interval ahead; never, where it is instant."""
+    """Make a new identity due at this moment, with the shortest interval ahead; never where it is instant."""
     due_at = None if house.instant else call.now
     checks.schedule(s, identity.id, checks.shard_of(identity.name), due_at, interval=house.first_check)
     if not house.instant:
         house.wakes.engine()
+
+
+def look_anew(house: House, call: Call, s: Session, identity: Identity) -> None:
+    """Make an identity due of which something was begun anew; as `look_now`, where it is instant.
+
+    A check that is running goes on: what it finds of everything else counts (`checks.begin_anew`).
+    """
+    if house.instant:
+        look_now(house, call, s, identity)
+        return
+    checks.begin_anew(s, identity.id, call.now, interval=house.first_check)
+    house.wakes.engine()

@@ -15,8 +15,9 @@ from indicia.domain.events import Event, Reason, of_change
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
 from indicia.domain.policy.arns import identity_arn
 from indicia.domain.replication import is_replica, obstacle, sentence
-from indicia.domain.verification import Cause, Windows, start_anew
+from indicia.domain.verification import Cause, Windows, start
 from indicia.operations.authorization import may_replicate
+from indicia.operations.carrying import carry_on
 from indicia.operations.token_sets import abandon
 from indicia.store import access, checks, facets, identities, keys, replications
 from indicia.store.replications import Replication
@@ -107,8 +108,7 @@ def adopt(
     identity = identities.by_id(s, identity_id)
     if identity is None or not is_replica(identity):
         return ()
-    known = facets.get_all(s, identity.id)
-    replicated = known.get(Facet.REPLICATION)
+    replicated = facets.get_all(s, identity.id).get(Facet.REPLICATION)
     if identity.token_set_id == token_set.id and replicated and replicated.status is Status.SUCCESS:
         return ()
     changed = replace(
@@ -118,11 +118,12 @@ def adopt(
         next_key_length=token_set.wanted_length or identity.next_key_length,
     )
     stored = identities.update(s, changed, identity.version)
+    known = carry_on(s, identity)
     shared = FacetState(Facet.REPLICATION, Status.SUCCESS, stored.generation, since=now)
-    started = start_anew(known.get(Facet.DKIM), Facet.DKIM, stored.generation, now, windows.records)
+    started = start(Facet.DKIM, stored.generation, now, windows.records)
     facets.put(s, stored.id, shared)
     facets.put(s, stored.id, started)
-    checks.schedule(s, stored.id, checks.shard_of(stored.name), now, interval=first)
+    checks.begin_anew(s, stored.id, now, interval=first)
     if identity.token_set_id is not None and identity.token_set_id != token_set.id:
         abandon(s, identity.token_set_id, now, pace)
     return of_sharing(stored, known, shared, now) + _of_start(stored, known, started, now)

@@ -32,7 +32,11 @@ def signing_key_for(s: Session, domain: Standing) -> SigningKey | Unsigned:
     signing = None if token_set is None else key_lives.signing(s, token_set)
     state = domain.facets.get(Facet.DKIM)
     life = None if signing is None else signing.life
-    refused = refusal(state, life, enabled=identity.signing_enabled)
+    carried = domain.carried
+    same = carried is not None and token_set is not None and carried.token_set.id == token_set.id
+    refused = refusal(
+        state, life, enabled=identity.signing_enabled, carried=carried.state if carried and same else None
+    )
     if refused is not None or signing is None:
         return refused or Unsigned.NO_DKIM
     key = signing.key

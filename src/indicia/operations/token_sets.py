@@ -15,7 +15,7 @@ from indicia.domain.dkim import new_tokens
 from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.rotation import KeyPace
 from indicia.operations.signing_choice import EasyDkim
-from indicia.store import identities, key_lives, key_requests, keys
+from indicia.store import carried, identities, key_lives, key_requests, keys
 from indicia.store.ids import new_id
 from indicia.store.key_requests import KeyRequest
 from indicia.vault.purposes import PRIVATE_KEY
@@ -138,9 +138,10 @@ def _to_be_given(house: House, call: Call, s: Session, token_set: TokenSet) -> T
 def abandon(s: Session, token_set_id: int, now: Instant, pace: KeyPace) -> None:
     """Begin to withdraw the keys of the set, once no identity is published under it any more.
 
-    Keys in our zone stay for as long as mail they signed may be on its way; an uploaded one is erased now.
+    Keys in our zone stay for as long as mail they signed may be on its way, and before that for as long as
+    what their records have proved is carried; an uploaded one is erased now.
     """
-    if identities.sharing(s, token_set_id):
+    if identities.sharing(s, token_set_id) or carried.holds(s, token_set_id):
         return
     key_lives.abandon(s, token_set_id, now)
     advance(s, token_set_id, now, pace)

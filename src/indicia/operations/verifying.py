@@ -14,10 +14,11 @@ from indicia.domain.identity import Facet, Status, TokenSetKind
 from indicia.domain.names import parse_address, parse_domain, refuse_reserved
 from indicia.domain.publishable import dkim_to_be, ownership_to_be, refuse_unpublishable
 from indicia.domain.replication import is_replica
+from indicia.operations.carrying import carry_on
 from indicia.operations.registration import (
     begin,
     link_mail,
-    look_now,
+    look_anew,
     register_address,
     register_domain,
     send_link,
@@ -171,6 +172,7 @@ def _restart(
     identity = view.identity
     changed = replace(identity, generation=identity.generation + 1, **changes)
     stored = identities.update(s, changed, identity.version)
-    begin(house, call, s, stored, facet, previous=view.facets.get(facet), known=view.facets)
-    look_now(house, call, s, stored)
+    known = carry_on(s, identity) if facet is Facet.DKIM else view.facets
+    begin(house, call, s, stored, facet, known=known)
+    look_anew(house, call, s, stored)
     return stored

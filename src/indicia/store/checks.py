@@ -11,8 +11,8 @@ first, `lease_now` the second.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Final
 
@@ -20,11 +20,21 @@ import msgspec
 import sqlalchemy as sa
 
 from indicia.domain.fairness import Lane
-from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, TokenSet
+from indicia.domain.identity import CarriedProof, ErrorType, Facet, FacetState, Identity, TokenSet
 from indicia.domain.observation import Soa
 from indicia.domain.time import Instant, Span
-from indicia.domain.verification import OWN_PROOF
-from indicia.store import documents, evidence, key_lives, key_requests, listed, recommendations, rows, tables
+from indicia.domain.verification import CARRIED, OWN_PROOF
+from indicia.store import (
+    carried,
+    documents,
+    evidence,
+    key_lives,
+    key_requests,
+    listed,
+    recommendations,
+    rows,
+    tables,
+)
 from indicia.store.prepared import POSTGRESQL, Cell, Prepared
 from indicia.store.session import Row, Session
 from indicia.store.upsert import insert_or_replace
@@ -34,6 +44,7 @@ ALL_SHARDS: Final = tuple(range(SHARDS))
 
 _v = tables.verification.c
 _i = tables.identity.c
+_f, _c = tables.facet_state.c, tables.carried_proof.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,7 @@ class Claim:
     """An identity that is due, and everything needed to look at it.
 
     `asked` says that a person asked. `error`, `soa` and `zone_cut` are those of the last check, `lane` is
-    where it stood.
+    where it stood. The state of what is `carried` is among the facets.
     """
 
     identity: Identity
@@ -56,15 +67,23 @@ class Claim:
     error: ErrorType | None
     soa: Soa | None
     zone_cut: str | None
+    carried: CarriedProof | None = None
+
+    def __post_init__(self) -> None:
+        """Put the state of what is carried among the facets."""
+        if self.carried is not None:
+            self.facets[Facet.CARRIED_DKIM] = self.carried.state
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """What a check of a claimed identity found, for the generation its expectation had.
 
-    `facets` are the states that changed or were confirmed. `succeeded_at` of None keeps the last success;
-    `due_at` of None is never. `lane` is where it stands from now on. `key_sight` is what was seen of the
-    records of a set without a key, None where that is nothing.
+    `looked_at` are the facets that the check was about, each with the generation of its own expectation;
+    `facets` are the states that changed, of the same generations. `superseded` says that what was carried is
+    needed no more. `succeeded_at` of None keeps the last success; `due_at` of None is never. `lane` is where
+    it stands from now on. `key_sight` is what was seen of the records of a set without a
+    key, None where that is nothing.
     """
 
     identity_id: int
@@ -82,6 +101,8 @@ class CheckResult:
     sightings: tuple[key_lives.Sighting, ...] = ()
     lane: Lane = Lane.ROUTINE
     key_sight: key_requests.KeySight | None = None
+    looked_at: Mapping[Facet, int] = field(default_factory=dict)
+    superseded: bool = False
 
 
 def shard_of(name: str) -> int:
@@ -109,7 +130,7 @@ _ASK = Prepared(
 def schedule(s: Session, identity_id: int, shard: int, due_at: Instant | None, *, interval: Span = 0) -> None:
     """Set when the identity is looked at next, None for never.
 
-    A check that is running now is for an expectation of before: its lease ends and it lands nowhere.
+    The lease of a check that is running now ends, and what it finds lands nowhere.
     """
     s.later(
         _SCHEDULE,
@@ -121,6 +142,28 @@ def schedule(s: Session, identity_id: int, shard: int, due_at: Instant | None, *
             "interval_ms": interval,
         },
     )
+
+
+# 2: as `bring_forward`.
+_BEGIN_ANEW = Prepared(
+    sa.update(tables.verification)
+    .where(_v.identity_id == sa.bindparam("of_id"))
+    .values(
+        asked=sa.case((sa.and_(_v.lease_owner.is_not(None), _v.asked == 0), 2), else_=_v.asked),
+        lane=sa.literal_column(str(int(Lane.FRESH))),
+        interval_ms=sa.bindparam("interval"),
+        due_at=sa.case((_v.lease_owner.is_(None), sa.bindparam("now")), else_=_v.due_at),
+    )
+)
+
+
+def begin_anew(s: Session, identity_id: int, now: Instant, *, interval: Span) -> None:
+    """Make the identity due at once, for what is expected of it from now on.
+
+    A check that is running now keeps its lease. What it finds of an expectation that has changed lands
+    nowhere; what it finds of the others does: nobody keeps a proof by changing something all the time.
+    """
+    s.run(_BEGIN_ANEW, of_id=identity_id, now=now, interval=interval)
 
 
 def due_now(s: Session, identity_id: int, now: Instant) -> bool:
@@ -258,6 +301,7 @@ def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
             "error": _v.error,
             "soa": documents.soa(dialect),
             "zone_cut": _v.zone_cut,
+            "carried": documents.carried(dialect),
         },
     )
     return (
@@ -405,10 +449,10 @@ _PUT_OFF = Prepared(
 
 
 def write_back(s: Session, results: Iterable[CheckResult]) -> list[CheckResult]:
-    """Store what checks found, all of it for each identity or nothing, and return the results that count.
+    """Store what checks found, and return the results that count, each as far as it does.
 
-    Nothing is stored under a lease that was lost, nor for an older generation; an identity whose expectation
-    changed meanwhile is due again at once.
+    Nothing is stored under a lease that was lost. Of an identity of which something was changed meanwhile
+    lands what is about the others of its facets, and it is due again at once.
     """
     # In the order of their keys: two who write back at once wait for each other, and never both.
     ordered = sorted(results, key=lambda result: result.identity_id)
@@ -417,7 +461,7 @@ def write_back(s: Session, results: Iterable[CheckResult]) -> list[CheckResult]:
         return []
     # Identities of which a state is stored are held still until the commit: what they expect cannot change
     # under the verdict. For the others it is enough to hold the schedule, which who changes them sets anew.
-    moving = [result.identity_id for result in ordered if result.facets]
+    moving = [result.identity_id for result in ordered if result.facets or result.superseded]
     if moving:
         s.all(_HOLD_STILL, ids=moving)
     known = {row[0]: row[1:] for row in s.all(_HELD, ids=ids)}
@@ -429,28 +473,76 @@ def write_back(s: Session, results: Iterable[CheckResult]) -> list[CheckResult]:
         [{"of_id": each.identity_id, "owner": each.owner, "now": each.checked_at} for each in stale],
     )
     _finish(s, [_finished(result) for result in sound])
-    s.many(
-        _PUT_FACET,
-        [
-            rows.facet_columns(result.identity_id, state)
-            for result in sound
-            for state in sorted(result.facets, key=_facet_key)
-        ],
-    )
-    listed.proofs_changed(
-        s,
-        [result.identity_id for result in sound if any(state.facet in OWN_PROOF for state in result.facets)],
-    )
-    recommendations.make_due(s, [result.identity_id for result in sound if result.facets])
-    evidence.add(s, [verdict for result in sound for verdict in result.evidence])
-    for result in sound:
+    landed = [*sound, *_still_expected(s, stale)] if stale else sound
+    _put_states(s, landed)
+    recommendations.make_due(s, [result.identity_id for result in landed if result.facets])
+    evidence.add(s, [verdict for result in landed for verdict in result.evidence])
+    for result in landed:
         key_lives.sight(s, result.sightings, result.checked_at)
     key_requests.note(s, [result.key_sight for result in sound if result.key_sight is not None])
-    return sound
+    return landed
 
 
 _NOBODY: Final = (None, None)
 _encoder: Final = msgspec.json.Encoder()
+_GENERATIONS = Prepared(
+    sa.select(_f.identity_id, _f.facet, _f.generation, _c.generation)
+    .outerjoin(tables.carried_proof, _c.identity_id == _f.identity_id)
+    .where(_f.identity_id.in_(sa.bindparam("ids", expanding=True)))
+)
+
+
+def _still_expected(s: Session, results: Sequence[CheckResult]) -> list[CheckResult]:
+    """Return of each result what is about facets whose own expectation is the one it was gathered for."""
+    present: dict[int, dict[Facet, int]] = {result.identity_id: {} for result in results}
+    for identity_id, facet, generation, carried_since in s.all(_GENERATIONS, ids=list(present)):
+        present[identity_id][rows.FACETS[facet]] = generation
+        if carried_since is not None:
+            present[identity_id][Facet.CARRIED_DKIM] = carried_since
+    kept = [_of_facets(result, present[result.identity_id]) for result in results]
+    return [result for result in kept if result.looked_at]
+
+
+def _of_facets(result: CheckResult, present: Mapping[Facet, int]) -> CheckResult:
+    looked_at = {
+        facet: generation
+        for facet, generation in result.looked_at.items()
+        if present.get(facet) == generation
+    }
+    return replace(
+        result,
+        looked_at=looked_at,
+        facets=tuple(state for state in result.facets if state.facet in looked_at),
+        evidence=tuple(verdict for verdict in result.evidence if verdict.facet in looked_at),
+        superseded=result.superseded and Facet.DKIM in looked_at,
+    )
+
+
+def _put_states(s: Session, results: Sequence[CheckResult]) -> None:
+    states = [
+        (result.identity_id, state) for result in results for state in sorted(result.facets, key=_facet_key)
+    ]
+    s.many(
+        _PUT_FACET,
+        [rows.facet_columns(*each) for each in states if each[1].facet is not Facet.CARRIED_DKIM],
+    )
+    kept = [each for each in states if each[1].facet is Facet.CARRIED_DKIM]
+    if kept:
+        carried.move(s, kept)
+    for result in results:
+        fallen = any(
+            state.facet is Facet.CARRIED_DKIM and state.status not in CARRIED for state in result.facets
+        )
+        if fallen or result.superseded:
+            carried.end(s, [result.identity_id], result.checked_at)
+    listed.proofs_changed(
+        s,
+        [
+            result.identity_id
+            for result in results
+            if result.superseded or any(state.facet in OWN_PROOF for state in result.facets)
+        ],
+    )
 
 
 def _finish(s: Session, finished: Sequence[dict[str, Cell]]) -> None:
@@ -526,6 +618,8 @@ def complete(s: Session, completions: Sequence[Completion], now: Instant) -> Non
     )
     s.many(_PUT_FACET, [rows.facet_columns(each.identity_id, each.state) for each in ordered])
     ids = [each.identity_id for each in ordered]
+    # The new proof is there: what was carried until then is needed no more.
+    carried.end(s, ids, now)
     listed.proofs_changed(s, ids)
     recommendations.make_due(s, ids)
     evidence.add(s, [each.verdict for each in ordered])

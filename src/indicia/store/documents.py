@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from indicia.domain.identity import Facet
 from indicia.store import rows, tables
 from indicia.store.prepared import SQLITE
 
@@ -23,6 +24,7 @@ _i = tables.identity.c
 _t = tables.token_set.c
 _f = tables.facet_state.c
 _v = tables.verification.c
+_c = tables.carried_proof.c
 _TOKENS: Final = (_t.token1, _t.token2, _t.token3)
 
 
@@ -70,6 +72,19 @@ def facets(dialect: str) -> Column:
     """Return every `FacetState` of the identity that is selected from, by facet."""
     states = sa.select(_mapping(dialect, _f.facet, document(dialect, _named(rows.FACET))))
     return states.where(_f.identity_id == _i.id).correlate(tables.identity).scalar_subquery()
+
+
+def carried(dialect: str) -> Column:
+    """Return the `CarriedProof` of the identity that is selected from; null where nothing is carried."""
+    state = {column.name: _c[column.name] for column in rows.FACET if column.name != "facet"}
+    facet = sa.literal_column(f"'{Facet.CARRIED_DKIM.value}'", tables.Word)
+    members = {"state": document(dialect, {"facet": facet, **state}), "token_set": token_set(dialect)}
+    found = (
+        sa.select(document(dialect, members))
+        .select_from(tables.carried_proof.join(tables.token_set, _t.id == _c.token_set_id))
+        .where(_c.identity_id == _i.id)
+    )
+    return found.correlate(tables.identity).scalar_subquery()
 
 
 def tags(dialect: str) -> Column:

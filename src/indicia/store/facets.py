@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from indicia.domain.identity import Facet, FacetState
 from indicia.domain.verification import OWN_PROOF
-from indicia.store import listed, rows, tables
+from indicia.store import carried, listed, rows, tables
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.store.upsert import insert_or_replace
@@ -32,16 +32,19 @@ def put_first(s: Session, identity_id: int, states: Mapping[Facet, FacetState]) 
 
 
 def put(s: Session, identity_id: int, state: FacetState) -> None:
-    """Store the state of a facet, over the one it had. Lists tell what follows."""
+    """Store the state of a facet that is not carried, over the one it had. Lists tell what follows."""
+    assert state.facet is not Facet.CARRIED_DKIM, "what is carried has a table of its own"
     s.later(_PUT, **rows.facet_columns(identity_id, state))
     if state.facet in OWN_PROOF:
         listed.proofs_changed(s, [identity_id])
 
 
 def get_all(s: Session, identity_id: int) -> dict[Facet, FacetState]:
-    """Return the state of every facet the identity has."""
+    """Return the state of every facet the identity has, that of what is carried included."""
     states = [rows.facet_state(row) for row in s.all(_ALL, identity_id=identity_id)]
-    return {state.facet: state for state in states}
+    found = {state.facet: state for state in states}
+    kept = carried.get(s, identity_id)
+    return found if kept is None else found | {kept.state.facet: kept.state}
 
 
 def remove(s: Session, identity_id: int, facet: Facet) -> None:

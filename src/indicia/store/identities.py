@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import (
+    CarriedProof,
     ErrorType,
     Facet,
     FacetState,
@@ -31,7 +32,8 @@ _i = tables.identity.c
 class IdentityView:
     """Everything the API shows of one identity, as of one moment.
 
-    `due_at` is when it is looked at next, None when never. `error` and `soa` are those of the last check.
+    `due_at` is when it is looked at next, None when never. `error` and `soa` are those of the last check. The
+    state of what is `carried` is among the facets.
     """
 
     identity: Identity
@@ -44,6 +46,12 @@ class IdentityView:
     tags: tuple[tuple[str, str], ...]
     policies: dict[str, str]
     due_at: Instant | None
+    carried: CarriedProof | None = None
+
+    def __post_init__(self) -> None:
+        """Put the state of what is carried among the facets."""
+        if self.carried is not None:
+            self.facets[Facet.CARRIED_DKIM] = self.carried.state
 
 
 _INSERT = insert_or_nothing(tables.identity)
@@ -214,6 +222,7 @@ _DELETE_PARTS = tuple(
     Prepared(sa.delete(table).where(table.c.identity_id == sa.bindparam("id")))
     for table in (
         tables.facet_state,
+        tables.carried_proof,
         tables.verification,
         tables.policy,
         tables.identity_notification,
@@ -291,6 +300,7 @@ def _view_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
             "tags": documents.tags(dialect),
             "policies": documents.policies(dialect),
             "due_at": v.due_at,
+            "carried": documents.carried(dialect),
         },
     )
     return sa.select(documents.fetched(dialect, whole)).select_from(
@@ -330,15 +340,26 @@ def view_many(s: Session, account: str, region: str, names: Sequence[str]) -> di
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far an identity has proved itself, and its token."""
+    """How far an identity has proved itself, and its token. What is `carried` is among the facets."""
 
     name: str
     legacy_token: str
     facets: dict[Facet, FacetState]
+    carried: CarriedProof | None = None
+
+    def __post_init__(self) -> None:
+        """Put the state of what is carried among the facets."""
+        if self.carried is not None:
+            self.facets[Facet.CARRIED_DKIM] = self.carried.state
 
 
 def _standing_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
-    members = {"name": _i.name, "legacy_token": _i.legacy_token, "facets": documents.facets(dialect)}
+    members = {
+        "name": _i.name,
+        "legacy_token": _i.legacy_token,
+        "facets": documents.facets(dialect),
+        "carried": documents.carried(dialect),
+    }
     return sa.select(documents.fetched(dialect, documents.document(dialect, members))).where(*_BY_NAMES)
 
 

@@ -21,6 +21,7 @@ from indicia.store.prepared import SQLITE, Prepared
 from indicia.store.session import Session
 
 _l, _i, _f = tables.listed.c, tables.identity.c, tables.facet_state.c
+_c = tables.carried_proof.c
 
 
 class Page(NamedTuple):
@@ -40,7 +41,6 @@ class _Proof(NamedTuple):
     """What of a facet's state counts for its identity."""
 
     status: Status
-    carried: Status | None
 
 
 _INSERT = Prepared(sa.insert(tables.listed))
@@ -73,9 +73,13 @@ def _key(identity: Identity) -> dict[str, str]:
 
 
 _PROOFS = Prepared(
-    sa.select(_f.identity_id, _f.facet, _f.status, _f.carried).where(
-        _f.identity_id.in_(sa.bindparam("ids", expanding=True))
+    sa.select(_i.id, _f.facet, _f.status, _c.status)
+    .select_from(
+        tables.identity.outerjoin(tables.facet_state, _f.identity_id == _i.id).outerjoin(
+            tables.carried_proof, _c.identity_id == _i.id
+        )
     )
+    .where(_i.id.in_(sa.bindparam("ids", expanding=True)))
 )
 _SET_STATUS = Prepared(
     sa.update(tables.listed)
@@ -100,9 +104,10 @@ def proofs_changed(s: Session, identity_ids: Collection[int]) -> None:
     if not proofs:
         return
     for identity_id, facet, status, carried in s.all(_PROOFS, ids=list(proofs)):
-        proofs[identity_id][rows.FACETS[facet]] = _Proof(
-            rows.STATUSES[status], None if carried is None else rows.STATUSES[carried]
-        )
+        if facet is not None:
+            proofs[identity_id][rows.FACETS[facet]] = _Proof(rows.STATUSES[status])
+        if carried is not None:
+            proofs[identity_id][Facet.CARRIED_DKIM] = _Proof(rows.STATUSES[carried])
     s.many(
         _SET_STATUS,
         [

@@ -124,6 +124,7 @@ _EMPTIED = tuple(
         tables.replica_elsewhere,
         tables.identity_count,
         tables.facet_state,
+        tables.carried_proof,
         tables.verification,
         tables.listed,
         tables.identity,

@@ -100,14 +100,13 @@ def token_set(row: Row, at: int) -> TokenSet | None:
 
 _f = tables.facet_state.c
 FACET: Final = (
-    _f.facet, _f.status, _f.generation, _f.since, _f.deadline, _f.absent_since, _f.error, _f.carried,
-    _f.held_until,
+    _f.facet, _f.status, _f.generation, _f.since, _f.deadline, _f.absent_since, _f.error, _f.held_until,
 )  # fmt: skip
 
 
 def facet_state(row: Row) -> FacetState:
     """Return the state of a facet from its columns, `FACET`."""
-    facet, status, generation, since, deadline, absent_since, error, carried, held_until = row
+    facet, status, generation, since, deadline, absent_since, error, held_until = row
     return FacetState(
         FACETS[facet],
         STATUSES[status],
@@ -116,7 +115,6 @@ def facet_state(row: Row) -> FacetState:
         deadline,
         absent_since,
         None if error is None else ERRORS[error],
-        None if carried is None else STATUSES[carried],
         held_until,
     )
 
@@ -132,7 +130,22 @@ def facet_columns(identity_id: int, value: FacetState) -> dict[str, int | str | 
         "deadline": value.deadline,
         "absent_since": value.absent_since,
         "error": None if value.error is None else value.error.value,
-        "carried": None if value.carried is None else value.carried.value,
+        "carried": None,
+        "held_until": value.held_until,
+    }
+
+
+def carried_columns(identity_id: int, token_set_id: int, value: FacetState) -> dict[str, int | str | None]:
+    """Return the row of a proof that is carried."""
+    return {
+        "identity_id": identity_id,
+        "token_set_id": token_set_id,
+        "status": value.status.value,
+        "generation": value.generation,
+        "since": value.since,
+        "deadline": value.deadline,
+        "absent_since": value.absent_since,
+        "error": None if value.error is None else value.error.value,
         "held_until": value.held_until,
     }
 

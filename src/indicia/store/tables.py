@@ -246,9 +246,26 @@ facet_state = sa.Table(
     _maybe_big("deadline"),
     _maybe_big("absent_since"),
     _maybe_word("error"),
-    _maybe_word("carried"),
+    _maybe_word("carried"),  # of the version before `carried_proof`; not read, and NULL
     _maybe_big("held_until"),  # by the brake on mass demotion, once in a run of absences
     sqlite_with_rowid=False,
+)
+
+# What proved a domain before its owner changed what should be published, and under which token set: the state
+# of one more facet, whose expectation nobody can change.
+carried_proof = sa.Table(
+    "carried_proof",
+    metadata,
+    sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
+    sa.Column("token_set_id", Big, sa.ForeignKey("token_set.id"), nullable=False),
+    _word("status"),
+    _big("generation"),
+    _big("since"),
+    _maybe_big("deadline"),
+    _maybe_big("absent_since"),
+    _maybe_word("error"),
+    _maybe_big("held_until"),
+    sa.Index(None, "token_set_id"),
 )
 
 # Zones in which a proof was taken away, or would have been: counted by the brake on mass demotion.

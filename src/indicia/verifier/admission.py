@@ -19,7 +19,7 @@ from indicia.domain.time import SECOND, Span
 from indicia.store.checks import Claim
 
 # The questions about each facet of an identity (domain.records), and the one for the SOA.
-_QUESTIONS: Final = {Facet.DKIM: 3, Facet.OWNERSHIP: 2, Facet.MAIL_FROM: 1}
+_QUESTIONS: Final = {Facet.DKIM: 3, Facet.CARRIED_DKIM: 3, Facet.OWNERSHIP: 2, Facet.MAIL_FROM: 1}
 _SOA_QUESTION: Final = 1
 
 

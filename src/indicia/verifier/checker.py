@@ -98,9 +98,10 @@ class Checker:
         began = time.monotonic()
         deadline = Deadline(self._budget)
         rules, identity = self._rules, claim.identity
-        records = records_to_check(identity, claim.token_set, claim.facets, rules)
+        records = records_to_check(identity, claim.token_set, claim.facets, rules, claim.carried)
         questions = questions_of(records, identity)
-        looking = self._look(questions, deadline, records.get(Facet.DKIM, ()))
+        aliases = (*records.get(Facet.DKIM, ()), *records.get(Facet.CARRIED_DKIM, ()))
+        looking = self._look(questions, deadline, aliases)
         parent: ParentSeen | None = None
         if self._replicate is not None and _is_replica(claim):
             # Side by side: a parent whose installation is slow takes no time from the records.
@@ -120,6 +121,7 @@ class Checker:
             interval=claim.interval,
             jitter=self._random(),
             replication=None if parent is None else parent.evidence,
+            carried=claim.carried,
         )
         conclusion = concluding(observations)
         if takes_away(conclusion):
@@ -190,6 +192,7 @@ class Checker:
             identity_id=conclusion.identity_id,
             generation=conclusion.generation,
             owner=lease,
+            looked_at={verdict.facet: verdict.before.generation for verdict in conclusion.facets},
             facets=tuple([verdict.after for verdict in conclusion.facets if verdict.after != verdict.before]),
             due_at=conclusion.due_at,
             interval=conclusion.interval,
@@ -204,6 +207,7 @@ class Checker:
             sightings=tuple([_sighting(claim, key) for key in conclusion.keys if key.after != key.before]),
             lane=lane_after(statuses, conclusion.interval, self._rules.pace, slow=slow),
             key_sight=_key_sight(claim, conclusion),
+            superseded=conclusion.superseded,
         )
 
 

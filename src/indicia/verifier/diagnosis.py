@@ -7,7 +7,7 @@ instead of a change of state.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from indicia.clock import Clock
-from indicia.domain.check import RecordVerdict, Rules, distrusted, judge_record
+from indicia.domain.check import Observations, RecordVerdict, Rules, distrusted, judge_record
 from indicia.domain.excerpts import found_values
 from indicia.domain.explanation import explain
 from indicia.domain.fairness import Shares
@@ -24,7 +24,7 @@ from indicia.domain.findings import Finding
 from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
 from indicia.domain.names import IdentityName, fold, shown
 from indicia.domain.probing import Refined
-from indicia.domain.records import Purpose, expected_records
+from indicia.domain.records import ExpectedRecord, Purpose, expected_records, records_to_leave
 from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification import Sight, own_status
 from indicia.domain.wording import Explanation
@@ -143,9 +143,11 @@ class Doctor:
     async def _diagnosed(self, view: IdentityView, eyes: Look) -> Diagnosis:
         rules = self.rules
         records = expected_records(view.identity, view.token_set, rules.service_domain, rules.regions)
+        left = records_to_leave(view.identity, view.carried.token_set if view.carried else None, records)
         now = self.clock.now()
-        questions = tuple(dict.fromkeys(question for record in records for question in record.questions))
-        observations = await chains.observe(eyes, records, questions) if questions else {}
+        asked = (*records, *left)
+        questions = tuple(dict.fromkeys(question for record in asked for question in record.questions))
+        observations = await chains.observe(eyes, asked, questions) if questions else {}
         siblings = [record.value.lower() for record in records]
         verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
         if self.unbelieved is not None and any(map(_required_and_absent, verdicts)):
@@ -175,8 +177,17 @@ class Doctor:
                     for verdict in verdicts
                 ),
                 *(_shown(remark.verdict, remark.finding, remark.words) for remark in further),
+                *(self._left(record, left, observations) for record in left),
             ),
         )
+
+    def _left(
+        self, record: ExpectedRecord, left: Sequence[ExpectedRecord], observations: Observations
+    ) -> DiagnosedRecord:
+        """Return what there is to say of a record that proved the identity before a change."""
+        siblings = [each.value.lower() for each in left]
+        verdict = judge_record(record, observations, self.rules.quorum, siblings)
+        return msgspec.structs.replace(_diagnosed(verdict, None), facet=Facet.CARRIED_DKIM.value)
 
 
 def _required_and_absent(verdict: RecordVerdict) -> bool:

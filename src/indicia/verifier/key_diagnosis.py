@@ -14,7 +14,7 @@ from functools import partial
 from indicia.domain.check import Observations, RecordVerdict, Rules, judge_record
 from indicia.domain.explanation import explain
 from indicia.domain.findings import Finding
-from indicia.domain.identity import Facet, IdentityKind, TokenSetKind
+from indicia.domain.identity import IdentityKind, TokenSetKind
 from indicia.domain.key_sight import LiveKey
 from indicia.domain.observation import RecordType
 from indicia.domain.records import ExpectedRecord, dkim_records, key_record
@@ -67,7 +67,7 @@ async def remarks(
         home for record, home in keys.items() if _judged(record, seen, rules).sight is not Sight.PRESENT
     ]
     at_home = await _observed(eyes, hidden)
-    carried = Facet.DKIM in view.facets and view.facets[Facet.DKIM].carried is not None
+    carried = view.carried is not None
     return [_of_key(record, home, {**seen, **at_home}, rules) for record, home in keys.items()] + [
         remark
         for each in further.left

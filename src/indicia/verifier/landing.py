@@ -6,12 +6,13 @@ What is told is written with what it tells of.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indicia.domain.brake import demotes
 from indicia.domain.events import About, Event, Sights, of_check
 from indicia.domain.time import Instant, Span
 from indicia.store import checks
+from indicia.store.checks import CheckResult
 from indicia.store.session import Session
 from indicia.verifier.braking import Braked, Braking
 from indicia.verifier.checker import Found
@@ -58,13 +59,17 @@ class Landing:
         self._braking.count(s, batch)
 
     def land(self, s: Session, batch: Sequence[Found]) -> Landed:
-        """Store the results that still count, all of each or nothing, and what is to be told of them."""
+        """Store the results that still count, each as far as it does, and what is to be told of them."""
         braked = self._braking.apply(s, batch) if falls(batch) else Braked(batch)
         batch = braked.batch
         stored = checks.write_back(s, [found.result for found in batch])
         # By its lease: a batch may have a result of before, which does not count, beside the one that does.
-        under = {(result.identity_id, result.owner) for result in stored}
-        landed = tuple(each for each in batch if (each.result.identity_id, each.result.owner) in under)
+        under = {(result.identity_id, result.owner): result for result in stored}
+        landed = tuple(
+            _as_stored(each, result)
+            for each in batch
+            if (result := under.get((each.result.identity_id, each.result.owner))) is not None
+        )
         events = [event for found in landed for event in self._events(found)]
         return Landed(landed, self._announce(s, [*braked.told, *events]))
 
@@ -72,6 +77,15 @@ class Landing:
         claim = found.claim
         sights = Sights(claim.last_checked_at, claim.last_success_at, self._patience)
         return of_check(claim.identity, claim.facets, found.conclusion, sights)
+
+
+def _as_stored(found: Found, result: CheckResult) -> Found:
+    """Return what was found as far as it counts: not of facets of which something was changed meanwhile."""
+    verdicts = found.conclusion.facets
+    kept = tuple(verdict for verdict in verdicts if verdict.facet in result.looked_at)
+    if len(kept) == len(verdicts):
+        return found
+    return replace(found, conclusion=replace(found.conclusion, facets=kept), result=result)
 
 
 def falls(batch: Sequence[Found]) -> bool:
