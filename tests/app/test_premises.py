@@ -28,14 +28,15 @@ from indicia.vault import keyring
         (0, None, None, State.OK, "the kernel does not say"),
         (None, None, None, State.WARN, "nothing to compare it with"),
         (30 * SECOND, None, True, State.WARN, "30 s behind that of the service"),
-        (0, -6 * MINUTE, True, State.FAIL, "360 s ahead of that of the database"),
-        (6 * MINUTE, None, True, State.FAIL, "360 s behind that of the service"),
+        (0, -16 * MINUTE, True, State.FAIL, "960 s ahead of that of the database"),
+        (6 * MINUTE, None, True, State.WARN, "360 s behind that of the service"),
+        (16 * MINUTE, None, True, State.FAIL, "960 s behind that of the service"),
     ],
 )
 def test_the_clock_is_compared(
     service: Span | None, database: Span | None, synchronised: bool | None, state: State, seen: str
 ) -> None:
-    """A few seconds are nothing, more are a warning, and five minutes break every signature."""
+    """A few seconds are nothing, more are a warning, and more than a signature allows breaks every one."""
     check = clock(service, database, synchronised)
 
     assert check.state is state

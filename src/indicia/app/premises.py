@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from indicia.app import heartbeat
 from indicia.app.controlling import passed_before
 from indicia.clock import real_now
+from indicia.domain.call import CLOCK_SKEW
 from indicia.domain.faults import Fault
 from indicia.domain.presence import of_roles
 from indicia.domain.soundness import Check, State
@@ -36,13 +37,11 @@ from indicia.verifier.controls import Passed
 
 _SERVICE_WITHIN: Final = 5.0  # seconds
 _SERVICE_MOST: Final = 1024 * 1024  # octets: what is ready and what is not takes a few hundred
-# Spec 7.3: a signature counts for five minutes, so a clock that is off by more refuses every SDK.
-_CLOCK_BREAKS: Final[Span] = 5 * MINUTE
 _CLOCK_DRIFTS: Final[Span] = 5 * SECOND
 MIB: Final = 1024 * 1024
 # The log of SQLite alone grows to some MiB, and a migration copies the file.
-_TOO_LITTLE: Final = 32 * MIB
-_LITTLE: Final = 512 * MIB
+TOO_LITTLE_ROOM: Final = 32 * MIB
+LITTLE_ROOM: Final = 512 * MIB
 _TIME_ERROR: Final = 5  # adjtimex(2): the clock is not synchronised
 _TIMEX: Final = 256  # octets, more than the structure has
 
@@ -129,9 +128,9 @@ def _room(settings: Settings) -> tuple[Check, ...]:
         return ()
     left = shutil.disk_usage(path.parent).free
     seen = f"{left // MIB} MiB are free where the database is"
-    if left < _TOO_LITTLE:
+    if left < TOO_LITTLE_ROOM:
         return (Check("disk", State.FAIL, seen, "Make room: soon nothing can be written."),)
-    if left < _LITTLE:
+    if left < LITTLE_ROOM:
         return (Check("disk", State.WARN, seen, "Make room before it is full."),)
     return (Check("disk", State.OK, seen),)
 
@@ -240,13 +239,13 @@ def clock(service: Span | None, database: Span | None, synchronised: bool | None
     known = {whose: span for whose, span in apart.items() if span is not None}
     for whose, span in known.items():
         if abs(span) > _CLOCK_DRIFTS:
-            breaks = abs(span) > _CLOCK_BREAKS
+            breaks = abs(span) > CLOCK_SKEW
             return Check(
                 name,
                 State.FAIL if breaks else State.WARN,
                 f"{abs(span) / SECOND:.0f} s {'behind' if span > 0 else 'ahead of'} that of {whose}",
                 "Let both machines follow a time server"
-                + (": signatures count for five minutes only." if breaks else "."),
+                + (f": signatures count for {CLOCK_SKEW // MINUTE} minutes only." if breaks else "."),
             )
     seen = f"with that of {' and '.join(known)}" if known else "nothing to compare it with"
     if synchronised is False:

@@ -22,6 +22,7 @@ from indicia import ready as ready_file
 from indicia.app.service import Service, Variant
 from indicia.clock import Clock
 from indicia.credentials import AccessKey
+from indicia.domain.account import SANDBOX_ACCOUNT
 from indicia.domain.controls import CONTROL_TEXT, control_zone
 from indicia.domain.dkim import key_record
 from indicia.installation import Installation, InstallationError
@@ -37,7 +38,6 @@ from indicia.settings import ALL_ROLES, Settings
 from indicia.store import keys, meta
 from indicia.store.database import Database
 from indicia.verifier.perspectives import Perspective
-from indicia.wire.authentication import SANDBOX_ACCOUNT
 from indicia.wire.browsers import Guard, Guarded
 
 log = structlog.get_logger("indicia")

@@ -25,6 +25,8 @@ from indicia import ready
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import DEFAULT_CONFIG_FILE
 from indicia.credentials import read_credentials
+from indicia.domain.account import SANDBOX_ACCOUNT
+from indicia.settings.table import LISTEN_HTTP
 from indicia.wire.signer import signed_headers
 
 _GROUP = Group(
@@ -34,8 +36,6 @@ _GROUP = Group(
 )
 
 _WITHIN = 60.0  # seconds: a diagnosis of broken DNS takes as long as a check may, 30 s
-_SANDBOX_URL = "http://127.0.0.1:8465"  # where one is that was started without a word
-_SANDBOX_KEY = "000000000000"
 _SANDBOX_PLACE = "/indicia/v1/sandbox/"
 
 # Codes of X509_STORE_CTX_get_error(3), by what helps.
@@ -203,10 +203,10 @@ def find(where: Where) -> Service:
                 " set INDICIA_DATA_DIR, or give --endpoint-url",
                 status=USAGE,
             )
-        url = _SANDBOX_URL
+        url = _default_url()
     key = _key(environ, shared, data_dir)
     if key is None and is_sandbox(url):
-        key = (_SANDBOX_KEY, "sandbox")
+        key = (SANDBOX_ACCOUNT, "sandbox")
     if key is None:
         raise CommandError(
             'there is no access key: eval "$(indicia env)", set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,'
@@ -242,10 +242,15 @@ def is_sandbox(url: str) -> bool:
     return True
 
 
+def _default_url() -> str:
+    """Return where a sandbox is that was started without a word."""
+    return f"http://{(LISTEN_HTTP.default or '').partition(',')[0]}"
+
+
 def _runs_by_itself() -> bool:
     """Say whether there is a sandbox that was started without a word."""
     try:
-        return is_sandbox(_SANDBOX_URL)
+        return is_sandbox(_default_url())
     except CommandError:
         return False
 

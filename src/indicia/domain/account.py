@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+# Whose calls in a sandbox are that are made with a key nobody knows (contract, Sandbox credentials).
+SANDBOX_ACCOUNT: Final = "000000000000"
 
 
 class ReviewStatus(Enum):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from indicia.domain.time import Instant
+from indicia.domain.time import MINUTE, Instant, Span
 
+# How far from ours the date of a signature may be (spec 7.3, and what the live service answers).
+CLOCK_SKEW: Final[Span] = 15 * MINUTE
 # Where a call comes from whose trusted proxy does not say it in a way that can be understood.
 UNKNOWN_ADDRESS: Final = "unknown"
 

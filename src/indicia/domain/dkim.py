@@ -20,6 +20,7 @@ from indicia.domain.time import Instant, Span
 RandomBytes: TypeAlias = Callable[[int], bytes]
 """A source of that many unpredictable octets; `secrets.token_bytes` in the running service."""
 
+KEY_ZONE_LABEL: Final = "dkim."  # what a key zone has before the service domain that it is under
 TOKENS_OF_A_SET: Final = 3
 TOKEN_LENGTH: Final = 32
 MINIMUM_BITS: Final = 1024  # RFC 8301 §3.2: verifiers must not consider shorter RSA keys valid
@@ -37,6 +38,11 @@ _TAG_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")  # RFC 6376 §3.2 tag-
 # As zone files have them, and as word processors set them: the octets of UTF-8, one a character.
 QUOTATION_MARK: Final = re.compile("[\"'`]|\u00e2\u0080[\u0098-\u009f]|\u00c2[\u00ab\u00bb]")
 _WHITE_SPACE: Final = re.compile(r"[ \t\r\n]+")  # RFC 6376 §2.8 FWS, unfolding left to the reader
+
+
+def key_zone_of(service_domain: str) -> str:
+    """Return the zone that holds the keys of a service domain: its SigningHostedZone (contract, HTTP)."""
+    return f"{KEY_ZONE_LABEL}{service_domain}"
 
 
 def new_tokens(random: RandomBytes, now: Instant) -> tuple[str, str, str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from indicia.domain.dkim import key_zone_of
 from indicia.domain.identity import Identity, IdentityKind, TokenSet, TokenSetKind
 from indicia.domain.names import under
 from indicia.domain.records import SUGGESTED_PREFERENCE, SUGGESTED_TTL, Purpose, feedback_host
@@ -207,7 +208,7 @@ def _values(
     if token_set is not None and token_set.kind is TokenSetKind.EXTERNAL:
         groups.append("owndkim")
         variables |= {"selector": token_set.tokens[0].lower(), "publickey": token_set.public_key}
-    elif token_set is not None and token_set.zone == f"dkim.{service_domain}":
+    elif token_set is not None and token_set.zone == key_zone_of(service_domain):
         groups.append("dkim")
         variables |= {f"token{number}": token for number, token in enumerate(token_set.tokens, 1)}
     if identity.legacy_requested and Purpose.OWNERSHIP not in in_use:

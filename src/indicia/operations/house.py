@@ -12,7 +12,7 @@ from typing import Protocol
 
 from indicia.announcements.announcer import Announcer
 from indicia.domain.account import UNLIMITED, Quota
-from indicia.domain.dkim import RandomBytes
+from indicia.domain.dkim import RandomBytes, key_zone_of
 from indicia.domain.events import Event
 from indicia.domain.rotation import KeyPace
 from indicia.domain.time import Span
@@ -75,7 +75,7 @@ class House:
     @property
     def signing_zone(self) -> str:
         """The SigningHostedZone of identities created from now on (contract, HTTP)."""
-        return f"dkim.{self.service_domain}"
+        return key_zone_of(self.service_domain)
 
     def tell(self, s: Session, events: Sequence[Event], *, only: str | None = None) -> None:
         """Write the events down with what they tell of; `only` is the one webhook that hears of them."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from indicia.domain.account import SANDBOX_ACCOUNT
+
 # Fast first checks, no limits, private addresses allowed, and one account for every access key that nobody
 # knows.
 DEFAULTS: Final = {
     "check_min": "1s",
     "limits": "off",
     "private_addresses": "allow",
-    "root_account": "000000000000",
+    "root_account": SANDBOX_ACCOUNT,
 }
 # With a command nobody needs to know the ports, and two sandboxes at once are normal.
 FREE_PORTS: Final = {

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from indicia.domain.dkim import key_zone_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -129,7 +131,7 @@ class Settings:
     @property
     def signing_zone(self) -> str:
         """The key zone of identities made from now on: their `SigningHostedZone`."""
-        return f"dkim.{self.service_domain}"
+        return key_zone_of(self.service_domain)
 
     @property
     def perspective_count(self) -> int:

@@ -14,9 +14,10 @@ from urllib.parse import quote, urlsplit
 
 from indicia.credentials import SERVICES, AccessKey
 from indicia.credentials import environment as aws_environment
+from indicia.domain.account import SANDBOX_ACCOUNT
 from indicia.testing.mail import Mail
 
-ACCOUNT: Final = "000000000000"
+ACCOUNT: Final = SANDBOX_ACCOUNT
 REGION: Final = "us-east-1"
 _WITHIN: Final = 60.0
 # A profile and a session token of another place would be tried first, or sent along.

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from indicia.domain.dkim import is_verification_token
+from indicia.domain.dkim import KEY_ZONE_LABEL, is_verification_token
 from indicia.domain.observation import RecordType
 from indicia.store import keys, zones
 from indicia.store.database import Database
 from indicia.store.session import Session
-
-_ZONE_LABEL: Final = "dkim."  # a key zone is called after the service domain that it is under
 
 
 def issued_in(database: Database) -> Callable[[str, RecordType, Sequence[str]], Awaitable[bool]]:
@@ -38,7 +36,7 @@ def _any_key_token(s: Session, targets: Sequence[str]) -> bool:
 
 def _any_verification_token(s: Session, texts: Sequence[str]) -> bool:
     """Say whether a text is a token for `_amazonses` of ours, under any service domain we ever had."""
-    domains = [zone.removeprefix(_ZONE_LABEL) for zone in zones.names(s)]
+    domains = [zone.removeprefix(KEY_ZONE_LABEL) for zone in zones.names(s)]
     return any(is_verification_token(text, domain) for text in texts for domain in domains)
 
 

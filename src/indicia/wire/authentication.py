@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from indicia.connections.networks import network_of
+from indicia.domain.account import SANDBOX_ACCOUNT
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.policy.arns import caller_arn, in_partition_of
 from indicia.wire import sigv4
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 # Stands in for the secret of a key that nobody has. It opens nothing: the answer is decided already.
 _NOBODYS_SECRET = "0" * 40
 
-SANDBOX_ACCOUNT = "000000000000"
 
 # A revoked key is refused everywhere within 5 s (contract, `indicia key`).
 KEPT_SECONDS = 4.0
@@ -124,8 +124,8 @@ class Authenticator:
     """Holds requests against the keys that `lookup` finds and the `regions` that are served.
 
     With `strict` off (the sandbox's way) a key that is not known is accepted as the account it spells, or as
-    account 000000000000, unsigned for all we know, unless `guard` sees a web page behind it; a key that is
-    known is checked in full all the same.
+    `SANDBOX_ACCOUNT`, unsigned for all we know, unless `guard` sees a web page behind it; a key that is known
+    is checked in full all the same.
     """
 
     def __init__(

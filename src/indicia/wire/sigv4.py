@@ -21,6 +21,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from msgspec import Struct
 
+from indicia.domain.call import CLOCK_SKEW
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import MINUTE, SECOND, Instant
 
@@ -35,7 +36,7 @@ ALGORITHM = b"AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
 UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = sha256(b"").hexdigest().encode()
-SKEW = 15 * MINUTE
+SKEW = CLOCK_SKEW
 LONGEST_LIFE = 7 * 24 * 60 * 60  # seconds, of a presigned request
 
 MISMATCH = (
@@ -307,13 +308,13 @@ def check_payload(claim: Claim, *, secure: bool) -> None:
 def check_time(claim: Claim, now: Instant) -> None:
     """The request was signed about now, or is presigned and still lives.
 
-    Faults: WRONG_SIGNATURE for skew over 15 minutes, as the live service answers; REQUEST_EXPIRED for a
+    Faults: WRONG_SIGNATURE for skew over `CLOCK_SKEW`, as the live service answers; REQUEST_EXPIRED for a
     presigned request past its Expires (spec 7.6).
     """
     if claim.instant > now + SKEW:
         raise _wrong(
             f"Signature not yet current: {claim.timestamp} is still later than {_basic(now + SKEW)} "
-            f"({_basic(now)} + 15 min.)"
+            f"({_basic(now)} + {SKEW // MINUTE} min.)"
         )
     if claim.expires is not None:
         if now > claim.instant + claim.expires * SECOND:
@@ -321,7 +322,7 @@ def check_time(claim: Claim, now: Instant) -> None:
     elif claim.instant < now - SKEW:
         raise _wrong(
             f"Signature expired: {claim.timestamp} is now earlier than {_basic(now - SKEW)} "
-            f"({_basic(now)} - 15 min.)"
+            f"({_basic(now)} - {SKEW // MINUTE} min.)"
         )
 
 
