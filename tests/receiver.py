@@ -26,13 +26,18 @@ class Post:
 
 @dataclass
 class Receiver:
-    """Keeps what it is sent. `answer` says of each message what to do: a status, or a way to misbehave."""
+    """Keeps what it is sent. `answer` says of each message what to do: a status, or a way to misbehave.
+
+    What it is told to `hold` is answered with 204 once `released` is set; `held` counts it.
+    """
 
     answer: Callable[[Post], int | str] = lambda _: 204
     posts: list[Post] = field(default_factory=list)
     port: int = 0
     host: str = "127.0.0.1"
     redirect_to: str = ""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    held: int = 0
     _server: asyncio.Server | None = None
 
     @property
@@ -75,6 +80,11 @@ class Receiver:
         if what == "silent":
             await reader.read()
             return
+        if what == "hold":
+            self.held += 1
+            await self.released.wait()
+            self.held -= 1
+            what = 204
         if what == "garbage":
             writer.write(b"\x00\x01 not HTTP\r\n\r\n")
         elif what == "endless":

@@ -136,6 +136,7 @@ class Metrics:
         self._paused: Gauge | None = None
         self._delayed: Gauge | None = None
         self._waiting: Gauge | None = None
+        self._behind: Gauge | None = None
         self._oldest_mail: Gauge | None = None
         self._pool: Gauge | None = None
         self._waited_for: Gauge | None = None
@@ -196,10 +197,11 @@ class Metrics:
             self._paused.set(int(paused))
             self._delayed.set(accounts)
 
-    def telling(self, now: Instant, waiting: int, oldest_mail: Instant | None) -> None:
-        """Note what the store says: how many deliveries wait, and since when the oldest mail does."""
-        if self._waiting is not None and self._oldest_mail is not None:
+    def telling(self, now: Instant, waiting: int, behind: int, oldest_mail: Instant | None) -> None:
+        """Note what the store says: deliveries that wait, webhooks that are behind, the oldest mail."""
+        if self._waiting is not None and self._behind is not None and self._oldest_mail is not None:
             self._waiting.set(waiting)
+            self._behind.set(behind)
             self._oldest_mail.set(_seconds_since(oldest_mail, now))
 
     def watch_engine(self, checking: Callable[[], int], perspectives: Sequence[str]) -> None:
@@ -229,6 +231,11 @@ class Metrics:
         self._waiting = Gauge(
             "indicia_webhook_deliveries_waiting",
             "Events that wait to be delivered to a webhook.",
+            registry=self.registry,
+        )
+        self._behind = Gauge(
+            "indicia_webhooks_behind",
+            "Webhooks that read the event log, since more waits for them than is queued at once.",
             registry=self.registry,
         )
         self._oldest_mail = Gauge(

@@ -15,7 +15,19 @@ from indicia.domain.events import deleted
 from indicia.domain.identity import Facet, Status
 from indicia.domain.rates import Allowance
 from indicia.domain.time import DAY
-from indicia.store import audit, budgets, evidence, identities, links, mailings, outbox, tables, webhooks
+from indicia.store import (
+    audit,
+    budgets,
+    evidence,
+    fanout,
+    identities,
+    links,
+    mailings,
+    outbox,
+    tables,
+    webhook_deliveries,
+    webhooks,
+)
 from indicia.store.audit import AuditEntry
 from indicia.store.database import Database
 from indicia.store.evidence import Evidence
@@ -77,7 +89,7 @@ def test_links_go_with_the_mails_they_were_in(database: Database) -> None:
 def hook(database: Database, account: str, region: str) -> None:
     """Store a webhook that wants everything."""
     webhook = Webhook(
-        "wh_1", account, region, "https://x.example", (), "", enabled=True, secret=b"sealed",
+        "wh_1", account, region, "https://x.example", "x.example:443", (), "", enabled=True, secret=b"sealed",
         previous_secret=None, previous_until=None, created_at=NOW,
     )  # fmt: skip
     database.write(lambda s: webhooks.create(s, webhook))
@@ -102,13 +114,14 @@ def test_events_go_with_their_deliveries_and_the_trails_of_the_deleted(database:
         Announcer().announce(s, [deleted(gone, NOW)] * 3)
 
     database.write(delete)
+    database.write(lambda s: fanout.spread(s, gone.account, gone.region, NOW, limit=9))
     assert count(database, tables.webhook_delivery) == 3
 
     assert after(database, EVENTS_KEPT - DAY)["events"] == 0
     assert count(database, tables.evidence) == 2
     found = after(database, EVENTS_KEPT + DAY)
     assert (found["deliveries"], found["events"]) == (3, 3)
-    assert database.read(webhooks.waiting) == 0
+    assert database.read(webhook_deliveries.waiting) == 0
     assert database.read(lambda s: evidence.history(s, gone.id, limit=9)) == []
     assert len(database.read(lambda s: evidence.history(s, there.id, limit=9))) == 1
 

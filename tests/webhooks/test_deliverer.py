@@ -24,11 +24,11 @@ from indicia.announcements.announcer import Announcer
 from indicia.clock import Clock
 from indicia.domain.events import About, Event
 from indicia.domain.time import DAY, HOUR, SECOND
-from indicia.domain.webhooks import FIRST_PAUSE, GIVEN_UP_AFTER, LONGEST_PAUSE, pause_after
+from indicia.domain.webhooks import BACKOFF, GIVEN_UP_AFTER, parse_url
 from indicia.outbound.client import Client, Patience
 from indicia.outbound.names import Names
 from indicia.settings.places import public_only
-from indicia.store import schema, webhooks
+from indicia.store import destinations, schema, webhook_deliveries, webhooks
 from indicia.store.database import Database
 from indicia.store.webhooks import Webhook
 from indicia.vault.keyring import Keyring
@@ -50,12 +50,25 @@ def subscribe(database: Database, url: str, identifier: str = "wh_1", **given: A
     """Store a webhook that wants everything."""
     plain: dict[str, Any] = {
         "id": identifier, "account": ACCOUNT, "region": REGION, "url": url, "types": (), "description": "",
+        "destination": parse_url(url).destination,
         "enabled": True, "secret": sealed(identifier), "previous_secret": None, "previous_until": None,
         "created_at": 0,
     }  # fmt: skip
     webhook = Webhook(**plain | given)
     database.write(lambda s: webhooks.create(s, webhook))
     return webhook
+
+
+def switch_on(database: Database, clock: Clock, webhook: Webhook) -> None:
+    """Do as the call that enables a webhook does."""
+
+    def work(s: Any) -> None:
+        enabled = replace(webhook, enabled=True, failures=0, failing_since=None, resume_at=None)
+        webhooks.update(s, enabled)
+        webhook_deliveries.try_now(s, webhook.id, clock.now())
+        destinations.try_now(s, webhook.account, webhook.destination, clock.now())
+
+    database.write(work)
 
 
 def tell(database: Database, clock: Clock, identity: int, *causes: str) -> None:
@@ -74,9 +87,11 @@ def causes(posts: list[Post], identity: int | None = None) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def delivering(database: Database, clock: Clock) -> AsyncIterator[WebhookDeliverer]:
+async def delivering(
+    database: Database, clock: Clock, patience: Patience = QUICK
+) -> AsyncIterator[WebhookDeliverer]:
     """Run a deliverer inside the block, without a mistake of its own."""
-    client = Client(Names(), public_only((), everything=True), user_agent="test", patience=QUICK)
+    client = Client(Names(), public_only((), everything=True), user_agent="test", patience=patience)
     deliverer = WebhookDeliverer(database, KEYRING, client, clock)
     with capture_logs() as lines:
         running = asyncio.create_task(deliverer.run())
@@ -118,7 +133,7 @@ def test_an_event_arrives_once_signed_by_standard_webhooks(database: Database) -
     assert not verified(post, BEFORE)
     assert post.headers["webhook-id"] == post.event["data"]["event"]
     assert post.event["type"] == "dkim.verified"
-    (delivery,) = database.read(lambda s: webhooks.last(s, "wh_1", limit=9))
+    (delivery,) = database.read(lambda s: webhook_deliveries.last(s, "wh_1", limit=9))
     assert (delivery.due_at, delivery.attempts, delivery.status) == (None, 1, 204)
 
 
@@ -161,15 +176,15 @@ def test_a_receiver_that_misbehaves_is_tried_again(database: Database, trouble: 
             subscribe(database, receiver.url)
             tell(database, clock, 1, "proved")
             await settled(deliverer)
-            (waiting,) = database.read(lambda s: webhooks.last(s, "wh_1", limit=9))
+            (waiting,) = database.read(lambda s: webhook_deliveries.last(s, "wh_1", limit=9))
             assert waiting.due_at is not None
             assert waiting.last_error
             assert waiting.delivered_at is None
             assert elsewhere.posts == []
             receiver.answer = lambda _: 200
-            clock.advance(FIRST_PAUSE)
+            clock.advance(BACKOFF.first)
             await settled(deliverer)
-            (delivered,) = database.read(lambda s: webhooks.last(s, "wh_1", limit=9))
+            (delivered,) = database.read(lambda s: webhook_deliveries.last(s, "wh_1", limit=9))
             assert delivered.delivered_at is not None
             assert len(receiver.posts) == 2
 
@@ -188,7 +203,7 @@ def test_an_event_waits_for_the_earlier_ones_of_its_identity(database: Database)
             tell(database, clock, 2, "b1", "b2")
             await settled(deliverer)
             for _ in range(3):
-                clock.advance(FIRST_PAUSE)
+                clock.advance(BACKOFF.first)
                 await settled(deliverer)
             assert set(causes(receiver.posts, 1)) == {"a1"}
             assert causes(receiver.posts, 2) == ["b1", "b2"]
@@ -239,17 +254,16 @@ def test_what_nobody_takes_is_kept(database: Database) -> None:
             assert webhook is not None
             assert not webhook.enabled
             assert webhook.disabled_because == "answered 503"
-            assert database.read(webhooks.waiting) == 1
+            assert database.read(webhook_deliveries.waiting) == 1
 
-            enabled = replace(webhook, enabled=True)
-            database.write(lambda s: webhooks.update(s, enabled, clock.now()))
+            switch_on(database, clock, webhook)
             clock.advance(DAY)
             await settled(deliverer)
-            assert database.read(webhooks.waiting) == 1
+            assert database.read(webhook_deliveries.waiting) == 2  # and that it was switched off
             receiver.answer = lambda _: 200
             clock.advance(DAY)
             await settled(deliverer)
-            assert database.read(webhooks.waiting) == 0
+            assert database.read(webhook_deliveries.waiting) == 0
 
     asyncio.run(story())
 
@@ -269,7 +283,7 @@ def test_what_is_refused_for_days_alone_is_given_up(database: Database) -> None:
                 clock.advance(DAY)
                 await settled(deliverer)
             assert causes(receiver.posts, 1)[-1] == "next"
-            assert database.read(webhooks.waiting) == 0
+            assert database.read(webhook_deliveries.waiting) == 0
             webhook = database.read(lambda s: webhooks.get(s, "wh_1"))
             assert webhook is not None
             assert webhook.enabled
@@ -292,15 +306,15 @@ def test_gone_disables_at_once(database: Database) -> None:
             clock.advance(DAY)
             await settled(deliverer)
             assert len(receiver.posts) == 1
-            assert database.read(webhooks.waiting) == 1
+            assert database.read(webhook_deliveries.waiting) == 1
 
     asyncio.run(story())
 
 
 def test_pauses_grow_to_six_hours() -> None:
     """The first is five seconds, each twice the one before, none longer than six hours."""
-    assert [pause_after(count) for count in (1, 2, 3)] == [5 * SECOND, 10 * SECOND, 20 * SECOND]
-    assert pause_after(1000) == LONGEST_PAUSE
+    assert [BACKOFF.after(count) for count in (1, 2, 3)] == [5 * SECOND, 10 * SECOND, 20 * SECOND]
+    assert BACKOFF.after(1000) == 6 * HOUR
 
 
 _KILLED = """

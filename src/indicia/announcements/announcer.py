@@ -1,6 +1,7 @@
-"""One event, written with its change: its row, a delivery for each webhook that wants it, a mail.
+"""One event, written with its change: its row, a row that lets the webhooks hear of it, a mail.
 
 All of it belongs to the transaction of the change: what did not happen is not told, what is told happened.
+How many webhooks there are is no matter here: whoever delivers spreads the event among them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import Final
 
 import msgspec
 
-from indicia.domain.events import WEBHOOK_TEST, Event
+from indicia.domain.events import Event
 from indicia.domain.time import DAY, Span, rfc3339
 from indicia.mail.compose import KIND, Letter, Sealer, envelope_address
 from indicia.mail.notice import notice_mail, subject_of
-from indicia.store import access, events, outbox, webhooks
+from indicia.store import access, events, fanout, outbox, webhook_deliveries, webhooks
 from indicia.store.session import Session
 
 _MESSAGE_ID_OCTETS: Final = 16
@@ -118,9 +119,8 @@ class Announcer:
         ids = events.new_ids(s, [event.about.identity_id for event in told])
         numbered = list(zip(ids, told, strict=True))
         events.add(s, [(number, event, body(number, event)) for number, event in numbered])
-        wanted = _deliveries(s, numbered, only)
-        webhooks.enqueue(s, wanted, told[0].at)
-        return self._write_mails(s, told) or bool(wanted)
+        heard = _let_hear(s, numbered) if only is None else _enqueue(s, numbered, only)
+        return self._write_mails(s, told) or heard
 
     def _write_mails(self, s: Session, told: Sequence[Event]) -> bool:
         mails = self.mails
@@ -161,18 +161,21 @@ def _contact(s: Session, account: str) -> str:
     return "" if found is None else found.contact
 
 
-def _deliveries(
-    s: Session, numbered: Sequence[tuple[int, Event]], only: str | None
-) -> list[tuple[str, int, int]]:
-    subscribed = webhooks.subscribed(s, {event.about.account for _, event in numbered})
-    return [
-        (webhook.id, number, event.about.identity_id)
+def _let_hear(s: Session, numbered: Sequence[tuple[int, Event]]) -> bool:
+    """Let the webhooks of the place of each event hear of it; say whether there are any."""
+    places = webhooks.listening(s, {event.about.account for _, event in numbered})
+    heard = [
+        (number, event.about)
         for number, event in numbered
-        for webhook in subscribed
-        if (webhook.account, webhook.region) == (event.about.account, event.about.region)
-        and (
-            webhook.id == only
-            if only is not None or event.type == WEBHOOK_TEST
-            else webhook.wants(event.type)
-        )
+        if (event.about.account, event.about.region) in places
     ]
+    for number, about in heard:
+        fanout.add(s, number, about.account, about.region)
+    return bool(heard)
+
+
+def _enqueue(s: Session, numbered: Sequence[tuple[int, Event]], webhook_id: str) -> bool:
+    """Queue the events for one webhook, which there is."""
+    wanted = [(webhook_id, number, event.about.identity_id) for number, event in numbered]
+    webhook_deliveries.enqueue(s, wanted, numbered[0][1].at)
+    return True

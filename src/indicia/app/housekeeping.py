@@ -18,7 +18,7 @@ import structlog
 from indicia.clock import Clock, real_now
 from indicia.domain.brake import WITHIN
 from indicia.domain.time import DAY, HOUR, SECOND, Instant, Span
-from indicia.store import brakes, budgets, events, mailings, outbox, webhooks
+from indicia.store import brakes, budgets, destinations, events, mailings, outbox, webhook_deliveries
 from indicia.store.database import Database
 from indicia.store.ids import first_at
 from indicia.store.session import Session
@@ -33,17 +33,21 @@ MAILINGS_KEPT: Final[Span] = 90 * DAY
 EVENTS_KEPT: Final[Span] = 90 * DAY
 # What is left of an allowance; who has not come for so long has all of it again.
 BUDGETS_KEPT: Final[Span] = DAY
+# That the destination of a webhook has failed: no pause is as long.
+FAILURES_KEPT: Final[Span] = DAY
 
 _EVERY: Final[Span] = HOUR
 _BATCH: Final = 200
+_WITH_THEIR_OWN: Final = 10  # with an event up to a hundred verdicts go: a batch has a part of as many
 _PAUSE: Final = 0.05  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something to forget: what it is called in the log, and what removes a batch of it."""
+    """Something to forget: what it is called in the log, how many at once, and what removes so many."""
 
     name: str
+    batch: int
     remove: Callable[[Session], int]
 
 
@@ -53,13 +57,15 @@ def chores(now: Instant, real: Instant, limit: int) -> tuple[Chore, ...]:
     What is known by its id is as old as that, in real time.
     """
     events_before = first_at(real - EVENTS_KEPT)
+    few = max(1, limit // _WITH_THEIR_OWN)
     return (
-        Chore("letters", partial(outbox.prune, before=first_at(real - LETTERS_KEPT), limit=limit)),
-        Chore("mailings", partial(mailings.prune, before=now - MAILINGS_KEPT, now=now, limit=limit)),
-        Chore("deliveries", partial(webhooks.prune, before=events_before, limit=limit)),
-        Chore("events", partial(events.prune, before=events_before, limit=limit)),
-        Chore("demotions", partial(brakes.prune, before=now - WITHIN, limit=limit)),
-        Chore("budgets", partial(budgets.prune, before=real - BUDGETS_KEPT, limit=limit)),
+        Chore("letters", limit, partial(outbox.prune, before=first_at(real - LETTERS_KEPT), limit=limit)),
+        Chore("mailings", limit, partial(mailings.prune, before=now - MAILINGS_KEPT, now=now, limit=limit)),
+        Chore("deliveries", limit, partial(webhook_deliveries.prune, before=events_before, limit=limit)),
+        Chore("events", few, partial(events.prune, before=events_before, limit=few)),
+        Chore("demotions", limit, partial(brakes.prune, before=now - WITHIN, limit=limit)),
+        Chore("failures", limit, partial(destinations.prune, before=now - FAILURES_KEPT, limit=limit)),
+        Chore("budgets", limit, partial(budgets.prune, before=real - BUDGETS_KEPT, limit=limit)),
     )
 
 
@@ -69,8 +75,8 @@ async def tidy(
     """Forget everything that may be forgotten then, and return how many rows of each went."""
     gone: dict[str, int] = {}
     for chore in chores(now, real, limit):
-        removed = limit
-        while removed >= limit:
+        removed = chore.batch
+        while removed >= chore.batch:
             removed = await database.writing(chore.remove)
             gone[chore.name] = gone.get(chore.name, 0) + removed
             if removed:

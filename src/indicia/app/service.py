@@ -40,7 +40,16 @@ from indicia.settings import Role, Settings, system_perspective
 from indicia.settings.client_url import client_url
 from indicia.settings.places import public_only
 from indicia.settings.table import LISTEN_ADMIN, LISTEN_DNS, LISTEN_HTTP
-from indicia.store import brakes, checks, key_requests, keys, outbox, webhooks, zones
+from indicia.store import (
+    brakes,
+    checks,
+    fanout,
+    key_requests,
+    keys,
+    outbox,
+    webhook_deliveries,
+    zones,
+)
 from indicia.store.prepared import POSTGRESQL
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
@@ -483,8 +492,9 @@ class Service:
         return checks.earliest_due(s, real_now()), pooled, waiting
 
 
-def _telling(s: Session) -> tuple[int, int | None]:
-    return webhooks.waiting(s), outbox.oldest_waiting(s)
+def _telling(s: Session) -> tuple[int, int, int | None]:
+    waiting = webhook_deliveries.waiting(s) + fanout.waiting(s)
+    return waiting, fanout.behind(s), outbox.oldest_waiting(s)
 
 
 async def _close(parts: Sequence[socket.socket | Sanitizer]) -> None:

@@ -1,4 +1,4 @@
-"""Webhooks: how a message is signed, when a failed one is tried again, which places may be named.
+"""Webhooks: how a message is signed, what an answer says, when is tried again, which places may be named.
 
 The signature is that of Standard Webhooks (standardwebhooks.com, specification 1.0): HMAC-SHA256 over
 `id.timestamp.body` under the octets of a `whsec_` secret, as `v1,` and base64.
@@ -12,17 +12,19 @@ import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.retry import Backoff
 from indicia.domain.time import DAY, HOUR, SECOND, Instant, Span
 
 SECRET_OCTETS: Final = 32  # the specification: from 24 to 64
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every secret begins with
 ROTATION: Final[Span] = DAY  # for which the secret before signs as well
-FIRST_PAUSE: Final[Span] = 5 * SECOND
-LONGEST_PAUSE: Final[Span] = 6 * HOUR
+# Of a message, of its webhook, and of the destination.
+BACKOFF: Final = Backoff(5 * SECOND, 6 * HOUR)
 GIVEN_UP_AFTER: Final[Span] = 5 * DAY  # of an event that is refused; and of a webhook that never answers well
 MOST: Final = 20  # of an account in a region
 LONGEST_URL: Final = 2048
@@ -44,6 +46,16 @@ class Target:
         """The value of the Host header (RFC 9110 §7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+    @property
+    def destination(self) -> str:
+        """Host and port, in one spelling: what answers, or does not, whatever the path is."""
+        return f"{self.host}:{self.port}"
+
+
+def host_of(destination: str) -> str:
+    """Return the host of a destination, whose ports all are one machine's."""
+    return destination.rpartition(":")[0]
 
 
 def parse_url(url: str) -> Target:
@@ -68,8 +80,17 @@ def parse_url(url: str) -> Target:
     if not _HOST.match(host) or port == 0:
         refuse(FaultKind.INVALID_PARAMETER, "The URL names no host.")
     secure = parts.scheme == "https"
+    host = host.strip("[]").lower()
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(secure, host.strip("[]").lower(), port or (443 if secure else 80), path)
+    return Target(secure, _one_spelling(host), port or (443 if secure else 80), path)
+
+
+def _one_spelling(host: str) -> str:
+    """Return the host as all spellings of its address are."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host
 
 
 def shown_secret(octets: bytes) -> str:
@@ -92,9 +113,14 @@ def headers(secrets: Sequence[bytes], message_id: str, timestamp: int, body: byt
     }
 
 
-def pause_after(failures: int) -> Span:
-    """Return how long to wait after so many failures in a row: doubling, to six hours at most."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE << min(max(failures, 1) - 1, 20))
+def took(status: int) -> bool:
+    """Say whether a receiver that answers so has the message. A redirect is not followed."""
+    return 200 <= status < 300  # Standard Webhooks
+
+
+def overloaded(status: int) -> bool:
+    """Say whether the answer is about the host, and not about what it was sent (RFC 9110 §15.6)."""
+    return status in {429, 502, 503, 504}  # 429: too many requests
 
 
 def given_up(since: Instant, now: Instant) -> bool:

@@ -22,22 +22,23 @@ from indicia.domain.webhooks import (
     MOST,
     ROTATION,
     SECRET_OCTETS,
+    Target,
     parse_url,
     shown_secret,
 )
-from indicia.store import account_regions, events, webhooks
-from indicia.store.webhooks import Delivery, Webhook
+from indicia.store import account_regions, destinations, events, fanout, webhook_deliveries, webhooks
+from indicia.store.webhook_deliveries import Delivery
+from indicia.store.webhooks import Webhook
 from indicia.vault.purposes import webhook_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session
 
 _SHOWN_DELIVERIES: Final = 20
-_REDELIVERED_AT_ONCE: Final = 1000
 
 
 class CreateWebhookRequest(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +104,12 @@ class WebhookDelivery(Struct, kw_only=True, frozen=True):
 
 
 class WebhookResponse(Struct, kw_only=True, frozen=True):
-    """A webhook. `failing_since` is that of the present run of failures."""
+    """A webhook.
+
+    `failing_since` is that of the present run of failures, `paused_until` when something is sent again, to
+    the webhook or to its host and port. `behind_since` is when the first event was that has yet to be queued:
+    more waits than the queue takes, or everything since then is sent once more.
+    """
 
     id: str
     url: str
@@ -112,6 +118,8 @@ class WebhookResponse(Struct, kw_only=True, frozen=True):
     enabled: bool
     created_at: str
     failing_since: str | None
+    paused_until: str | None
+    behind_since: str | None
     disabled_because: str | None
 
 
@@ -150,10 +158,13 @@ class DeletedResponse(Struct, kw_only=True, frozen=True):
 
 
 class QueuedResponse(Struct, kw_only=True, frozen=True):
-    """How many events were queued. `more_since` is where to go on when there are more than one call takes."""
+    """How many events were queued by the call itself.
+
+    With `since` there are none: what the webhook wants of all events from then on is queued by and by.
+    """
 
     queued: int
-    more_since: str | None = None
+    since: str | None = None
 
 
 def create_webhook(
@@ -163,7 +174,7 @@ def create_webhook(
 
     Raises: `Fault` INVALID_PARAMETER, LIMIT_EXCEEDED.
     """
-    _check(house, request.url, request.types, request.description)
+    target = _checked(house, request.url, request.types, request.description)
     # Two at once cannot both be the last one.
     account_regions.hold(s, call.account, call.region)
     if len(webhooks.listed(s, call.account, call.region)) >= MOST:
@@ -174,6 +185,7 @@ def create_webhook(
         account=call.account,
         region=call.region,
         url=request.url,
+        destination=target.destination,
         types=tuple(request.types),
         description=request.description,
         enabled=True,
@@ -183,25 +195,31 @@ def create_webhook(
         created_at=call.now,
     )
     webhooks.create(s, webhook)
-    return WebhookSecretResponse(webhook=_shown(webhook), secret=shown_secret(secret))
+    return WebhookSecretResponse(webhook=_shown(call, webhook, s), secret=shown_secret(secret))
 
 
 def list_webhooks(house: House, call: Call, request: ListWebhooksRequest, s: Session) -> WebhookListResponse:
     """Return the webhooks of the account in the region."""
-    return WebhookListResponse(webhooks=list(map(_shown, webhooks.listed(s, call.account, call.region))))
+    found = webhooks.listed(s, call.account, call.region)
+    paused = destinations.paused(s, call.account, call.now)
+    return WebhookListResponse(webhooks=[_shown(call, webhook, s, paused) for webhook in found])
 
 
 def get_webhook(house: House, call: Call, request: WebhookRequest, s: Session) -> WebhookDetailResponse:
     """Return a webhook and how its last deliveries went. Raises: `Fault` NOT_FOUND."""
     webhook = _own(call, request.id, webhooks.get, s)
-    deliveries = webhooks.last(s, webhook.id, limit=_SHOWN_DELIVERIES)
+    deliveries = webhook_deliveries.last(s, webhook.id, limit=_SHOWN_DELIVERIES)
     return WebhookDetailResponse(
-        webhook=_shown(webhook), deliveries=[_shown_delivery(each) for each in deliveries]
+        webhook=_shown(call, webhook, s), deliveries=[_shown_delivery(each) for each in deliveries]
     )
 
 
 def update_webhook(house: House, call: Call, request: UpdateWebhookRequest, s: Session) -> WebhookResponse:
-    """The webhook is as it is wanted; what waits for it is tried at once.
+    """The webhook is as it is wanted.
+
+    One that was switched on, or leads elsewhere, is tried at once; how its host has answered is remembered.
+    One that is switched off hears of nothing that happens meanwhile; what was switched off by its failures
+    does, once it is on again.
 
     Raises: `Fault` NOT_FOUND, INVALID_PARAMETER.
     """
@@ -215,14 +233,27 @@ def update_webhook(house: House, call: Call, request: UpdateWebhookRequest, s: S
         enabled=enabled,
         disabled_at=None if enabled else webhook.disabled_at,
         disabled_because=None if enabled else webhook.disabled_because,
-        failures=0,
-        failing_since=None,
-        resume_at=None,
     )
-    _check(house, wanted.url, wanted.types, wanted.description)
-    webhooks.update(s, wanted, call.now)
+    target = _checked(house, wanted.url, wanted.types, wanted.description)
+    wanted = replace(wanted, destination=target.destination)
+    if changes.enabled is False:
+        wanted = replace(wanted, next_event=None, next_since=None)
+    moved, switched_on = wanted.url != webhook.url, enabled and not webhook.enabled
+    if moved or switched_on:
+        wanted = replace(wanted, failures=0, failing_since=None, resume_at=None)
+    webhooks.update(s, wanted)
+    if switched_on:
+        _try(s, wanted, call.now)
+    elif moved:
+        webhook_deliveries.try_now(s, webhook.id, call.now)
     house.wakes.outbox()
-    return _shown(wanted)
+    return _shown(call, wanted, s)
+
+
+def _try(s: Session, webhook: Webhook, now: Instant) -> None:
+    """Let the webhook and its host be tried at once, with one message where they have failed."""
+    webhook_deliveries.try_now(s, webhook.id, now)
+    destinations.try_now(s, webhook.account, webhook.destination, now)
 
 
 def rotate_webhook_secret(
@@ -240,25 +271,29 @@ def rotate_webhook_secret(
         previous_secret=webhook.secret,
         previous_until=until,
     )
-    webhooks.update(s, rotated, call.now)
+    webhooks.update(s, rotated)
     return WebhookSecretResponse(
-        webhook=_shown(rotated), secret=shown_secret(secret), previous_until=rfc3339(until)
+        webhook=_shown(call, rotated, s), secret=shown_secret(secret), previous_until=rfc3339(until)
     )
 
 
 def delete_webhook(house: House, call: Call, request: WebhookRequest, s: Session) -> DeletedResponse:
     """The webhook is gone, and what waited for it. Raises: `Fault` NOT_FOUND."""
     webhook = _held(call, request.id, s)
-    webhooks.delete(s, webhook.id)
+    webhooks.delete(s, webhook.id, call.now)
+    house.wakes.outbox()
     return DeletedResponse(id=webhook.id)
 
 
 def check_webhook(house: House, call: Call, request: WebhookRequest, s: Session) -> QueuedResponse:
     """An event that tells of nothing is on its way to the webhook, as every other would be.
 
-    Raises: `Fault` NOT_FOUND; CONFLICT where the webhook is disabled.
+    Where the webhook or its host is left alone for a while they are tried at once, with one message.
+
+    Raises: `Fault` NOT_FOUND; CONFLICT where the webhook is disabled; LIMIT_EXCEEDED where too much waits.
     """
     webhook = _enabled(call, request.id, s)
+    _require_room(webhook, s)
     event = Event(
         type=WEBHOOK_TEST,
         at=call.now,
@@ -268,34 +303,66 @@ def check_webhook(house: House, call: Call, request: WebhookRequest, s: Session)
         effect="None.",
     )
     house.tell(s, [event], only=webhook.id)
+    if webhook.resume_at is not None:
+        webhooks.update(s, replace(webhook, resume_at=call.now))
+    _try(s, webhook, call.now)
     return QueuedResponse(queued=1)
 
 
 def redeliver(house: House, call: Call, request: RedeliverRequest, s: Session) -> QueuedResponse:
     """Events are sent once more, behind what waits. Of those since an instant only what the webhook wants.
 
-    Raises: `Fault` NOT_FOUND, INVALID_PARAMETER; CONFLICT where the webhook is disabled.
+    Those are read from the log by whoever delivers, as the queue empties; what happens meanwhile comes behind
+    them. One is queued by this call.
+
+    Raises: `Fault` NOT_FOUND, INVALID_PARAMETER; CONFLICT where the webhook is disabled or reads the log
+    already; LIMIT_EXCEEDED where too much waits for it.
     """
     webhook, wanted = _enabled(call, request.id, s), request.wanted
     if (wanted.event is None) is (wanted.since is None):
         refuse(FaultKind.INVALID_PARAMETER, "Name either an event or an instant since which.")
     if wanted.event is not None:
-        number = parse_public_id(wanted.event)
-        found = None if number is None else events.get(s, number, call.account, call.region)
-        if found is None:
-            refuse(FaultKind.NOT_FOUND, f"There is no event {shown(wanted.event)}.")
-        chosen, more = [found], None
-    else:
-        since = _instant(wanted.since or "")
-        some = events.since(s, call.account, call.region, since, limit=_REDELIVERED_AT_ONCE + 1)
-        more = rfc3339(some.pop().at) if len(some) > _REDELIVERED_AT_ONCE else None
-        chosen = [event for event in some if webhook.wants(event.type)]
-    webhooks.enqueue(s, [(webhook.id, event.id, event.identity_id) for event in chosen], call.now)
+        return _redeliver_one(house, call, webhook, wanted.event, s)
+    since = _instant(wanted.since or "")
+    if since > call.now:
+        refuse(FaultKind.INVALID_PARAMETER, f"{rfc3339(since)} is still to come.")
+    if webhook.next_event is not None:
+        begun = _at(fanout.behind_since(s, webhook))
+        refuse(
+            FaultKind.CONFLICT,
+            f"The webhook {webhook.id} is being sent everything since {begun or 'it was switched off'}: ask"
+            " again when that has come to its end, and behind_since is null.",
+        )
+    webhooks.move_on(s, webhook.id, 0, since)
     house.wakes.outbox()
-    return QueuedResponse(queued=len(chosen), more_since=more)
+    return QueuedResponse(queued=0, since=rfc3339(since))
 
 
-def _check(house: House, url: str, types: list[str] | tuple[str, ...], description: str) -> None:
+def _redeliver_one(house: House, call: Call, webhook: Webhook, public: str, s: Session) -> QueuedResponse:
+    number = parse_public_id(public)
+    found = None if number is None else events.get(s, number, call.account, call.region)
+    if found is None:
+        refuse(FaultKind.NOT_FOUND, f"There is no event {shown(public)}.")
+    if webhook_deliveries.waits(s, webhook.id, found.id, found.identity_id):
+        return QueuedResponse(queued=0)  # it is on its way
+    _require_room(webhook, s)
+    webhook_deliveries.enqueue(s, [(webhook.id, found.id, found.identity_id)], call.now)
+    house.wakes.outbox()
+    return QueuedResponse(queued=1)
+
+
+def _require_room(webhook: Webhook, s: Session) -> None:
+    """Raises: `Fault` LIMIT_EXCEEDED where as many deliveries wait for the webhook as there may be."""
+    if webhook_deliveries.queued(s, webhook.id, fanout.WINDOW) >= fanout.WINDOW:
+        refuse(
+            FaultKind.LIMIT_EXCEEDED,
+            f"{fanout.WINDOW} events wait for the webhook {webhook.id}, which is as many as there may be: ask"
+            " again when some have been delivered.",
+        )
+
+
+def _checked(house: House, url: str, types: list[str] | tuple[str, ...], description: str) -> Target:
+    """Return where the webhook leads. Raises: `Fault` INVALID_PARAMETER."""
     target = parse_url(url)
     if not target.secure and not house.may_reach_private:
         refuse(FaultKind.INVALID_PARAMETER, "The URL of a webhook begins with https://.")
@@ -306,6 +373,7 @@ def _check(house: House, url: str, types: list[str] | tuple[str, ...], descripti
         refuse(FaultKind.INVALID_PARAMETER, f"A description has at most {LONGEST_DESCRIPTION} characters.")
     if any(character < " " or character == "\x7f" for character in description):
         refuse(FaultKind.INVALID_PARAMETER, "A description is one line without control characters.")
+    return target
 
 
 def _own(call: Call, identifier: str, fetch: Callable[[Session, str], Webhook | None], s: Session) -> Webhook:
@@ -342,7 +410,13 @@ def _at(instant: Instant | None) -> str | None:
     return None if instant is None else rfc3339(instant)
 
 
-def _shown(webhook: Webhook) -> WebhookResponse:
+def _shown(
+    call: Call, webhook: Webhook, s: Session, paused: Mapping[str, Instant] | None = None
+) -> WebhookResponse:
+    """Return the webhook as callers see it; `paused` are the destinations that the account leaves alone."""
+    if paused is None:
+        paused = destinations.paused(s, call.account, call.now)
+    until = max(webhook.resume_at or 0, paused.get(webhook.destination, 0))
     return WebhookResponse(
         id=webhook.id,
         url=webhook.url,
@@ -351,6 +425,8 @@ def _shown(webhook: Webhook) -> WebhookResponse:
         enabled=webhook.enabled,
         created_at=rfc3339(webhook.created_at),
         failing_since=_at(webhook.failing_since),
+        paused_until=rfc3339(until) if until > call.now else None,
+        behind_since=_at(fanout.behind_since(s, webhook)),
         disabled_because=webhook.disabled_because,
     )
 

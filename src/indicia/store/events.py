@@ -54,28 +54,12 @@ _OF_IDENTITY = Prepared(
 _OF_INSTALLATION = Prepared(
     sa.select(*_STORED).where(_e.identity_id == 0, _e.type == sa.bindparam("type")).order_by(_e.id)
 )
-_SINCE = Prepared(
-    sa.select(*_STORED)
-    .where(
-        _e.account == sa.bindparam("account"),
-        _e.region == sa.bindparam("region"),
-        _e.at >= sa.bindparam("since"),
-    )
-    .order_by(_e.id)
-    .limit(sa.bindparam("limit"))
-)
 _DEMOTED = Prepared(
     sa.select(sa.func.count(_e.identity_id.distinct())).where(
         _e.demotes == sa.literal_column("1"), _e.at > sa.bindparam("after")
     )
 )
 _OLD = sa.select(_e.id).where(_e.id < sa.bindparam("before")).order_by(_e.id).limit(sa.bindparam("limit"))
-# Few wait at all, and have an index of their own.
-_PRUNE_WAITING = Prepared(
-    sa.delete(tables.webhook_delivery).where(
-        tables.webhook_delivery.c.due_at.is_not(None), tables.webhook_delivery.c.event_id.in_(_OLD)
-    )
-)
 _PRUNE_TRAILS = Prepared(
     sa.delete(tables.evidence).where(
         tables.evidence.c.identity_id.in_(
@@ -136,12 +120,6 @@ def of_type(s: Session, event_type: str) -> list[StoredEvent]:
     return [StoredEvent(*row) for row in s.all(_OF_INSTALLATION, type=event_type)]
 
 
-def since(s: Session, account: str, region: str, instant: Instant, *, limit: int) -> list[StoredEvent]:
-    """Return the events of the account in the region from the instant on, the oldest first."""
-    rows = s.all(_SINCE, account=account, region=region, since=instant, limit=limit)
-    return [StoredEvent(*row) for row in rows]
-
-
 def demoted_after(s: Session, instant: Instant) -> int:
     """Return how many identities lost a proof, in part or in whole, after the instant."""
     row = s.one(_DEMOTED, after=instant)
@@ -151,9 +129,8 @@ def demoted_after(s: Session, instant: Instant) -> int:
 def prune(s: Session, before: int, limit: int) -> int:
     """Forget events with lesser ids, as many as the limit, and return how many.
 
-    With an event goes what still waits to be delivered of it, and with that of a deletion the verdicts on the
-    identity that was deleted.
+    With the event of a deletion go the verdicts on the identity that was deleted. What still waits to be
+    delivered of an event ends when its turn comes.
     """
-    s.run(_PRUNE_WAITING, before=before, limit=limit)
     s.run(_PRUNE_TRAILS, before=before, limit=limit)
     return s.run(_PRUNE, before=before, limit=limit)

@@ -44,39 +44,24 @@ _DUE = Prepared(
 )
 
 
-def _accounts_due() -> sa.Select[tuple[str]]:
-    """Return the statement that goes from account to account by the index, however much each has waiting."""
-    waiting = _o.due_at.is_not(None)
-    first = sa.select(_o.account).where(waiting).order_by(_o.account).limit(1).scalar_subquery()
-    accounts = sa.select(first.label("account")).cte("accounts", recursive=True)
-    following = (
-        sa.select(_o.account)
-        .where(waiting, _o.account > accounts.c.account)
-        .order_by(_o.account)
-        .limit(1)
-        .correlate(accounts)
-        .scalar_subquery()
-    )
-    accounts = accounts.union_all(sa.select(following).where(accounts.c.account.is_not(None)))
-    earliest = (
-        sa.select(_o.due_at)
-        .where(_o.account == accounts.c.account, _queue.due, _queue.free)
-        .order_by(_o.due_at)
-        .limit(1)
-        .correlate(accounts)
-        .scalar_subquery()
-        .label("earliest")
-    )
-    found = sa.select(accounts.c.account, earliest).where(accounts.c.account.is_not(None)).subquery()
-    return (
-        sa.select(found.c.account)
-        .where(found.c.earliest.is_not(None))
-        .order_by(found.c.earliest)
-        .limit(sa.bindparam("limit"))
-    )
-
-
-_ACCOUNTS_DUE = Prepared(_accounts_due())
+_accounts = _queue.each(_o.account, "accounts")
+_earliest = (
+    sa.select(_o.due_at)
+    .where(_o.account == _accounts.c.value, _queue.due, _queue.free)
+    .order_by(_o.due_at)
+    .limit(1)
+    .correlate(_accounts)
+    .scalar_subquery()
+)
+_found = (
+    sa.select(_accounts.c.value, _earliest.label("earliest")).where(_accounts.c.value.is_not(None)).subquery()
+)
+_ACCOUNTS_DUE = Prepared(
+    sa.select(_found.c.value)
+    .where(_found.c.earliest.is_not(None))
+    .order_by(_found.c.earliest)
+    .limit(sa.bindparam("limit"))
+)
 _DONE = Prepared(
     sa.update(tables.outbox)
     .where(*_queue.held)

@@ -102,8 +102,10 @@ def next_turn(s: Session, now: Instant, until: Instant, apart: Span) -> Instant 
 _EMPTIED = tuple(
     Prepared(sa.delete(table))
     for table in (
+        tables.fanout,
         tables.webhook_delivery,
         tables.webhook,
+        tables.webhook_destination,
         tables.event,
         tables.evidence,
         tables.outbox,

@@ -34,6 +34,7 @@ class LeasedQueue:
 
     def __init__(self, table: sa.Table) -> None:
         c = table.c
+        self._due_at = c.due_at
         # With parameters `now` and `real_now`; `of_id` and `owner`.
         self.due = c.due_at <= sa.bindparam("now", type_=sa.BigInteger)
         self.free = sa.or_(
@@ -48,6 +49,25 @@ class LeasedQueue:
         self._void = Prepared(
             sa.update(table).where(c.lease_owner.is_not(None)).values(lease_owner=None, lease_until=None)
         )
+
+    def each(self, column: sa.ColumnElement[str], name: str) -> sa.CTE:
+        """Return the values of a column among the rows that wait, in its only column `value`.
+
+        It goes from value to value by an index on the column, so it costs what there are of them, however
+        many rows each has.
+        """
+        waiting = self._due_at.is_not(None)
+        first = sa.select(column).where(waiting).order_by(column).limit(1).scalar_subquery()
+        values = sa.select(first.label("value")).cte(name, recursive=True)
+        following = (
+            sa.select(column)
+            .where(waiting, column > values.c.value)
+            .order_by(column)
+            .limit(1)
+            .correlate(values)
+            .scalar_subquery()
+        )
+        return values.union_all(sa.select(following).where(values.c.value.is_not(None)))
 
     def lease(self, s: Session, ids: Sequence[int], lease: Lease) -> None:
         """Give these rows, which this transaction holds, to the owner until the lease ends."""

@@ -602,6 +602,7 @@ event = sa.Table(
     _flag("demotes"),
     _text("body"),
     sa.Index(None, "identity_id", "id"),
+    sa.Index(None, "account", "region", "id"),  # the log that webhooks read when they are behind
 )
 # Counted by the brake on mass demotion; nearly empty at all other times.
 sa.Index(
@@ -630,10 +631,39 @@ webhook = sa.Table(
     _maybe_big("resume_at"),  # nothing is delivered before
     _maybe_big("disabled_at"),
     _maybe_text("disabled_because"),
+    sa.Column("destination", Word, nullable=False, server_default=""),  # host and port of the URL
+    _maybe_big("next_event"),  # to be read from the log; NULL: events are queued as they come
+    _maybe_big("next_since"),  # events before this instant are passed over, until one was found
+    _maybe_big("deleted_at"),  # gone for everybody, but for what was queued for it
     sa.Index(None, "account", "region"),
 )
+sa.Index("ix_webhook_deleted_at", webhook.c.deleted_at, sqlite_where=webhook.c.deleted_at.is_not(None))
+sa.Index("ix_webhook_behind", webhook.c.account, webhook.c.id, sqlite_where=webhook.c.next_event.is_not(None))
 
-# The outbox of webhooks: one row an event and webhook, written with the event. What is sent is the event's.
+# How the destinations of an account's webhooks have answered of late.
+webhook_destination = sa.Table(
+    "webhook_destination",
+    metadata,
+    _word("account", primary_key=True),
+    _word("destination", primary_key=True),
+    _big("failures"),  # in a row
+    _maybe_big("resume_at"),  # nothing is sent there before
+    _big("failed_at"),
+    sa.Index(None, "failed_at"),
+    sqlite_with_rowid=False,
+)
+
+# Events that have not come to the webhooks yet: one row an event, written with it, however many there are.
+fanout = sa.Table(
+    "fanout",
+    metadata,
+    _key("event_id"),
+    _word("account"),
+    _word("region"),
+    sa.Index(None, "account", "region", "event_id"),
+)
+
+# The outbox of webhooks: one row an event and webhook, few of them at a time. What is sent is the event's.
 webhook_delivery = sa.Table(
     "webhook_delivery",
     metadata,
@@ -665,6 +695,7 @@ sa.Index(
     webhook_delivery.c.due_at,
     sqlite_where=_WAITING,
 )
+sa.Index("ix_webhook_delivery_next", webhook_delivery.c.due_at, sqlite_where=_WAITING)
 
 audit = sa.Table(
     "audit",
@@ -692,6 +723,7 @@ STORAGE_PARAMETERS = {
     "key_request": "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
     "listed": "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
     "outbox": "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
+    "fanout": "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500",
     "webhook_delivery": (
         "fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
     ),
