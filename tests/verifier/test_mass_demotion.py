@@ -25,6 +25,7 @@ from indicia.metrics import Metrics
 from indicia.store import access, brakes, checks, events, facets, outbox
 from indicia.store.access import Account
 from indicia.store.database import Database
+from indicia.store.queue import Lease
 from indicia.store.session import Session
 from indicia.vault.keyring import Keyring
 from indicia.verifier.landing import Landing
@@ -203,9 +204,12 @@ def test_the_account_and_the_operator_are_told_once(database: Database, server: 
         assert first["seen"] == f"{MANY} of {MANY} verified zones would have been demoted within an hour."
         assert second["seen"] == f"Of account {ACCOUNT}: {first['seen']}"
         assert "for one more window" in first["effect"]
-        parcels = database.write(
-            lambda s: outbox.claim(s, now=now, lease_now=now, lease_until=now + 1, owner="t", limit=99)
-        )
+        lease = Lease("t", now, now, now + 1)
+        parcels = [
+            parcel
+            for account in (ACCOUNT, OPERATOR)
+            for parcel in database.write(lambda s, a=account: outbox.take(s, a, lease, limit=99))
+        ]
         letters = [Letter.opened(KEYRING, parcel.payload) for parcel in parcels]
         assert {each.recipient for each in letters} == {f"team@{a}.example" for a in (ACCOUNT, OPERATOR)}
         assert all(b"Subject: Demotions DELAYED" in each.message for each in letters)
