@@ -20,6 +20,7 @@ from bench import (
     listing,
     onboarding,
     report,
+    slow,
     starting,
     steps,
 )
@@ -39,6 +40,7 @@ GROUPS: Final[dict[str, Callable[[Plan], tuple[list[Section], list[Aim]]]]] = {
     "checking": checking.measure,
     "onboarding": onboarding.measure,
     "cold": cold.measure,
+    "slow": slow.measure,
     "crowd": crowd.measure,
     "keyzone": keyzone.measure,
     "dkim": dkim.measure,

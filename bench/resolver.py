@@ -35,6 +35,8 @@ def unbound(folder: Path, stubs: Mapping[str, int], known: str) -> Iterator[int]
         f'server:\n  directory: "{folder}"\n  username: ""\n  chroot: ""\n  pidfile: ""\n  use-syslog: no\n'
         f'  logfile: ""\n  do-daemonize: no\n  interface: {HOST}\n  port: {port}\n  do-ip6: no\n'
         '  access-control: 127.0.0.0/8 allow\n  do-not-query-localhost: no\n  module-config: "iterator"\n'
+        # The control question: who is cut off from the root is in trouble of its own.
+        '  local-zone: "." transparent\n  local-data: ". 3600 IN NS ns1.example."\n'
         "  num-threads: 1\n  outgoing-range: 4096\n  num-queries-per-thread: 2048\n  so-rcvbuf: 1m\n"
         f"  msg-cache-size: 64m\n  rrset-cache-size: 128m\n  infra-cache-numhosts: 1000\n{stub_zones}"
     )

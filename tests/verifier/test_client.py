@@ -319,6 +319,24 @@ def test_late_answers_are_no_attack(server: NameServer) -> None:
     assert run(work) == (0, 1)
 
 
+def test_a_resolver_that_is_slower_than_one_try_is_heard(server: NameServer) -> None:
+    """The answer to the first try comes while the second or third is waited for, and is the answer."""
+    server.misbehave(Trick.SLOW, NAME, delay=0.25)
+
+    async def work() -> tuple[Observation, Tally, int]:
+        budget = Budget(exchange=0.1, tries=4, question=5.0, control=0.5)
+        async with client_of(server, budget=budget) as client:
+            seen = await client.ask(TXT)
+            ports = client.resolvers[0].ports
+            return seen, ports.tally, sum(len(port.pending) for port in ports.open)
+
+    seen, tally, pending = run(work)
+
+    assert (seen.reply, seen.values) == (Reply.ANSWER, ("hello",))
+    assert tally.answered == 1
+    assert pending == 0
+
+
 def test_connections_are_few_however_many_answers_are_cut(server: NameServer) -> None:
     """Of fifty truncated answers three are fetched at once, and the others wait for a connection."""
     server.misbehave(Trick.TRUNCATED, rtype="A")

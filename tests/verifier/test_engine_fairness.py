@@ -174,6 +174,45 @@ def test_what_a_tarpit_holds_is_found_out_in_the_end(database: Database, server:
     run(database, story, server, limits=limits, budget=quick)
 
 
+def test_a_crowd_that_is_slow_is_verified_and_delays_nobody(database: Database, server: NameServer) -> None:
+    """Every question of theirs takes longer than one exchange: all are verified, no more at once than may be.
+
+    Whoever comes meanwhile, in a zone that is quick, is verified before them.
+    """
+    crowd = 3 * (SMALL.at_once + SMALL.slow)
+    most = [0]
+
+    async def story(lookout: Lookout) -> None:
+        found = [lookout.add(f"d{number}.slow.example") for number in range(crowd)]
+        for identity in found:
+            lookout.publish(identity)
+        lookout.engine.wake()
+        await until(lambda: lookout.engine.in_hand >= SMALL.at_once)
+        new = lookout.add("new.example.com")
+        lookout.publish(new)
+        lookout.engine.wake()
+        await until(lambda: _verified(lookout.database, new))
+        before = lookout.proved()
+
+        async def look() -> bool:
+            most[0] = max(most[0], lookout.engine.in_hand)
+            lookout.clock.advance(PACE.first)
+            lookout.engine.wake()
+            await asyncio.sleep(0.02)
+            return lookout.proved() == crowd + 1
+
+        while not await look():
+            pass
+
+        assert before <= crowd // 2
+        assert most[0] <= SMALL.at_once + SMALL.slow
+        assert lookout.error("d0.slow.example") is None
+
+    server.zone("slow.example")
+    server.misbehave(Trick.SLOW, when=lambda asked: asked.name.endswith(".slow.example"), delay=0.5)
+    run(database, story, server, limits=SMALL, budget=Budget(exchange=0.2, tries=3, question=10.0))
+
+
 def test_a_zone_is_asked_at_its_rate(database: Database, server: NameServer) -> None:
     """Forty identities of one zone: the burst at once, the others one after the other, each of them once."""
     rate = 40.0

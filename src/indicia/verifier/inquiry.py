@@ -78,6 +78,7 @@ class Inquiry:
         "_asked",
         "_control_left",
         "_doubted",
+        "_earlier",
         "_heard",
         "_left",
         "_means",
@@ -109,6 +110,7 @@ class Inquiry:
         self._left = means.tries
         self._control_left = 0
         self._doubted: Answer | None = None
+        self._earlier: list[_Earlier] = []
         self._otherwise = Reply.TRUNCATED
         self.question = question
         self.form = form
@@ -133,7 +135,8 @@ class Inquiry:
     def _next(self, now: float) -> None:
         """Ask the next resolver: one that was not asked yet, else one that was silent (RFC 1034 §5.3.3)."""
         if self._left == 0 or now >= self.ends:
-            self._doubt()
+            if not self._waits_on(now):
+                self._doubt()
             return
         if self._asked < len(self._order):
             resolver = self._order[self._asked]
@@ -149,6 +152,19 @@ class Inquiry:
         self.edns = now >= resolver.edns_from
         self.cased = now >= resolver.cased_from
         self._send(now)
+
+    def _waits_on(self, now: float) -> bool:
+        """Say whether a resolver that is known to be slow is given the time that is left."""
+        slow = [each for each in self._earlier if now < each.resolver.slow_until]
+        if slow and now < self.ends:
+            slow[-1].deadline = self.ends
+            return True
+        return False
+
+    def waited_on(self) -> None:
+        """Hear that the time is up that a slow resolver was given."""
+        if not self.over:
+            self._doubt()
 
     def _send(self, now: float) -> None:
         self.deadline = min(now + self._means.exchange, self.ends)
@@ -224,15 +240,32 @@ class Inquiry:
 
     def unreachable(self) -> None:
         """Hear that nobody listens there: silence, only sooner."""
+        self.port = None
         self.expired()
 
     def expired(self) -> None:
-        """Hear that the resolver did not answer in time."""
-        self.port = None
+        """Hear that the resolver did not answer in time. It is listened to while others are asked."""
+        port, self.port = self.port, None
         if self.over:
             return
+        if port is not None:
+            self._earlier.append(_Earlier(self, port))
         self.resolver.was_silent(self._means.now())
         self._unhelpful(Answer(Reply.TIMEOUT))
+
+    def arrived_late(self, wire: bytes, resolver: Resolver) -> None:
+        """Take what answers an earlier try: a resolver that is slower than one exchange is heard too.
+
+        Only a statement counts, or that validation fails: whatever else it says, others are being asked.
+        """
+        answer = decode(wire, self.form, recursive=self._means.recursive)
+        if self.over or not (answer.reply in _AUTHORITATIVE or answer.reply is Reply.BOGUS):
+            return
+        self.release()
+        self.resolver, now = resolver, self._means.now()
+        resolver.answered(now, useful=answer.reply in _AUTHORITATIVE)
+        resolver.was_slow(now)
+        self._finish(answer)
 
     def _answered(self, answer: Answer, *, over_tcp: bool) -> None:
         now = self._means.now()
@@ -305,7 +338,7 @@ class Inquiry:
 
     def _finish(self, answer: Answer) -> None:
         means, resolver = self._means, self.resolver
-        self.over = True
+        self._end()
         means.done(
             self,
             Observation(
@@ -334,5 +367,53 @@ class Inquiry:
 
     def abandon(self) -> None:
         """Stop: nobody waits for the observation any more."""
-        self.over = True
+        self._end()
         self.release()
+
+    def _end(self) -> None:
+        self.over = True
+        for earlier in self._earlier:
+            earlier.release()
+
+
+class _Earlier:
+    """A try that was not answered in time, for as long as its question has not ended.
+
+    Its id, its port and its case are still what an answer has to have. A forger has as many more to guess at
+    as there were tries (RFC 5452 §9.1).
+    """
+
+    __slots__ = ("_ident", "_inquiry", "_octets", "_port", "deadline", "resolver")
+
+    def __init__(self, inquiry: Inquiry, port: Port) -> None:
+        self._inquiry = inquiry
+        self._port = port
+        self._ident = inquiry.ident
+        self._octets = inquiry.octets
+        self.resolver = inquiry.resolver
+        self.deadline = float("inf")  # the question releases it, unless it waits for nothing else
+        port.pending[self._ident] = self
+
+    def arrived(self, wire: bytes) -> bool:
+        """Take a datagram with the id of the try. False when it is not the answer to it."""
+        if not wire[2] & 0x80 or not wire.startswith(self._octets, 12) or wire[4:6] != b"\0\1":
+            return False
+        self._port.settle(self._ident)
+        self._inquiry.arrived_late(wire, self.resolver)
+        return True
+
+    def flooded(self) -> None:
+        """Hear no more from a socket on which somebody guesses answers."""
+        self.release()
+
+    def unreachable(self) -> None:
+        """Nothing follows: it was silent before."""
+
+    def expired(self) -> None:
+        """Hear that the time is up for which it was waited for alone."""
+        self._inquiry.waited_on()
+
+    def release(self) -> None:
+        """Let go of the id."""
+        if self._port.pending.get(self._ident) is self:
+            del self._port.pending[self._ident]

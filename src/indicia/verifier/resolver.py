@@ -24,12 +24,15 @@ _TELLING = 8
 _UNWELL = 5.0
 """Seconds for which a resolver that was silent is asked last."""
 
+_SLOW = 60.0
+"""Seconds for which a resolver is known to be slow, after an answer that came later than one exchange."""
+
 
 class Resolver:
     """A resolver at an address, with what was learned about it. Times are those of the event loop.
 
     From `edns_from` on questions carry an OPT record, from `cased_from` on their case is a secret (0x20), and
-    from `well_from` on it is asked in its turn again.
+    from `well_from` on it is asked in its turn again. Until `slow_until` it is given all the time there is.
     """
 
     __slots__ = (
@@ -42,6 +45,7 @@ class Resolver:
         "last_answer",
         "name",
         "ports",
+        "slow_until",
         "trusted",
         "well_from",
     )
@@ -59,6 +63,7 @@ class Resolver:
         self.cased_from = float("-inf")
         self.folded = 0  # answers of late that came back in the wrong case, and were right
         self.well_from = float("-inf")
+        self.slow_until = float("-inf")
 
     def refused_edns(self, now: float) -> None:
         """Remember that it answers without EDNS only (RFC 6891 §7)."""
@@ -79,6 +84,10 @@ class Resolver:
     def was_silent(self, now: float) -> None:
         """Remember that it did not answer."""
         self.well_from = now + _UNWELL
+
+    def was_slow(self, now: float) -> None:
+        """Remember that it answered, and later than one exchange."""
+        self.slow_until = now + _SLOW
 
     def answered(self, now: float, *, useful: bool) -> None:
         """Remember that it is there, and whether what it said was a statement about a zone."""

@@ -198,11 +198,14 @@ class Ports:
             self._retired.append(port)
         return fresh
 
+    @property
+    def open(self) -> list[Port]:
+        """The sockets there are."""
+        return [port for port in [*self._all, *self._retired] if port is not None]
+
     def sweep(self, now: float) -> None:
         """Expire what has waited too long, and close the sockets that nobody waits on any more."""
-        for port in [*self._all, *self._retired]:
-            if port is None:
-                continue
+        for port in self.open:
             pending = port.pending
             for ident in [ident for ident, each in pending.items() if each.deadline <= now]:
                 exchange = pending.pop(ident, None)
@@ -215,9 +218,8 @@ class Ports:
 
     def close(self) -> None:
         """Close every socket."""
-        for port in [*self._all, *self._retired]:
-            if port is not None:
-                port.close()
+        for port in self.open:
+            port.close()
         self._all = [None] * self._count
         self._retired.clear()
 
