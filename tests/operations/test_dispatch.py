@@ -18,9 +18,6 @@ from indicia.domain.identity import Facet, Status
 from indicia.operations.table import TABLE
 from indicia.wire.shapes import SERVICES, operations
 
-# What another installation may have is named by the vendor (spec 3.8).
-ELSEWHERE_NAMED = {"ReplicateIdentity": "ses:ReplicateEmailIdentityDkimSigningKey"}
-
 
 def test_the_table_names_operations_that_exist() -> None:
     """Every entry is modelled, under its own name, with the permission of that name."""
@@ -34,7 +31,7 @@ def test_the_table_names_operations_that_exist() -> None:
                 member = entry.subject.partition(".")[0]
                 assert member in operations(service)[operation].request.__struct_fields__
         prefix = "ses" if service == "sesv2" else service
-        assert entry.permission == ELSEWHERE_NAMED.get(operation, f"{prefix}:{operation}")
+        assert entry.permission == f"{prefix}:{operation}"
 
 
 @pytest.mark.parametrize("service", SERVICES)

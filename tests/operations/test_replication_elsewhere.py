@@ -25,6 +25,7 @@ from handing import hand_out
 from test_create_email_identity import OWN
 from test_key_life import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
 
+from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import ErrorType, Facet, Status
 from indicia.domain.replication import ParentSeen
@@ -40,12 +41,15 @@ from indicia.operations.replication_acceptance import (
 )
 from indicia.operations.replication_offer import Offer, ReplicationRequest
 from indicia.operations.signing_keys import SigningKey
-from indicia.store import access, checks, key_requests, keys, schema, zones
+from indicia.settings.elsewhere import Offered
+from indicia.store import access, checks, key_exports, key_lives, key_requests, keys, schema, zones
 from indicia.store.database import Database
 from indicia.store.ids import new_id
+from indicia.store.key_exports import KeyExport
 from indicia.store.key_requests import KeyRequest
 from indicia.store.replications import Replication
 from indicia.vault import rsa, transit
+from indicia.vault.keeper import KeyKeeper
 from indicia.vault.loaded import LoadedKeys
 from indicia.vault.purposes import PRIVATE_KEY, access_key
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
@@ -55,6 +59,7 @@ P = 1119278519883608933192596625932352303755040261592785276856967092795396059454
 Q = 100635048251003953764761076787586715334121705216909074299719575974710320674833
 D = pow(65537, -1, (P - 1) * (Q - 1))
 KEY_ID, SECRET = "AKIATESTTESTTESTTEST", "a-secret-that-opens-nothing-else-000000"
+MAY_FETCH = '{"Statement": {"Effect": "Allow", "Action": "indicia:ReplicateIdentity", "Resource": "*"}}'
 REPLICA = DkimSigningAttributes(DomainSigningAttributesOrigin="AWS_SES_EU_WEST_1")
 
 
@@ -63,6 +68,7 @@ class Elsewhere(Desk):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
+        self.offers(Offered(self.account, "us-east-1"))
         self.database.write(
             lambda s: access.create_key(
                 s,
@@ -87,9 +93,16 @@ class Elsewhere(Desk):
         self.database.write(lambda s: keys.add_pooled(s, key))
         return pair.public_key
 
-    async def offer(self, name: str = NAME, region: str = "us-east-1") -> Any:
-        """What the call answers."""
-        call = self.call("indicia", "ReplicateIdentity")
+    def offers(self, *offered: Offered) -> None:
+        """Let the operator's settings say so."""
+        self.house = replace(self.house, offered=frozenset(offered))
+        self.dispatch = type(self.dispatch)(self.database, self.house)
+
+    async def offer(
+        self, name: str = NAME, region: str = "us-east-1", policy: str | None = MAY_FETCH
+    ) -> Any:
+        """What the call answers, made with the access key under the policy."""
+        call = self.call("indicia", "ReplicateIdentity")._replace(policy=policy)
         return await self.dispatch(call, ReplicationRequest(name=name, replica_region=region))
 
 
@@ -111,6 +124,21 @@ def desk(database: Database) -> Desk:
     made.house = replace(made.house, service_domain="replica.example", regions=frozenset({"us-east-1"}))
     made.dispatch = type(made.dispatch)(database, made.house)
     return made
+
+
+def keeper(desk: Desk) -> None:
+    """Let whoever keeps the keys do what there is to do."""
+    keeping = KeyKeeper(
+        desk.database, Clock(real=lambda: desk.now), PACE, published=lambda _: None, taken=lambda: None
+    )
+
+    async def story() -> None:
+        running = asyncio.create_task(keeping.run())
+        await asyncio.wait_for(keeping.settled(), 20)
+        keeping.stop()
+        await running
+
+    asyncio.run(story())
 
 
 def look(desk: Desk, parent: Elsewhere, offered: Any = None) -> ParentSeen:
@@ -422,6 +450,120 @@ def test_handing_out_keys_is_in_the_audit_log(parent: Elsewhere) -> None:
 
 
 @pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param(None, id="no policy"),
+        pytest.param(MAY_FETCH.replace("indicia:ReplicateIdentity", "ses:*"), id="all of SES"),
+        pytest.param(
+            MAY_FETCH.replace("indicia:ReplicateIdentity", "ses:ReplicateEmailIdentityDkimSigningKey"),
+            id="replicas within an installation",
+        ),
+        pytest.param(MAY_FETCH.replace("Allow", "Deny"), id="denied"),
+    ],
+)
+def test_keys_leave_by_an_explicit_allow_only(parent: Elsewhere, policy: str | None) -> None:
+    """Of that action: a key that may do everything of its account takes no private key away."""
+    signing(parent)
+    with pytest.raises(Fault, match="not authorized to perform: indicia:ReplicateIdentity") as refused:
+        asyncio.run(parent.offer(policy=policy))
+    assert refused.value.kind is FaultKind.ACCESS_DENIED
+    line = parent.trail()[0]
+    assert (line.operation, line.outcome) == ("indicia:ReplicateIdentity", "access_denied")
+    assert parent.read(partial(key_exports.of_set, token_set_id=set_id(parent))) == []
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        (),
+        (Offered("444455556666", "us-east-1"),),
+        (Offered("111122223333", "us-west-2"),),
+    ],
+)
+def test_keys_leave_only_where_the_operator_offers_them(
+    parent: Elsewhere, offered: tuple[Offered, ...]
+) -> None:
+    """To no region by default, and only those of the account; the refusal names the setting."""
+    signing(parent)
+    parent.offers(*offered)
+    with pytest.raises(Fault, match="INDICIA_REPLICATION_OFFERS") as refused:
+        asyncio.run(parent.offer())
+    assert refused.value.kind is FaultKind.ACCESS_DENIED
+    assert parent.read(partial(key_exports.of_set, token_set_id=set_id(parent))) == []
+
+
+def revoke(parent: Elsewhere) -> None:
+    """Revoke the access key that asks."""
+    assert parent.database.write(partial(access.revoke, key_id=KEY_ID, at=parent.now))
+
+
+def test_what_a_revoked_key_has_fetched_is_rotated(parent: Elsewhere) -> None:
+    """The keeper finds the mark: the next key is published at once, and signs when it was seen."""
+    signing(parent)
+    signing(parent, "never-asked.example")
+    asyncio.run(parent.offer())
+    signed = key_of(parent)
+    assert isinstance(signed, SigningKey)
+    assert parent.read(partial(key_exports.of_set, token_set_id=set_id(parent))) == [
+        KeyExport(KEY_ID, set_id(parent), signed.id, parent.now)
+    ]
+    parent.now += HOUR
+    parent.stock(2048)
+    keeper(parent)
+    assert stages(parent, set_id(parent)) == ["signing"]
+
+    revoke(parent)
+    keeper(parent)
+
+    assert stages(parent, set_id(parent)) == ["signing", "published"]
+    assert stages(parent, set_id(parent, "never-asked.example")) == ["signing"]
+    assert parent.read(key_exports.recalled) is None
+    assert parent.read(partial(key_exports.of_set, token_set_id=set_id(parent))) == []
+    see(parent, set_id(parent))
+    parent.now += PACE.settle
+    keeper(parent)
+    assert key_of(parent) != signed
+    with pytest.raises(Fault, match="valid access keys"):
+        asyncio.run(parent.offer())
+
+
+def test_a_key_that_nobody_has_fetched_is_not_rotated(parent: Elsewhere) -> None:
+    """Neither one that began to sign after the last fetch, nor one whose successor is out already."""
+    signing(parent)
+    asyncio.run(parent.offer())
+    parent.now += HOUR
+    parent.stock(2048)
+    parent.ask("RotateIdentityKey", name=NAME)
+    see(parent, set_id(parent))
+    parent.now += PACE.settle
+    keeper(parent)
+    assert stages(parent, set_id(parent)) == ["retired", "signing"]
+    parent.stock(2048)
+
+    revoke(parent)
+    keeper(parent)
+
+    assert parent.read(key_exports.recalled) is None
+    assert stages(parent, set_id(parent)) == ["retired", "signing"]
+
+
+def test_a_recall_takes_a_bounded_number_at_a_time(parent: Elsewhere) -> None:
+    """The mark stays until the last of them is done with; nothing is asked for twice."""
+    names = [f"{number}.example" for number in range(3)]
+    for name in names:
+        signing(parent, name)
+        asyncio.run(parent.offer(name))
+    revoke(parent)
+    asked = []
+    while parent.read(key_exports.recalled) == KEY_ID:
+        work = partial(key_exports.recall, access_key=KEY_ID, now=parent.now, limit=2)
+        asked.append(parent.database.write(work))
+    assert asked == [2, 1]
+    lives = [parent.read(partial(key_lives.read, token_set_id=set_id(parent, name))) for name in names]
+    assert [each.life.asked_at for each in lives] == [parent.now] * 3
+
+
+@pytest.mark.parametrize(
     ("condition", "allowed"),
     [
         ({"ForAllValues:StringEquals": {"ses:ReplicaRegion": ["us-east-1"]}}, True),
@@ -432,14 +574,14 @@ def test_handing_out_keys_is_in_the_audit_log(parent: Elsewhere) -> None:
 def test_the_permission_is_asked_with_the_replicas_region(
     parent: Elsewhere, condition: dict[str, Any], allowed: bool
 ) -> None:
-    """ses:ReplicateEmailIdentityDkimSigningKey on the parent, with ses:ReplicaRegion (spec 3.8)."""
+    """indicia:ReplicateIdentity on the parent, with ses:ReplicaRegion as for replicas in one place (spec 3.8)."""
     signing(parent)
     policy = {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Effect": "Allow",
-                "Action": "ses:ReplicateEmailIdentityDkimSigningKey",
+                "Action": "indicia:ReplicateIdentity",
                 "Resource": f"arn:aws:ses:eu-west-1:{parent.account}:identity/{NAME}",
                 "Condition": condition,
             }
@@ -461,7 +603,9 @@ def test_the_permission_is_asked_with_the_replicas_region(
 def test_keys_go_to_keys_of_our_own_making_only(parent: Elsewhere) -> None:
     """A sandbox takes any access key; what cannot be sealed for its holder is not handed out."""
     signing(parent)
-    call = parent.call("indicia", "ReplicateIdentity")._replace(access_key="AKIANOBODYNOBODY0000")
+    call = parent.call("indicia", "ReplicateIdentity")._replace(
+        access_key="AKIANOBODYNOBODY0000", policy=MAY_FETCH
+    )
 
     async def asked() -> Any:
         return await parent.dispatch(call, ReplicationRequest(name=NAME, replica_region="us-east-1"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from indicia.settings import SettingsError, load
-from indicia.settings.elsewhere import Elsewhere
+from indicia.settings.elsewhere import Elsewhere, Offered
 
 GOOD = """
 regions = ["us-east-1"]
@@ -75,6 +75,18 @@ def test_a_mistake_stops_the_start_and_shows_no_secret(
 
     assert reason in refused.value.reason
     assert "very-secret" not in str(refused.value) or "cannot be read" in reason
+
+
+def test_whose_keys_are_offered(tmp_path: Path) -> None:
+    """Beside the tables of regions, or without any; a mistake is named where it is written."""
+    offers = '[replication]\noffers = ["111122223333/eu-west-2"]\n'
+    offered = frozenset({Offered("111122223333", "eu-west-2")})
+    alone = load(written(tmp_path, f'regions = ["us-east-1"]\n{offers}'))
+    assert (alone.offered, alone.elsewhere) == (offered, ())
+    both = load(written(tmp_path, GOOD.replace("[replication", f"{offers}\n[replication", 1)))
+    assert (both.offered, both.elsewhere[0].region) == (offered, "eu-west-1")
+    with pytest.raises(SettingsError, match=r"replication\.offers in .*indicia\.toml"):
+        load(written(tmp_path, '[replication]\noffers = ["everybody"]\n'))
 
 
 def test_plain_http_is_for_this_machine_only(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from indicia.settings import (
     VerificationMode,
     load,
 )
+from indicia.settings.elsewhere import Offered
 from indicia.settings.table import TABLE
 
 GOOD: list[tuple[str, str, Callable[[Settings], Any], Any]] = [
@@ -87,6 +88,13 @@ GOOD: list[tuple[str, str, Callable[[Settings], Any], Any]] = [
     ),
     ("quorum", "1", lambda s: s.quorum, 1),
     ("zone_rate", "5", lambda s: s.zone_rate, 5),
+    (
+        "replication_offers",
+        "111122223333/xx-test-1, 111122223333/xx-test-2",
+        lambda s: s.offered,
+        {Offered("111122223333", "xx-test-1"), Offered("111122223333", "xx-test-2")},
+    ),
+    ("replication_offers", "", lambda s: s.offered, frozenset()),
     ("relay", "outbox", lambda s: (s.relay.kind, s.relay.address), (RelayKind.OUTBOX, None)),
     ("relay", "smtp://mta", lambda s: (s.relay.kind, s.relay.address), (RelayKind.SMTP, Address("mta", 25))),
     ("relay", "smtp://[::1]:2525", lambda s: s.relay.address, Address("::1", 2525)),
@@ -217,6 +225,17 @@ BAD: list[tuple[str, str, str]] = [
     ("quorum", "0", '"0" is not a whole number from 1 to 1000000000'),
     ("quorum", "most", '"most" is not a whole number from 1 to 1000000000'),
     ("quorum", "2", "2 cannot agree, INDICIA_RESOLVERS has 1 perspective"),
+    (
+        "replication_offers",
+        "111122223333",
+        '"111122223333" is not an account and a region, such as 111122223333/us-east-1',
+    ),
+    ("replication_offers", "*/xx-test-1", '"*" is not an account number of 12 digits'),
+    (
+        "replication_offers",
+        "111122223333/us-east-1",
+        "us-east-1 is served here, where replicas need no offer; leave 111122223333/us-east-1 out",
+    ),
     ("zone_rate", "-1", '"-1" is not a whole number from 1 to 1000000000'),
     ("zone_rate", "²", '"²" is not a whole number from 1 to 1000000000'),
     (

@@ -154,6 +154,7 @@ def _house(installation: Installation, rules: Rules, mails: VerificationMails, w
         key_pace=settings.key_pace,
         regions=frozenset(settings.regions),
         production_access=settings.production_access,
+        offered=settings.offered,
     )
 
 

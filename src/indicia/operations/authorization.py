@@ -1,7 +1,8 @@
 """What the holder of an access key may do: the policy of the key, asked before anything else is.
 
-A key without a policy may do everything of its account, and nothing is asked. The account's own users need no
-policy of an identity (spec 8.6), so the key's policy is all there is to ask on our own API.
+A key without a policy may do everything of its account but take its secrets away: what hands them out has to
+be allowed by a policy (`needs_policy`), and the operator's key is no exception. The account's own users need
+no policy of an identity (spec 8.6), so the key's policy is all there is to ask on our own API.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from indicia.domain.policy.evaluation import Decision, Effect, Ground, Policy, Q
 from indicia.domain.policy.grammar import access_key_policy
 from indicia.domain.policy.principals import Principal
 from indicia.operations.call_context import context_of
+from indicia.operations.resources import NONE
 from indicia.wire.shapes import operations
 
 if TYPE_CHECKING:
@@ -30,13 +32,27 @@ log = structlog.get_logger(__name__)
 REPLICATE: Final = "ses:ReplicateEmailIdentityDkimSigningKey"
 """The permission to replicate a signing key. No call has its name (spec 3.8)."""
 
+HAND_OUT_KEYS: Final = "indicia:ReplicateIdentity"
+"""The permission to take private DKIM keys away, for replicas in another installation."""
+
+# What hands out secrets that are somebody's already. A secret made by the very call, as a webhook's is, is no
+# such thing: nobody has used it yet.
+_BY_POLICY_ONLY: Final = frozenset({HAND_OUT_KEYS.lower()})
 # SES checks these itself and refuses them in a style of their own (spec 7.6).
 _SENDS: Final = frozenset(
     f"ses:{name}"
     for name in ("SendEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail", "SendBulkEmail")
 )
+WITHOUT_POLICY: Final = (
+    "because the access key has no policy, and what hands out secrets has to be allowed by one"
+)
 # What nobody needs a permission for, and no policy can deny (STS, GetCallerIdentity).
 _FREE: Final = "sts:GetCallerIdentity"
+
+
+def needs_policy(permission: str) -> bool:
+    """Return whether a key without a policy may not do it: it hands out secrets."""
+    return permission.lower() in _BY_POLICY_ONLY
 
 
 def authorize(call: Call, permission: str, resources: Sequence[str], request: object) -> None:
@@ -44,7 +60,11 @@ def authorize(call: Call, permission: str, resources: Sequence[str], request: ob
 
     Raises: `Fault` ACCESS_DENIED in the words of IAM, or of SES where it sends (spec 7.6).
     """
-    if call.policy is None or permission == _FREE:
+    if permission == _FREE:
+        return
+    if call.policy is None:
+        if needs_policy(permission):
+            _deny(call, permission, next(iter(resources), NONE), WITHOUT_POLICY)
         return
     policy = _compiled(call.policy)
     for resource in resources:

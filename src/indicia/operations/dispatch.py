@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.operations.authorization import authorize
+from indicia.operations.authorization import authorize, needs_policy
 from indicia.operations.house import RememberedWakes
 from indicia.operations.metering import Meter
 from indicia.operations.slow_work import SlowWork
@@ -86,7 +86,7 @@ class Dispatch:
         entry = entry_of(call)
         if not self._meter.idle:
             await self._meter.admit(call, entry)
-        if call.policy is not None:
+        if call.policy is not None or needs_policy(entry.permission):
             await self._authorize(entry, call, request)
         handler = entry.handler
         if handler is None:

@@ -18,6 +18,7 @@ from indicia.domain.rotation import KeyPace
 from indicia.domain.time import Span
 from indicia.domain.verification import Windows
 from indicia.operations.verification_mail import VerificationMails
+from indicia.settings.elsewhere import Offered
 from indicia.store.session import Session
 from indicia.vault.keyring import Keyring
 
@@ -51,7 +52,7 @@ class House:
     `key_pace` is how long keys take from stage to stage, `regions` those in which a replica's parent can be.
     `production_access` is what an account begins with, and `quota` what one that has it may send. `announcer`
     writes down what changes. `may_reach_private` says that webhooks may lead to private places, some of them
-    at least, where nobody needs TLS.
+    at least, where nobody needs TLS. `offered` is whose keys another installation may fetch.
     """
 
     service_domain: str
@@ -71,6 +72,7 @@ class House:
     quota: Quota = UNLIMITED
     announcer: Announcer = field(default_factory=Announcer)
     may_reach_private: bool = False
+    offered: frozenset[Offered] = frozenset()
 
     @property
     def signing_zone(self) -> str:

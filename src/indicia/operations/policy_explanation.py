@@ -22,7 +22,7 @@ from indicia.domain.policy.evaluation import Policy, Question, decide, decide_se
 from indicia.domain.policy.grammar import sending_policy
 from indicia.domain.policy.principals import Principal, parse_principal
 from indicia.domain.time import rfc3339
-from indicia.operations.authorization import compiled_key_policy
+from indicia.operations.authorization import compiled_key_policy, needs_policy
 from indicia.operations.resources import own_identity
 from indicia.store import access, identities
 
@@ -196,6 +196,9 @@ def _by_keys(question: Question, held: Sequence[AccessKey]) -> ExplainResponse:
     Of several keys the one that may most is told of: its holder would use that one.
     """
     who = question.principal.arn
+    by_policy = needs_policy(question.action)
+    if by_policy:
+        held = [key for key in held if key.policy is not None]
     unlimited = next((key for key in held if key.policy is None), None)
     if unlimited is not None:
         return ExplainResponse(
@@ -204,6 +207,12 @@ def _by_keys(question: Question, held: Sequence[AccessKey]) -> ExplainResponse:
         )
     decisions = [(key, decide((compiled_key_policy(key.policy or ""),), question)) for key in held]
     decisions.sort(key=lambda each: not each[1].allowed)
+    if not decisions and by_policy:
+        return ExplainResponse(
+            decision="deny",
+            because=f"There is no access key of {who} with a policy, and what hands out secrets has to be"
+            " allowed by one.",
+        )
     if not decisions and who.endswith(":root"):
         return ExplainResponse(decision="allow", because="No policy limits the root of the account.")
     if not decisions:

@@ -1,7 +1,9 @@
 """Replication between installations: what a parent's installation hands out.
 
-`GET /indicia/v1/replication/{name}?replica-region=REGION`, signed with an access key of the parent's account.
-Every answer that holds keys is in the audit log of the installation that gave it.
+`GET /indicia/v1/replication/{name}?replica-region=REGION`, signed with an access key of the parent's account
+whose policy allows it (`authorization.needs_policy`), for an account and a region that the operator names.
+Every answer is in the audit log of the installation that gave it, and which access key had which keys is
+remembered: they are rotated when it is revoked (`store.key_exports`).
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ import msgspec
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import ErrorType
-from indicia.domain.names import fold
+from indicia.domain.names import fold, shown
 from indicia.domain.replication import obstacle
 from indicia.domain.rotation import Stage
+from indicia.settings.elsewhere import Offered
 from indicia.settings.words import parse_region
-from indicia.store import access, identities, key_lives, replications
+from indicia.store import access, identities, key_exports, key_lives, replications
+from indicia.store.key_exports import KeyExport
 from indicia.vault import transit
 from indicia.vault.purposes import PRIVATE_KEY, access_key
 
@@ -74,13 +78,20 @@ class ReplicationResponse(msgspec.Struct, kw_only=True, frozen=True):
 def offer_keys(house: House, call: Call, request: ReplicationRequest, s: Session) -> ReplicationResponse:
     """The caller has the tokens and keys of an identity of its own, for a replica elsewhere.
 
-    Raises: `Fault` INVALID_PARAMETER without a region; ACCESS_DENIED for an access key whose secret is not
-    known here: nothing could be sealed.
+    Raises: `Fault` INVALID_PARAMETER without a region; ACCESS_DENIED where the operator does not offer the
+    keys of the account to that region, and for an access key that is revoked or whose secret is not known
+    here: nothing could be sealed.
     """
     try:
         region = parse_region(request.replica_region)
     except ValueError:
         refuse(FaultKind.INVALID_PARAMETER, "replica-region names the region in which the replica is.")
+    if Offered(call.account, region) not in house.offered:
+        refuse(
+            FaultKind.ACCESS_DENIED,
+            f"The keys of account {call.account} are not offered to {shown(region)}: the operator names it"
+            " in INDICIA_REPLICATION_OFFERS.",
+        )
     parent = identities.get(s, call.account, call.region, fold(request.name))
     found = obstacle(
         parent,
@@ -91,9 +102,10 @@ def offer_keys(house: House, call: Call, request: ReplicationRequest, s: Session
     )
     if found is not None or parent is None or parent.token_set_id is None:
         return ReplicationResponse(obstacle=(found or ErrorType.REPLICATION_PRIMARY_NOT_FOUND).value)
-    key = access.get_key(s, call.access_key)
-    if key is None:
-        refuse(FaultKind.ACCESS_DENIED, "Keys are replicated to access keys only that this service has made.")
+    # Held: whoever revokes it afterwards finds what it has fetched.
+    key = access.hold_key(s, call.access_key)
+    if key is None or key.revoked_at is not None:
+        refuse(FaultKind.ACCESS_DENIED, "Keys are replicated to valid access keys of this service only.")
     secret = house.keyring.open(key.secret, access_key(key.id)).decode()
     stored = key_lives.read(s, parent.token_set_id)
     assert stored is not None
@@ -115,6 +127,9 @@ def offer_keys(house: House, call: Call, request: ReplicationRequest, s: Session
         for key, life in zip(stored.keys, stored.life.keys, strict=True)
         if life.stage in _OFFERED
     )
+    signing = stored.life.signing
+    if signing is not None:
+        key_exports.note(s, KeyExport(call.access_key, parent.token_set_id, signing.id, call.now))
     return ReplicationResponse(
         offer=Offer(
             account=parent.account,

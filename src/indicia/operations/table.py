@@ -17,7 +17,6 @@ from indicia.domain.meant import name_meant
 from indicia.domain.names import MAX_ADDRESS, fold
 from indicia.domain.policy.arns import arn_beginning, identity_arn
 from indicia.domain.resources import ResourceKind, parse_resource
-from indicia.operations.authorization import REPLICATE
 from indicia.operations.later import Later
 from indicia.operations.resources import NONE, resources_of
 from indicia.wire.shapes import operations
@@ -473,15 +472,7 @@ _ENTRIES: Final = (
     _own("DiagnoseIdentity", None, writes=False, rate=Rate.CHECK),
     _own("CheckIdentity", checking.check_identity, writes=True, rate=Rate.CHECK),
     _own("RotateIdentityKey", rotating.rotate_identity, writes=True),
-    Entry(
-        "indicia",
-        "ReplicateIdentity",
-        replication_offer.offer_keys,
-        True,
-        REPLICATE,
-        Rate.CONTROL,
-        "name",
-    ),
+    _own("ReplicateIdentity", replication_offer.offer_keys, writes=True),
     _own("GetIdentityHistory", history.get_history, writes=False),
     *(
         _own(operation, handler, writes=writes, subject="")

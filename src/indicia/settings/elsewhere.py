@@ -1,11 +1,13 @@
-"""Regions that another installation serves: where it answers, and with which access key it is asked.
+"""Regions that another installation serves: where it answers, and whose keys it may have.
 
-In TOML only, a table a region:
+Where it is asked, and with which access key, is in TOML only, a table a region:
 
     [replication.eu-west-1]
     url = "https://ses.example.net"
     access_key_id = "AKIA..."
     secret_access_key_file = "/run/secrets/replication"
+
+The keys that it may fetch here are those of `INDICIA_REPLICATION_OFFERS`, `offers` in `[replication]`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from indicia.settings.words import parse_access_key_id, parse_region, quoted
+from indicia.settings.words import parse_access_key_id, parse_account, parse_region, quoted
 
 _MEMBERS: Final = ("url", "access_key_id", "secret_access_key", "secret_access_key_file")
 
@@ -34,6 +36,25 @@ class Elsewhere:
 
     def __str__(self) -> str:
         return f"{self.region}={self.url}"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The account whose keys another installation may fetch, and the region that it serves."""
+
+    account: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.region}"
+
+
+def parse_offered(text: str) -> Offered:
+    """Return an account and a region, `111122223333/us-east-1`."""
+    account, slash, region = text.partition("/")
+    if not slash:
+        raise ValueError(f"{quoted(text)} is not an account and a region, such as 111122223333/us-east-1")
+    return Offered(parse_account(account), parse_region(region))
 
 
 def notation(table: Mapping[str, object], folder: Path) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from indicia.settings.addresses import Perspective
-    from indicia.settings.elsewhere import Elsewhere
+    from indicia.settings.elsewhere import Elsewhere, Offered
     from indicia.settings.table import Setting
 
 T = TypeVar("T")
@@ -199,6 +199,7 @@ def _build(reading: _Reading, *, terminal: bool) -> Settings:
         key_pace=_key_pace(reading),
         key_supply=KeySupply(reading.value(table.KEYS_POOL), reading.optional(table.KEYS_PROCESSES)),
         elsewhere=_elsewhere(reading),
+        offered=_offered(reading),
         # Arguments are evaluated in order: by now everything is read.
         sources=reading.sources(),
         shown=reading.shown(),
@@ -298,6 +299,19 @@ def _elsewhere(reading: _Reading) -> tuple[Elsewhere, ...]:
     return found
 
 
+def _offered(reading: _Reading) -> frozenset[Offered]:
+    """Keys leave for regions only that are served elsewhere."""
+    found: tuple[Offered, ...] = reading.value(table.REPLICATION_OFFERS)
+    served: tuple[str, ...] = reading.value(table.REGIONS)
+    for each in found:
+        if each.region in served:
+            reading.refuse(
+                table.REPLICATION_OFFERS,
+                f"{each.region} is served here, where replicas need no offer; leave {each} out",
+            )
+    return frozenset(found)
+
+
 def _feedback_hosts(reading: _Reading) -> None:
     """The MX of a MAIL FROM domain has to lead somewhere, in each region."""
     regions: tuple[str, ...] = reading.value(table.REGIONS)
@@ -315,4 +329,4 @@ def _resolvers(reading: _Reading) -> int:
 
 
 # What is well-formed each for itself and may not fit together.
-_PAIRS: Final = (_tls, _resolvers, _root, _limits, _windows, _key_pace, _elsewhere, _feedback_hosts)
+_PAIRS: Final = (_tls, _resolvers, _root, _limits, _windows, _key_pace, _elsewhere, _offered, _feedback_hosts)

@@ -140,7 +140,7 @@ def from_toml(path: Path, mistakes: Mistakes) -> Layer:
     with mistakes.noted():
         document = _document(path)
         with mistakes.noted():
-            _take_replication(document, path)
+            _take_replication(layer, document, path)
         for keys, value in _leaves(document, ()):
             with mistakes.noted():
                 _take_key(layer, keys, value, path)
@@ -171,12 +171,18 @@ def _take_key(layer: Layer, keys: tuple[str, ...], value: object, path: Path) ->
     _add(layer, setting, text, spelling, str(path), is_file=is_file)
 
 
-def _take_replication(document: dict[str, Any], path: Path) -> None:
-    """Put the tables of other installations into one text, as which they are one setting."""
+def _take_replication(layer: Layer, document: dict[str, Any], path: Path) -> None:
+    """Put the tables of other installations into one text, as which they are one setting.
+
+    `offers` beside them is a setting of its own.
+    """
     given = document.pop("replication", None)
     if isinstance(given, dict):
+        offers = given.pop("offers", None)
+        if offers is not None:
+            _take_key(layer, ("replication", "offers"), offers, path)
         try:
-            given = notation(given, path.parent)
+            given = notation(given, path.parent) if given else None
         except ValueError as refused:
             raise SettingsError(f"replication in {path}", str(refused)) from None
     if given is not None:

@@ -21,7 +21,7 @@ from indicia.settings.addresses import (
     parse_resolvers,
 )
 from indicia.settings.dangers import Danger, VerificationMode
-from indicia.settings.elsewhere import parse_elsewhere
+from indicia.settings.elsewhere import parse_elsewhere, parse_offered
 from indicia.settings.tree import LogFormat
 from indicia.settings.urls import parse_database_url, parse_public_url, parse_relay
 
@@ -292,6 +292,14 @@ REPLICATION = Setting(
     show=_comma,
     toml_only=True,
 )
+REPLICATION_OFFERS = Setting(
+    "replication_offers",
+    words.parse_list(parse_offered),
+    "whose private DKIM keys another installation may fetch, and which region it serves:"
+    " `account/region,...`; only access keys may whose policy allows `indicia:ReplicateIdentity`",
+    "",
+    show=_comma,
+)
 SINGLE_LIMITS: dict[str, Setting[int | None]] = {
     name: Setting(
         f"limits_{name}",
@@ -337,6 +345,7 @@ TABLE: tuple[Setting[Any], ...] = (
     CHECK_VERIFIED,
     AUTHORITY_PORT,
     PRIVATE_ADDRESSES,
+    REPLICATION_OFFERS,
     MASTER_KEY_FILE,
     UNSAFE,
     LOG_FORMAT,

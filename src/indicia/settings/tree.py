@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from indicia.domain.time import Span
     from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses
     from indicia.settings.dangers import Danger, VerificationMode
-    from indicia.settings.elsewhere import Elsewhere
+    from indicia.settings.elsewhere import Elsewhere, Offered
     from indicia.settings.limits import Limits
     from indicia.settings.urls import DatabaseUrl, Relay
 
@@ -120,6 +120,7 @@ class Settings:
     key_pace: KeyPace
     key_supply: KeySupply
     elsewhere: tuple[Elsewhere, ...]  # regions that another installation serves
+    offered: frozenset[Offered]  # whose keys another installation may fetch
     sources: Mapping[str, str] = field(repr=False)
     shown: tuple[Shown, ...] = field(repr=False)
 

@@ -53,6 +53,8 @@ _LIST_KEYS = Prepared(sa.select(*_KEY).order_by(_k.account, _k.created_at, _k.id
 _LIST_KEYS_OF = Prepared(
     sa.select(*_KEY).where(_k.account == sa.bindparam("account")).order_by(_k.created_at, _k.id)
 )
+_HOLD_KEY = Prepared(sa.select(*_KEY).where(_k.id == sa.bindparam("id")).with_for_update(read=True))
+_RECALL = insert_or_nothing(tables.key_recall)
 _REVOKE = Prepared(
     sa.update(tables.access_key)
     .where(_k.id == sa.bindparam("of_id"), _k.revoked_at.is_(None))
@@ -123,6 +125,12 @@ def get_key(s: Session, key_id: str) -> AccessKey | None:
     return None if row is None else AccessKey(*row)
 
 
+def hold_key(s: Session, key_id: str) -> AccessKey | None:
+    """Return the access key; nobody revokes it before this transaction ends. None as for `get_key`."""
+    row = s.one(_HOLD_KEY, id=key_id)
+    return None if row is None else AccessKey(*row)
+
+
 def list_keys(s: Session, account: str | None = None) -> list[AccessKey]:
     """Return every access key, or those of one account, revoked ones included."""
     rows = s.all(_LIST_KEYS) if account is None else s.all(_LIST_KEYS_OF, account=account)
@@ -130,5 +138,11 @@ def list_keys(s: Session, account: str | None = None) -> list[AccessKey]:
 
 
 def revoke(s: Session, key_id: str, at: Instant) -> bool:
-    """End the validity of a key. Return False when there is no such key or it was revoked before."""
-    return s.run(_REVOKE, of_id=key_id, revoked_at=at) == 1
+    """End the validity of a key. Return False when there is no such key or it was revoked before.
+
+    The DKIM keys that it has fetched are rotated: whoever keeps the keys finds it by the mark that is set.
+    """
+    if s.run(_REVOKE, of_id=key_id, revoked_at=at) != 1:
+        return False
+    s.run(_RECALL, access_key=key_id)
+    return True

@@ -93,6 +93,9 @@ access_key = sa.Table(
     sa.Index(None, "account"),
 )
 
+# Revoked access keys, until every DKIM key that they have fetched is to be rotated.
+key_recall = sa.Table("key_recall", metadata, _word("access_key", primary_key=True), sqlite_with_rowid=False)
+
 token_set = sa.Table(
     "token_set",
     metadata,
@@ -387,6 +390,16 @@ key_request = sa.Table(
     _maybe_big("seen_at"),
     sa.Index(None, "bits", "by_itself", "place", "token_set_id"),
     sa.Index(None, "account", "bits", "by_itself", "place"),
+    sqlite_with_rowid=False,
+)
+
+key_export = sa.Table(
+    "key_export",
+    metadata,
+    _word("access_key", primary_key=True),
+    sa.Column("token_set_id", Big, sa.ForeignKey("token_set.id"), primary_key=True, autoincrement=False),
+    _big("key_id"),  # the published key that signed when it was last fetched
+    _big("fetched_at"),
     sqlite_with_rowid=False,
 )
 

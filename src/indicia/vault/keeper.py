@@ -18,7 +18,7 @@ from indicia.domain.identity import TokenSet
 from indicia.domain.rotation import KeyPace
 from indicia.domain.time import SECOND, Instant, Span
 from indicia.rounds import Rounds
-from indicia.store import key_lives
+from indicia.store import key_exports, key_lives
 from indicia.store.database import Database
 from indicia.store.session import Session
 from indicia.vault.rotation import Advanced, advance, events_of
@@ -63,11 +63,14 @@ class KeyKeeper(Rounds):
         self._deliver = news
 
     async def _idle(self) -> bool:
+        if await self._database.reading(key_exports.recalled) is not None:
+            return False
         due_at = await self._database.reading(key_lives.earliest_due)
         return due_at is None or due_at > self._clock.now()
 
     async def _round(self) -> Instant | None:
         """Take every step that is due, and return when the next one is."""
+        await self._recall()
         while not self._stopping:
             due_at = await self._database.reading(key_lives.earliest_due)
             now = self._clock.now()
@@ -82,6 +85,19 @@ class KeyKeeper(Rounds):
             if not done:  # another keeper has them in hand
                 return None
         return None
+
+    async def _recall(self) -> None:
+        """Let be rotated what revoked access keys have fetched, a batch a transaction."""
+        while not self._stopping:
+            revoked = await self._database.reading(key_exports.recalled)
+            if revoked is None:
+                return
+            work = partial(key_exports.recall, access_key=revoked, now=self._clock.now(), limit=_BATCH)
+            done = await self._database.writing(work)
+            self._progressed()
+            if not done:  # another keeper has them in hand, or there were none
+                return
+            log.info("keys.recalled", access_key=revoked, token_sets=done)
 
     def _take(self, s: Session, now: Instant) -> tuple[list[Advanced], bool]:
         """Take the steps and write down what is told of them; say whether that waits to be delivered."""
