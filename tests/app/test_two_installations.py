@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 from nameserver import NameServer
-from serving import client, serve, until
+from serving import client, run, serve, until
 
 from indicia.app.abroad import installations
 from indicia.credentials import AccessKey
@@ -48,6 +49,23 @@ def elsewhere(folder: Path, url: str, key: AccessKey) -> Path:
     return path
 
 
+def fetching_key(folder: Path) -> AccessKey:
+    """An access key of the installation in the folder, which may fetch keys for us-east-1 and do no more."""
+    policy = folder / "replication.json"
+    allowed = {
+        "Effect": "Allow",
+        "Action": "indicia:ReplicateIdentity",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"ses:ReplicaRegion": "us-east-1"}},
+    }
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    arguments = ("--account", ACCOUNT, "--user", "replication", "--policy", str(policy), "--json")
+    done = run("key", "create", *arguments, cwd=folder, INDICIA_DATA_DIR=str(folder / "data"))
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    return AccessKey(made["AccessKeyId"], made["SecretAccessKey"], ACCOUNT)
+
+
 def test_a_replica_of_a_parent_in_another_installation(
     tmp_path: Path, dns: NameServer, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,13 +80,14 @@ def test_a_replica_of_a_parent_in_another_installation(
         tmp_path / "parent",
         **shared,
         INDICIA_REGIONS="eu-west-1",
+        INDICIA_REPLICATION_OFFERS=f"{ACCOUNT}/us-east-1",
         INDICIA_SERVICE_DOMAIN="parent.test",
         INDICIA_TLS_CERT_FILE=str(tmp_path / "cert.pem"),
         INDICIA_TLS_KEY_FILE=str(tmp_path / "key.pem"),
     ) as parent:
         theirs = client("sesv2", parent.ready.url, parent.key, region="eu-west-1")
         created = theirs.create_email_identity(EmailIdentity=NAME)["DkimAttributes"]
-        place = elsewhere(tmp_path / "replica", parent.ready.url, parent.key)
+        place = elsewhere(tmp_path / "replica", parent.ready.url, fetching_key(tmp_path / "parent"))
         with serve(
             tmp_path / "replica",
             "--config",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 from desk import T0, Desk
 from protocols import v1, v2
 
-from indicia.app.own_api import OwnApi
+from indicia.app.own_api import _ANSWERS, OwnApi
 from indicia.domain.call import UNKNOWN_ADDRESS, Call
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import DAY, rfc3339
@@ -494,3 +495,49 @@ def test_the_policy_of_a_new_key_names_actions_that_exist(action: str, known: bo
         return
     with pytest.raises(Fault, match=r"Statement 1 has the action .*, and there is none\."):
         check_key_policy(text)
+
+
+# Shown once, to whoever made it by that very call: nobody has used it yet.
+NEW_SECRETS = {"CreateWebhook": "secret", "RotateWebhookSecret": "secret"}
+
+
+def _secrets(kind: object) -> set[str]:
+    """Return the members of an answer, at any depth, that are named like secrets."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind)
+        own = {
+            each.name
+            for each in fields
+            if re.search(r"secret|private_?key|password", each.name, re.IGNORECASE)
+        }
+        return own.union(*(_secrets(each.type) for each in fields))
+    return set().union(*map(_secrets, get_args(kind)))
+
+
+def _answer(entry: Entry) -> object:
+    """Return the type of what is answered."""
+    if entry.service == "indicia":
+        return _ANSWERS[entry.operation][1]
+    return operations(entry.service)[entry.operation].response
+
+
+def test_no_key_without_a_policy_has_what_hands_out_secrets(sqlite_desk: Desk) -> None:
+    """Over the whole table: it is refused exactly what answers with a secret that is in use already."""
+    handed_out = {
+        entry.permission: _secrets(_answer(entry))
+        for entry in TABLE.values()
+        if NEW_SECRETS.get(entry.operation) not in _secrets(_answer(entry))
+    }
+    assert handed_out["indicia:ReplicateIdentity"] == {"private_key"}
+    for entry in TABLE.values():
+        call = sqlite_desk.call(entry.service, entry.operation)
+        assert call.policy is None
+        if not handed_out.get(entry.permission):
+            authorize(call, entry.permission, ("*",), None)
+            continue
+        assert entry.writes, "what hands out secrets is on the record"
+        with pytest.raises(Fault, match="has no policy") as refused:
+            authorize(call, entry.permission, ("*",), None)
+        assert refused.value.kind is FaultKind.ACCESS_DENIED
+        with pytest.raises(Fault, match="has no policy"):
+            asyncio.run(sqlite_desk.dispatch(call, None))

@@ -371,3 +371,26 @@ def test_a_question_that_takes_long_holds_up_nobody(sqlite_desk: Desk) -> None:
 
     asyncio.run(story())
     assert ended[-1] == "ExplainPolicy"
+
+
+def test_what_hands_out_secrets_takes_a_policy(desk: Desk) -> None:
+    """Of the root, and of a key that may do everything else: the answer is that of the call."""
+    register(desk, "example.com")
+    root = f"arn:aws:iam::{desk.account}:root"
+    asked = {"principal": root, "action": "indicia:replicateIdentity"}
+    because = (
+        f"There is no access key of {root} with a policy,"
+        " and what hands out secrets has to be allowed by one."
+    )
+    assert explained(desk, arn(desk), **asked) == ("deny", because)
+    for number, policy in enumerate((None, ALLOWING)):
+        key = access.AccessKey(f"AKIA{number:016}", desk.account, None, b"-", policy, desk.now, None)
+        desk.database.write(lambda s, key=key: access.create_key(s, key))
+        decision, reason = explained(desk, arn(desk), **asked)
+        assert decision == ("deny" if policy is None else "allow"), reason
+    assert explained(desk, arn(desk), principal=root)[0] == "allow"
+
+
+ALLOWING = json.dumps(
+    {"Statement": {"Effect": "Allow", "Action": "indicia:ReplicateIdentity", "Resource": "*"}}
+)

@@ -98,9 +98,7 @@ class Elsewhere(Desk):
         self.house = replace(self.house, offered=frozenset(offered))
         self.dispatch = type(self.dispatch)(self.database, self.house)
 
-    async def offer(
-        self, name: str = NAME, region: str = "us-east-1", policy: str | None = MAY_FETCH
-    ) -> Any:
+    async def offer(self, name: str = NAME, region: str = "us-east-1", policy: str | None = MAY_FETCH) -> Any:
         """What the call answers, made with the access key under the policy."""
         call = self.call("indicia", "ReplicateIdentity")._replace(policy=policy)
         return await self.dispatch(call, ReplicationRequest(name=name, replica_region=region))
@@ -574,7 +572,7 @@ def test_a_recall_takes_a_bounded_number_at_a_time(parent: Elsewhere) -> None:
 def test_the_permission_is_asked_with_the_replicas_region(
     parent: Elsewhere, condition: dict[str, Any], allowed: bool
 ) -> None:
-    """indicia:ReplicateIdentity on the parent, with ses:ReplicaRegion as for replicas in one place (spec 3.8)."""
+    """indicia:ReplicateIdentity on the parent, with ses:ReplicaRegion (spec 3.8)."""
     signing(parent)
     policy = {
         "Version": "2012-10-17",

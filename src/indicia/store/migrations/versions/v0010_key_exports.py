@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
-down_revision: str | None = "0007"
+revision = "0010"
+down_revision: str | None = "0009"
 
 BIG = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
 WORD = sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql")
