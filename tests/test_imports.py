@@ -40,7 +40,8 @@ ARROWS: dict[str, set[str]] = {
     "publicsuffix": set(),
     "credentials": set(),
     "private_files": set(),
-    "installation": {"domain", "store", "vault", "credentials"},
+    "operator_entries": {"domain", "store"},
+    "installation": {"domain", "store", "vault", "credentials", "operator_entries"},
 }
 # These put the others together.
 ALL_ROOMS = {"app", "cli", "__main__"}

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from indicia.clock import Clock
+from indicia import operator_entries
+from indicia.clock import Clock, real_now
 from indicia.credentials import (
     AccessKey,
     new_access_key,
@@ -22,9 +24,9 @@ from indicia.credentials import (
 from indicia.domain.time import Instant
 from indicia.private_files import Exposure, exposure, make_folder, write_file
 from indicia.settings import Settings
-from indicia.store import access, meta, schema, turns, zones
+from indicia.store import access, audit, meta, schema, turns, zones
 from indicia.store.database import Database
-from indicia.store.schema import NewerSchemaError, Schema
+from indicia.store.schema import Migration, NewerSchemaError, Schema
 from indicia.store.session import Session
 from indicia.vault import keyring, purposes
 from indicia.vault.keyring import Keyring, KeyringError
@@ -99,9 +101,18 @@ def open_database(settings: Settings) -> Database:
     url = settings.database_url
     found = schema.check(url.text)
     require_schema(settings, found)
-    if found is not Schema.UP_TO_DATE:
-        schema.migrate(url.text)
-    return Database.open(url.text)
+    done = None if found is Schema.UP_TO_DATE else schema.migrate(url.text)
+    database = Database.open(url.text)
+    if done is not None:
+        database.write(partial(record_migration, done=done))
+    return database
+
+
+def record_migration(s: Session, *, done: Migration) -> None:
+    """Put on record that the schema is another one by now, or the first."""
+    if done.before != done.after:
+        detail = f"{done.before or 'nothing'} to {done.after}"
+        audit.append(s, operator_entries.entry("MigrateSchema", real_now(), detail=detail))
 
 
 def require_schema(settings: Settings, found: Schema) -> None:
@@ -130,10 +141,18 @@ def open_keyring(settings: Settings, database: Database) -> Keyring:
     ring = recorded_keyring(settings, database.dialect, recorded)
     try:
         ring = ring or keyring.create(path)
-        ring.require(database.write(lambda s: meta.put_once(s, FINGERPRINT, ring.fingerprint)))
+        ring.require(database.write(partial(_record_keyring, ring=ring)))
     except KeyringError as error:
         raise InstallationError(str(error)) from error
     return ring
+
+
+def _record_keyring(s: Session, *, ring: Keyring) -> str:
+    """Return the fingerprint that the database belongs to: this ring's, where it belonged to none."""
+    if meta.get(s, FINGERPRINT) is None:
+        entry = operator_entries.entry("RecordMasterKey", real_now(), detail=ring.fingerprint)
+        audit.append(s, entry)
+    return meta.put_once(s, FINGERPRINT, ring.fingerprint)
 
 
 def recorded_keyring(settings: Settings, dialect: str, recorded: str | None) -> Keyring | None:
@@ -203,8 +222,10 @@ def _become_root(s: Session, settings: Settings, ring: Keyring, key: AccessKey, 
     key = replace(key, account=account)
     ensure_account(s, settings, account, now)
     before = meta.get(s, ROOT_KEY)
-    if before is not None and before != key.id:
-        access.revoke(s, before, now)
+    if before is not None and before != key.id and access.revoke(s, before, now):
+        audit.append(s, operator_entries.revoked(before, account, now))
+    if _is_news(s, ring, key):
+        audit.append(s, operator_entries.made(key.id, account, now, detail="the operator's"))
     access.put_key(
         s,
         access.AccessKey(
@@ -222,9 +243,20 @@ def _become_root(s: Session, settings: Settings, ring: Keyring, key: AccessKey, 
     return key
 
 
+def _is_news(s: Session, ring: Keyring, key: AccessKey) -> bool:
+    """Say whether the key counts from now on and did not before: settings name one at every start."""
+    stored = access.get_key(s, key.id)
+    if stored is None or stored.revoked_at is not None or stored.account != key.account:
+        return True
+    try:
+        return ring.open(stored.secret, purposes.access_key(key.id)) != key.secret.encode()
+    except KeyringError:
+        return True
+
+
 def ensure_account(s: Session, settings: Settings, account: str, now: Instant, *, contact: str = "") -> bool:
     """Add the account if there is none of that number; return whether it was added."""
-    return access.create_account(
+    added = access.create_account(
         s,
         access.Account(
             id=account,
@@ -234,6 +266,9 @@ def ensure_account(s: Session, settings: Settings, account: str, now: Instant, *
             sending_enabled=True,
         ),
     )
+    if added:
+        audit.append(s, operator_entries.entry("CreateAccount", now, account=account))
+    return added
 
 
 class Installation:

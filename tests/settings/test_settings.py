@@ -149,6 +149,8 @@ GOOD: list[tuple[str, str, Callable[[Settings], Any], Any]] = [
         frozenset({Danger.PLAIN_HTTP, Danger.SERVICE_DOMAIN}),
     ),
     ("log_format", "console", lambda s: s.log_format, LogFormat.CONSOLE),
+    ("audit_retention", "30d", lambda s: s.audit_retention, 30 * DAY),
+    ("audit_retention", "off", lambda s: s.audit_retention, None),
 ]
 
 LONG = "a" * 63 + "." + "b" * 63 + "." + "c" * 63 + "." + "d" * 30
@@ -285,6 +287,7 @@ BAD: list[tuple[str, str, str]] = [
         ),
     ),
     ("log_format", "xml", '"xml" is none of `console` or `json`'),
+    ("audit_retention", "1h", '"1h" is less than 24h; off is for never'),
 ]
 
 

@@ -45,9 +45,10 @@ def count(database: Database, table: sa.Table) -> int:
     return int(row[0])
 
 
-def after(database: Database, span: int, limit: int = 2) -> dict[str, int]:
+def after(database: Database, span: int, limit: int = 2, *, audit_kept: int | None = None) -> dict[str, int]:
     """Tidy up so much later; return how many rows of each went."""
-    return asyncio.run(tidy(database, NOW + span, NOW + span, limit=limit, pause=0))
+    later = NOW + span
+    return asyncio.run(tidy(database, later, later, audit_kept=audit_kept, limit=limit, pause=0))
 
 
 def mail(database: Database, identity_id: int, token: bytes, expires_at: int) -> None:
@@ -133,10 +134,13 @@ def test_budgets_that_nobody_draws_on_go(database: Database) -> None:
     assert after(database, 2 * DAY)["budgets"] == 1
 
 
-def test_the_audit_log_is_kept(database: Database) -> None:
-    """However old: who changed what must be known for as long as the data live."""
+def test_the_audit_log_is_kept_as_long_as_it_is_to_be(database: Database) -> None:
+    """So long and no longer, where the setting says how long; else for as long as the data live."""
     entry = AuditEntry(NOW, "1", "root", "AKIA", "::1", "Create", "x", "done", "r")
-    database.write(lambda s: audit.append(s, entry))
+    database.write(lambda s: audit.append_all(s, [entry] * 3))
 
-    after(database, 4000 * DAY)
-    assert database.read(lambda s: audit.latest(s, "1", limit=9)) == [entry]
+    assert "audit" not in after(database, 4000 * DAY)
+    assert after(database, 399 * DAY, audit_kept=400 * DAY)["audit"] == 0
+    assert database.read(lambda s: audit.latest(s, "1", limit=9)) == [entry] * 3
+    assert after(database, 401 * DAY, audit_kept=400 * DAY)["audit"] == 3
+    assert database.read(lambda s: audit.latest(s, "1", limit=9)) == []

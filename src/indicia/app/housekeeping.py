@@ -18,7 +18,7 @@ import structlog
 from indicia.clock import Clock, real_now
 from indicia.domain.brake import WITHIN
 from indicia.domain.time import DAY, HOUR, SECOND, Instant, Span
-from indicia.store import brakes, budgets, destinations, events, mailings, outbox, webhook_deliveries
+from indicia.store import audit, brakes, budgets, destinations, events, mailings, outbox, webhook_deliveries
 from indicia.store.database import Database
 from indicia.store.ids import first_at
 from indicia.store.session import Session
@@ -51,11 +51,17 @@ class Chore:
     remove: Callable[[Session], int]
 
 
-def chores(now: Instant, real: Instant, limit: int) -> tuple[Chore, ...]:
+def chores(now: Instant, real: Instant, limit: int, audit_kept: Span | None = None) -> tuple[Chore, ...]:
     """Return what is to be forgotten at `now` by the service's own clock, which is `real` by the machine's.
 
-    What is known by its id is as old as that, in real time.
+    What is known by its id is as old as that, in real time. `audit_kept` is how long entries of the audit log
+    are kept, None for ever.
     """
+    of_audit = (
+        ()
+        if audit_kept is None
+        else (Chore("audit", limit, partial(audit.prune, before=first_at(real - audit_kept), limit=limit)),)
+    )
     events_before = first_at(real - EVENTS_KEPT)
     few = max(1, limit // _WITH_THEIR_OWN)
     return (
@@ -66,15 +72,22 @@ def chores(now: Instant, real: Instant, limit: int) -> tuple[Chore, ...]:
         Chore("demotions", limit, partial(brakes.prune, before=now - WITHIN, limit=limit)),
         Chore("failures", limit, partial(destinations.prune, before=now - FAILURES_KEPT, limit=limit)),
         Chore("budgets", limit, partial(budgets.prune, before=real - BUDGETS_KEPT, limit=limit)),
+        *of_audit,
     )
 
 
 async def tidy(
-    database: Database, now: Instant, real: Instant, *, limit: int = _BATCH, pause: float = _PAUSE
+    database: Database,
+    now: Instant,
+    real: Instant,
+    *,
+    audit_kept: Span | None = None,
+    limit: int = _BATCH,
+    pause: float = _PAUSE,
 ) -> dict[str, int]:
     """Forget everything that may be forgotten then, and return how many rows of each went."""
     gone: dict[str, int] = {}
-    for chore in chores(now, real, limit):
+    for chore in chores(now, real, limit, audit_kept):
         removed = chore.batch
         while removed >= chore.batch:
             removed = await database.writing(chore.remove)
@@ -84,11 +97,11 @@ async def tidy(
     return gone
 
 
-async def keep_house(database: Database, clock: Clock) -> None:
-    """Tidy up once an hour, for as long as this runs."""
+async def keep_house(database: Database, clock: Clock, audit_kept: Span | None) -> None:
+    """Tidy up once an hour, for as long as this runs. `audit_kept` as in `chores`."""
     while True:
         try:
-            gone = await tidy(database, clock.now(), real_now())
+            gone = await tidy(database, clock.now(), real_now(), audit_kept=audit_kept)
         except Exception as error:  # noqa: BLE001 - there is time to do it in an hour
             log.warning("housekeeping.put_off", error=type(error).__name__)
         else:

@@ -32,6 +32,7 @@ from indicia.health import Check, Health
 from indicia.installation import Installation
 from indicia.mail.sanitizer import Sanitizer
 from indicia.metrics import Metrics
+from indicia.operations.refused_calls import RefusedCalls
 from indicia.publicsuffix import PublicSuffixes
 from indicia.ready import Ready
 from indicia.settings import Address as Wanted
@@ -373,6 +374,8 @@ class Service:
         health = Health(self._gating, self._reported, None)
         sanitizer = Sanitizer()
         self._endings.append(("sanitizer", partial(_close, [sanitizer])))
+        refused = RefusedCalls(self.installation.database)
+        self._endings.append(("refused calls", refused.close))
         application = gateway(
             self.installation,
             self.roles,
@@ -385,6 +388,7 @@ class Service:
             public_url=settings.public_url or url,
             wakes=self._wakes,
             sanitize=sanitizer,
+            refused=refused,
             routes=variant.routes,
             mounts=(("/healthz", health), ("/readyz", health), *variant.mounts),
             observe=self.metrics.answered,

@@ -23,6 +23,7 @@ from indicia.operations.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch, admit
 from indicia.operations.house import House, Wakes
 from indicia.operations.metering import Meter
+from indicia.operations.refused_calls import RefusedCalls
 from indicia.operations.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.settings import Limits, Role, Settings, VerificationMode
@@ -57,6 +58,7 @@ def gateway(
     public_url: str,
     wakes: Wakes,
     sanitize: Callable[[str, str], HarmlessHtml],
+    refused: RefusedCalls,
     routes: tuple[Route, ...],
     mounts: Sequence[tuple[str, App]],
     observe: Callable[[str, str, int, float], None],
@@ -66,7 +68,8 @@ def gateway(
 
     `strict` is whether unknown access keys are refused; where they are not, `guard` stands before what they
     ask. `shared` is whether other processes answer for the same accounts. `public_url` is how links in mails
-    begin, `sanitize` makes HTML of tenants harmless; `routes` and `mounts` come beside those of the roles.
+    begin, `sanitize` makes HTML of tenants harmless, `refused` puts refused calls on record; `routes` and
+    `mounts` come beside those of the roles.
     """
     settings, database = installation.settings, installation.database
     dispatch = Dispatch(
@@ -74,6 +77,7 @@ def gateway(
         _house(installation, rules, _mails(installation, settings, public_url, sanitize), wakes),
         {"DiagnoseIdentity": partial(_diagnosed, doctor)},
         _meter(settings.limits, database if shared else None),
+        refused,
     )
     serves_api = Role.API in roles
     if Role.LINKS in roles:

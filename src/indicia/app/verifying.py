@@ -82,6 +82,7 @@ class Verifying:
     ) -> None:
         settings, database = installation.settings, installation.database
         self._database = database
+        self._audit_retention = settings.audit_retention
         self._clock = clock
         self._controls = controls
         self._moved = moved
@@ -191,7 +192,7 @@ class Verifying:
         self._begin("deliverer", self.deliverer.run())
         self._begin("webhooks", self.webhooks.run())
         self._begin("keeper", self.keeper.run())
-        self._begin("housekeeping", keep_house(self._database, self._clock))
+        self._begin("housekeeping", keep_house(self._database, self._clock, self._audit_retention))
 
     async def stop(self) -> None:
         """Nothing is begun any more; what was begun is finished, or left to be done after a restart."""

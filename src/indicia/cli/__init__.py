@@ -30,6 +30,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("env", "indicia.cli.env:env", "Print the environment for AWS SDKs and the AWS CLI, to eval."),
     ("key", "indicia.cli.key:app", "Create, list and revoke access keys."),
     ("account", "indicia.cli.account:app", "Create and list accounts."),
+    ("audit", "indicia.cli.audit:app", "Export who did what."),
     ("demotions", "indicia.cli.demotions:app", "See whether demotions are paused; let them through."),
     ("config", "indicia.cli.config:app", "Check and show the settings."),
     ("migrate", "indicia.cli.migrate:migrate", "Bring the database schema up to date."),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from indicia import operator_entries
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.opened import opened_database
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
@@ -19,7 +20,7 @@ from indicia.domain.time import Instant
 from indicia.installation import ensure_account
 from indicia.settings import Settings
 from indicia.settings.words import parse_account, parse_mailbox
-from indicia.store import access, account_regions
+from indicia.store import access, account_regions, audit
 from indicia.store.account_regions import AccountRegion, Review
 from indicia.store.session import Session
 
@@ -119,6 +120,8 @@ def _decided(
         review = Review(status, stored.review.case, now) if stored.review else None
         granted = status is ReviewStatus.GRANTED
         account_regions.put(s, replace(stored, production_access=granted, review=review))
+        operation = "ApproveProductionAccess" if granted else "DenyProductionAccess"
+        audit.append(s, operator_entries.entry(operation, now, account=account, detail=each))
     return regions
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from indicia import operator_entries
 from indicia.announcements.announcer import Announcer
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.opened import opened_database
@@ -17,7 +18,7 @@ from indicia.domain.events import DEMOTIONS_PAUSED, DEMOTIONS_RESUMED, About, Ev
 from indicia.domain.time import Instant, rfc3339
 from indicia.installation import ROOT_ACCOUNT
 from indicia.settings.words import parse_span
-from indicia.store import brakes, events, meta
+from indicia.store import audit, brakes, events, meta
 from indicia.store.session import Session
 
 app = App(
@@ -108,6 +109,7 @@ def resume(
 def _pause(s: Session, now: Instant, region: str) -> None:
     brakes.hold(s)
     brakes.pause(s, now)
+    audit.append(s, operator_entries.entry("PauseDemotions", now))
     _tell(
         s,
         DEMOTIONS_PAUSED,
@@ -121,6 +123,7 @@ def _pause(s: Session, now: Instant, region: str) -> None:
 def _resume(s: Session, now: Instant, until: Instant, region: str) -> None:
     brakes.hold(s)
     brakes.resume(s, until)
+    audit.append(s, operator_entries.entry("ResumeDemotions", now, detail=f"until {rfc3339(until)}"))
     _tell(
         s,
         DEMOTIONS_RESUMED,

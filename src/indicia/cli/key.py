@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from indicia import operator_entries
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.opened import opened, opened_database
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
@@ -18,9 +19,10 @@ from indicia.clock import real_now
 from indicia.credentials import AccessKey, new_access_key
 from indicia.domain.faults import Fault
 from indicia.domain.policy.document import without_white_space
+from indicia.domain.time import Instant
 from indicia.installation import ROOT_ACCOUNT
 from indicia.settings.words import parse_account, quoted
-from indicia.store import access, meta
+from indicia.store import access, audit, meta
 from indicia.store.session import Session
 from indicia.vault import purposes
 
@@ -60,6 +62,11 @@ def create(
                     created_at=real_now(),
                     revoked_at=None,
                 ),
+            )
+            limited = "with a policy" if document else "without a policy"
+            whose = f"user {user}" if user else "root"
+            audit.append(
+                s, operator_entries.made(key.id, key.account, real_now(), detail=f"{whose}, {limited}")
             )
             return key
 
@@ -124,12 +131,20 @@ def revoke(
         found = database.read(lambda s: access.get_key(s, key_id))
         if found is None:
             raise CommandError(f"there is no access key {quoted(key_id)}: see `indicia key list`")
-        if found.revoked_at is not None or not database.write(lambda s: access.revoke(s, key_id, real_now())):
+        if not database.write(lambda s: _revoke(s, found, real_now())):
             raise CommandError(f"the access key {key_id} was revoked before")
     if json:
         print_json({"AccessKeyId": key_id, "Revoked": True})
     else:
         print(f"{key_id} is revoked")
+
+
+def _revoke(s: Session, key: access.AccessKey, now: Instant) -> bool:
+    """End the validity of a key; return whether that was news."""
+    if not access.revoke(s, key.id, now):
+        return False
+    audit.append(s, operator_entries.revoked(key.id, key.account, now))
+    return True
 
 
 def _arn(account: str, user: str | None) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from indicia import operator_entries
 from indicia.cli.errors import CommandError
 from indicia.cli.opened import opened, opened_database, speaking_of_the_installation
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
+from indicia.clock import real_now
 from indicia.installation import FINGERPRINT, prepare_folder, require_own_files
-from indicia.store import meta, schema
+from indicia.store import audit, meta, schema
 from indicia.store.schema import Schema
+from indicia.store.session import Session
 from indicia.vault import keyring
 from indicia.vault.keyring import KeyringError
 from indicia.vault.reseal import reseal
@@ -72,11 +76,14 @@ def rotate(
     with opened(tree) as (database, present):
         try:
             ring = present if reseal_only else keyring.rotate(tree.master_key_file)
+            if not reseal_only:
+                database.write(partial(_record, operation="RotateMasterKey", fingerprint=ring.fingerprint))
             in_one_step = reseal_only or database.dialect == "sqlite"
             count = 0
             if in_one_step:
                 database.write(lambda s: meta.put(s, FINGERPRINT, ring.fingerprint))
                 count = reseal(database, ring)
+                database.write(partial(_record, operation="ResealSecrets", fingerprint=ring.fingerprint))
         except KeyringError as error:
             raise CommandError(str(error)) from error
     if json:
@@ -88,3 +95,7 @@ def rotate(
             f"{tree.master_key_file} begins with the new master key {ring.fingerprint}. Now copy the file to"
         )
         print("every machine of this installation, then run `indicia master-key rotate --reseal` on one.")
+
+
+def _record(s: Session, *, operation: str, fingerprint: str) -> None:
+    audit.append(s, operator_entries.entry(operation, real_now(), detail=fingerprint))

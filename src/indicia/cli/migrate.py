@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,8 +11,9 @@ from indicia.cli.errors import FAILED, CommandError
 from indicia.cli.opened import speaking_of_the_installation
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
-from indicia.installation import prepare_folder, require_own_files
+from indicia.installation import prepare_folder, record_migration, require_own_files
 from indicia.store import schema
+from indicia.store.database import Database
 from indicia.store.schema import NewerSchemaError, Schema
 
 _SAID = {
@@ -51,6 +53,11 @@ def migrate(
         done = schema.migrate(url)
     except NewerSchemaError as error:
         raise CommandError(str(error)) from error
+    database = Database.open(url)
+    try:
+        database.write(partial(record_migration, done=done))
+    finally:
+        database.close()
     if json:
         copy = None if done.copy is None else str(done.copy)
         print_json({"before": done.before, "after": done.after, "copy": copy})

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from indicia.announcements.announcer import Announcer
 from indicia.domain.events import Reason, of_change
 from indicia.domain.findings import Finding
 from indicia.domain.identity import Facet, Status
 from indicia.domain.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
+from indicia.domain.policy.arns import identity_arn
 from indicia.domain.verification import use_link as proved_by_link
 from indicia.links.visits import Act, Request, Sight
-from indicia.store import checks, evidence, facets, identities, links, mailings
+from indicia.store import audit, checks, evidence, facets, identities, links, mailings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,18 +50,52 @@ class Ledger:
         """Return what is there. Nothing is different afterwards."""
         return await self._database.reading(partial(look, token_hash=token_hash, now=self._clock.now()))
 
-    async def act(self, token_hash: bytes, act: Act) -> Sight:
-        """Return what is there after the act, which has been done where the link allows it, durably."""
+    async def act(self, token_hash: bytes, act: Act, address: str) -> Sight:
+        """Return what is there after the act, which has been done where the link allows it, durably.
+
+        What an act changes is in the audit log, with the `address` that the visitor comes from.
+        """
         now = self._clock.now()
         work = {
             Act.CONFIRM: lambda s: use_link(s, token_hash, now, self._announcer),
             Act.STOP: lambda s: stop_mails(s, token_hash, now),
             Act.ALLOW: lambda s: allow_mails(s, token_hash, now),
         }
-        seen = await self._database.writing(work[act])
+
+        def done(s: Session) -> Sight:
+            seen = work[act](s)
+            if seen.changed:
+                audit.append(s, _entry(act, seen, address, now))
+            return seen
+
+        seen = await self._database.writing(done)
         if seen.changed:
             self._news()
         return seen
+
+
+_OPERATIONS: Final = {
+    Act.CONFIRM: "ConfirmAddress",
+    Act.STOP: "StopVerificationMails",
+    Act.ALLOW: "AllowVerificationMails",
+}
+
+
+def _entry(act: Act, seen: Sight, address: str, now: Instant) -> audit.AuditEntry:
+    """Return the entry of an act. Whoever does it has no key: it is whoever has the link."""
+    request = seen.request
+    return audit.AuditEntry(
+        at=now,
+        account=request.account if request else "",
+        principal="link",
+        access_key="",
+        address=address,
+        operation=f"links:{_OPERATIONS[act]}",
+        resource=identity_arn(request.region, request.account, request.address) if request else "*",
+        outcome="success",
+        request_id="",
+        detail="" if request else f"mailbox {seen.mailbox}",
+    )
 
 
 def look(session: Session, token_hash: bytes, now: Instant) -> Sight:

@@ -110,11 +110,12 @@ def application(links: Links, *, service: str) -> Starlette:
         token = request.path_params["token"]
         # The body is not read: which button was pressed is in the URL.
         act = _act(request)
+        address = request.client.host if request.client else ""
         if not is_token(token):
             return pages.page("unknown", 404)
         try:
             if request.method == "POST":
-                sight = await links.act(token_hash(token), act)
+                sight = await links.act(token_hash(token), act, address)
             else:
                 sight = await links.look(token_hash(token))
         except Exception as trouble:  # noqa: BLE001 - a person stands at the door; the log has the kind of it

@@ -59,5 +59,8 @@ class Links(Protocol):
     async def look(self, token_hash: bytes) -> Sight:
         """Return what is there. Nothing is different afterwards."""
 
-    async def act(self, token_hash: bytes, act: Act) -> Sight:
-        """Return what is there after the act, which has been done where the link allows it, durably."""
+    async def act(self, token_hash: bytes, act: Act, address: str) -> Sight:
+        """Return what is there after the act, which has been done where the link allows it, durably.
+
+        `address` is where the visitor comes from.
+        """

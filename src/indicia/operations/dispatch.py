@@ -1,7 +1,7 @@
 """From an authenticated call to its answer: the right handler, in the right transaction, on the record.
 
 Reads run in a read of the store, writes in one transaction that holds their effects and their line in the
-audit log. A refused write leaves nothing but that line.
+audit log. A refused write leaves nothing but that line, or a count of such (`refused_calls`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import structlog
-
 from indicia.domain.faults import Fault, FaultKind
 from indicia.operations.authorization import authorize, needs_policy
 from indicia.operations.house import RememberedWakes
 from indicia.operations.metering import Meter
+from indicia.operations.refused_calls import RefusedCalls, entry_of_call
 from indicia.operations.slow_work import SlowWork
 from indicia.operations.table import TABLE, Entry, Handler, ManyAtOnce, Preparation
 from indicia.operations.unread import Unread
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from indicia.store.database import Database
     from indicia.store.session import Session
     from indicia.wire.shapes.operation import Operation
-
-log = structlog.get_logger(__name__)
 
 SUCCEEDED = "success"
 # Each round has a winner: this many callers at once on one identity all get their answer.
@@ -56,7 +53,7 @@ class Dispatch:
     """Answers calls. One a process, shared by every connection.
 
     `elsewhere` are the answers, by operation, that take more than the store. `meter` admits calls, all of
-    them by default.
+    them by default. `refused` puts those on record that were refused.
     """
 
     def __init__(
@@ -65,12 +62,14 @@ class Dispatch:
         house: House,
         elsewhere: Mapping[str, Callable[[Call, Any], Awaitable[Any]]] | None = None,
         meter: Meter | None = None,
+        refused: RefusedCalls | None = None,
     ) -> None:
         self._meter = meter or Meter()
         self._database = database
         self._house = house
         self._elsewhere = elsewhere or {}
         self._slow_work = SlowWork()
+        self._refused = refused or RefusedCalls(database)
         # One work an operation: what waits for the same one is done in one go.
         self._together = {
             key: partial(self._all_answered, entry.together.handler)
@@ -125,7 +124,7 @@ class Dispatch:
     def _answered(self, handler: Handler, asked: _Asked, s: Session) -> _Done:
         house, wakes = self._remembering()
         answer = handler(house, asked.call, asked.prepared, s)
-        audit.append(s, _line(asked.call, asked.resource, SUCCEEDED))
+        audit.append(s, entry_of_call(asked.call, asked.resource, SUCCEEDED))
         return _Done(answer, wakes)
 
     def _all_answered(self, handler: ManyAtOnce, s: Session, asked: Sequence[_Asked]) -> list[_Done | Fault]:
@@ -136,7 +135,7 @@ class Dispatch:
             if isinstance(answer, Fault):
                 outcomes.append(answer)
                 continue
-            audit.append(s, _line(each.call, each.resource, SUCCEEDED))
+            audit.append(s, entry_of_call(each.call, each.resource, SUCCEEDED))
             outcomes.append(_Done(answer, wakes))
         return outcomes
 
@@ -172,17 +171,9 @@ class Dispatch:
         return work(self._house, call, given)
 
     async def _record_refusal(self, call: Call, resource: str, failure: Exception) -> None:
-        """Write the line of a call that was refused, in a transaction of its own.
-
-        The caller learns why the call failed, whether or not that could be written down.
-        """
+        """Put a call that was refused on record: one by one, or summed up where there are many."""
         kind = failure.kind if isinstance(failure, Fault) else FaultKind.INTERNAL
-        try:
-            await self._database.writing(lambda s: audit.append(s, _line(call, resource, kind.value)))
-        except Fault as lost:
-            # While a disk is full this is a line a request: it says why, and not where.
-            reason = lost.message
-            log.error("audit.lost", operation=call.operation, request_id=call.request_id, reason=reason)  # noqa: TRY400
+        await self._refused.note(call, resource, kind.value)
 
 
 def entry_of(call: Call) -> Entry:
@@ -207,17 +198,3 @@ def admit(operation: Operation) -> None:
 
 def _not_built(name: str) -> Fault:
     return Fault(FaultKind.NOT_IMPLEMENTED, f"The operation {name} is not implemented by this service yet.")
-
-
-def _line(call: Call, resource: str, outcome: str) -> audit.AuditEntry:
-    return audit.AuditEntry(
-        at=call.now,
-        account=call.account,
-        principal=call.principal,
-        access_key=call.access_key,
-        address=call.address,
-        operation=f"{call.service}:{call.operation}",
-        resource=resource,
-        outcome=outcome,
-        request_id=call.request_id,
-    )

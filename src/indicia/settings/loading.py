@@ -196,6 +196,7 @@ def _build(reading: _Reading, *, terminal: bool) -> Settings:
         master_key_file=value(table.MASTER_KEY_FILE, data_dir / "master.key"),
         unsafe=frozenset(waived),
         log_format=value(table.LOG_FORMAT, LogFormat.CONSOLE if terminal else LogFormat.JSON),
+        audit_retention=optional(table.AUDIT_RETENTION),
         key_pace=_key_pace(reading),
         key_supply=KeySupply(reading.value(table.KEYS_POOL), reading.optional(table.KEYS_PROCESSES)),
         elsewhere=_elsewhere(reading),

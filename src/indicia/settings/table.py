@@ -254,6 +254,14 @@ LOG_FORMAT = Setting(
     otherwise="console on a terminal, else json",
     show=lambda form: form.value,
 )
+AUDIT_RETENTION = Setting(
+    "audit_retention",
+    words.parse_span_or_off,
+    "how long it is kept who did what; or off, which keeps it for ever",
+    # A year, and a month in which that is looked at: PCI DSS 4.0 §10.5.1 asks for twelve months.
+    "400d",
+    show=words.shown_span_or_off,
+)
 KEYS_ROTATE_EVERY = Setting(
     "keys_rotate_every",
     words.parse_span_or_off,
@@ -349,6 +357,7 @@ TABLE: tuple[Setting[Any], ...] = (
     MASTER_KEY_FILE,
     UNSAFE,
     LOG_FORMAT,
+    AUDIT_RETENTION,
     KEYS_ROTATE_EVERY,
     KEYS_WITHDRAW_AFTER,
     KEYS_POOL,

@@ -117,6 +117,7 @@ class Settings:
     master_key_file: Path
     unsafe: frozenset[Danger]
     log_format: LogFormat
+    audit_retention: Span | None  # how long it is kept who did what, None: for ever
     key_pace: KeyPace
     key_supply: KeySupply
     elsewhere: tuple[Elsewhere, ...]  # regions that another installation serves

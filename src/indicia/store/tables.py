@@ -723,6 +723,9 @@ audit = sa.Table(
     _text("resource"),
     _word("outcome"),
     _word("request_id"),
+    # How many calls it stands for, and what else is to be said. Defaults are for rows of before.
+    sa.Column("calls", Big, nullable=False, server_default="1"),
+    sa.Column("detail", sa.Text(), nullable=False, server_default=""),
     sa.Index(None, "account", "id"),
 )
 
