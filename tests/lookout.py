@@ -172,7 +172,7 @@ class Lookout:
     def asking_at(self, rate: float | None) -> Asking:
         """What asks zones for whoever wishes it: so many questions a second, None for as fast as it goes."""
         part = None if rate is None else ZonePart(ZoneRates(rate), 1.0)
-        return Asking(self.eyes, part, ours=SERVICE_DOMAIN, registrable=PublicSuffixes().registrable)
+        return Asking(self.eyes, part, part, ours=SERVICE_DOMAIN, registrable=PublicSuffixes().registrable)
 
     async def __aenter__(self) -> Self:
         self.running = asyncio.create_task(self.engine.run())

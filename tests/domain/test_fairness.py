@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from random import Random
 
 import pytest
@@ -14,6 +15,7 @@ from indicia.domain.fairness import (
     Party,
     Pressure,
     Shares,
+    ZoneAccounts,
     ZonePart,
     ZoneRates,
     lane_after,
@@ -250,3 +252,57 @@ def test_a_part_leaves_what_is_taken() -> None:
     assert whole.lack("example.com", 4, 1.0) > 15
     whole.share(2)
     assert (whole.rate, part.lack("elsewhere.example", 4, 1.0)) == (10.0, 0.0)
+
+
+def crowd(rates: ZoneAccounts, visitors: dict[str, list[float]]) -> dict[str, list[float]]:
+    """How long each visit had to wait, when everybody comes back when told; four questions each."""
+    queue = [(at, at, account) for account, arrivals in visitors.items() for at in arrivals]
+    heapq.heapify(queue)
+    waited: dict[str, list[float]] = {account: [] for account in visitors}
+    while queue:
+        now, came, account = heapq.heappop(queue)
+        wait = rates.wait("example.com", account, 4, now)
+        if wait:
+            heapq.heappush(queue, (now + wait + 1e-6, came, account))
+        else:
+            waited[account].append(now - came)
+    return waited
+
+
+def test_one_account_has_all_of_a_zone_while_nobody_else_asks_it() -> None:
+    """A hundred visits of a moment take as long as their questions take at the whole rate."""
+    waited = crowd(ZoneAccounts(ZoneRates(20)), {"owner": [0.0] * 100})
+
+    assert max(waited["owner"]) == pytest.approx(400 / 20 - 2, abs=0.5)
+
+
+def test_an_account_that_fills_a_zone_delays_no_other() -> None:
+    """Two thousand identities with names in somebody's zone: what its owner has looked at comes soon."""
+    visitors = {"stranger": [0.0] * 2000, "owner": [float(at) for at in range(10, 300, 10)]}
+    waited = crowd(ZoneAccounts(ZoneRates(20)), visitors)
+
+    assert max(waited["owner"]) < 5
+    assert len(waited["stranger"]) == 2000
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.sampled_from("abc"), st.integers(1, 14)), max_size=80))
+def test_accounts_together_keep_to_the_rate(arrivals: list[tuple[float, str, int]]) -> None:
+    """However many share a zone, it hears no more than its rate, two seconds' worth, and one check."""
+    rates, now, asked = ZoneAccounts(ZoneRates(20)), 0.0, 0
+    for pause, account, questions in arrivals:
+        now += pause
+        if not rates.wait("example.com", account, questions, now):
+            asked += questions
+
+    assert asked <= 20 * now + 40 + 14
+
+
+def test_accounts_of_long_ago_are_forgotten() -> None:
+    """Ten minutes after a stranger's last question the owner has all of it again."""
+    rates = ZoneAccounts(ZoneRates(20))
+    rates.wait("example.com", "stranger", 4, 0.0)
+    rates.wait("example.com", "owner", 400, 10.0)
+    shared = rates.lack("example.com", "owner", 4, 10.0)
+    rates.wait("example.com", "owner", 400, 1000.0)
+
+    assert shared > rates.lack("example.com", "owner", 4, 1000.0)

@@ -19,6 +19,7 @@ from indicia.verifier.perspectives import Perspective, Perspectives
 
 T = TypeVar("T")
 NAME = "example.com"
+ACCOUNT = "111122223333"
 RATE = 20.0
 
 
@@ -50,10 +51,11 @@ def asking(
         eyes = [Perspective(f"p{at}", (server.address,)) for at, server in enumerate(servers)]
         async with Perspectives(eyes, clock=lambda: 7) as perspectives:
             rates, hand = ZoneRates(RATE), Hand()
-            wishes = ZonePart(rates, part)
+            wishes, aside = ZonePart(rates, part), ZonePart(rates, part)
             made = Asking(
                 perspectives,
                 wishes,
+                aside,
                 ours="mail.example.org",
                 registrable=PublicSuffixes().registrable,
                 now=hand,
@@ -77,13 +79,13 @@ def test_a_look_is_whole_and_its_zone_rests_after_it(server: NameServer) -> None
     """Sixty questions are asked at once; the next look waits until they are worth what the part allows."""
 
     async def work(made: Asking, _: ZoneRates, hand: Hand) -> list[float]:
-        look = await made.begin(NAME, None)
+        look = await made.begin(ACCOUNT, NAME, None)
         await look.observe(below(NAME, 60))
         waits = []
         for pause in (0.0, 3.0, 3.0):
             hand.seconds += pause
             try:
-                await made.begin(NAME, None)
+                await made.begin(ACCOUNT, NAME, None)
             except AskedEnoughError as enough:
                 waits.append(enough.seconds)
         return waits
@@ -99,7 +101,7 @@ def test_looks_that_begin_together_do_not_all_begin(server: NameServer) -> None:
 
     async def work(made: Asking, _: ZoneRates, __: Hand) -> int:
         begun = await asyncio.gather(
-            *(made.begin(f"n{number}.{NAME}", None) for number in range(100)), return_exceptions=True
+            *(made.begin(ACCOUNT, f"n{number}.{NAME}", None) for number in range(100)), return_exceptions=True
         )
         return sum(not isinstance(each, BaseException) for each in begun)
 
@@ -114,7 +116,7 @@ def test_wishes_leave_the_checks_what_they_need(server: NameServer) -> None:
         for _ in range(100):
             hand.seconds += 0.5
             with contextlib.suppress(AskedEnoughError):
-                await (await made.begin(NAME, None)).observe(below(NAME, 20))
+                await (await made.begin(ACCOUNT, NAME, None)).observe(below(NAME, 20))
             waits.append(rates.lack(NAME, 4, hand.seconds))
         return waits
 
@@ -123,13 +125,29 @@ def test_wishes_leave_the_checks_what_they_need(server: NameServer) -> None:
     assert server.asked() <= 50 * 10 + 40
 
 
+def test_who_wishes_without_end_leaves_others_their_wishes(server: NameServer) -> None:
+    """A stranger with identities in somebody's zone has it looked at again and again; its owner may too."""
+
+    async def work(made: Asking, _: ZoneRates, hand: Hand) -> int:
+        looks = 0
+        for moment in range(1200):
+            hand.seconds += 0.1
+            for account in ("stranger", ACCOUNT) if moment % 5 == 0 else ("stranger",):
+                with contextlib.suppress(AskedEnoughError):
+                    await made.begin(account, f"{account}.{NAME}", None)
+                    looks += account == ACCOUNT
+        return looks
+
+    assert asking(work, server) > 10  # in two minutes, in which there is room for sixty
+
+
 def test_what_checks_ask_counts_for_wishes_too(server: NameServer) -> None:
     """A zone that its checks keep busy has nothing left for anybody's wish."""
 
     async def work(made: Asking, rates: ZoneRates, hand: Hand) -> float:
         rates.count(NAME, 200, hand.seconds)
         with pytest.raises(AskedEnoughError) as enough:
-            await made.begin(NAME, None)
+            await made.begin(ACCOUNT, NAME, None)
         return enough.value.seconds
 
     assert asking(work, server) > 5
@@ -139,10 +157,10 @@ def test_somebody_elses_zone_is_asked_while_it_has_rested(server: NameServer) ->
     """Of fifty names in another zone as many are asked for as its burst has; of the others nobody knows."""
 
     async def work(made: Asking, _: ZoneRates, hand: Hand) -> tuple[list[Reply], list[Reply]]:
-        look = await made.begin(NAME, None)
+        look = await made.begin(ACCOUNT, NAME, None)
         first = await look.observe(below("victim.org", 50))
         hand.seconds += 1.0
-        other = await made.begin("example.net", None)
+        other = await made.begin(ACCOUNT, "example.net", None)
         second = await other.observe(texts(*(f"m{number}.victim.org" for number in range(50))))
         return [seen[0].reply for seen in first.values()], [seen[0].reply for seen in second.values()]
 
@@ -162,7 +180,7 @@ def test_an_answer_within_its_ttl_is_not_asked_for_again(server: NameServer) -> 
     async def work(made: Asking, _: ZoneRates, hand: Hand) -> None:
         for pause in (0, 59, 2):
             hand.seconds += pause
-            look = await made.begin(NAME, None)
+            look = await made.begin(ACCOUNT, NAME, None)
             seen = await look.observe(texts("spf.victim.org", NAME))
             assert [each[0].values for each in seen.values()] == [("v=spf1 -all",), ("mine",)]
             hand.seconds += 5
@@ -181,7 +199,7 @@ def test_a_record_that_leads_into_a_zone_costs_that_zone_little(server: NameServ
 
     async def work(made: Asking, _: ZoneRates, __: Hand) -> None:
         for number in range(100):
-            look = await made.begin(f"d{number}.test", None)
+            look = await made.begin(ACCOUNT, f"d{number}.test", None)
             (seen,) = (await look.observe(texts(f"d{number}.test"))).values()
             await spf.judge(look, seen[0].values, "mail.example")
 
@@ -197,7 +215,7 @@ def test_a_zone_cut_is_learned_from_answers(server: NameServer) -> None:
 
     async def work(made: Asking, _: ZoneRates, __: Hand) -> tuple[str, str]:
         before = made.zone_of(f"a.child.{NAME}")
-        look = await made.begin("example.net", None)
+        look = await made.begin(ACCOUNT, "example.net", None)
         await look.observe(below(f"child.{NAME}", 1))
         return before, made.zone_of(f"a.child.{NAME}")
 
@@ -209,11 +227,11 @@ def test_servers_of_the_zone_are_asked_once_whatever_the_perspectives(server: Na
     with NameServer(server.data) as other:
 
         async def work(made: Asking, _: ZoneRates, __: Hand) -> float:
-            look = await made.begin(NAME, None)
+            look = await made.begin(ACCOUNT, NAME, None)
             await look.observe(below(NAME, 20))
             look.count_servers(40)
             with pytest.raises(AskedEnoughError) as enough:
-                await made.begin(NAME, None)
+                await made.begin(ACCOUNT, NAME, None)
             return enough.value.seconds
 
         assert asking(work, server, other) == pytest.approx(4.0)
@@ -224,9 +242,9 @@ def test_a_playground_is_asked_as_fast_as_it_goes(server: NameServer) -> None:
 
     async def run() -> None:
         async with Perspectives([Perspective("p", (server.address,))], clock=lambda: 7) as eyes:
-            made = Asking(eyes, None, ours="mail.example.org", registrable=str)
+            made = Asking(eyes, None, None, ours="mail.example.org", registrable=str)
             for _ in range(3):
-                look = await made.begin(NAME, None)
+                look = await made.begin(ACCOUNT, NAME, None)
                 seen = await look.observe(below("victim.org", 50))
                 look.count_servers(1000)
                 assert {each[0].reply for each in seen.values()} == {Reply.NXDOMAIN}

@@ -53,7 +53,7 @@ def explained(
             may_ask=public_only((), everything=True),
             issued_to_another=issued_in(database),
         )
-        explainer = Explainer(database, investigator, lookout.clock, part=lookout.asking_at(rate).part)
+        explainer = Explainer(database, investigator, lookout.clock, part=lookout.asking_at(rate).aside)
         explainers.append(explainer)
         running = asyncio.create_task(explainer.run())
         try:

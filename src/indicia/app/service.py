@@ -91,6 +91,7 @@ _GRACE = 6.0
 _READ_ONLY = frozenset({Role.DNS})
 # What part of its rate a zone is asked at most because callers wish it. What they do not take, checks do.
 _WISHES = 0.5
+_ASIDE = 0.1  # and zones into which the records lead that they are about
 # For how many seconds answers everybody what was seen for the sake of the records call.
 _FORECAST_KEPT = 5.0
 # Whoever looks at the metrics need not know how many more wait for a key.
@@ -368,8 +369,10 @@ class Service:
         from indicia.app.serving import gateway
 
         settings, variant = self.settings, self._variant
-        wishes = None if self._zone_rates is None else ZonePart(self._zone_rates, _WISHES)
-        asking = Asking(eyes, wishes, ours=settings.service_domain, registrable=self._registrable)
+        wishes, aside = None, None
+        if self._zone_rates is not None:
+            wishes, aside = ZonePart(self._zone_rates, _WISHES), ZonePart(self._zone_rates, _ASIDE)
+        asking = Asking(eyes, wishes, aside, ours=settings.service_domain, registrable=self._registrable)
         url = client_url(settings, *addresses_of(sockets)[0])
         health = Health(self._gating, self._reported, None)
         sanitizer = Sanitizer()

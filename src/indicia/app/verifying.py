@@ -45,6 +45,7 @@ log = structlog.get_logger("indicia")
 # What part of what a zone may be asked goes to why a record is not there, and to advice.
 _LOOKS_FURTHER: Final = 0.1
 _ADVICE: Final = 0.1
+_ASIDE: Final = 0.1  # and of that of zones into which records lead that advice is about
 # How long stopping waits for checks and for letters that are being handed over. Neither is lost.
 _GRACE: Final = 2.0
 
@@ -164,8 +165,10 @@ class Verifying:
             processes=settings.key_supply.processes,
             stored=self.assigner.wake,
         )
-        advice = None if zone_rates is None else ZonePart(zone_rates, _ADVICE)
-        asking = Asking(eyes, advice, ours=settings.service_domain, registrable=registrable)
+        advice, aside = None, None
+        if zone_rates is not None:
+            advice, aside = ZonePart(zone_rates, _ADVICE), ZonePart(zone_rates, _ASIDE)
+        asking = Asking(eyes, advice, aside, ours=settings.service_domain, registrable=registrable)
         self.advisor = Advisor(database, asking, rules, clock, registrable=registrable, random=random.random)
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
         self.deliverer = Deliverer(database, installation.keyring, carrier, clock)

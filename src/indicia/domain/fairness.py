@@ -20,6 +20,11 @@ from indicia.domain.time import Span
 
 # The burst that a zone is asked after a rest, in seconds of its rate (contract.md, INDICIA_ZONE_RATE).
 _BURST: Final = 2.0
+# While several accounts have a zone asked, the part of its rate that one of them may have; for how long after
+# its last question an account counts as one of them (seconds), and how many of them are known.
+_OF_ACCOUNT: Final = 0.75
+_LATE: Final = 600.0
+_FEW: Final = 8
 # Seconds: what sums of fractions come to that would be nothing.
 _DUST: Final = 1e-9
 # The shares of the room for slow checks, one part in so many: of a zone, of a set of servers, of an account.
@@ -137,6 +142,11 @@ class ZonePart:
         self._part = part
         self._own = ZoneRates(whole.rate * part)
 
+    @property
+    def rate(self) -> float:
+        """How many questions a second that is."""
+        return self._whole.rate * self._part
+
     def wait(self, zone: str, questions: float, now: float) -> float:
         """Return as `ZoneRates.wait`."""
         self._own.rate = self._whole.rate * self._part
@@ -157,6 +167,62 @@ class ZonePart:
         self._own.rate = self._whole.rate * self._part
         self._own.count(zone, questions, now)
         self._whole.count(zone, questions, now)
+
+
+class ZoneAccounts:
+    """What zones may be asked, among the accounts that have identities in them.
+
+    Anybody may create identities with names in anybody's zone. While several accounts have one zone asked,
+    none has more than a part of its rate, and nobody stands in the queue of another.
+    """
+
+    def __init__(self, whole: ZoneRates | ZonePart) -> None:
+        self._whole = whole
+        self._own = ZoneRates(whole.rate * _OF_ACCOUNT)
+        self._seen: dict[str, dict[str, float]] = {}  # when each of a few accounts had a zone asked last
+        self._prune_at = 1024
+
+    def wait(self, zone: str, account: str, questions: float, now: float) -> float:
+        """Return as `ZoneRates.wait`."""
+        if not self._contended(zone, account, now):
+            return self._whole.wait(zone, questions, now)
+        own = _key(zone, account)
+        if self._own.lack(own, questions, now):
+            return self._own.wait(own, questions, now)
+        if lack := self._whole.lack(zone, questions, now):
+            return lack
+        self.count(zone, account, questions, now)
+        return 0.0
+
+    def lack(self, zone: str, account: str, questions: float, now: float) -> float:
+        """Return as `ZoneRates.lack`."""
+        lack = self._whole.lack(zone, questions, now)
+        if self._contended(zone, account, now):
+            lack = max(lack, self._own.lack(_key(zone, account), questions, now))
+        return lack
+
+    def count(self, zone: str, account: str, questions: float, now: float) -> None:
+        """Count as `ZoneRates.count`."""
+        self._whole.count(zone, questions, now)
+        self._own.count(_key(zone, account), questions, now)
+
+    def _contended(self, zone: str, account: str, now: float) -> bool:
+        """Say whether another account has had the zone asked of late, and note that this one has."""
+        self._own.rate = self._whole.rate * _OF_ACCOUNT
+        if len(self._seen) > self._prune_at:
+            self._seen = {zone: seen for zone, seen in self._seen.items() if max(seen.values()) > now - _LATE}
+            self._prune_at = max(1024, 2 * len(self._seen))
+        seen = self._seen.setdefault(zone, {})
+        seen[account] = now
+        while len(seen) > 1 and (oldest := min(seen, key=seen.__getitem__)) != account:
+            if seen[oldest] > now - _LATE and len(seen) <= _FEW:
+                break
+            del seen[oldest]
+        return len(seen) > 1
+
+
+def _key(zone: str, account: str) -> str:
+    return f"{account} {zone}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from indicia.domain.fairness import SLOW_PARTS, Lane, Party, Pressure, Shares, ZoneRates
+from indicia.domain.fairness import SLOW_PARTS, Lane, Party, Pressure, Shares, ZoneAccounts, ZoneRates
 from indicia.domain.identity import Facet
 from indicia.domain.schedule import Pace
 from indicia.domain.time import SECOND, Span
@@ -50,7 +50,7 @@ class Admission:
     ) -> None:
         self._pressure = Pressure(slots)
         self._shares = Shares(slow, SLOW_PARTS)
-        self._rates = zone_rates
+        self._rates = None if zone_rates is None else ZoneAccounts(zone_rates)
         self._pace = pace
         self._random = random
         self._now = now
@@ -81,7 +81,9 @@ class Admission:
                 return self._later(claim)
         elif short and not self._shares.trusts(party.asked):
             return self._later(claim)
-        if self._rates is not None and (wait := self._rates.wait(party.zone, self._cost(claim), self._now())):
+        if self._rates is not None and (
+            wait := self._rates.wait(party.zone, party.account, self._cost(claim), self._now())
+        ):
             if claim.lane is Lane.SLOW:
                 self._shares.give(party.names)
             return Later(int(wait * SECOND * (1 + self._random() / 8)) + 1, claim.lane)

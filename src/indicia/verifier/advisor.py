@@ -93,7 +93,7 @@ class Advisor(Rounds):
         published = Published()
         if view is not None and _concerned(view):
             try:
-                eyes = await self._asking.begin(view.identity.name, view.soa)
+                eyes = await self._asking.begin(view.identity.account, view.identity.name, view.soa)
             except AskedEnoughError:
                 return  # it is due again a little later, as what is lost
             with suppress(TimeoutError):  # then nothing is known but what the store knows

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from indicia.domain.fairness import ZoneAccounts
 from indicia.domain.names import under
 from indicia.domain.observation import Observation, Question, Reply, soa_around
 
@@ -45,7 +46,8 @@ class AskedEnoughError(Exception):
 class Asking:
     """Lets looks begin, and counts what they ask.
 
-    `part` is how fast zones may be asked, None for as fast as it goes, as in a playground. `ours` is the
+    `part` is how fast zones may be asked, None for as fast as it goes, as in a playground; `aside` how fast
+    for names of another zone than the look is at. `ours` is the
     service domain, whose zones may be asked as fast as it goes too. `registrable` returns the domain of the
     organisation that a name is under: it stands for the zone of names of which no answer has shown it yet.
     """
@@ -54,34 +56,38 @@ class Asking:
         self,
         eyes: Perspectives,
         part: ZonePart | None,
+        aside: ZonePart | None,
         *,
         ours: str,
         registrable: Callable[[str], str],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.eyes = eyes
-        self.part = part
+        self.accounts = None if part is None else ZoneAccounts(part)
+        self.aside = aside
         self.ours = ours
         self.now = now
         self._registrable = registrable
         self._zones: OrderedDict[str, None] = OrderedDict()  # those that answers have shown
         self._kept: OrderedDict[Question, tuple[float, tuple[Observation, ...]]] = OrderedDict()
 
-    async def begin(self, name: str, soa: Soa | None, *, patience: float = 0.0) -> Look:
-        """Return what a look at the domain asks with, once its zone has rested; `soa` is as it is known.
+    async def begin(self, account: str, name: str, soa: Soa | None, *, patience: float = 0.0) -> Look:
+        """Return what a look of the account at the domain asks with, once its zone has rested.
+
+        `soa` is as it is known.
 
         Raises: `AskedEnoughError` where that takes longer than `patience`, in seconds.
         """
         home = self.zone_of(name) if soa is None else soa.zone
-        if self.part is None:
-            return Look(self, home)
+        if self.accounts is None:
+            return Look(self, account, home)
         until = self.now() + patience
-        while lack := self.part.lack(home, _LOOK, self.now()):
+        while lack := self.accounts.lack(home, account, _LOOK, self.now()):
             if self.now() + lack > until:
                 raise AskedEnoughError(home, lack)
             await asyncio.sleep(lack)
-        self.part.count(home, _LOOK, self.now())
-        return Look(self, home)
+        self.accounts.count(home, account, _LOOK, self.now())
+        return Look(self, account, home)
 
     def zone_of(self, name: str) -> str:
         """Return the zone that a name is in as far as answers have shown it, else its registrable domain."""
@@ -120,6 +126,7 @@ class Look:
     """One look at names of the zone `home`, and at what they lead to. Asks as `Perspectives` do."""
 
     asking: Asking
+    account: str
     home: str
     _counted: float = _LOOK  # questions to the zone that are counted and not asked yet
 
@@ -129,7 +136,7 @@ class Look:
         Raises: `TimeoutError` when it takes more than `within` seconds.
         """
         asking = self.asking
-        if asking.part is None:
+        if asking.accounts is None:
             return await asking.eyes.observe(questions, within)
         asked = list(dict.fromkeys(questions))
         found = {each: kept for each in asked if (kept := self._known(each)) is not None}
@@ -142,7 +149,7 @@ class Look:
     async def enclosing_zone(self, name: str) -> tuple[Soa | None, ...]:
         """Return the SOA of the zone that holds the name, as each perspective sees it."""
         asking = self.asking
-        if asking.part is not None and not self._may_ask(name, _WALK):
+        if asking.accounts is not None and not self._may_ask(name, _WALK):
             return (None,) * len(asking.eyes.names)
         return await asking.eyes.enclosing_zone(name)
 
@@ -151,10 +158,10 @@ class Look:
         self._count(questions / len(self.asking.eyes.names))
 
     def _count(self, questions: float) -> None:
-        part, counted = self.asking.part, min(questions, self._counted)
+        accounts, counted = self.asking.accounts, min(questions, self._counted)
         self._counted -= counted
-        if part is not None and questions > counted:
-            part.count(self.home, questions - counted, self.asking.now())
+        if accounts is not None and questions > counted:
+            accounts.count(self.home, self.account, questions - counted, self.asking.now())
 
     def _known(self, question: Question) -> tuple[Observation, ...] | None:
         """Return what need not be asked. In the zone that the look is at everything is asked."""
@@ -162,17 +169,17 @@ class Look:
 
     def _may_ask(self, name: str, questions: int) -> bool:
         """Count the questions, where they may be asked."""
-        part, now = self.asking.part, self.asking.now()
-        assert part is not None
         if under(name, self.asking.ours):
             return True
         if under(name, self.home):
             self._count(questions)
             return True
-        zone = self.asking.zone_of(name)
-        if part.lack(zone, questions, now):
+        aside, zone, now = self.asking.aside, self.asking.zone_of(name), self.asking.now()
+        if aside is None:
+            return True
+        if aside.lack(zone, questions, now):
             return False
-        part.count(zone, questions, now)
+        aside.count(zone, questions, now)
         return True
 
     def _unasked(self, question: Question) -> tuple[Observation, ...]:

@@ -129,7 +129,7 @@ class Doctor:
         if not self.shares.take((account,)):
             refuse(FaultKind.THROTTLED, "Too many diagnoses are made at once; ask again in a few seconds.")
         try:
-            eyes = await self.asking.begin(_domain_of(view.identity), view.soa, patience=_PATIENCE)
+            eyes = await self.asking.begin(account, _domain_of(view.identity), view.soa, patience=_PATIENCE)
             return await self._diagnosed(view, eyes)
         except AskedEnoughError as enough:
             refuse(

@@ -144,7 +144,7 @@ class Forecaster:
             return kept
         try:
             domain = IdentityName(view.identity.kind, view.identity.name).domain
-            eyes = await self._asking.begin(domain, view.soa)
+            eyes = await self._asking.begin(account, domain, view.soa)
             seen, offer = await asyncio.gather(
                 _within(self._look(eyes, view, records), {}), _within(self._connects(view, eyes), None)
             )
