@@ -310,7 +310,9 @@ def test_a_sandbox_that_is_named_needs_no_key(house: Running, indicia: Run, sesv
 
 def test_without_anything_it_says_what_to_give(indicia: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """No service, no key: one line that names the ways."""
-    monkeypatch.setattr("indicia.cli.api._SANDBOX_URL", "http://127.0.0.1:1")  # none runs on the default port
+    monkeypatch.setattr(
+        "indicia.cli.api._default_url", lambda: "http://127.0.0.1:1"
+    )  # none runs on the default port
 
     done = indicia("doctor", "example.com")
 
