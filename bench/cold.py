@@ -204,7 +204,7 @@ def _other_account(settings: dict[str, str]) -> Key:
 
     run("account", "create", _ACCOUNT)
     found = json.loads(run("key", "create", "--account", _ACCOUNT, "--json"))
-    return Key(found["AccessKeyId"], found["SecretAccessKey"])
+    return Key(found["access_key_id"], found["secret_access_key"])
 
 
 @contextmanager

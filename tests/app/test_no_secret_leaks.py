@@ -216,13 +216,17 @@ def _make_and_end_keys(house: Running, story: Story) -> None:
     """Make an access key and revoke it, rotate the master key; only what is made is shown, and once."""
     there = {"cwd": house.data_dir.parent, "INDICIA_DATA_DIR": str(house.data_dir)}
     made = json.loads(run("key", "create", "--json", **there).stdout)
-    story.tell(made["SecretAccessKey"])
+    story.tell(made["secret_access_key"])
     signature, _ = _signed(
-        house, "GET", "/v2/email/identities", b"", AccessKey(made["AccessKeyId"], made["SecretAccessKey"], "")
+        house,
+        "GET",
+        "/v2/email/identities",
+        b"",
+        AccessKey(made["access_key_id"], made["secret_access_key"], ""),
     )
     story.tell(signature)
     story.tell(*(house.data_dir / "master.key").read_text().split())
-    for command in (("key", "list"), ("key", "revoke", made["AccessKeyId"]), ("master-key", "rotate")):
+    for command in (("key", "list"), ("key", "revoke", made["access_key_id"]), ("master-key", "rotate")):
         done = run(*command, **there)
         assert done.returncode == 0, done.stderr
         story.refusals.append(done.stdout + done.stderr)

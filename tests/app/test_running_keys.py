@@ -32,7 +32,7 @@ def indicia(house: Running, *arguments: str):
 def created(house: Running, *arguments: str) -> AccessKey:
     """Return a key that the command line has just made."""
     made = json.loads(indicia(house, "key", "create", "--json", *arguments).stdout)
-    return AccessKey(made["AccessKeyId"], made["SecretAccessKey"], made["Account"])
+    return AccessKey(made["access_key_id"], made["secret_access_key"], made["account"])
 
 
 def refused(house: Running, key: AccessKey) -> str:
@@ -50,7 +50,7 @@ def test_a_new_key_is_honoured_at_once(house: Running) -> None:
 
     told = client("sts", house.ready.url, key).get_caller_identity()
 
-    assert told["Arn"] == f"arn:aws:iam::{key.account}:user/deploy"
+    assert told["arn"] == f"arn:aws:iam::{key.account}:user/deploy"
     assert house.client("sts").get_caller_identity()["Account"] == key.account
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from cyclopts import App
 from invocation import Run
 
+from indicia import cli
 from indicia.cli import COMMANDS, application
 from indicia.cli.records import Form
 from indicia.domain.record_forms import FORMS
@@ -231,6 +233,28 @@ def test_a_command_loads_only_what_it_needs() -> None:
     assert loaded_by("--help") & {"indicia.cli.serve", "indicia.cli.options", *database} == set()
     assert loaded_by("config", "show") & database == set()
     assert loaded_by("sandbox", "reset", "--endpoint-url", "http://127.0.0.1:1") & database == set()
+
+
+def test_keys_of_documents_are_spelled_as_those_of_http() -> None:
+    """What `--json` prints has keys in small letters and underscores, as the calls under `/indicia/v1/`."""
+    commands = Path(cli.__file__).parent.glob("*.py")
+    printed = [
+        call
+        for path in commands
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print_json"
+    ]
+    keys = {
+        key.value
+        for call in printed
+        for part in ast.walk(call)
+        if isinstance(part, ast.Dict)
+        for key in part.keys
+        if isinstance(key, ast.Constant)
+    }
+
+    assert {"access_key_id", "account", "paused_since"} <= keys
+    assert [key for key in keys if not re.fullmatch(r"[a-z]+(_[a-z]+)*", key)] == []
 
 
 def test_the_module_is_the_command() -> None:

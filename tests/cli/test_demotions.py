@@ -44,8 +44,8 @@ def test_it_says_that_demotions_are_paused(indicia: Run) -> None:
         r"Demotions are paused since 20\S+Z\. `indicia demotions resume`", indicia("demotions", "status").out
     )
     told = indicia("demotions", "status", "--json").json
-    assert told["PausedSince"].endswith("Z")
-    assert (told["ReleasedUntil"], told["DemotedWithinAnHour"]) == (None, 0)
+    assert told["paused_since"].endswith("Z")
+    assert (told["released_until"], told["demoted_within_an_hour"]) == (None, 0)
     assert stored(brakes.read).paused_at is not None
 
 
@@ -92,11 +92,11 @@ def test_accounts_that_wait_are_named(indicia: Run) -> None:
     assert re.search(
         r"Those of account 111122223333 wait since 20\S+Z, the first .* until 20\S+Z\.", told.out
     )
-    (waiting,) = indicia("demotions", "status", "--json").json["AccountsWaiting"]
-    assert (waiting["Account"], waiting["Until"] > waiting["Since"]) == ("111122223333", True)
+    (waiting,) = indicia("demotions", "status", "--json").json["accounts_waiting"]
+    assert (waiting["account"], waiting["until"] > waiting["since"]) == ("111122223333", True)
 
     indicia("demotions", "resume")
-    assert indicia("demotions", "status", "--json").json["AccountsWaiting"] == []
+    assert indicia("demotions", "status", "--json").json["accounts_waiting"] == []
 
 
 def test_a_span_that_is_none_is_refused(indicia: Run) -> None:

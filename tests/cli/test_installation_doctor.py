@@ -71,6 +71,21 @@ def here(house: Running, published: NameServer, monkeypatch: pytest.MonkeyPatch,
     return indicia
 
 
+def test_the_folder_can_be_named(
+    house: Running, published: NameServer, monkeypatch: pytest.MonkeyPatch, indicia: Run, tmp_path: Path
+) -> None:
+    """`--data-dir`, as of every command that works on the installation; before the environment."""
+    for name, value in settings(published).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("INDICIA_DATA_DIR", str(tmp_path / "nowhere"))
+    done = indicia("doctor", "--json", "--data-dir", str(house.data_dir))
+    nowhere = indicia("doctor", "--data-dir", str(tmp_path / "elsewhere"))
+
+    assert (done.status, done.json["service_domain"]) == (0, DOMAIN)
+    assert nowhere.status == 2
+    assert f"there is no installation in {tmp_path / 'elsewhere'}" in nowhere.err
+
+
 def checks(here: Run, *, status: int) -> dict[str, Any]:
     """The checks by name, of a doctor that ends so."""
     done = here("doctor", "--json")

@@ -45,13 +45,13 @@ def test_an_account_is_listed_with_its_contact(indicia: Run) -> None:
     indicia("account", "create", "123456789012", "--contact", "ops@a.example")
 
     (listed,) = indicia("account", "list", "--json").json
-    assert listed.pop("CreatedAt").endswith("Z")
+    assert listed.pop("created_at").endswith("Z")
     assert listed == {
-        "Account": "123456789012",
-        "Contact": "ops@a.example",
-        "ProductionAccess": True,
-        "SendingEnabled": True,
-        "UnderReview": [],
+        "account": "123456789012",
+        "contact": "ops@a.example",
+        "production_access": True,
+        "sending_enabled": True,
+        "under_review": [],
     }
     assert "123456789012" in indicia("account", "list").out
 
@@ -88,13 +88,13 @@ def test_a_key_may_be_a_users_with_a_policy(indicia: Run, tmp_path: Path) -> Non
         "key", "create", "--account", number, "--user", "bob", "--policy", str(policy), "--json"
     ).json
 
-    assert made["Arn"] == f"arn:aws:iam::{number}:user/bob"
-    kept = stored(made["AccessKeyId"])
+    assert made["arn"] == f"arn:aws:iam::{number}:user/bob"
+    kept = stored(made["access_key_id"])
     assert (kept.user_name, kept.account) == ("bob", number)
     assert kept.policy == '{"Statement":[{"Effect":"Allow","Action":"ses:*","Resource":"*"}]}'
     (listed,) = indicia("key", "list", "--json").json
-    assert (listed["Arn"], listed["Policy"], listed["RevokedAt"]) == (made["Arn"], True, None)
-    assert made["SecretAccessKey"] not in indicia("key", "list").out + indicia("key", "list", "--json").out
+    assert (listed["arn"], listed["policy"], listed["revoked_at"]) == (made["arn"], True, None)
+    assert made["secret_access_key"] not in indicia("key", "list").out + indicia("key", "list", "--json").out
 
 
 @pytest.mark.parametrize(
@@ -136,18 +136,20 @@ def test_a_policy_that_is_none_is_refused(
 def test_a_revoked_key_stays_listed_and_is_revoked_once(indicia: Run) -> None:
     """The list keeps it with the instant; a second revocation says that it was done before."""
     first, second = account(indicia), account(indicia)
-    keys = [indicia("key", "create", "--account", of, "--json").json["AccessKeyId"] for of in (first, second)]
+    keys = [
+        indicia("key", "create", "--account", of, "--json").json["access_key_id"] for of in (first, second)
+    ]
 
     assert indicia("key", "revoke", keys[0]).out == f"{keys[0]} is revoked\n"
     again = indicia("key", "revoke", keys[0])
 
     assert (again.status, again.err) == (1, f"indicia: the access key {keys[0]} was revoked before\n")
-    listed = {key["AccessKeyId"]: key["RevokedAt"] for key in indicia("key", "list", "--json").json}
+    listed = {key["access_key_id"]: key["revoked_at"] for key in indicia("key", "list", "--json").json}
     assert listed.keys() == set(keys)
     assert listed[keys[0]] is not None
     assert listed[keys[1]] is None
     (only,) = indicia("key", "list", "--account", second, "--json").json
-    assert only["AccessKeyId"] == keys[1]
+    assert only["access_key_id"] == keys[1]
 
 
 def ask_for_production(number: str, *regions: str) -> None:
@@ -176,7 +178,7 @@ def test_production_access_is_the_operators_to_give(indicia: Run) -> None:
     number = account(indicia)
     ask_for_production(number, "eu-west-1", "us-east-1", "us-west-2")
     (listed,) = indicia("account", "list", "--json").json
-    assert listed["UnderReview"] == ["eu-west-1", "us-east-1", "us-west-2"]
+    assert listed["under_review"] == ["eu-west-1", "us-east-1", "us-west-2"]
     assert "eu-west-1 us-east-1 us-west-2" in indicia("account", "list").out
 
     denied = indicia("account", "deny", number, "--region", "us-west-2")

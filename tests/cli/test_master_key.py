@@ -29,7 +29,7 @@ def make_key(indicia: Run, *place: str) -> tuple[str, str]:
     """Make an access key in a new account; return id and secret."""
     account = indicia("account", "create", *place).out.strip()
     made = indicia("key", "create", "--account", account, "--json", *place).json
-    return made["AccessKeyId"], made["SecretAccessKey"]
+    return made["access_key_id"], made["secret_access_key"]
 
 
 def test_it_is_made_private_and_only_once(indicia: Run, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_the_zone_of_a_form_can_be_named(here: Run, sesv2: Any) -> None:
 
     assert '"_dmarc.deep.form":' in found.out
     assert '"_dmarc.deep":' in named.out
-    assert (wrong.status, wrong.out) == (1, "")
+    assert (wrong.status, wrong.out) == (2, "")
     assert "The zone example.org cannot hold the records of deep.form.example.com" in wrong.err
     assert (loose.status, loose.err.count("\n")) == (2, 1)
 
@@ -213,9 +213,17 @@ def test_every_form_has_every_record(here: Run, sesv2: Any, form: str) -> None:
 
 def test_what_is_not_there_is_a_mistake(here: Run) -> None:
     """A name that was never created, a span that is none."""
-    assert here("doctor", "nobody.example.com").status == 2
-    assert here("records", "nobody.example.com").status == 1
-    assert here("sandbox", "publish", "nobody.example.com").status == 1
+    told = "indicia: Email identity <nobody.example.com> does not exist in us-east-1.\n"
+    for command in (
+        ("doctor", "nobody.example.com"),
+        ("doctor", "nobody.example.com", "--json"),
+        ("records", "nobody.example.com"),
+        ("records", "nobody.example.com", "--json"),
+        ("records", "nobody.example.com", "--format", "zone"),
+        ("sandbox", "publish", "nobody.example.com"),
+    ):
+        done = here(*command)
+        assert (done.status, done.out, done.err) == (2, "", told), command
     assert here("sandbox", "clock", "advance", "-5h").status == 2
     assert here("sandbox", "clock", "advance", "tomorrow").status == 2
 
@@ -254,12 +262,13 @@ def test_the_environment_of_the_sdks_is_enough(
 
     assert indicia("records", "environment.example.com").status == 0
     elsewhere = indicia("records", "environment.example.com", "--region", "eu-west-1")
-    assert elsewhere.status == 1
+    assert elsewhere.status == 2
+    assert "does not exist in eu-west-1" in elsewhere.err
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert "eu-west-1" in indicia("doctor", "environment.example.com").err
     assert indicia("doctor", "environment.example.com", "--region", "us-east-1").status == 1
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "123456789012")
-    assert indicia("records", "environment.example.com", "--region", "us-east-1").status == 1
+    assert indicia("records", "environment.example.com", "--region", "us-east-1").status == 2
 
 
 def test_a_profile_is_read_as_the_aws_cli_reads_it(
@@ -300,6 +309,27 @@ def test_the_files_of_the_data_dir_are_enough(
     assert "does not exist" in done.err
 
 
+def test_the_data_dir_can_be_named(
+    house: Running, indicia: Run, sesv2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--data-dir` is all it takes, goes before the environment, and finds nothing in an empty folder."""
+    sesv2.create_email_identity(EmailIdentity="folder.example.com")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "123456789012")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of another account")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    place = ("--data-dir", str(house.data_dir))
+
+    assert indicia("records", "folder.example.com", *place).status == 0
+    assert indicia("doctor", "folder.example.com", *place).status == 1
+    assert indicia("sandbox", "clock", *place).status == 0
+    nowhere = indicia("doctor", "folder.example.com", "--data-dir", str(tmp_path))
+    assert nowhere.status == 2
+    assert f"nothing is running on {tmp_path}" in nowhere.err
+    mixed = indicia("doctor", "folder.example.com", "--master-key-file", "x")
+    assert (mixed.status, mixed.err.count("\n")) == (2, 1)
+
+
 def test_a_sandbox_that_is_named_needs_no_key(house: Running, indicia: Run, sesv2: Any) -> None:
     """An endpoint alone is enough for one that believes anybody."""
     sesv2.create_email_identity(EmailIdentity="keyless.example.com")
@@ -328,6 +358,6 @@ def test_what_is_no_sandbox_cannot_be_steered(indicia: Run, tmp_path: Path, monk
         monkeypatch.setenv("INDICIA_DATA_DIR", str(house.data_dir))
         assert house.ready
         done = indicia("sandbox", "clock", "advance", "1h")
-        assert indicia("records", "nobody.example.com").status == 1
+        assert indicia("records", "nobody.example.com").status == 2
     assert done.status == 2
     assert "is not a sandbox: start one with `indicia sandbox`" in done.err

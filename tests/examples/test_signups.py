@@ -26,12 +26,31 @@ def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, check=False)
 
 
+def left_behind() -> str:
+    """What is in the folder of the examples that nobody has committed and nobody ignores."""
+    if not (EXAMPLES.parent / ".git").exists():
+        pytest.skip("not in a checkout: there is nobody to say what is committed")
+    done = run("git", "ls-files", "--others", "--exclude-standard", "--", ".", folder=EXAMPLES)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_the_flask_signup() -> None:
-    """Domains and addresses go through the Flask signup, tested with the plugin."""
-    done = run("pytest", "-q", "-p", "no:cacheprovider", folder=EXAMPLES / "flask_signup")
+    """Domains and addresses go through the Flask signup, tested with the plugin; nothing is left of it."""
+    done = run("pytest", "-q", folder=EXAMPLES / "flask_signup")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6 passed" in done.stdout
+    assert left_behind() == ""
+
+
+def test_npm_install_leaves_no_lock_file() -> None:
+    """The line of the README is `npm install`, without a word about lock files."""
+    if shutil.which("npm") is None:
+        pytest.skip("node is not installed: apt-get install nodejs npm")
+    said = run("npm", "config", "get", "package-lock", folder=EXAMPLES / "node_signup")
+
+    assert said.stdout.strip() == "false"
 
 
 def test_the_node_signup() -> None:

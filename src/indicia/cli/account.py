@@ -50,7 +50,7 @@ def create(
     if not made:
         raise CommandError(f"there is an account {number} already")
     if json:
-        print_json({"Account": number, "Contact": address})
+        print_json({"account": number, "contact": address})
     else:
         print(number)
 
@@ -101,7 +101,7 @@ def _decide(account: str, region: str | None, status: ReviewStatus, tree: Settin
     if not decided:
         raise CommandError(f"account {number} has asked for nothing; name a region to decide all the same")
     if json:
-        print_json({"Account": number, "Regions": decided, "Status": status.value})
+        print_json({"account": number, "regions": decided, "status": status.value})
         return
     for each in decided:
         print(f"{number} {each} {status.value}")
@@ -135,12 +135,12 @@ def list_accounts(*, config: Config = None, json: Json = False, place: PlaceFlag
         print_json(
             [
                 {
-                    "Account": account.id,
-                    "Contact": account.contact,
-                    "CreatedAt": shown_instant(account.created_at),
-                    "ProductionAccess": account.production_access,
-                    "SendingEnabled": account.sending_enabled,
-                    "UnderReview": _waiting(account.id, reviews),
+                    "account": account.id,
+                    "contact": account.contact,
+                    "created_at": shown_instant(account.created_at),
+                    "production_access": account.production_access,
+                    "sending_enabled": account.sending_enabled,
+                    "under_review": _waiting(account.id, reviews),
                 }
                 for account in accounts
             ]

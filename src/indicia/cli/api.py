@@ -35,6 +35,7 @@ _GROUP = Group(
     " on this machine.",
 )
 
+_NOT_FOUND = 404
 _WITHIN = 60.0  # seconds: a diagnosis of broken DNS takes as long as a check may, 30 s
 _SANDBOX_PLACE = "/indicia/v1/sandbox/"
 
@@ -50,6 +51,9 @@ _UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21, 27})
 class Where:
     """Which service is meant, and as whom it is asked."""
 
+    data_dir: Annotated[
+        str | None, Parameter(help="Ask what runs on this installation's folder, as its root.", group=_GROUP)
+    ] = None
     endpoint_url: Annotated[str | None, Parameter(help="Where the service answers.", group=_GROUP)] = None
     region: Annotated[str | None, Parameter(help="The region of the identity.", group=_GROUP)] = None
     profile: Annotated[str | None, Parameter(help="Profile of the AWS shared files.", group=_GROUP)] = None
@@ -83,7 +87,18 @@ class Service:
 
     def json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Return the answer of a signed call. Raises `CommandError` with the refusal's own sentence."""
-        return answered(*self.call(method, path, body))
+        return self.answered(*self.call(method, path, body))
+
+    def answered(self, status: int, body: bytes) -> Any:
+        """Return the JSON of a good answer. Raises `CommandError` with what a bad one says, and where."""
+        try:
+            return answered(status, body)
+        except CommandError as refused:
+            if status != _NOT_FOUND:
+                raise
+            # It may well be there in another region: where it was looked for is half of the matter.
+            sentence = f"{str(refused).removesuffix('.')} in {self.region}."
+            raise CommandError(sentence, status=refused.status) from None
 
     def _signed(self, method: str, path: str, query: str, body: bytes) -> dict[str, str]:
         """Return the headers of an AWS Signature Version 4 over host, date and body."""
@@ -169,7 +184,11 @@ def identity_path(identity: str, what: str) -> str:
 
 
 def answered(status: int, body: bytes) -> Any:
-    """Return the JSON of a good answer. Raises `CommandError` with what a bad one says."""
+    """Return the JSON of a good answer. Raises `CommandError` with what a bad one says.
+
+    A refusal is a question that could not be asked, whichever command asks it: `doctor` has another status
+    for records that are not right.
+    """
     try:
         document = json.loads(body or b"{}")
     except ValueError:
@@ -177,16 +196,19 @@ def answered(status: int, body: bytes) -> Any:
             f"the service answered {status} with something that is not JSON", status=USAGE
         ) from None
     if status >= 400:
-        raise CommandError(str(document.get("message") or document.get("code") or status))
+        raise CommandError(str(document.get("message") or document.get("code") or status), status=USAGE)
     return document
 
 
 def find(where: Where) -> Service:
     """Return the service that is meant. Raises `CommandError` saying what to give."""
-    data_dir = Path(os.environ.get("INDICIA_DATA_DIR") or _configured_data_dir() or "indicia-data")
+    named = where.data_dir or os.environ.get("INDICIA_DATA_DIR") or _configured_data_dir()
+    data_dir = Path(named or "indicia-data")
     running = ready.read(data_dir / "ready.json")
-    shared = _profile(where.profile)
-    environ: Mapping[str, str] = os.environ if where.profile is None else {}
+    # A flag goes before the environment, whatever the two say.
+    here = where.data_dir is not None and where.profile is None
+    shared = {} if here else _profile(where.profile)
+    environ: Mapping[str, str] = os.environ if where.profile is None and not here else {}
     url = (
         where.endpoint_url
         or environ.get("AWS_ENDPOINT_URL_SESV2")
@@ -194,13 +216,14 @@ def find(where: Where) -> Service:
         or shared.get("endpoint_url")
         or (running.url if running else None)
     )
-    region = where.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    around: Mapping[str, str] = {} if here else os.environ
+    region = where.region or around.get("AWS_REGION") or around.get("AWS_DEFAULT_REGION")
     region = region or shared.get("region") or (running.region if running else "us-east-1")
     if not url:
-        if not _runs_by_itself():
+        if here or not _runs_by_itself():
             raise CommandError(
                 f"there is no service to ask: nothing is running on {data_dir}; start `indicia serve` there,"
-                " set INDICIA_DATA_DIR, or give --endpoint-url",
+                " name another folder with --data-dir or INDICIA_DATA_DIR, or give --endpoint-url",
                 status=USAGE,
             )
         url = _default_url()
@@ -221,7 +244,7 @@ def steer(service: Service, method: str, place: str, body: Mapping[str, Any] | N
     headers = {"host": _parts(service.url).netloc, "content-type": "application/json"}
     encoded = json.dumps(body or {}).encode()
     status, answer = send(service.url, method, _SANDBOX_PLACE + place, headers, encoded)
-    if status == 404:
+    if status == _NOT_FOUND:
         raise NoSandboxError(
             f"what answers at {service.url} is not a sandbox: start one with `indicia sandbox`", status=USAGE
         )

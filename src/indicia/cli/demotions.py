@@ -43,15 +43,15 @@ def status(*, config: Config = None, json: Json = False, place: PlaceFlags = NO_
     released = rfc3339(brake.released_until or 0) if brake.released(now) else None
     if json:
         accounts = [
-            {"Account": each.account, "Since": rfc3339(each.since), "Until": rfc3339(each.until)}
+            {"account": each.account, "since": rfc3339(each.since), "until": rfc3339(each.until)}
             for each in waiting
         ]
         print_json(
             {
-                "PausedSince": paused,
-                "ReleasedUntil": released,
-                "AccountsWaiting": accounts,
-                "DemotedWithinAnHour": demoted,
+                "paused_since": paused,
+                "released_until": released,
+                "accounts_waiting": accounts,
+                "demoted_within_an_hour": demoted,
             }
         )
         return
@@ -76,7 +76,7 @@ def pause(*, config: Config = None, json: Json = False, place: PlaceFlags = NO_P
     with opened_database(tree) as database:
         database.write(lambda s: _pause(s, now, tree.default_region))
     if json:
-        print_json({"PausedSince": rfc3339(now)})
+        print_json({"paused_since": rfc3339(now)})
     else:
         print(f"Demotions are paused since {rfc3339(now)}. `indicia demotions resume` lets them through.")
 
@@ -101,7 +101,7 @@ def resume(
     with opened_database(tree) as database:
         database.write(lambda s: _resume(s, now, now + length, tree.default_region))
     if json:
-        print_json({"ReleasedUntil": rfc3339(now + length)})
+        print_json({"released_until": rfc3339(now + length)})
     else:
         print(f"Demotions are let through until {rfc3339(now + length)}.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -10,7 +11,7 @@ from cyclopts import Parameter
 
 from indicia.cli import api
 from indicia.cli.errors import FAILED, USAGE, CommandError
-from indicia.cli.options import NO_SETTING, Config, Json, settings_of
+from indicia.cli.options import NO_PARTS, Config, Flags, Json, PartsFlags, Place, settings_of
 from indicia.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def doctor(
     json: Json = False,
     config: Config = None,
     where: api.WhereFlags = api.HERE,
+    parts: PartsFlags = NO_PARTS,
 ) -> int:
     """Look at an identity's records now, and explain what is wrong with each.
 
@@ -48,14 +50,15 @@ def doctor(
     Exit status 0 when all is well, 1 when something is not, 2 when the question could not be asked.
     """
     if identity is None:
-        return _installation(config, where, json=json)
+        return _installation(config, where, parts, json=json)
+    if config is not None or parts != NO_PARTS:
+        raise CommandError(
+            "an identity is looked at by the service that runs: leave out --config, --database-url and"
+            " --master-key-file, or the identity",
+            status=USAGE,
+        )
     path = api.identity_path(identity, "diagnosis")
-    service = api.find(where)
-    status, body = service.call("GET", path)
-    try:
-        diagnosis = api.answered(status, body)
-    except CommandError as error:
-        raise CommandError(str(error), status=USAGE) from error
+    diagnosis = api.find(where).json("GET", path)
     if json:
         print_json(diagnosis)
     else:
@@ -63,9 +66,9 @@ def doctor(
     return 0 if _is_well(diagnosis) else FAILED
 
 
-def _installation(config: Path | None, where: api.Where, *, json: bool) -> int:
+def _installation(config: Path | None, where: api.Where, parts: Flags, *, json: bool) -> int:
     """Look at the installation of which the settings here tell."""
-    if where != api.HERE:
+    if replace(where, data_dir=None) != api.HERE:
         raise CommandError(
             "without an identity the installation on this machine is looked at, through its settings:"
             " leave out --endpoint-url, --region and --profile, or name an identity",
@@ -78,7 +81,8 @@ def _installation(config: Path | None, where: api.Where, *, json: bool) -> int:
     from indicia.cli.installation_report import document, print_report
     from indicia.domain.soundness import is_sound
 
-    settings = settings_of(config, NO_SETTING)
+    given = parts.given() | ({} if where.data_dir is None else {"data_dir": where.data_dir})
+    settings = settings_of(config, Place(**given))
     try:
         examination = asyncio.run(examine(settings, synchronised=kernel_follows_a_time_server))
     except NothingToExamineError as error:

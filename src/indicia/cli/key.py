@@ -73,7 +73,9 @@ def create(
         key = database.write(work)
     arn = _arn(key.account, user)
     if json:
-        print_json({"AccessKeyId": key.id, "SecretAccessKey": key.secret, "Account": key.account, "Arn": arn})
+        print_json(
+            {"access_key_id": key.id, "secret_access_key": key.secret, "account": key.account, "arn": arn}
+        )
         return
     print(f"access key id      {key.id}")
     print(f"secret access key  {key.secret}")
@@ -92,12 +94,12 @@ def list_keys(
         print_json(
             [
                 {
-                    "AccessKeyId": key.id,
-                    "Account": key.account,
-                    "Arn": _arn(key.account, key.user_name),
-                    "Policy": key.policy is not None,
-                    "CreatedAt": shown_instant(key.created_at),
-                    "RevokedAt": None if key.revoked_at is None else shown_instant(key.revoked_at),
+                    "access_key_id": key.id,
+                    "account": key.account,
+                    "arn": _arn(key.account, key.user_name),
+                    "policy": key.policy is not None,
+                    "created_at": shown_instant(key.created_at),
+                    "revoked_at": None if key.revoked_at is None else shown_instant(key.revoked_at),
                 }
                 for key in keys
             ]
@@ -134,7 +136,7 @@ def revoke(
         if not database.write(lambda s: _revoke(s, found, real_now())):
             raise CommandError(f"the access key {key_id} was revoked before")
     if json:
-        print_json({"AccessKeyId": key_id, "Revoked": True})
+        print_json({"access_key_id": key_id, "revoked": True})
     else:
         print(f"{key_id} is revoked")
 

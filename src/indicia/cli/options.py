@@ -71,14 +71,18 @@ def _field(setting: Setting[Any]) -> tuple[str, Any, None]:
 if TYPE_CHECKING:
     AnySetting = Flags
     Place = Flags
+    Parts = Flags
 else:
     AnySetting = _flags("AnySetting", TABLE)
     Place = _flags("Place", (DATA_DIR, DATABASE_URL, MASTER_KEY_FILE))
+    Parts = _flags("Parts", (DATABASE_URL, MASTER_KEY_FILE))
 
 SettingFlags: TypeAlias = Annotated[AnySetting, Parameter(name="*")]
 PlaceFlags: TypeAlias = Annotated[Place, Parameter(name="*")]
+PartsFlags: TypeAlias = Annotated[Parts, Parameter(name="*")]
 NO_SETTING = AnySetting()
 NO_PLACE = Place()
+NO_PARTS = Parts()
 
 
 def settings_of(config: Path | None, flags: Flags) -> Settings:

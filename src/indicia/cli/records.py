@@ -52,7 +52,7 @@ def records(
         query = {"format": form} if zone is None else {"format": form, "zone": zone}
         status, body = service.call("GET", path, query=query)
         if status >= 400:
-            api.answered(status, body)
+            service.answered(status, body)
         sys.stdout.write(body.decode())
         answer = service.json("GET", path)
         for sentence in _conflicts(answer):

@@ -160,14 +160,13 @@ def _finding(word: str) -> Finding:
 
 
 def _listed(steps: Sequence[Step]) -> dict[str, Any]:
-    """Return what was published, one entry a value, and the names that were made to fail."""
+    """Return what was published, as the calls have it, and the names that were made to fail."""
     from indicia.sandbox.breaking import Fail, Put
 
     published = [
-        {"name": step.name, "type": step.type, "value": value, "shown_by": step.shown_by}
+        {"name": step.name, "type": step.type, "values": step.values, "shown_by": step.shown_by}
         for step in steps
         if isinstance(step, Put)
-        for value in step.values
     ]
     return {"published": published, "failing": [asdict(step) for step in steps if isinstance(step, Fail)]}
 

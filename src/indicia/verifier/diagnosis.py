@@ -125,7 +125,7 @@ class Doctor:
         """
         view = await self.database.reading(lambda s: identities.view(s, account, region, fold(name)))
         if view is None:
-            refuse(FaultKind.NOT_FOUND, f"Email identity {shown(name)} does not exist in {region}.")
+            refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(name)}> does not exist.")
         if not self.shares.take((account,)):
             refuse(FaultKind.THROTTLED, "Too many diagnoses are made at once; ask again in a few seconds.")
         try:
