@@ -74,3 +74,22 @@ def test_what_receivers_heed(texts: list[str], finding: Finding | None) -> None:
     found = judge(texts, DOMAIN, BOTH)
 
     assert (None if found is None else found[0]) is finding
+
+
+@pytest.mark.parametrize(
+    ("text", "flaw"),
+    [
+        ("v=DMARC1; p=rejcet", 'p="rejcet" is none of none, quarantine and reject'),
+        ("v=DMARC1; p=none; sp=some", 'sp="some" is none of none, quarantine and reject'),
+        ("v=DMARC1; p=none; p=reject", "the tag p= is there twice"),
+        ("v=DMARC1; reject", '"reject" is no tag'),
+        ("v=DMARC1", "it has no p= and no rua="),
+    ],
+)
+def test_a_flaw_of_a_policy_is_named(text: str, flaw: str) -> None:
+    """What is wrong with it, and nobody is told to ask receivers for less than was meant."""
+    found = judge([text], DOMAIN, BOTH)
+
+    assert found is not None
+    assert f"cannot be read: {flaw}. It is" in found[1].explanation
+    assert "as it was meant" in found[1].fix

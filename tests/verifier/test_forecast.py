@@ -152,6 +152,26 @@ def test_what_is_right_or_beside_is_no_conflict(
     assert told(database, server, which, published).conflict is None
 
 
+def test_an_alias_without_a_policy_leaves_that_of_the_organisation(
+    database: Database, server: NameServer
+) -> None:
+    """Receivers pass over it to the organisation's: no conflict, and nothing to publish."""
+
+    async def story(lookout: Lookout) -> None:
+        lookout.add(f"news.{NAME}", due=False)
+        server.put(f"_dmarc.news.{NAME}", "CNAME", "www.example.com")
+        server.put(f"_dmarc.{NAME}", "TXT", "v=DMARC1; p=reject")
+        organised = Forecaster(
+            lookout.database, lookout.asking_at(None), lookout.rules, kept=0.0, registrable=lambda _: NAME
+        )
+        forecast = await organised(ACCOUNT, REGION, f"news.{NAME}")
+        (policy,) = (each for key, each in forecast.records.items() if key[0] == f"_dmarc.news.{NAME}")
+
+        assert policy == Standing("present", "OK", None)
+
+    run(database, story, server)
+
+
 def test_a_selector_in_use(database: Database, server: NameServer) -> None:
     """BYODKIM at a selector that holds another key: a selector has one record."""
     ours, other = rsa.generate(1024).public_key, rsa.generate(1024).public_key

@@ -45,6 +45,23 @@ def tags(text: str) -> dict[str, str] | None:
     return found
 
 
+def _flaw(text: str) -> str:
+    """Return why receivers heed nothing of a policy that is not readable, as a clause."""
+    seen: set[str] = set()
+    for part in filter(str.strip, text.split(";")):
+        tag = _TAG.match(part)
+        if tag is None:
+            return f'"{shown(part.strip())}" is no tag'
+        if tag[1] in seen:
+            return f"the tag {tag[1]}= is there twice"
+        seen.add(tag[1])
+    found = tags(text) or {}
+    for name in ("p", "sp"):
+        if name in found and found[name].lower() not in _DISPOSITIONS:
+            return f'{name}="{shown(found[name])}" is none of none, quarantine and reject'
+    return "it has no p= and no rua="
+
+
 def is_readable(text: str) -> bool:
     """Say whether receivers would act on the policy (RFC 7489 §6.6.3 item 6: reports alone are enough)."""
     found = tags(text)
@@ -105,8 +122,11 @@ def judge(texts: Sequence[str], at: str, sender: Sender) -> tuple[Finding, Expla
         return Finding.MULTIPLE, Explanation(told, "Keep exactly one.")
     policy = read(policies[0], inherited=at != sender.domain)
     if policy is None:
-        told = f'The DMARC record at {name} cannot be read: "{shown(policies[0])}".'
-        return Finding.WRONG_VALUE, Explanation(told, f'Make it begin with "v=DMARC1; p=none;" at {name}.')
+        told = (
+            f'The DMARC record at {name} cannot be read: {_flaw(policies[0])}. It is "{shown(policies[0])}".'
+        )
+        fix = f"Mend that at {name}: the policy is p=none, p=quarantine or p=reject, as it was meant."
+        return Finding.WRONG_VALUE, Explanation(told, fix)
     whose = "" if at == sender.domain else f", which counts for {sender.domain} too,"
     asks = f"The policy at {name}{whose} {_ASKS[policy.asks]}."
     told = f"{asks} {_by_dkim(policy, sender)} {_by_spf(policy, sender)}"

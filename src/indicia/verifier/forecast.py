@@ -68,6 +68,7 @@ class Forecast:
     connection: Connection | None = None
 
 
+_NO_POLICY: Final = frozenset({Finding.MISSING, Finding.ALIASED})
 NO_FORECAST: Final = Forecast({})
 
 Foresees = Callable[[str, str, str], Awaitable[Forecast]]
@@ -169,8 +170,9 @@ class Forecaster:
         refined = await explained(eyes, wrong, around, places=False)
         standings = {}
         for verdict in verdicts:
-            record, found = verdict.record, conflict(verdict, refined.get(verdict))
-            inherited = found is None and await self._has_policy(eyes, view, verdict)
+            record = verdict.record
+            inherited = await self._has_policy(eyes, view, verdict)
+            found = None if inherited else conflict(verdict, refined.get(verdict))
             standings[record.name, record.rtype.name, record.value] = Standing(
                 (Sight.PRESENT if inherited else verdict.sight).value,
                 (Finding.OK if inherited else verdict.finding if found is None else found.finding).value,
@@ -198,7 +200,8 @@ class Forecaster:
 
     async def _has_policy(self, eyes: Look, view: IdentityView, verdict: RecordVerdict) -> bool:
         """Say whether this is a DMARC record that is not there because that of the organisation counts."""
-        if verdict.record.purpose is not Purpose.DMARC or verdict.finding is not Finding.MISSING:
+        # An alias that leads to no policy is passed over as a name without one is (RFC 7489 §6.6.3).
+        if verdict.record.purpose is not Purpose.DMARC or verdict.finding not in _NO_POLICY:
             return False
         found = await dmarc.judged(eyes, self._rules, view, self._registrable)
         return found is not None and found[0] is Finding.OK
