@@ -65,7 +65,7 @@ def test_none_goes_in_before_what_it_refers_to(database: Database):
     def work(s: Session) -> None:
         facets.put(s, first.id, state)
         keys.insert_token_set(s, tokens, 1)
-        identities.add(s, made)
+        identities.add(s, (made, {}))
         facets.put(s, made.id, state)
 
     database.write(work)
@@ -80,7 +80,7 @@ def test_a_name_that_was_taken_meanwhile_is_refused(database: Database):
     database.write(lambda s: identities.insert(s, first))
 
     with pytest.raises((Fault, sqlite3.IntegrityError)):
-        database.write(lambda s: identities.add(s, identity("example.com")))
+        database.write(lambda s: identities.add(s, (identity("example.com"), {})))
 
     assert database.read(lambda s: identities.get(s, ACCOUNT, REGION, "example.com")) == first
 

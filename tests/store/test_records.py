@@ -311,14 +311,15 @@ def test_meta_values_are_put_over(database: Database):
 
 
 def test_everything_sealed_is_known(database: Database):
-    """Every column of octets is a sealed one or a hash; a rotated keyring reaches all of it."""
+    """Every column of octets is sealed, a hash, or what mails show; a rotated keyring reaches the first."""
+    open_to_readers = {("verification_template", "harmless")}
     octets = {
         (table.name, column.name)
         for table in tables.metadata.tables.values()
         for column in table.columns
         if isinstance(column.type, sa.LargeBinary) and column.name != "token_hash"
     }
-    assert octets == {place.value for place in sealed.Place}
+    assert octets - open_to_readers == {place.value for place in sealed.Place}
 
 
 def test_sealed_values_are_replaced_page_by_page(database: Database):
