@@ -50,7 +50,7 @@ def test_a_new_key_is_honoured_at_once(house: Running) -> None:
 
     told = client("sts", house.ready.url, key).get_caller_identity()
 
-    assert told["arn"] == f"arn:aws:iam::{key.account}:user/deploy"
+    assert told["Arn"] == f"arn:aws:iam::{key.account}:user/deploy"
     assert house.client("sts").get_caller_identity()["Account"] == key.account
 
 
