@@ -163,7 +163,7 @@ def test_no_secret_is_on_record(commands: Commands, capsys: pytest.CaptureFixtur
     """Neither that of a key nor anything of the keyring."""
     capsys.readouterr()
     commands.run("key", "create", "--account", ACCOUNT, "--json")
-    secret = json.loads(capsys.readouterr().out)["SecretAccessKey"]
+    secret = json.loads(capsys.readouterr().out)["secret_access_key"]
     ring = (commands.data_dir / "master.key").read_text().strip()
 
     log = repr(commands.entries())
