@@ -55,6 +55,11 @@ def calling(house: Running, chance: random.Random, known: Acknowledged, prefix: 
             known.call(client, chance, prefix, number)
 
 
+def _acknowledged(known: list[Acknowledged]) -> int:
+    """Return how many changes were acknowledged so far: what is there, and twice what is gone."""
+    return sum(len(each.there) + 2 * len(each.gone) for each in known)
+
+
 def listed(house: Running) -> dict[str, str]:
     """Return the status of every identity, by name."""
     found: dict[str, str] = {}
@@ -86,8 +91,11 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(tmp_path: Path, dns
                 threading.Thread(target=calling, args=(house, random.Random(turn), each, f"r{turn}c{at}"))
                 for at, each in enumerate(known)
             ]
+            before = _acknowledged(known)
             for thread in threads:
                 thread.start()
+            if chance.random() < 0.75:  # else it may die before it has answered anybody
+                until(lambda before=before: _acknowledged(known) > before, "an acknowledgement")
             time.sleep(chance.uniform(0.0, 0.3))  # the moment is left to chance; nothing is waited for
             house.process.kill()
             for thread in threads:
@@ -104,7 +112,7 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(tmp_path: Path, dns
             assert each.there <= found.keys()
             assert not each.gone & found.keys()
         assert found.keys() <= {PENDING}.union(*(each.there | each.unknown for each in known))
-        assert sum(len(each.there) + len(each.gone) for each in known) > ROUNDS
+        assert _acknowledged(known) > ROUNDS
         # The lease of the dead would run for a minute.
         until(lambda: listed(house)[PENDING] == "SUCCESS", "SUCCESS of what was pending", 20)
         for name in random.Random(1).sample(sorted(found), min(20, len(found))):

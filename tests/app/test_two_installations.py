@@ -63,7 +63,7 @@ def fetching_key(folder: Path) -> AccessKey:
     done = run("key", "create", *arguments, cwd=folder, INDICIA_DATA_DIR=str(folder / "data"))
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
-    return AccessKey(made["AccessKeyId"], made["SecretAccessKey"], ACCOUNT)
+    return AccessKey(made["access_key_id"], made["secret_access_key"], ACCOUNT)
 
 
 def test_a_replica_of_a_parent_in_another_installation(
