@@ -173,7 +173,7 @@ def test_a_busy_port_is_one_clear_line(tmp_path: Path, listener: str) -> None:
             "neither TLS nor a trusted",
         ),
         ({"INDICIA_LISTEN_HTTPS": "x"}, "INDICIA_LISTEN_HTTPS: there is no such setting"),
-        ({"INDICIA_MASTER_KEY_FILE": "/dev/null/x"}, "The keyring /dev/null/x cannot be created: "),
+        ({"INDICIA_MASTER_KEY_FILE": "/proc/x"}, "The keyring /proc/x cannot be created: "),
         ({"INDICIA_DATA_DIR": "/dev/null/x"}, "the data dir /dev/null/x cannot be used"),
         ({"INDICIA_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "The database does not answer"),
     ],
