@@ -15,7 +15,6 @@ from indicia.domain.identity import Identity
 from indicia.store import identities, key_lives, key_requests, key_supply, keys
 from indicia.store.database import Database
 from indicia.store.key_requests import KeyRequest, KeySight, Waiting
-from indicia.store.postgres import PostgresDatabase
 from indicia.store.session import Session
 
 A, B, C = "111122223333", "444455556666", "777788889999"
@@ -205,10 +204,9 @@ def test_several_hand_out_side_by_side(database: Database) -> None:
     assert not database.read(key_requests.anybody_waits)
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite has one writer
 def test_what_another_process_has_in_hand_is_left_to_it(database: Database) -> None:
     """On PostgreSQL nobody is waited for: who takes the head goes past what others hold."""
-    if not isinstance(database, PostgresDatabase):
-        pytest.skip("SQLite has one writer")
     one, other = (database.write(lambda s, name=name: add(s, name)) for name in ("a.test", "b.test"))
     database.write(lambda s: key_requests.note(s, [seen(one), seen(other)]))
 

@@ -195,7 +195,8 @@ def test_one_octet_changed_is_refused(name: str, part: str, place: int, how: str
     if logs[-1]["account"]:  # the caller counted as proved
         assert said(bad) == said(good)
     else:
-        assert answered.status in {400, 403, 404, 405}
+        # 501: the name of an operation that is not built is answered before anything is checked.
+        assert answered.status in {400, 403, 404, 405, 501}
 
 
 def changed(asking: Asking, part: str, place: int, how: str, octet: str) -> Asking:
