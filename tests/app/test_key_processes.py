@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from nameserver import NameServer
-from serving import Running, client, serve, started, until
+from serving import Running, client, started, until
 
 from indicia.credentials import AccessKey
 from indicia.wire.signer import signed_headers
@@ -92,52 +91,3 @@ def test_a_rotation_in_a_sandbox(tmp_path: Path) -> None:
         assert [key["stage"] for key in answer["keys"]][:2] == ["retired", "signing"]
         assert dkim()["LastKeyGenerationTimestamp"] > made
         assert (dkim()["Status"], dkim()["Tokens"]) == ("SUCCESS", created["Tokens"])
-
-
-def test_a_replica_of_a_parent_in_another_installation(tmp_path: Path, dns: NameServer) -> None:
-    """Two services, two databases: the replica has the parent's tokens, and the same records prove both."""
-    dns.zone(NAME)
-    resolvers = {"INDICIA_RESOLVERS": "{}:{}".format(*dns.address), "INDICIA_LIMITS": "off", **ROOT}
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    second.mkdir()
-    with serve(first, INDICIA_REGIONS="eu-west-1", **resolvers) as parents:
-        config = second / "indicia.toml"
-        config.write_text(
-            f"""
-            regions = ["us-east-1"]
-            [replication.eu-west-1]
-            url = "{parents.ready.url}"
-            access_key_id = "{KEY.id}"
-            secret_access_key = "{KEY.secret}"
-            """
-        )
-        domain = {"INDICIA_SERVICE_DOMAIN": "replicas.localhost", "INDICIA_CHECK_MIN": "1s"}
-        with serve(second, "--config", str(config), **domain, **resolvers) as replicas:
-            here = client("sesv2", parents.ready.url, KEY, region="eu-west-1")
-            there = client("sesv2", replicas.ready.url, KEY)
-            made = there.create_email_identity(
-                EmailIdentity=NAME,
-                DkimSigningAttributes={"DomainSigningAttributesOrigin": "AWS_SES_EU_WEST_1"},
-            )
-            assert made["DkimAttributes"]["Tokens"] == []
-
-            def shown(service: Any) -> dict[str, Any]:
-                return dict(service.get_email_identity(EmailIdentity=NAME))
-
-            until(
-                lambda: shown(there)["VerificationInfo"].get("ErrorType") == "REPLICATION_PRIMARY_NOT_FOUND",
-                "the missing parent",
-            )
-            created = here.create_email_identity(EmailIdentity=NAME)["DkimAttributes"]
-            until(lambda: shown(there)["DkimAttributes"].get("Tokens") == created["Tokens"], "the tokens")
-            for token in created["Tokens"]:
-                dns.put(f"{token}._domainkey.{NAME}", "CNAME", f"{token}.{created['SigningHostedZone']}")
-            for service in (here, there):
-                until(
-                    lambda service=service: shown(service)["VerificationStatus"] == "SUCCESS", "SUCCESS", 60
-                )
-            assert shown(there)["DkimAttributes"]["SigningAttributesOrigin"] == "AWS_SES_EU_WEST_1"
-    for house in (parents, replicas):
-        assert KEY.secret not in house.log
-        assert "Traceback" not in house.log
