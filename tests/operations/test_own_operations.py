@@ -147,11 +147,17 @@ def test_a_form_fits_the_zone(desk: Desk, asked: str, zone: str) -> None:
     assert f'"_dmarc.{name.removesuffix(f".{zone}")}":' in text
 
 
-def test_before_a_zone_was_seen_the_domain_counts_for_one(desk: Desk) -> None:
-    """Names are relative to it, as in the panel of a domain that is a zone."""
-    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("example.com", "_dmarc"), ("a.b.example.com", "_dmarc.a.b"), ("shop.example.co.uk", "_dmarc.shop")],
+)
+def test_before_a_zone_was_seen_the_registered_domain_counts_for_one(
+    desk: Desk, name: str, label: str
+) -> None:
+    """Names are relative to the domain that its owner registered, below which few have another zone."""
+    desk.ask("CreateEmailIdentity", EmailIdentity=name)
 
-    assert '"_dmarc":' in desk.ask("GetIdentityRecords", name="example.com", format="octodns")
+    assert f'"{label}":' in desk.ask("GetIdentityRecords", name=name, format="octodns")
 
 
 @pytest.mark.parametrize(

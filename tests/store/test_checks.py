@@ -12,7 +12,7 @@ from values import ACCOUNT, REGION, add, state
 from indicia.domain.fairness import Lane
 from indicia.domain.identity import ErrorType, Facet, Status
 from indicia.domain.observation import Soa
-from indicia.store import checks, evidence, facets, identities
+from indicia.store import checks, evidence, facets, identities, playing
 from indicia.store.database import Database
 
 SOA = Soa("example.com", "ns1.example.com", "hostmaster.example.com", 2026010101, 300)
@@ -238,6 +238,37 @@ def test_who_asks_is_served_at_once_and_after_a_running_check(database: Database
     assert again.asked
     write_back(database, result(again, due_at=None))
     assert not database.write(lambda s: checks.due_now(s, made.id, 10_600))
+
+
+def test_a_change_in_the_playground_during_a_check_is_looked_at_after_it(database: Database):
+    """The check may have asked before the change: whoever is concerned is due again when it ends."""
+    database.write(lambda s: add(s, "news.example.com", due_at=1))
+    database.write(lambda s: add(s, "else.example", due_at=99_000))
+    (claimed,) = claim(database)
+    database.write(lambda s: playing.make_due(s, ["news.example.com"], [], 10_200))
+    assert claim(database, "two", now=10_300) == []
+    write_back(database, result(claimed, due_at=99_000))
+    assert names(claim(database, now=10_500)) == ["news.example.com"]
+
+
+def test_what_is_asked_for_outlasts_a_completion(database: Database):
+    """A key that completes one facet puts off no look that was asked for because of another."""
+    asked = database.write(lambda s: add(s, "asked.example", due_at=99_000))
+    quiet = database.write(lambda s: add(s, "quiet.example", due_at=99_000))
+    database.write(lambda s: checks.bring_forward(s, [asked.id], 10_000))
+    done = [
+        checks.Completion(
+            identity_id=each.id,
+            state=state(Facet.DKIM, Status.SUCCESS, since=10_000),
+            error=None,
+            due_at=50_000,
+            interval=40_000,
+            verdict=verdict(each.id),
+        )
+        for each in (asked, quiet)
+    ]
+    database.write(lambda s: checks.complete(s, done, 10_000))
+    assert names(claim(database, now=10_000)) == ["asked.example"]
 
 
 def test_a_start_voids_earlier_leases(database: Database):

@@ -159,6 +159,11 @@ def parents(domain: str) -> Iterator[str]:
         domain = domain.partition(".")[2]
 
 
+def registrable(domain: str, is_public_suffix: Callable[[str], bool]) -> str:
+    """Return the domain just below the public suffix, or the name itself where it is a suffix."""
+    return next((each for each in parents(domain) if is_public_suffix(each.partition(".")[2])), domain)
+
+
 def refuse_reserved(name: IdentityName, service_domain: str, is_public_suffix: Callable[[str], bool]) -> None:
     """Refuse domains nobody can own alone: public suffixes, and names at or under the service's own domain.
 

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identity import Facet
-from indicia.domain.names import IdentityName, fold, fold_domain, is_domain, shown, under
+from indicia.domain.names import IdentityName, fold, fold_domain, is_domain, registrable, shown, under
 from indicia.domain.record_forms import FORMS
 from indicia.domain.records import ExpectedRecord, expected_records, records_to_leave
 from indicia.domain.verification import Sight
 from indicia.store import evidence, identities
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
@@ -120,7 +120,7 @@ def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -
     if view is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.name)}> does not exist.")
     expected = expected_records(view.identity, view.token_set, house.service_domain)
-    zone = _zone_of(view, request.zone)
+    zone = _zone_of(view, request.zone, house.is_public_suffix)
     if request.format != JSON:
         return FORMS[request.format](expected, zone)
     seen = _last_seen(s, view)
@@ -132,14 +132,14 @@ def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -
     )
 
 
-def _zone_of(view: IdentityView, named: str) -> str:
+def _zone_of(view: IdentityView, named: str, is_public: Callable[[str], bool]) -> str:
     """Return the zone that the records are to be put into: the named one, else the last that was seen.
 
-    While none was seen the domain counts for one.
+    While none was seen, the registered domain counts for one: few owners give a name below it a zone.
     """
     domain = IdentityName(view.identity.kind, view.identity.name).domain
     if not named:
-        return domain if view.soa is None else view.soa.zone
+        return registrable(domain, is_public) if view.soa is None else view.soa.zone
     zone = fold_domain(named).rstrip(".")
     if not is_domain(zone):
         refuse(FaultKind.INVALID_PARAMETER, f"zone {shown(named)} is no domain name.")

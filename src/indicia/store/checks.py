@@ -174,17 +174,18 @@ def due_now(s: Session, identity_id: int, now: Instant) -> bool:
     return s.run(_ASK, of_id=identity_id, now=now) == 1
 
 
-# 2: the house asks, not a person.
+# 2: the house asks, not a person. A check that is running now has its `due_at` at the end of its lease.
+BROUGHT_FORWARD: Final[dict[str, Any]] = {
+    "asked": sa.case((_v.asked == 0, 2), else_=_v.asked),
+    "due_at": sa.case(
+        (sa.and_(_v.lease_owner.is_(None), _v.due_at > sa.bindparam("at")), sa.bindparam("at")),
+        else_=_v.due_at,
+    ),
+}
 _BRING_FORWARD = Prepared(
     sa.update(tables.verification)
     .where(_v.identity_id == sa.bindparam("of_id"), _v.due_at.is_not(None))
-    .values(
-        asked=sa.case((_v.asked == 0, 2), else_=_v.asked),
-        due_at=sa.case(
-            (sa.and_(_v.lease_owner.is_(None), _v.due_at > sa.bindparam("at")), sa.bindparam("at")),
-            else_=_v.due_at,
-        ),
-    )
+    .values(**BROUGHT_FORWARD)
 )
 
 
@@ -588,7 +589,8 @@ _COMPLETE = Prepared(
     .values(
         lease_owner=None,
         lease_until=None,
-        due_at=sa.bindparam("due_at"),
+        # As when a check ends: what somebody asked for meanwhile is about more than what is completed here.
+        due_at=sa.case((_v.asked > 0, sa.bindparam("at")), else_=sa.bindparam("due_at")),
         lane=sa.literal_column(str(int(Lane.FRESH))),
         interval_ms=sa.bindparam("interval"),
         last_success_at=sa.bindparam("at"),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from indicia.domain.identity import Facet, Status
 from indicia.domain.time import Instant, Span
-from indicia.store import tables
+from indicia.store import checks, tables
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 
@@ -20,8 +20,8 @@ _NAMED = sa.or_(
 )
 _CONCERNED = Prepared(
     sa.update(tables.verification)
-    .where(_v.due_at > sa.bindparam("now"), _v.identity_id.in_(sa.select(_i.id).where(_NAMED)))
-    .values(due_at=sa.bindparam("now"))
+    .where(_v.due_at > sa.bindparam("at"), _v.identity_id.in_(sa.select(_i.id).where(_NAMED)))
+    .values(**checks.BROUGHT_FORWARD)
 )
 _ADVICE_CONCERNED = Prepared(
     sa.update(tables.advice)
@@ -70,12 +70,13 @@ def make_due(s: Session, names: Sequence[str], below: Sequence[str], now: Instan
     """Make the identities due that have one of these names, or any name below those of `below`.
 
     In every account and region; return how many were not due. What is recommended to their owners is looked
-    into as well.
+    into as well. Whoever is being looked at meanwhile is looked at once more: that look may have seen what
+    was there before.
     """
     patterns = [*map(_literal, names), *(f"%.{_literal(domain)}" for domain in below)]
     for pattern in patterns:
         s.run(_ADVICE_CONCERNED, pattern=pattern, now=now)
-    return sum(s.run(_CONCERNED, pattern=pattern, now=now) for pattern in patterns)
+    return sum(s.run(_CONCERNED, pattern=pattern, at=now) for pattern in patterns)
 
 
 def _literal(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import timeit
+import sys
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -333,9 +333,28 @@ COSTLY = {
 }
 
 
+def calls_of(act: Any) -> int:
+    """Return how many functions, of Python and of C, are called meanwhile: a cost that no machine changes."""
+    count = 0
+
+    def seen(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(seen)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
 @pytest.mark.parametrize("kind", COSTLY)
-def test_a_decision_on_a_full_policy_takes_less_than_fifty_microseconds(kind: str) -> None:
-    """Once compiled, whatever the four kilobytes are filled with, and with nothing that applies."""
+def test_a_decision_on_a_full_policy_costs_a_few_calls_a_statement(kind: str) -> None:
+    """Once compiled, whatever the four kilobytes are filled with, and with nothing that applies.
+
+    `python -m bench --only deciding` says how long that takes.
+    """
     policy = full(COSTLY[kind])
     asked = question(
         ses_FromAddress="nobody@example.com",
@@ -344,5 +363,4 @@ def test_a_decision_on_a_full_policy_takes_less_than_fifty_microseconds(kind: st
     )
 
     assert not decide((policy,), asked).allowed
-    best = min(timeit.repeat(lambda: decide((policy,), asked), number=50, repeat=40)) / 50
-    assert best < 50e-6, f"{best * 1e6:.1f} µs"
+    assert calls_of(lambda: decide((policy,), asked)) <= 20 + 20 * len(policy.statements)
