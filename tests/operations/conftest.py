@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from desk import Desk
-from postgres import postgres_server, postgres_url
+from postgres import PostgresServer, postgres_server, postgres_url
 
 from indicia.store import schema
 from indicia.store.database import Database
@@ -26,6 +26,26 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     opened = Database.open(url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def another_database(
+    request: pytest.FixtureRequest, database: Database, tmp_path: Path
+) -> Iterator[Database]:
+    """A second database of the same kind, for what needs two installations."""
+    if database.dialect == "sqlite":
+        url = f"sqlite:///{tmp_path / 'another.db'}"
+        schema.migrate(url)
+        opened = Database.open(url)
+        yield opened
+        opened.close()
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = server.create_migrated()
+    opened = Database.open(server.url(name))
+    yield opened
+    opened.close()
+    server.drop(name)
 
 
 @pytest.fixture
