@@ -15,7 +15,7 @@ from nameserver import NameServer, Trick
 from indicia.announcements.announcer import Announcer, NoticeMails
 from indicia.domain.identity import Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
-from indicia.mail.compose import KIND, Letter
+from indicia.mail.notice import NOTICE, Notice, letter
 from indicia.store import access, checks, events, outbox
 from indicia.store.access import Account
 from indicia.store.database import Database
@@ -151,16 +151,16 @@ def test_the_contact_is_written_to_about_what_ses_writes_about(
         now = lookout.clock.now()
         lease = Lease("t", now, now, now + 1)
         parcels = lookout.database.write(lambda s: outbox.take(s, ACCOUNT, lease, limit=99))
-        letters = [Letter.opened(KEYRING, parcel.payload) for parcel in parcels]
+        letters = [letter(Notice.opened(KEYRING, parcel.payload)) for parcel in parcels]
         subjects = [
             line.removeprefix("Subject: ")
-            for letter in letters
-            for line in letter.message.decode().split("\r\n")
+            for each in letters
+            for line in each.message.decode().split("\r\n")
             if line.startswith("Subject: ")
         ]
 
-        assert {parcel.kind for parcel in parcels} == {KIND}
-        assert {letter.recipient for letter in letters} == {"team@example.net"}
+        assert {parcel.kind for parcel in parcels} == {NOTICE}
+        assert {each.recipient for each in letters} == {"team@example.net"}
         assert subjects == [
             f"{what} for {NAME} ({REGION})"
             for what in ("DKIM Setup Successful", "DKIM REVOCATION WARNING", "DKIM REVOCATION CANCELLATION")

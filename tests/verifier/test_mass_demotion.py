@@ -20,7 +20,7 @@ from indicia.domain.brake import AT_LEAST, EACH
 from indicia.domain.events import About
 from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
-from indicia.mail.compose import Letter
+from indicia.mail.notice import Notice, letter
 from indicia.metrics import Metrics
 from indicia.store import access, brakes, checks, events, facets, outbox
 from indicia.store.access import Account
@@ -210,7 +210,7 @@ def test_the_account_and_the_operator_are_told_once(database: Database, server: 
             for account in (ACCOUNT, OPERATOR)
             for parcel in database.write(lambda s, a=account: outbox.take(s, a, lease, limit=99))
         ]
-        letters = [Letter.opened(KEYRING, parcel.payload) for parcel in parcels]
+        letters = [letter(Notice.opened(KEYRING, parcel.payload)) for parcel in parcels]
         assert {each.recipient for each in letters} == {f"team@{a}.example" for a in (ACCOUNT, OPERATOR)}
         assert all(b"Subject: Demotions DELAYED" in each.message for each in letters)
         (waiting,) = database.read(lambda s: brakes.waiting(s, now))

@@ -1,7 +1,8 @@
 """One event, written with its change: its row, a row that lets the webhooks hear of it, a mail.
 
 All of it belongs to the transaction of the change: what did not happen is not told, what is told happened.
-How many webhooks there are is no matter here: whoever delivers spreads the event among them.
+How many webhooks there are is no matter here: whoever delivers spreads the event among them. Nor is what the
+mail says: whoever hands it over writes it, of what is noted here.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ from typing import Final
 import msgspec
 
 from indicia.domain.events import Event
-from indicia.domain.time import DAY, Span, rfc3339
-from indicia.mail.compose import KIND, Letter, Sealer, envelope_address
-from indicia.mail.notice import notice_mail, subject_of
+from indicia.domain.time import rfc3339
+from indicia.mail.compose import Sealer
+from indicia.mail.notice import NOTICE, is_told, notices
 from indicia.store import access, events, fanout, outbox, webhook_deliveries, webhooks
 from indicia.store.session import Session
 
 _MESSAGE_ID_OCTETS: Final = 16
-_OF_USE: Final[Span] = 5 * DAY  # a mail about a change that is older than that would only confuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,45 +120,31 @@ class Announcer:
         numbered = list(zip(ids, told, strict=True))
         events.add(s, [(number, event, body(number, event)) for number, event in numbered])
         heard = _let_hear(s, numbered) if only is None else _enqueue(s, numbered, only)
-        return self._write_mails(s, told) or heard
+        return self._note_mails(s, told) or heard
 
-    def _write_mails(self, s: Session, told: Sequence[Event]) -> bool:
+    def _note_mails(self, s: Session, told: Sequence[Event]) -> bool:
+        """Note which mails are to be written, and say whether any is."""
         mails = self.mails
-        due = [event for event in told if subject_of(event) is not None]
-        if mails is None or not due:
+        accounts = {event.about.account for event in told if is_told(event)}
+        if mails is None or not accounts:
             return False
-        contacts = {account: _contact(s, account) for account in {event.about.account for event in due}}
-        written = False
-        for event in due:
-            name = mails.random(_MESSAGE_ID_OCTETS).hex()
-            made = notice_mail(
-                event,
-                contacts[event.about.account],
-                sender=mails.sender,
-                service=mails.service,
-                message_id=name,
+        noted = notices(
+            told,
+            access.contacts(s, accounts),
+            sender=mails.sender,
+            service=mails.service,
+            name=lambda: mails.random(_MESSAGE_ID_OCTETS).hex(),
+        )
+        for notice in noted:
+            outbox.add(
+                s,
+                kind=NOTICE,
+                account=notice.account,
+                subject_key=notice.subject_key,
+                payload=notice.sealed(mails.keyring),
+                now=notice.at,
             )
-            if made is None:
-                continue
-            recipient, message = made
-            letter = Letter(
-                identity=f"{name}@{mails.service}",
-                sender=envelope_address(mails.sender),
-                recipient=recipient,
-                message=message,
-                until=event.at + _OF_USE,
-            )
-            key = f"identity/{event.about.identity_id}"
-            payload = letter.sealed(mails.keyring)
-            account = event.about.account
-            outbox.add(s, kind=KIND, account=account, subject_key=key, payload=payload, now=event.at)
-            written = True
-        return written
-
-
-def _contact(s: Session, account: str) -> str:
-    found = access.get_account(s, account)
-    return "" if found is None else found.contact
+        return bool(noted)
 
 
 def _let_hear(s: Session, numbered: Sequence[tuple[int, Event]]) -> bool:

@@ -358,3 +358,10 @@ EFFECTS: Final[Mapping[tuple[str, What], str]] = {
     ("link", What.VERIFIED): "{name} may be sent from.",
     ("link", What.FAILED): "The link works no more. VerifyEmailIdentity sends another.",
 }  # fmt: skip
+
+
+def effect_on_many(event_type: str) -> str | None:
+    """Return what events of a type mean for all of the identities they are about, None where it varies."""
+    subject, _, what = event_type.partition(".")
+    found = EFFECTS.get((subject, What(what))) if subject in _OF else None
+    return None if found is None else found.format(name="each of these identities")

@@ -1,12 +1,13 @@
 """The delivery loop of mails: what waits in the outbox is handed to the relay, at least once.
 
-A letter was put there in the transaction that caused it, and is erased when it is delivered. A failure is
-tried again, later and later, until the link in it has expired anyway. A relay that takes nobody's letters is
-left alone for a while, and then tried with one.
+A letter was put there in the transaction that caused it, and is erased when it is delivered; of a notice it
+is written here. A failure is tried again, later and later, until the link in it has expired anyway. A relay
+that takes nobody's letters is left alone for a while, and then tried with one.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -23,6 +24,8 @@ from indicia.mail.carrier import (
     UnavailableError,
 )
 from indicia.mail.compose import KIND, Letter
+from indicia.mail.notice import NOTICE, Notice
+from indicia.mail.notice import letter as written
 from indicia.store import outbox
 
 if TYPE_CHECKING:
@@ -90,10 +93,7 @@ class Deliverer(DeliveryLoop["Parcel"]):
 
     async def _deliver(self, item: Parcel) -> None:
         try:
-            letter = self._opened(item)
-            if self._clock.now() >= letter.until:
-                raise PermanentDeliveryError("not delivered before the link in it expired")  # noqa: TRY301
-            await self._hand_over(letter)
+            await self._hand_over(await self._letter(item))
         except PermanentDeliveryError as failure:
             await self._give_up(item, str(failure))
         except UnavailableError as failure:
@@ -120,10 +120,22 @@ class Deliverer(DeliveryLoop["Parcel"]):
             raise
         self._relay = CLOSED
 
-    def _opened(self, parcel: Parcel) -> Letter:
-        if parcel.kind != KIND:
-            raise TemporaryDeliveryError(f"this version delivers no {parcel.kind!r}")
-        return Letter.opened(self._keyring, parcel.payload)
+    async def _letter(self, parcel: Parcel) -> Letter:
+        """Return what is to be handed over. A notice is written in a thread: what is in it may be anything.
+
+        Raises: `PermanentDeliveryError` where it comes too late.
+        """
+        if parcel.kind == KIND:
+            letter = Letter.opened(self._keyring, parcel.payload)
+            if self._clock.now() >= letter.until:
+                raise PermanentDeliveryError("not delivered before the link in it expired")
+            return letter
+        if parcel.kind == NOTICE:
+            notice = Notice.opened(self._keyring, parcel.payload)
+            if self._clock.now() >= notice.until:
+                raise PermanentDeliveryError("not delivered while it was of use")
+            return await asyncio.to_thread(written, notice)
+        raise TemporaryDeliveryError(f"this version delivers no {parcel.kind!r}")
 
     async def _give_up(self, parcel: Parcel, reason: str) -> None:
         _log.warning("mail.given_up", mail=parcel.id, subject=parcel.subject_key, reason=reason)

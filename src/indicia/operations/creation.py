@@ -64,6 +64,11 @@ def is_slow(request: sesv2.CreateEmailIdentityRequest) -> bool:
     return carries_key(request.DkimSigningAttributes)
 
 
+def is_address(request: sesv2.CreateEmailIdentityRequest) -> bool:
+    """Say whether an address is to be created, which is written to."""
+    return "@" in request.EmailIdentity
+
+
 def prepare_create(house: House, call: Call, request: sesv2.CreateEmailIdentityRequest) -> NewIdentity:
     """Return what is to be created.
 

@@ -6,11 +6,13 @@ audit log. A refused write leaves nothing but that line, or a count of such (`re
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indicia.domain.faults import Fault, FaultKind
+from indicia.mail.compose import load_templates, templates_are_loaded
 from indicia.operations.authorization import authorize, needs_policy
 from indicia.operations.house import RememberedWakes
 from indicia.operations.metering import Meter
@@ -69,6 +71,7 @@ class Dispatch:
         self._house = house
         self._elsewhere = elsewhere or {}
         self._slow_work = SlowWork()
+        self._loading: asyncio.Task[None] | None = None
         self._refused = refused or RefusedCalls(database)
         # One work an operation: what waits for the same one is done in one go.
         self._together = {
@@ -166,9 +169,19 @@ class Dispatch:
 
     async def _apart(self, entry: Entry, work: Preparation, call: Call, given: Any) -> Any:
         """Do what belongs to no transaction, in a thread where it takes long."""
+        if entry.mails is not None and not templates_are_loaded() and entry.mails(given):
+            await self._load_templates()
         if entry.slow is not None and entry.slow(given):
             return await self._slow_work.run(call.account, partial(work, self._house, call, given))
         return work(self._house, call, given)
+
+    async def _load_templates(self) -> None:
+        """Mails can be written without holding up the event loop."""
+        if self._house.instant:  # nobody is written to
+            return
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(asyncio.to_thread(load_templates))
+        await asyncio.shield(self._loading)
 
     async def _record_refusal(self, call: Call, resource: str, failure: Exception) -> None:
         """Put a call that was refused on record: one by one, or summed up where there are many."""

@@ -124,7 +124,7 @@ class Entry:
     transaction: `look` turns the request into what `prepare` takes, with what that needs of the store, and
     `prepare` does what is no business of a transaction. `finish` makes of what a reading handler returns the
     answer. `slow` says of what `prepare` or `finish` is given whether that takes long enough to hold up the
-    event loop (`slow_work`).
+    event loop (`slow_work`), `mails` whether a mail in our own words is written for it.
     `by_arn` says whether an identity may be named by its ARN as well (spec 11.3); where it may not, what has
     the form of an ARN is a name like any other.
     `repeats` are the races against another caller that are lost without a word: the operation documents no
@@ -143,6 +143,7 @@ class Entry:
     prepare: Preparation | None = None
     finish: Preparation | None = None
     slow: Callable[[Any], bool] | None = None
+    mails: Callable[[Any], bool] | None = None
     repeats: frozenset[FaultKind] = frozenset()
     about: str = ResourceKind.IDENTITY.value
     by_arn: bool = False
@@ -254,6 +255,7 @@ _ENTRIES: Final = (
         writes=True,
         prepare=creation.prepare_create,
         slow=creation.is_slow,
+        mails=creation.is_address,
         together=Together(creation.is_easy_domain, creation.create_domains),
     ),
     _v2("GetEmailIdentity", reading.get_email_identity, writes=False),
@@ -287,7 +289,14 @@ _ENTRIES: Final = (
     _v1("VerifyDomainIdentity", verifying.verify_domain_identity, writes=True, subject="Domain"),
     _v1("VerifyDomainDkim", verifying.verify_domain_dkim, writes=True, subject="Domain"),
     *(
-        _v1(operation, handler, writes=True, subject="EmailAddress", prepare=verifying.prepare_address)
+        _v1(
+            operation,
+            handler,
+            writes=True,
+            subject="EmailAddress",
+            prepare=verifying.prepare_address,
+            mails=_always,
+        )
         for operation, handler in (
             ("VerifyEmailIdentity", verifying.verify_email_identity),
             ("VerifyEmailAddress", verifying.verify_email_address),
@@ -443,6 +452,7 @@ _ENTRIES: Final = (
             look=look,
             prepare=custom_verification.prepare,
             slow=custom_verification.is_slow,
+            mails=_always,
             **_TEMPLATE,
         )
         for version, handler, look in (

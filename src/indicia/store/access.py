@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -42,6 +43,9 @@ _ACCOUNT = (_a.id, _a.contact, _a.created_at, _a.production_access, _a.sending_e
 _CREATE_ACCOUNT = insert_or_nothing(tables.account)
 _PUT_ACCOUNT = insert_or_replace(tables.account, keep=frozenset({"created_at"}))
 _GET_ACCOUNT = Prepared(sa.select(*_ACCOUNT).where(_a.id == sa.bindparam("id")))
+_CONTACTS = Prepared(
+    sa.select(_a.id, _a.contact).where(_a.id.in_(sa.bindparam("ids", expanding=True)), _a.contact != "")
+)
 _LIST_ACCOUNTS = Prepared(sa.select(*_ACCOUNT).order_by(_a.id))
 
 _k = tables.access_key.c
@@ -90,6 +94,11 @@ def get_account(s: Session, account_id: str) -> Account | None:
     """Return the account, None when there is none."""
     row = s.one(_GET_ACCOUNT, id=account_id)
     return None if row is None else _account(row)
+
+
+def contacts(s: Session, account_ids: Collection[str]) -> dict[str, str]:
+    """Return the contacts of those of the accounts that have one."""
+    return {row[0]: row[1] for row in s.all(_CONTACTS, ids=sorted(account_ids))}
 
 
 def list_accounts(s: Session) -> list[Account]:

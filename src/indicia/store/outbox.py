@@ -118,7 +118,7 @@ def add(s: Session, *, kind: str, account: str, subject_key: str, payload: bytes
     It is delivered exactly if the transaction commits.
     """
     parcel_id = new_id()
-    s.run(
+    s.later(
         _ADD,
         id=parcel_id,
         kind=kind,
