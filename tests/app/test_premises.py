@@ -17,6 +17,7 @@ from indicia.store import examination
 from indicia.store.database import Database
 from indicia.store.prepared import POSTGRESQL
 from indicia.vault import keyring
+from indicia.wire.sigv4 import SKEW
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,8 @@ def test_the_clock_is_compared(
 
     assert check.state is state
     assert seen in check.seen
+    if state is State.FAIL:
+        assert check.fix.endswith(f": signatures count for {SKEW // MINUTE} minutes only.")
 
 
 def test_the_kernel_is_asked() -> None:

@@ -217,6 +217,30 @@ def test_two_tenants_at_one_host_share_what_it_holds(database: Database) -> None
     asyncio.run(story())
 
 
+def test_many_tenants_at_one_host_have_one_share_together(database: Database) -> None:
+    """What a host holds is bounded for all accounts together, an eighth; what leads elsewhere is sent."""
+    clock = Clock()
+
+    async def story() -> None:
+        async with delivering(database, clock) as deliverer, tarpits(1) as (pit,), receiving() as well:
+            for tenant in range(4):
+                for number in range(16):
+                    subscribe(
+                        database, f"{pit.url}/{number}", f"wh_{tenant}_{number}", account=f"9000{tenant}"
+                    )
+                tell(database, clock, f"9000{tenant}")
+            deliverer.wake()
+            await until(lambda: pit.held == AT_ONCE // 8)
+            subscribe(database, well.url, "wh_well", account=OTHER)
+            for count in range(1, 4):
+                tell(database, clock, OTHER)
+                deliverer.wake()
+                await until(lambda wanted=count: len(well.posts) == wanted)
+            assert pit.held == AT_ONCE // 8
+
+    asyncio.run(story())
+
+
 def test_what_is_refused_says_nothing_of_the_host(database: Database) -> None:
     """A path that answers 404 pauses its own webhook; others of the account at that host go on."""
     clock = Clock()
