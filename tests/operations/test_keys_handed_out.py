@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from functools import partial
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 from desk import ZONE, Desk
 from installations import (
@@ -18,20 +20,24 @@ from installations import (
     Elsewhere,
     offered,
 )
+from serving import until
 from test_key_life import PACE, key_of, see, set_id, signing, stages
 
 from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import HOUR
-from indicia.operations.replication_offer import ReplicationRequest
+from indicia.operations.replication_offer import ReplicationRequest, offer_keys
 from indicia.operations.signing_keys import SigningKey
 from indicia.settings.elsewhere import Offered
 from indicia.store import access, key_exports, key_lives
 from indicia.store.database import Database
 from indicia.store.key_exports import KeyExport
+from indicia.store.session import Session
 from indicia.vault import transit
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.purposes import PRIVATE_KEY
+
+_WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -71,6 +77,23 @@ def test_a_private_key_travels_sealed(parent: Elsewhere) -> None:
     with pytest.raises(transit.TransitError):
         transit.open_sealed("not base64", SECRET, "")
     assert sealed not in repr(offer)
+
+
+def test_a_key_that_is_retired_keeps_its_private_half_here(parent: Elsewhere) -> None:
+    """Its public half goes on being told of, until it is withdrawn; nobody has to sign with it."""
+    offered(parent)
+    first = key_of(parent)
+    assert isinstance(first, SigningKey)
+    parent.stock(2048)
+    rotate(parent)
+
+    again = asyncio.run(parent.offer()).offer
+
+    private = {key.retired: key.private_key for key in again.keys}
+    assert private[True] == ""
+    key = key_of(parent)
+    assert isinstance(key, SigningKey)
+    assert transit.open_sealed(private[False], SECRET, f"{key.selector}.{ZONE}")
 
 
 def test_handing_out_keys_is_in_the_audit_log(parent: Elsewhere) -> None:
@@ -124,6 +147,16 @@ def test_keys_leave_only_where_the_operator_offers_them(
     assert parent.read(partial(key_exports.of_set, token_set_id=set_id(parent))) == []
 
 
+def rotate(parent: Elsewhere) -> None:
+    """Let the next key sign in the place of the present one."""
+    parent.now += HOUR
+    parent.ask("RotateIdentityKey", name=NAME)
+    see(parent, set_id(parent))
+    parent.now += PACE.settle
+    keeper(parent)
+    assert stages(parent, set_id(parent)) == ["retired", "signing"]
+
+
 def revoke(parent: Elsewhere) -> None:
     """Revoke the access key that asks."""
     assert parent.database.write(partial(access.revoke, key_id=KEY_ID, at=parent.now))
@@ -163,13 +196,8 @@ def test_a_key_that_nobody_has_fetched_is_not_rotated(parent: Elsewhere) -> None
     """Neither one that began to sign after the last fetch, nor one whose successor is out already."""
     signing(parent)
     asyncio.run(parent.offer())
-    parent.now += HOUR
     parent.stock(2048)
-    parent.ask("RotateIdentityKey", name=NAME)
-    see(parent, set_id(parent))
-    parent.now += PACE.settle
-    keeper(parent)
-    assert stages(parent, set_id(parent)) == ["retired", "signing"]
+    rotate(parent)
     parent.stock(2048)
 
     revoke(parent)
@@ -193,6 +221,40 @@ def test_a_recall_takes_a_bounded_number_at_a_time(parent: Elsewhere) -> None:
     assert asked == [2, 1]
     lives = [parent.read(partial(key_lives.read, token_set_id=set_id(parent, name))) for name in names]
     assert [each.life.asked_at for each in lives] == [parent.now] * 3
+
+
+def test_a_revocation_beside_a_fetch_misses_nothing(postgres_url: str) -> None:
+    """One that comes while keys are handed out waits until it is noted that they were."""
+    database = Database.open(postgres_url)
+    parent = Elsewhere(database)
+    signing(parent)
+    call = parent.call("indicia", "ReplicateIdentity")
+    request = ReplicationRequest(name=NAME, replica_region="us-east-1")
+    handed_out, go_on = threading.Event(), threading.Event()
+
+    def fetch(s: Session) -> None:
+        assert offer_keys(parent.house, call, request, s).offer is not None
+        handed_out.set()
+        assert go_on.wait(60)
+
+    fetching = threading.Thread(target=database.write, args=(fetch,))
+    revoking = threading.Thread(target=revoke, args=(parent,))
+    fetching.start()
+    assert handed_out.wait(60)
+    revoking.start()
+    with psycopg.connect(postgres_url, autocommit=True) as watching:
+        until(lambda: not revoking.is_alive() or watching.execute(_WAITS).fetchone(), "its end, or a wait")
+    keeper(parent)
+    go_on.set()
+    fetching.join(60)
+    revoking.join(60)
+    keeper(parent)
+
+    assert parent.read(partial(key_exports.of_set, token_set_id=set_id(parent))) == []
+    stored = parent.read(partial(key_lives.read, token_set_id=set_id(parent)))
+    assert stored is not None
+    assert stored.life.asked_at == parent.now
+    database.close()
 
 
 @pytest.mark.parametrize(

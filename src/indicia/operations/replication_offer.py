@@ -41,7 +41,10 @@ class ReplicationRequest(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class OfferedKey(msgspec.Struct, kw_only=True, frozen=True):
-    """A key, its private half sealed for the access key that signed the request. Instants in ms."""
+    """A key, its private half sealed for the access key that signed the request. Instants in ms.
+
+    One that is retired signs nothing any more: its private half is empty, and stays here.
+    """
 
     position: int
     bits: int
@@ -116,15 +119,17 @@ def offer_keys(house: House, call: Call, request: ReplicationRequest, s: Session
     offered = tuple(
         OfferedKey(
             position=life.position,
-            bits=key.bits,
-            public_key=key.public_key,
-            private_key=transit.seal(
-                house.keyring.open(key.private_key, PRIVATE_KEY), secret, about(token_set.zone, key.token)
+            bits=each.bits,
+            public_key=each.public_key,
+            private_key=""
+            if life.stage is Stage.RETIRED
+            else transit.seal(
+                house.keyring.open(each.private_key, PRIVATE_KEY), secret, about(token_set.zone, each.token)
             ),
-            published_at=key.published_at,
+            published_at=each.published_at,
             retired=life.stage is Stage.RETIRED,
         )
-        for key, life in zip(stored.keys, stored.life.keys, strict=True)
+        for each, life in zip(stored.keys, stored.life.keys, strict=True)
         if life.stage in _OFFERED
     )
     signing = stored.life.signing
