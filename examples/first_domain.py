@@ -118,5 +118,5 @@ That is all there is to it. The same by hand:
 
   .venv/bin/indicia serve &                     # every role in one process, data in ./indicia-data
   eval "$(.venv/bin/indicia env)"               # endpoints and keys for every AWS SDK
-  aws sesv2 create-email-identity --email-identity your-domain.com"""
+  .venv/bin/aws sesv2 create-email-identity --email-identity your-domain.com"""
 )

@@ -22,7 +22,7 @@ from indicia.credentials import (
     write_credentials,
 )
 from indicia.domain.time import Instant
-from indicia.private_files import Exposure, exposure, make_folder, write_file
+from indicia.private_files import Exposure, exposure, is_own, make_folder, write_file
 from indicia.settings import Settings
 from indicia.store import access, audit, meta, schema, turns, zones
 from indicia.store.database import Database
@@ -58,9 +58,13 @@ def exposures(settings: Settings) -> list[Exposure]:
     A start is refused then (contract, Settings). Those that are not there yet are made for this user alone.
     """
     folder, ring, path = settings.data_dir, settings.master_key_file, settings.database_url.path
-    found = [exposure(folder), exposure(settings.credentials_file, secret=True), exposure(ring, secret=True)]
+    files = [(settings.credentials_file, True), (ring, True)]
     if path is not None:
-        found += [exposure(path.with_name(path.name + ending)) for ending in ("", *DATABASE_COMPANIONS)]
+        files += [(path.with_name(path.name + ending), False) for ending in ("", *DATABASE_COMPANIONS)]
+    if not is_own(folder):
+        # What is in it is mostly that one's too, and one sentence is enough.
+        files = [(file, secret) for file, secret in files if file.parent != folder]
+    found = [exposure(folder), *(exposure(file, secret=secret) for file, secret in files)]
     # A folder that is not the data dir may be one where others have files of their own.
     found += [
         exposure(above, shared=True)

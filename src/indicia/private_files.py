@@ -59,6 +59,14 @@ def exposure(path: Path, *, secret: bool = False, shared: bool = False) -> Expos
     return _of_opened(path, found, secret=secret, shared=shared)
 
 
+def is_own(path: Path) -> bool:
+    """Say whether the file or folder belongs to this user or root, or is not there."""
+    try:
+        return _ours(path.lstat())
+    except OSError:
+        return True
+
+
 def open_own(path: Path, *, secret: bool = False) -> int:
     """Return a descriptor of a regular file, open for reading, that nobody else may have changed.
 
@@ -134,8 +142,14 @@ def _of_opened(path: Path, found: os.stat_result, *, secret: bool, shared: bool)
     if not _ours(found):
         user, folder = _name(os.geteuid()), stat.S_ISDIR(found.st_mode)
         rightful = user if os.geteuid() == 0 else f"{user} or root"
-        reason = f"{path} belongs to {_name(found.st_uid)}, and not to {rightful}"
-        return Exposure(reason, f"`chown {'-R ' if folder else ''}{user} {where}`")
+        owner = _name(found.st_uid)
+        reason = f"{path} belongs to {owner}, and not to {rightful}"
+        # Mostly root looks at what is a service's: to give it away would stop the service.
+        if folder:
+            return Exposure(
+                reason, f"run this as {owner}, or `chown -R {user} {where}` if it is to be {user}'s"
+            )
+        return Exposure(reason, f"`chown {user} {where}`")
     mode = stat.S_IMODE(found.st_mode)
     if secret and mode & _OTHERS_USE:
         return Exposure(f"{path} is open to others (mode {mode:04o})", f"`chmod 600 {where}`")

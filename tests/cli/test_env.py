@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,51 @@ def test_a_key_that_is_set_is_the_one_printed(
 
     assert done.json["AWS_ACCESS_KEY_ID"] == "AKIAZZZZZZZZZZZZZZZZ"
     assert done.json["AWS_SECRET_ACCESS_KEY"] == "z" * 40
+
+
+SOMEBODY = 54_321  # nobody has this number
+_WITHOUT = "--bounding-set=-dac_override,-dac_read_search"
+kept_out = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None,
+    reason="only root can give files away, and setpriv of util-linux keeps it out of them",
+)
+
+
+def kept_out_of(folder: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that may not look into the folder, which is somebody else's."""
+    os.chown(folder, SOMEBODY, -1)
+    folder.chmod(0o700)
+    return subprocess.run(
+        ["setpriv", _WITHOUT, sys.executable, "-m", "indicia", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+    )
+
+
+@kept_out
+def test_a_key_that_may_not_be_read_is_no_missing_key(data_dir: Path) -> None:
+    """Whoever runs it as somebody else is told that, and not that there is none."""
+    done = kept_out_of(data_dir, "env", "--data-dir", str(data_dir), cwd=Path("/"))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"indicia: {data_dir / 'credentials'} cannot be read (Permission denied):"
+        " run this as the user whose installation it is\n"
+    )
+
+
+@kept_out
+@pytest.mark.parametrize("command", ["env", "doctor", "sandbox"])
+def test_a_folder_that_may_not_be_looked_into_is_said(data_dir: Path, command: str) -> None:
+    """The home of whoever became the user of the service is one; a file that is named is read."""
+    done = kept_out_of(data_dir, command, cwd=data_dir)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "indicia: nobody may look for ./indicia.toml here as this user (Permission denied):"
+        " go to another folder, or name the file with --config\n"
+    )
+    named = kept_out_of(data_dir, command, "--config", "/none.toml", cwd=data_dir)
+    assert "/none.toml" in named.stderr

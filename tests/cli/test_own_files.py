@@ -125,6 +125,25 @@ def _mend(told: str) -> None:
     shutil.move(target, link)
 
 
+@root
+@pytest.mark.usefixtures("installation")
+def test_a_whole_installation_of_somebody_else_is_left_to_them(indicia: Run) -> None:
+    """Root is told to be that one, once; what lies elsewhere is told too."""
+    for path in (Path("data"), *Path("data").iterdir()):
+        os.chown(path, SOMEBODY, -1)
+    ring = Path("ring")
+    ring.touch(0o666)
+    ring.chmod(0o666)
+
+    done = indicia("account", "list", "--master-key-file", str(ring))
+
+    folder = Path("data").absolute()
+    assert done.err.replace(str(folder), "data").replace(str(ring.absolute()), "ring") == (
+        f"indicia: data belongs to {SOMEBODY}, and not to root: run this as {SOMEBODY}, or"
+        " `chown -R root data` if it is to be root's; ring is open to others (mode 0666): `chmod 600 ring`\n"
+    )
+
+
 @pytest.mark.usefixtures("installation")
 def test_a_database_elsewhere_is_held_to_the_same(indicia: Run, tmp_path: Path) -> None:
     """Where others may write it could be exchanged; where each has files of their own, it could not."""

@@ -11,6 +11,7 @@ import pytest
 from invocation import Run
 from serving import Running, client, started
 
+from indicia.cli.doctor import Report
 from indicia.credentials import AccessKey
 
 ANYONE = AccessKey("000000000000", "sandbox", "000000000000")
@@ -45,6 +46,21 @@ def here(house: Running, monkeypatch: pytest.MonkeyPatch, indicia: Run) -> Itera
 # ---- the story of a domain
 
 
+def test_who_has_published_all_is_told_when_it_counts(
+    here: Run, sesv2: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the records are right and the identity still waits, the next check is what it waits for."""
+    sesv2.create_email_identity(EmailIdentity="waits.example.com")
+    here("sandbox", "publish", "waits.example.com", "--only", "dkim")
+    seen = here("doctor", "waits.example.com", "--json").json
+
+    Report({**seen, "verdict": "pending", "next_check_at": "2027-01-02T03:04:05.678Z"}).print()
+
+    assert capsys.readouterr().out.endswith(
+        "All required records are right. The next check, at 2027-01-02 03:04:05 UTC, is to prove it.\n"
+    )
+
+
 def test_the_story_of_a_domain(here: Run, sesv2: Any) -> None:
     """Create, look, publish some, look, publish all, look: statuses 1, 1, 0, and what is missing is named."""
     tokens = sesv2.create_email_identity(EmailIdentity="story.example.com")["DkimAttributes"]["Tokens"]
@@ -65,7 +81,6 @@ def test_the_story_of_a_domain(here: Run, sesv2: Any) -> None:
     assert "• _dmarc.story.example.com  TXT  DMARC, advice  MISSING\n" in well.out
     assert well.out.endswith("All required records are right.\n")
     assert sesv2.get_email_identity(EmailIdentity="story.example.com")["VerificationStatus"] == "SUCCESS"
-
     assert here("sandbox", "withdraw", "story.example.com").out == (
         "withdrew the records of 3 names at and below story.example.com\n"
     )

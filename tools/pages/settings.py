@@ -30,6 +30,7 @@ _IN_THE_TREE = {
     "root_account": "account",
     "verify_window": "verify",
     "link_window": "link",
+    "replication_offers": "offered",
 }
 _USED_IN_READING = {"unsafe"}
 _TREE = r"(?:settings|tree|installation\.settings|windows|listen|root|tls)"

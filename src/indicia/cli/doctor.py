@@ -62,7 +62,7 @@ def doctor(
     if json:
         print_json(diagnosis)
     else:
-        _Report(diagnosis).print()
+        Report(diagnosis).print()
     return 0 if _is_well(diagnosis) else FAILED
 
 
@@ -113,7 +113,7 @@ def _kind(record: dict[str, Any]) -> str:
     return f"{facet}, advice"
 
 
-class _Report:
+class Report:
     """A diagnosis for people: colours and wrapped prose on a terminal, plain whole lines elsewhere."""
 
     def __init__(self, diagnosis: dict[str, Any]) -> None:
@@ -196,6 +196,11 @@ class _Report:
             return (
                 "The records are right now. Start anew: VerifyDomainDkim (v1), or"
                 " PutEmailIdentityDkimSigningAttributes (v2)."
+            )
+        if diagnosis["verdict"] == "pending" and diagnosis["next_check_at"]:
+            return (
+                "All required records are right. The next check, at"
+                f" {_moment(diagnosis['next_check_at'])}, is to prove it."
             )
         return "All required records are right."
 

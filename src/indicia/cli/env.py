@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from typing import TYPE_CHECKING
 
 from indicia import ready
 from indicia.cli.errors import CommandError
@@ -12,6 +13,9 @@ from indicia.cli.output import print_json
 from indicia.credentials import AccessKey, environment, read_credentials
 from indicia.settings import Settings
 from indicia.settings.client_url import client_url
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def env(*, config: Config = None, json: Json = False, settings: SettingFlags = NO_SETTING) -> None:
@@ -38,12 +42,26 @@ def _key(settings: Settings) -> AccessKey:
         return AccessKey(root.access_key_id, root.secret_access_key, root.account or "")
     key = read_credentials(settings.credentials_file)
     if key is None:
+        obstacle = _why_unreadable(settings.credentials_file)
+        if obstacle is not None:
+            raise CommandError(obstacle)
         raise CommandError(
             f"there is no access key in {settings.credentials_file}: `indicia serve` makes one at the first"
             " start of an installation; name the folder of that with --data-dir or INDICIA_DATA_DIR, or make"
             " another key with `indicia key create`"
         )
     return key
+
+
+def _why_unreadable(path: Path) -> str | None:
+    """Return why this user may not look at the file; None where it is not there, or has no key in it."""
+    try:
+        with path.open("rb"):
+            return None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror}): run this as the user whose installation it is"
 
 
 def _expected_url(settings: Settings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from dataclasses import dataclass, fields, make_dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from cyclopts import Group, Parameter
 
+from indicia.cli.errors import CommandError
 from indicia.settings import Settings, Survey, load, survey
 from indicia.settings.table import DATA_DIR, DATABASE_URL, MASTER_KEY_FILE, TABLE, Setting
 
@@ -87,13 +89,27 @@ NO_PARTS = Parts()
 
 def settings_of(config: Path | None, flags: Flags) -> Settings:
     """Return the settings tree of this process: its environment, its terminal, the configuration file."""
-    return load(_file(config), os.environ, flags.given(), terminal=sys.stderr.isatty())
+    return load(config_file(config), os.environ, flags.given(), terminal=sys.stderr.isatty())
 
 
 def survey_of(config: Path | None, flags: Flags) -> Survey:
     """Return the settings of this process with every mistake in them."""
-    return survey(_file(config), os.environ, flags.given(), terminal=sys.stderr.isatty())
+    return survey(config_file(config), os.environ, flags.given(), terminal=sys.stderr.isatty())
 
 
-def _file(config: Path | None) -> Path | None:
-    return DEFAULT_CONFIG_FILE if config is None and DEFAULT_CONFIG_FILE.is_file() else config
+def config_file(config: Path | None) -> Path | None:
+    """Return the configuration file that was named, else ./indicia.toml where there is one.
+
+    Raises: `CommandError` where this user may not look: the settings could be other ones than are meant.
+    """
+    if config is not None:
+        return config
+    try:
+        return DEFAULT_CONFIG_FILE if stat.S_ISREG(DEFAULT_CONFIG_FILE.stat().st_mode) else None
+    except PermissionError as error:
+        raise CommandError(
+            f"nobody may look for ./{DEFAULT_CONFIG_FILE} here as this user ({error.strerror}):"
+            " go to another folder, or name the file with --config"
+        ) from error
+    except OSError:
+        return None

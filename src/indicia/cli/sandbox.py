@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 
 from indicia.cli import api
 from indicia.cli.errors import USAGE, CommandError
-from indicia.cli.options import DEFAULT_CONFIG_FILE, NO_SETTING, Config, Json, SettingFlags
+from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, config_file
 from indicia.cli.output import print_json
 from indicia.cli.serve import starting
 from indicia.settings import Settings, load
@@ -57,9 +57,9 @@ def sandbox(
     signal.signal(signal.SIGTERM, _end)
     with _temporary_folder() as temporary:
         defaults = {**DEFAULTS, "data_dir": temporary, **(FREE_PORTS if command else {})}
-        if config is None and DEFAULT_CONFIG_FILE.is_file():
-            config = DEFAULT_CONFIG_FILE
-        tree = load(config, os.environ, settings.given(), terminal=sys.stderr.isatty(), defaults=defaults)
+        tree = load(
+            config_file(config), os.environ, settings.given(), terminal=sys.stderr.isatty(), defaults=defaults
+        )
         _refuse_listening_away(tree)
         keep = tree.data_dir != Path(temporary)
         with starting():
