@@ -2,8 +2,8 @@
 
     python fuzz/proof.py [SECONDS] [SEED]
 
-Lets the machine of the test suite try random calls, records, outages and clock moves until the time is up, and
-stops at the first sequence that breaks an invariant, printing it.
+Lets the machine of the test suite try random calls, records, outages and clock moves until the time is up,
+and stops at the first sequence that breaks an invariant, printing it.
 """
 
 # ruff: noqa: INP001, T201 - a script, which prints

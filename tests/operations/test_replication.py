@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,13 +14,13 @@ from test_create_email_identity import OWN
 from test_key_life import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
 
 from indicia.domain.faults import FaultKind
-from indicia.domain.identity import ErrorType, Facet, Status
+from indicia.domain.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.replication import ParentSeen
 from indicia.domain.time import DAY, HOUR, MINUTE
-from indicia.domain.verification import Evidence, Sight
+from indicia.domain.verification import Evidence, Sight, own_status, start
 from indicia.operations.replicating import Replicator
 from indicia.operations.signing_keys import SigningKey
-from indicia.store import access, carried, checks, replications
+from indicia.store import access, carried, checks, facets, replications
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
@@ -270,6 +271,39 @@ def test_a_parent_that_moves_to_another_method_keeps_its_replica_as_it_was(desk:
     desk.database.write(lambda s: carried.end(s, [desk.view(NAME).identity.id], desk.now))
     keep(desk, shared_set)
     assert stages(desk, shared_set) == ["retired"]  # nobody uses it any more
+
+
+PROVED = FacetState(Facet.DKIM, Status.SUCCESS, 1, since=5, absent_since=7)
+
+
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [
+        (PROVED, True),
+        (replace(PROVED, status=Status.TEMPORARY_FAILURE, deadline=9, held_until=8), True),
+        (replace(PROVED, status=Status.PENDING, deadline=9), False),
+        (replace(PROVED, status=Status.FAILED), False),
+    ],
+)
+def test_what_a_replica_has_proved_is_carried_when_its_parents_tokens_change(
+    desk: Desk, away: Desk, state: FacetState, kept: bool
+) -> None:
+    """As it was, its memory of an absence and its deadline too; the new tokens have a whole window."""
+    signing(desk)
+    replicate(away)
+    left = set_id(away)
+    away.database.write(lambda s: facets.put(s, away.view(NAME).identity.id, state))
+    desk.ask(SIGNING, EmailIdentity=NAME, SigningAttributesOrigin="EXTERNAL", SigningAttributes=OWN)
+    desk.ask(SIGNING, EmailIdentity=NAME, SigningAttributesOrigin="AWS_SES")
+
+    assert look(away) == SHARED
+
+    view = away.view(NAME)
+    carries = view.carried and (view.carried.token_set.id, view.carried.state)
+    assert carries == ((left, replace(state, facet=Facet.CARRIED_DKIM)) if kept else None)
+    assert set_id(away) == set_id(desk) != left
+    assert view.facets[Facet.DKIM] == start(Facet.DKIM, 2, away.now, desk.house.windows.records)
+    assert own_status(view.facets) is (state.status if kept else Status.PENDING)
 
 
 # -- becoming a replica, and ceasing to be one
