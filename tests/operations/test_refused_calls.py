@@ -9,7 +9,9 @@ import pytest
 from desk import Desk
 
 from indicia.domain.faults import FaultKind
+from indicia.domain.rates import Allowance
 from indicia.operations.dispatch import Dispatch
+from indicia.operations.metering import Meter
 from indicia.operations.refused_calls import ENTRIES, MINUTE, RefusedCalls
 from indicia.store import audit
 from indicia.store.audit import AuditEntry
@@ -83,6 +85,23 @@ def test_many_are_one_entry_an_operation_and_minute(desk: Desk, refused: Refused
     watch.now += MINUTE
     ask_in_vain(desk, 1)
     assert len(trail(desk)) == ENTRIES + 4
+
+
+def test_what_comes_too_fast_is_on_record_too(desk: Desk, watch: Watch) -> None:
+    """A call that would have changed something, beyond its rate; of one that reads nothing is."""
+    one = Meter(operation=Allowance(1, 3_600_000, 1))
+    desk.dispatch = Dispatch(
+        desk.database, desk.house, meter=one, refused=RefusedCalls(desk.database, monotonic=watch)
+    )
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
+    desk.refused("CreateEmailIdentity", EmailIdentity="example.net")
+    desk.ask("ListIdentities")
+    desk.refused("ListIdentities")
+
+    assert [(line.outcome, line.resource.rpartition("/")[2]) for line in trail(desk)] == [
+        ("throttled", "example.net"),
+        ("success", "example.com"),
+    ]
 
 
 def test_what_one_account_is_refused_hides_nothing_of_anothers(desk: Desk, refused: RefusedCalls) -> None:

@@ -86,10 +86,8 @@ class Dispatch:
         Raises: `Fault`; whatever else leaves is a mistake of ours.
         """
         entry = entry_of(call)
-        if not self._meter.idle:
-            await self._meter.admit(call, entry)
-        if call.policy is not None or needs_policy(entry.permission):
-            await self._authorize(entry, call, request)
+        if not self._meter.idle or call.policy is not None or needs_policy(entry.permission):
+            await self._let_in(entry, call, request)
         handler = entry.handler
         if handler is None:
             return await self._elsewhere[call.operation](call, request)
@@ -98,10 +96,15 @@ class Dispatch:
             return found if entry.finish is None else await self._apart(entry, entry.finish, call, found)
         return await self._write(entry, handler, call, request)
 
-    async def _authorize(self, entry: Entry, call: Call, request: Any) -> None:
-        """The policy of the access key allows the call. Raises: `Fault` ACCESS_DENIED."""
+    async def _let_in(self, entry: Entry, call: Call, request: Any) -> None:
+        """The call is within its rates, and the policy of the access key allows it.
+
+        Raises: `Fault` THROTTLED, ACCESS_DENIED.
+        """
         try:
-            authorize(call, entry.permission, entry.resources(call, request), request)
+            await self._meter.admit(call, entry)
+            if call.policy is not None or needs_policy(entry.permission):
+                authorize(call, entry.permission, entry.resources(call, request), request)
         except Fault as refusal:
             if entry.writes:
                 await self._record_refusal(call, entry.resource(call, request), refusal)
