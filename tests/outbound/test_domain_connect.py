@@ -24,6 +24,7 @@ from indicia.outbound.names import Names
 from indicia.settings.places import public_only
 
 ZONE, SERVICE, HOST = "example.com", "mail.example.org", "dc.provider.example"
+ACCOUNT, OTHER = "111122223333", "444455556666"
 AUTHORITY = trustme.CA()
 
 
@@ -89,12 +90,8 @@ def server() -> Iterator[NameServer]:
         yield running
 
 
-def told(
-    server: NameServer,
-    story: Callable[[Api, Callable[[Sequence[str]], Providers]], Awaitable[None]],
-    *allowed: str,
-) -> None:
-    """Tell a story of an API and of `Providers` for which the zone has these texts."""
+def asking(server: NameServer, *allowed: str, patience: float) -> Client:
+    """A client that knows names by the server, and reaches the places that are allowed."""
     host, port = server.address
 
     def resolver() -> dns.asyncresolver.Resolver:
@@ -104,13 +101,22 @@ def told(
 
     context = ssl.create_default_context()
     AUTHORITY.configure_trust(context)
-    client = Client(
+    return Client(
         Names(resolver, hosts=Path("/nonexistent")),
         public_only([ip_network(each) for each in allowed], everything=False),
         user_agent="test",
         context=context,
-        patience=Patience(connect=1.0, whole=1.0),
+        patience=Patience(connect=patience, whole=patience),
     )
+
+
+def told(
+    server: NameServer,
+    story: Callable[[Api, Callable[[Sequence[str]], Providers]], Awaitable[None]],
+    *allowed: str,
+) -> None:
+    """Tell a story of an API and of `Providers` for which the zone has these texts."""
+    client = asking(server, *allowed, patience=1.0)
 
     async def tell() -> None:
         async with providing() as api:
@@ -120,7 +126,7 @@ def told(
                     assert name == f"_domainconnect.{ZONE}"
                     return published
 
-                return partial(Providers(client, SERVICE).of, ZONE, texts)
+                return partial(Providers(client, SERVICE).of, ZONE, texts, ACCOUNT)
 
             await story(api, those)
 
@@ -252,3 +258,70 @@ def test_a_provider_that_says_nothing(server: NameServer) -> None:
         assert len(api.asked) == 1
 
     told(server, story, "127.0.0.0/8")
+
+
+def test_hosts_that_say_nothing_take_no_other_account_the_link(server: NameServer) -> None:
+    """An account whose zones name a tarpit has a quarter of what is asked at once.
+
+    Beside it the provider of another account's zone is found; and that there was no room is not kept.
+    """
+
+    async def story() -> None:
+        client = asking(server, "127.0.0.0/8", patience=20.0)
+        async with providing() as tarpit, providing() as api:
+            tarpit.silent = True
+            api.offer()
+            providers = Providers(client, SERVICE)
+            held = [
+                asyncio.create_task(providers.of(f"d{number}.example", at(tarpit), ACCOUNT))
+                for number in range(40)
+            ]
+            while len(tarpit.asked) < 4:
+                await asyncio.sleep(0.005)
+
+            assert sum(each.done() for each in held) == 36
+            assert await providers.of(ZONE, at(api), OTHER) is not None
+            assert await providers.of("d99.example", at(api), ACCOUNT) is None
+            for each in providers._asking.values():
+                each.cancel()
+            await asyncio.gather(*held, return_exceptions=True)
+            assert await providers.of("d99.example", at(api), ACCOUNT) is None
+            assert "/v2/d99.example/settings" in api.asked
+
+    asyncio.run(asyncio.wait_for(story(), 30))
+
+
+def test_a_host_is_asked_by_many_accounts_within_its_share(server: NameServer) -> None:
+    """Half of what is asked at once goes to one host at most, whoever names it."""
+
+    async def story() -> None:
+        client = asking(server, "127.0.0.0/8", patience=20.0)
+        server.put("other.provider.example", "A", "127.0.0.1")
+        async with providing() as tarpit:
+            tarpit.silent = True
+            providers = Providers(client, SERVICE)
+            held = [
+                asyncio.create_task(providers.of(f"d{number}.example", at(tarpit), f"account {number}"))
+                for number in range(12)
+            ]
+            while len(tarpit.asked) < 8:
+                await asyncio.sleep(0.005)
+            elsewhere = asyncio.create_task(providers.of(ZONE, at(tarpit, "other.provider.example"), OTHER))
+            # The name is another one, so a connection is made: its certificate is refused.
+            assert await elsewhere is None
+            assert len(tarpit.asked) == 8
+            assert ZONE in providers._kept
+            for each in providers._asking.values():
+                each.cancel()
+            await asyncio.gather(*held, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(story(), 30))
+
+
+def at(api: Api, host: str = HOST) -> Callable[[str], Awaitable[Sequence[str]]]:
+    """The texts of a zone that names the API."""
+
+    async def texts(_: str) -> Sequence[str]:
+        return [f"{host}:{api.port}"]
+
+    return texts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from lookout import LIMITS, PACE, Lookout, run, until
@@ -32,6 +33,17 @@ def server() -> Iterator[NameServer]:
         yield running
 
 
+def investigating(lookout: Lookout, server: NameServer) -> Investigator:
+    """What tells findings apart, with the eyes of the engine."""
+    return Investigator(
+        lookout.eyes,
+        clock=lookout.clock.now,
+        port=server.port,
+        may_ask=public_only((), everything=True),
+        issued_to_another=issued_in(lookout.database),
+    )
+
+
 def explained(
     database: Database,
     story: Callable[[Lookout, Explainer], Awaitable[None]],
@@ -46,13 +58,7 @@ def explained(
         explainers[0].offer(conclusion)
 
     async def told(lookout: Lookout) -> None:
-        investigator = Investigator(
-            lookout.eyes,
-            clock=lookout.clock.now,
-            port=server.port,
-            may_ask=public_only((), everything=True),
-            issued_to_another=issued_in(database),
-        )
+        investigator = investigating(lookout, server)
         explainer = Explainer(database, investigator, lookout.clock, part=lookout.asking_at(rate).aside)
         explainers.append(explainer)
         running = asyncio.create_task(explainer.run())
@@ -191,13 +197,7 @@ def test_only_what_is_wrong_is_taken(database: Database, server: NameServer) -> 
         await lookout.settled()
         lookout.add(f"other.{NAME}")
         await lookout.settled()
-        investigator = Investigator(
-            lookout.eyes,
-            clock=lookout.clock.now,
-            port=server.port,
-            may_ask=public_only((), everything=True),
-            issued_to_another=issued_in(database),
-        )
+        investigator = investigating(lookout, server)
         idle = Explainer(database, investigator, lookout.clock, part=None)
         taken = []
         for conclusion in landed:
@@ -240,3 +240,45 @@ def test_a_zone_is_asked_why_no_faster_than_its_rate(database: Database, server:
         assert looked_elsewhere(server) == 3  # for the records of one, and the zone's burst is spent
 
     explained(database, story, server, rate=0.01)
+
+
+def test_an_account_whose_servers_say_nothing_delays_no_other(database: Database, server: NameServer) -> None:
+    """Forty zones of an account whose name servers are silent have a quarter of what is in hand.
+
+    What another account's record is taken for is found beside them, long before it would be their turn.
+    """
+
+    async def story(lookout: Lookout, explainer: Explainer) -> None:
+        server.misbehave(Trick.SILENT, when=lambda asked: ".tarpit.z" in asked.name)
+        for number in range(40):
+            server.zone(f"tarpit.z{number}.example", minimum=5)
+            lookout.add(f"tarpit.z{number}.example", account="444455556666")
+        await lookout.settled()
+        await until(lambda: (explainer.in_hand, explainer.waiting) == (4, 36))
+        identity = lookout.add(NAME)
+        for record in lookout.records(identity)[Facet.DKIM]:
+            server.put(f"{record.name}.{NAME}", "CNAME", record.value)
+        await lookout.settled()
+        await until(lambda: newest(lookout, identity)[0] == "DOUBLED_ZONE")
+
+        assert explainer.waiting > 20
+
+    explained(database, story, server)
+
+
+def test_of_what_waits_an_account_has_its_part(database: Database, server: NameServer) -> None:
+    """However much puzzles of one account, there is room for what puzzles of others."""
+    landed: list[Conclusion] = []
+
+    async def story(lookout: Lookout) -> None:
+        lookout.add(NAME)
+        await lookout.settled()
+        (conclusion,) = landed
+        idle = Explainer(database, investigating(lookout, server), lookout.clock, part=None)
+        for _ in range(2_000):
+            idle.offer(conclusion)
+        assert idle.waiting == 1_024
+        idle.offer(replace(conclusion, account="444455556666"))
+        assert idle.waiting == 1_025
+
+    run(database, story, server, limits=LIMITS, landed=landed.append)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -225,5 +226,31 @@ def test_a_zone_is_asked_no_faster_than_its_rate(database: Database, server: Nam
         assert await keeping(ACCOUNT, REGION, NAME) is kept
         assert await stale(ACCOUNT, REGION, NAME) is old
         assert len(server.questions) == before
+
+    run(database, story, server)
+
+
+def test_an_account_whose_servers_say_nothing_takes_no_other_its_forecast(
+    database: Database, server: NameServer
+) -> None:
+    """Of forty looks into zones that are silent eight are made, a quarter; another account's is made too."""
+
+    async def story(lookout: Lookout) -> None:
+        for number in range(40):
+            server.zone(f"tarpit{number}.test")
+            lookout.add(f"tarpit{number}.test", due=False)
+        lookout.add(NAME, account="444455556666", due=False)
+        server.misbehave(Trick.SILENT, when=lambda asked: "tarpit" in asked.name)
+        foresee = forecaster(lookout)
+        held = [
+            asyncio.ensure_future(foresee(ACCOUNT, REGION, f"tarpit{number}.test")) for number in range(40)
+        ]
+        theirs = await foresee("444455556666", REGION, NAME)
+
+        assert theirs.records
+        assert sum(not each.done() for each in held) == 8
+        for each in held:
+            each.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
 
     run(database, story, server)

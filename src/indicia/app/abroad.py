@@ -1,4 +1,8 @@
-"""Asking another installation for a parent's keys: one signed request, over TLS, of which no log tells."""
+"""Asking another installation for a parent's keys: one signed request, over TLS, of which no log tells.
+
+Each installation has threads of its own in which it is asked, so that one that takes its time holds up no
+other work; among the accounts that wait for it they go by turns.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -17,10 +21,12 @@ from urllib.parse import quote, urlsplit
 import msgspec
 import structlog
 
+from indicia.domain.faults import Fault
 from indicia.domain.identity import ErrorType
 from indicia.operations.replicating import Installations
 from indicia.operations.replication_acceptance import Abroad
 from indicia.operations.replication_offer import Offer, ReplicationResponse
+from indicia.operations.slow_work import SlowWork
 from indicia.settings import Settings
 from indicia.settings.elsewhere import Elsewhere
 from indicia.store.replications import Replication
@@ -32,6 +38,11 @@ log = structlog.get_logger("indicia")
 PATH: Final = "/indicia/v1/replication/"
 _WITHIN: Final = 10.0  # seconds
 _MOST: Final = 64 * 1024  # octets: three keys are some 6 KiB
+# Requests to one host at once, the part of them that an account has, and how many of an account wait. Who
+# finds no room is looked at again.
+_AT_ONCE: Final = 8
+_PART: Final = 4
+_WAITING: Final = 256
 _decode = msgspec.json.Decoder(ReplicationResponse).decode
 
 
@@ -44,26 +55,46 @@ def installations(settings: Settings, keyring: Keyring, *, within: float = _WITH
         region: Abroad(region, each.secret_access_key, keyring, settings.key_pace)
         for region, each in by_region.items()
     }
-    return Installations(abroad, partial(_fetch, by_region, within))
+    hosts = {urlsplit(each.url).netloc for each in settings.elsewhere}
+    lines = {host: SlowWork(at_once=_AT_ONCE, part=_PART, waiting=_WAITING) for host in hosts}
+    return Installations(abroad, _Abroad(by_region, lines, within))
 
 
-async def _fetch(
-    by_region: Mapping[str, Elsewhere], within: float, asked: Replication
-) -> Offer | ErrorType | None:
-    place = by_region[asked.parent_region]
-    connection = _connection(place, within)
-    try:
-        # In all, and not for each octet: who answers one at a time holds a thread no longer than this.
-        async with asyncio.timeout(within):
-            status, body = await asyncio.to_thread(_ask, connection, place, asked)
-    except asyncio.CancelledError:
-        _hang_up(connection)
-        raise
-    except (OSError, http.client.HTTPException) as error:
-        _hang_up(connection)
-        log.warning("replication.nobody_answers", region=place.region, reason=type(error).__name__)
-        return None
-    return _understood(place.region, status, body)
+@dataclass(frozen=True, slots=True)
+class _Abroad:
+    """Asks the installations, each over a line of its own: so many requests at once, by turns of accounts."""
+
+    by_region: Mapping[str, Elsewhere]
+    lines: Mapping[str, SlowWork]
+    within: float
+
+    async def __call__(self, asked: Replication) -> Offer | ErrorType | None:
+        place = self.by_region[asked.parent_region]
+        loop = asyncio.get_running_loop()
+        held: list[http.client.HTTPConnection] = []
+
+        def hang_up() -> None:
+            for connection in held:
+                _hang_up(connection)
+
+        def ask() -> tuple[int, bytes]:
+            held.append(_connection(place, self.within))
+            # In all, and not for each octet: who answers one at a time holds a thread no longer than this.
+            loop.call_soon_threadsafe(loop.call_later, self.within, hang_up)
+            return _ask(held[0], place, asked)
+
+        try:
+            status, body = await self.lines[urlsplit(place.url).netloc].run(asked.account, ask)
+        except asyncio.CancelledError:
+            hang_up()
+            raise
+        except Fault:
+            log.warning("replication.too_many_wait", region=place.region)
+            return None
+        except Exception as error:  # noqa: BLE001 - hung up on at any moment, and whatever is at the other end
+            log.warning("replication.nobody_answers", region=place.region, reason=type(error).__name__)
+            return None
+        return _understood(place.region, status, body)
 
 
 def _understood(region: str, status: int, body: bytes) -> Offer | ErrorType | None:

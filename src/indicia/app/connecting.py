@@ -35,8 +35,10 @@ class Connecting:
         """Return what the provider of the domain's zone offers, None where that is nothing."""
         zone = await self._zone(view, eyes)
         texts = partial(self._texts, eyes)
-        provider = None if zone is None else await self._those_who_provide().of(zone, texts)
-        return None if zone is None or provider is None else Offer(provider, zone)
+        if zone is None:
+            return None
+        provider = await self._those_who_provide().of(zone, texts, view.identity.account)
+        return None if provider is None else Offer(provider, zone)
 
     async def _zone(self, view: IdentityView, eyes: Look) -> str | None:
         """Return the zone that holds the domain: as the last check saw it, else as it is seen now."""

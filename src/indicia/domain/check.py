@@ -95,7 +95,8 @@ class KeyVerdict:
 class Conclusion:
     """What is to be stored after one check.
 
-    `generation` is that of the expectation the evidence was gathered for; it lands on no other. `due_at` is
+    `account` is whose the identity is. `generation` is that of the expectation the evidence was gathered for;
+    it lands on no other. `due_at` is
     None when looking again can change nothing. `succeeded` says whether a proof of the identity was seen.
     `keys` is what was seen of keys themselves, where that was asked (`domain.key_sight`). `awaits_key` says
     that the first key of its token set is all that DKIM waits for. `superseded` says that what was carried is
@@ -116,6 +117,7 @@ class Conclusion:
     awaits_key: bool = False
     superseded: bool = False
     same_set: bool = False
+    account: str = ""
 
 
 def takes_away(conclusion: Conclusion) -> bool:
@@ -299,6 +301,7 @@ def conclude(
         awaits_key=awaits_key,
         superseded=superseded,
         same_set=carried is not None and token_set is not None and carried.token_set.id == token_set.id,
+        account=identity.account,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from indicia.domain.fairness import Shares
 from indicia.domain.faults import FaultKind, refuse
 
 T = TypeVar("T")
@@ -24,13 +25,15 @@ _REFUSAL: Final = "Rate exceeded"  # spec 7.5, control plane
 
 
 class SlowWork:
-    """Runs work in threads: at most `at_once`, one of each account, and `waiting` of one behind that."""
+    """Runs work in threads: at most `at_once`, and `waiting` of one account behind what it has at work.
 
-    def __init__(self, *, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
+    Of `at_once` an account has one part in so many as `part` says; by default one.
+    """
+
+    def __init__(self, *, at_once: int = AT_ONCE, waiting: int = WAITING, part: int | None = None) -> None:
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="slow-work")
-        self._free = at_once
+        self._shares = Shares(at_once, (part or at_once,))
         self._most_waiting = waiting
-        self._at_work: set[str] = set()
         # In the order of their turns: who has just had one is last.
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
@@ -50,8 +53,7 @@ class SlowWork:
         return await asyncio.shield(running)
 
     async def _take(self, account: str) -> None:
-        if self._free and account not in self._at_work:
-            self._begin(account)
+        if account not in self._waiting and self._shares.take((account,)):
             return
         queue = self._waiting.setdefault(account, deque())
         if len(queue) >= self._most_waiting:
@@ -65,31 +67,26 @@ class SlowWork:
                 self._give(account)  # it was its turn at that moment
             elif turn in queue:
                 queue.remove(turn)
+                if not queue and self._waiting.get(account) is queue:
+                    del self._waiting[account]
             raise
 
-    def _begin(self, account: str) -> None:
-        self._free -= 1
-        self._at_work.add(account)
-
     def _give(self, account: str) -> None:
-        self._free += 1
-        self._at_work.discard(account)
-        while self._free:
-            turn = self._next()
-            if turn is None:
-                return
+        self._shares.give((account,))
+        while (turn := self._next()) is not None:
             turn.set_result(None)
 
     def _next(self) -> asyncio.Future[None] | None:
-        """Let in whose turn it is, of the accounts that have none at work; None where nobody waits."""
-        for account in [each for each in self._waiting if each not in self._at_work]:
-            queue = self._waiting.pop(account)
-            while queue:
+        """Let in whose turn it is, of the accounts that may have one more at work; None where none may."""
+        for account, queue in list(self._waiting.items()):
+            while queue and queue[0].done():  # whoever waited for it has gone away
+                queue.popleft()
+            if queue and not self._shares.take((account,)):
+                continue
+            del self._waiting[account]
+            if queue:
                 turn = queue.popleft()
-                if turn.done():  # whoever waited for it has gone away
-                    continue
                 if queue:
                     self._waiting[account] = queue
-                self._begin(account)
                 return turn
         return None

@@ -2,6 +2,8 @@
 
 The zone's owner names the place, so it is reached as places of tenants are: resolved once, judged, connected
 to as resolved, without redirects, over TLS. What was learnt serves for a while, also that there is nothing.
+So many are asked at once, of which no account and no host has more than its share; for whom there is none now
+there is no provider now, and who asks again may find it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from indicia.domain.domain_connect import (
     settings_path,
     template_path,
 )
+from indicia.domain.fairness import Shares
 from indicia.domain.faults import Fault
 from indicia.domain.webhooks import parse_url
 from indicia.outbound.client import Client, PostError
@@ -32,10 +35,16 @@ _KEPT: Final = 3600.0  # seconds: providers change seldom
 ABSENCE_KEPT: Final = 600.0
 _MOST_KEPT: Final = 10_000
 _AT_ONCE: Final = 16
+_PARTS: Final = (4,)  # of these, one part in so many is the most of one account
+_PARTS_OF_HOSTS: Final = (2,)  # and of one host, of the requests that are under way
 _FOUND: Final = 200
 
 # Returns the texts at a name that a quorum sees, none where it sees none or cannot say.
 Texts = Callable[[str], Awaitable[Sequence[str]]]
+
+
+class _BusyError(Exception):
+    """As much is asked of a host as may be at once."""
 
 
 class Providers:
@@ -50,23 +59,34 @@ class Providers:
         self._absence_kept = absence_kept
         self._kept: OrderedDict[str, tuple[float, Provider | None]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[Provider | None]] = {}
+        self._shares = Shares(_AT_ONCE, _PARTS)
+        self._of_hosts = Shares(_AT_ONCE, _PARTS_OF_HOSTS)
 
-    async def of(self, zone: str, texts: Texts) -> Provider | None:
-        """Return the provider, None where there is none to be had. Whoever stops waiting ends nothing."""
+    async def of(self, zone: str, texts: Texts, account: str) -> Provider | None:
+        """Return the provider, None where there is none to be had. Whoever stops waiting ends nothing.
+
+        What is asked is in the share of the account.
+        """
         kept = self._kept.get(zone)
         if kept is not None and kept[0] > time.monotonic():
             return kept[1]
         task = self._asking.get(zone)
         if task is None:
-            if len(self._asking) >= _AT_ONCE:
+            if not self._shares.take((account,)):
                 return None
             task = self._asking[zone] = asyncio.create_task(self._learn(zone, texts))
-            task.add_done_callback(lambda _: self._asking.pop(zone, None))
+            task.add_done_callback(lambda _: self._learnt(zone, account))
         return await asyncio.shield(task)
+
+    def _learnt(self, zone: str, account: str) -> None:
+        self._shares.give((account,))
+        self._asking.pop(zone, None)
 
     async def _learn(self, zone: str, texts: Texts) -> Provider | None:
         try:
             found = await self._ask(zone, texts)
+        except _BusyError:
+            return None
         except (PostError, Fault):
             found = None
         except Exception as error:  # noqa: BLE001 - a link is an extra, for which no answer fails
@@ -91,5 +111,11 @@ class Providers:
 
     async def _get(self, url: str) -> bytes | None:
         """Return the body, None where the answer is anything but that it is there."""
-        status, body = await self._client.get(parse_url(url))
+        place = parse_url(url)
+        if not self._of_hosts.take((place.host,)):
+            raise _BusyError
+        try:
+            status, body = await self._client.get(place)
+        finally:
+            self._of_hosts.give((place.host,))
         return body if status == _FOUND else None

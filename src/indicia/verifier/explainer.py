@@ -4,24 +4,28 @@ Checks ask for the required records and no more. Why one is not there is looked 
 checks, a few identities at once, and only where something changed: the trail of verdicts got a new line, or
 the zone a new serial since somebody looked (verification.md, Findings). What is well costs nothing, and what
 is wrong as it was one read. What is found goes into the trail and moves no state. What waits here is lost
-with its process, and what does not fit is let go: the next check of the identity brings it again.
+with its process, and what does not fit is let go: the next check of the identity brings it again. Of what is
+in hand and of what waits no account has more than its share, so that name servers which take their time delay
+nobody but who named them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
 
+from indicia.domain.delivery import Flow, admit
+from indicia.domain.fairness import Shares, ZoneAccounts
 from indicia.domain.findings import Finding
 from indicia.domain.names import IdentityName
 from indicia.domain.probing import can_be_explained
@@ -43,7 +47,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _AT_ONCE: Final = 16
+# One part in so many of these is an account's in one zone, and an account's.
+_PARTS: Final = (8, 4)
 _MOST_WAITING: Final = 4096
+_PARTS_WAITING: Final = (4,)  # one part in so many is an account's
 _WITHIN: Final = 20.0  # seconds for one identity: what is not found by then is not told
 # Other names and types of each record that is wrong, what is beside it (asked once for all), the SOA, the
 # delegation, and each server of the zone.
@@ -95,8 +102,12 @@ class Explainer(Rounds):
         super().__init__(clock)
         self._database = database
         self._investigator = investigator
-        self._part = part
-        self._waiting: list[tuple[float, int, Conclusion]] = []
+        self._rates = None if part is None else ZoneAccounts(part)
+        # What waits, by account and zone: from when on it may be looked at, and in which order it came.
+        self._waiting: dict[tuple[str, str], list[tuple[float, int, Conclusion]]] = {}
+        self._room = Shares(_MOST_WAITING, _PARTS_WAITING)
+        self._shares = Shares(_AT_ONCE, _PARTS)
+        self._alarm: asyncio.TimerHandle | None = None
         self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -108,12 +119,19 @@ class Explainer(Rounds):
     @property
     def waiting(self) -> int:
         """How many wait for their turn, or for that of their zone."""
-        return len(self._waiting)
+        return self._room.taken
 
     def offer(self, conclusion: Conclusion) -> None:
         """Look further at what was concluded and stored, if need be. Call it on the loop of `run`."""
-        if len(self._waiting) < _MOST_WAITING and any(map(_puzzling, conclusion.facets)):
-            heapq.heappush(self._waiting, (0.0, next(self._numbers), conclusion))
+        if any(map(_puzzling, conclusion.facets)):
+            self._wait(conclusion, 0.0)
+
+    def _wait(self, conclusion: Conclusion, at: float) -> None:
+        """Look at it from an instant on, if there is room for it."""
+        if self._room.take((conclusion.account,)):
+            zone = conclusion.soa.zone if conclusion.soa is not None else ""
+            waiting = self._waiting.setdefault((conclusion.account, zone), [])
+            heappush(waiting, (at, next(self._numbers), conclusion))
             self.wake()
 
     async def run(self) -> None:
@@ -121,21 +139,51 @@ class Explainer(Rounds):
         try:
             await super().run()
         finally:
+            if self._alarm is not None:
+                self._alarm.cancel()
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _round(self) -> Instant | None:
-        while self._waiting and len(self._tasks) < _AT_ONCE:
-            rest = self._waiting[0][0] - time.monotonic()
-            if rest > 0:
-                asyncio.get_running_loop().call_later(rest, self.wake)
-                break
-            _, _, conclusion = heapq.heappop(self._waiting)
-            task = asyncio.create_task(self._explain(conclusion))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+        while self._begin():
+            pass
+        self._set_alarm()
         return None
+
+    def _begin(self) -> bool:
+        """Begin what may begin; say whether anything did."""
+        now = time.monotonic()
+        ready = [
+            whose for whose, waiting in self._waiting.items() if self._shares.left and waiting[0][0] <= now
+        ]
+        flows = {_flow(*whose): whose for whose in ready}
+        portions = admit(list(flows), self._shares)
+        for portion in portions:
+            whose = flows[portion.flow]
+            for _ in range(portion.items):
+                waiting = self._waiting.get(whose)
+                if not waiting or waiting[0][0] > now:
+                    self._shares.give(portion.flow.names)
+                    continue
+                _, _, conclusion = heappop(waiting)
+                if not waiting:
+                    del self._waiting[whose]
+                self._room.give(whose[:1])
+                task = asyncio.create_task(self._explain(conclusion))
+                self._tasks.add(task)
+                task.add_done_callback(partial(self._ended, names=portion.flow.names))
+        return bool(portions)
+
+    def _set_alarm(self) -> None:
+        """Let the next round be when something that waits for its zone may be looked at."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        now = time.monotonic()
+        later = [at for waiting in self._waiting.values() if (at := waiting[0][0]) > now]
+        if later:
+            self._alarm = asyncio.get_running_loop().call_later(min(later) - now, self.wake)
 
     async def _idle(self) -> bool:
         return not self._waiting and not self._tasks
@@ -143,8 +191,9 @@ class Explainer(Rounds):
     def _put_off(self, trouble: Exception) -> None:
         log.warning("explanation.put_off", trouble=type(trouble).__name__)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[None], names: Sequence[str]) -> None:
         self._tasks.discard(task)
+        self._shares.give(names)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("explanation.failed", trouble=type(error).__name__)
         self._progressed()
@@ -169,15 +218,20 @@ class Explainer(Rounds):
 
     def _must_wait(self, case: _Case, conclusion: Conclusion) -> bool:
         """Put the case aside while its zone was asked enough; say whether it was."""
-        if self._part is None:
+        if self._rates is None:
             return False
         zone = conclusion.soa.zone if conclusion.soa is not None else case.domain
         questions = _QUESTIONS * sum(len(question.verdict.records) for question in case.questions)
         now = time.monotonic()
-        wait = self._part.wait(zone, questions, now)
+        wait = self._rates.wait(zone, conclusion.account, questions, now)
         if wait:
-            heapq.heappush(self._waiting, (now + wait, next(self._numbers), conclusion))
+            self._wait(conclusion, now + wait)
         return wait > 0
+
+
+def _flow(account: str, zone: str) -> Flow:
+    """Return what waits for an account in a zone; what is in no zone that is known shares none."""
+    return Flow((f"{account} {zone}" if zone else "", account), (_AT_ONCE, _AT_ONCE))
 
 
 def _puzzling(verdict: FacetVerdict) -> bool:
