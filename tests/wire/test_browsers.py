@@ -106,20 +106,24 @@ def test_a_page_of_another_origin_is_refused(origin: str, taken: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("site", "taken"),
+    ("site", "taken", "signed_in_the_query_string"),
     [
-        ("none", True),
-        ("same-origin", True),
-        ("same-site", False),
-        ("cross-site", False),
-        ("none,cross-site", False),
-        ("", False),
-        ("None", False),
+        ("none", True, False),
+        ("same-origin", True, True),
+        ("same-site", False, False),
+        ("cross-site", False, False),
+        ("none,cross-site", False, False),
+        ("", False, False),
+        ("None", False, False),
     ],
 )
-def test_how_far_the_page_is(site: str, taken: bool) -> None:
-    """What a person typed counts, and the same origin; another port of this machine is another page."""
+def test_how_far_the_page_is(site: str, taken: bool, signed_in_the_query_string: bool) -> None:
+    """What a person typed counts, and the same origin; another port of this machine is another page.
+
+    What was typed may have been redirected here: no call is made so, whose signature is in the query string.
+    """
     assert refused(HOME, "localhost:8465", sec_fetch_site=site) is not taken
+    assert refused(HOME, "localhost:8465", simple=True, sec_fetch_site=site) is not signed_in_the_query_string
 
 
 # ---- at the edge
@@ -192,6 +196,17 @@ def test_no_web_page_drives_a_sandbox(what: str, page: str) -> None:
     assert answered.message.startswith("Nobody has to prove anything here, so a request is taken ")
     assert b"secrets" not in answered.body
     assert len(desk.calls) == done
+
+
+def test_a_page_that_somebody_typed_redirects_to_no_call() -> None:
+    """The browser follows it with a GET that says `none`, as of what was typed itself."""
+    desk = Desk()
+    asking = ANYONE["v1 by GET"].with_header("Host", "localhost:8465").with_header("Sec-Fetch-Site", "none")
+
+    answered = ask(sandbox(desk), asking, client="127.0.0.1")
+
+    assert (answered.status, answered.code) == (403, "AccessDenied")
+    assert desk.calls == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -27,7 +27,10 @@ _HOST = re.compile(
     r"(?:(?P<name>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)|\[(?P<v6>[0-9a-f:.]{2,45})\])(?::[0-9]{1,5})?", re.ASCII
 )
 _LOOPBACK = "localhost, 127.0.0.1 or [::1]"
-_BY_A_PERSON_OR_ITSELF = frozenset({b"none", b"same-origin"})
+_BY_ITSELF = frozenset({b"same-origin"})
+# What a person typed, or followed from another program, may be a page that redirects here (W3C Fetch Metadata
+# §2.2: `none` stays `none`): that counts where there is nothing but to look.
+_BY_A_PERSON_OR_ITSELF = _BY_ITSELF | {b"none"}
 
 
 class Guard:
@@ -55,7 +58,7 @@ class Guard:
         if origin is not None and origin.lower() != scheme.encode() + b"://" + said.lower():
             _refuse(f"not from a page of another origin ('{shown(origin.decode('latin-1'))}')")
         site = headers.get(b"sec-fetch-site")
-        if site is not None and site not in _BY_A_PERSON_OR_ITSELF:
+        if site is not None and site not in (_BY_ITSELF if simple else _BY_A_PERSON_OR_ITSELF):
             _refuse(f"not from another web page (Sec-Fetch-Site: {shown(site.decode('latin-1'))})")
 
     def _check_elsewhere(self, host: str, *, simple: bool) -> None:
