@@ -17,7 +17,7 @@ import asyncio
 import base64
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -110,6 +110,7 @@ class Lookout:
         announcer: Announcer | None = None,
         landed: Callable[[Conclusion], None] = lambda _: None,
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
+        unbelieved: Callable[[str, float], Awaitable[Collection[str]]] | None = None,
         known: Iterable[Passed] = (),
         zone_rates: ZoneRates | None = None,
     ) -> None:
@@ -146,7 +147,7 @@ class Lookout:
                 announce=(announcer or Announcer()).announce,
                 operator=About(ACCOUNT, REGION),
             ),
-            unbelieved=self.controls.unbelieved,
+            unbelieved=unbelieved or self.controls.unbelieved,
             replicate=replicate
             or Replicator(
                 database,

@@ -123,6 +123,28 @@ def test_a_key_that_is_never_made_ends_no_lease(database: Database, server: Name
     run(database, story, server, limits=LIMITS, budget=PATIENT)
 
 
+def test_a_control_question_has_what_the_records_left(database: Database, server: NameServer) -> None:
+    """Absences that came late leave it no more than the rest of the budget."""
+    given: list[float] = []
+
+    async def unbelieved(_: str, within: float) -> frozenset[str]:
+        given.append(within)
+        return frozenset()
+
+    async def story(lookout: Lookout) -> None:
+        identity = lookout.add_verified(NAME)
+        await lookout.settled()
+        lookout.withdraw(identity)
+        server.misbehave(Trick.SLOW, rtype="CNAME", delay=HALF)
+        make_due(lookout)
+        await lookout.settled()
+
+        assert given
+        assert max(given) <= BUDGET / 1000 - HALF
+
+    run(database, story, server, limits=LIMITS, budget=PATIENT, unbelieved=unbelieved)
+
+
 def test_records_key_and_zone_share_one_budget(database: Database, server: NameServer) -> None:
     """Slow records prove; the key and the zone, for which nothing is left, are given up in the same look."""
 
