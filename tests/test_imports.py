@@ -21,7 +21,7 @@ ARROWS: dict[str, set[str]] = {
     "store": {"domain"},
     "vault": {"domain", "store"},
     "keyzone": {"domain", "store", "connections"},
-    "verifier": {"domain", "store"},
+    "verifier": {"domain", "store", "delivery_loop"},
     "delivery_loop": {"domain", "store"},
     "mail": {"domain", "store", "delivery_loop"},
     "announcements": {"domain", "store", "mail.compose", "mail.notice"},

@@ -8,17 +8,22 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from lookout import SERVICE_DOMAIN, Lookout, delete
+import sqlalchemy as sa
+from lookout import ACCOUNT, SERVICE_DOMAIN, Lookout, delete, until
 from nameserver import NameServer, Trick
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import Facet, FacetState, Identity, Status
 from indicia.domain.recommendations import Progress
 from indicia.domain.time import DAY, HOUR
-from indicia.store import facets, identities, recommendations
+from indicia.store import facets, identities, recommendations, tables
 from indicia.store.database import Database
+from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.verifier.advisor import Advisor
+
+OTHER = "000011112222"
+_DUE = Prepared(sa.select(tables.advice.c.identity_id).where(tables.advice.c.due_at == 0))
 
 
 class Adviser(Lookout):
@@ -265,7 +270,9 @@ def test_what_changes_during_a_look_is_looked_at_again(database: Database) -> No
     now = 1_000
     identity = _stored(database)
     database.write(partial(recommendations.make_due, identity_ids=[identity.id]))
-    (turn,) = database.write(partial(recommendations.take, now=now, until=now + HOUR, limit=8))
+    (turn,) = database.write(
+        partial(recommendations.take, account=ACCOUNT, now=now, until=now + HOUR, limit=8)
+    )
     assert database.read(recommendations.earliest_due) == now + HOUR
 
     database.write(partial(recommendations.make_due, identity_ids=[identity.id]))
@@ -279,13 +286,13 @@ def test_a_database_that_is_away_is_waited_for(
 ) -> None:
     """The advisor outlives it, and goes on when it is back."""
     away, tried = True, list[bool]()
-    earliest = recommendations.earliest_due
+    following = recommendations.next_due
 
-    def failing(s: Session) -> int | None:
+    def failing(s: Session, now: int) -> int | None:
         if away:
             tried.append(True)
             raise Fault(FaultKind.UNAVAILABLE, "away")
-        return earliest(s)
+        return following(s, now)
 
     async def story(adviser: Adviser) -> None:
         nonlocal away
@@ -299,10 +306,38 @@ def test_a_database_that_is_away_is_waited_for(
 
         assert adviser.open(identity) == {"DMARC1", "BIMI1"}
 
-    monkeypatch.setattr(recommendations, "earliest_due", failing)
+    monkeypatch.setattr(recommendations, "next_due", failing)
     run(database, story, server)
 
 
 def _stored(database: Database) -> Identity:
     with NameServer() as server:
         return Lookout(database, server).add("example.com")
+
+
+def test_an_account_whose_servers_say_nothing_delays_no_others_advice(
+    database: Database, server: NameServer
+) -> None:
+    """Of sixty domains whose advice waits for silence four are in hand; what others wait for goes on.
+
+    It was due long before: without turns it would be looked at first.
+    """
+
+    async def story(adviser: Adviser) -> None:
+        server.misbehave(Trick.SILENT, when=lambda asked: ".tarpit" in asked.name)
+        hostile = [adviser.add(f"tarpit{number}.example", account=OTHER, due=False) for number in range(60)]
+        honest = adviser.add("example.com", due=False)
+        for identity in (*hostile, honest):
+            proved = FacetState(Facet.DKIM, Status.SUCCESS, identity.generation, adviser.clock.now())
+            database.write(partial(facets.put, identity_id=identity.id, state=proved))
+        database.write(partial(recommendations.make_due, identity_ids=[each.id for each in hostile]))
+        adviser.advisor.wake()
+        await until(lambda: adviser.advisor._shares.of(0, OTHER) == 4)
+        database.write(partial(recommendations.make_due, identity_ids=[honest.id]))
+        adviser.advisor.wake()
+        await until(lambda: adviser.open(honest) == {"DMARC1", "BIMI1"})
+
+        assert adviser.advisor._shares.of(0, OTHER) <= 4
+        assert len(database.read(lambda s: s.all(_DUE))) > 30
+
+    run(database, story, server)

@@ -29,6 +29,26 @@ class Lease:
     until: Instant
 
 
+def each_waiting(due_at: sa.ColumnElement[int], column: sa.ColumnElement[str], name: str) -> sa.CTE:
+    """Return the values of a column among the rows that wait, in its only column `value`.
+
+    It goes from value to value by an index on the column, so it costs what there are of them, however many
+    rows each has.
+    """
+    waiting = due_at.is_not(None)
+    first = sa.select(column).where(waiting).order_by(column).limit(1).scalar_subquery()
+    values = sa.select(first.label("value")).cte(name, recursive=True)
+    following = (
+        sa.select(column)
+        .where(waiting, column > values.c.value)
+        .order_by(column)
+        .limit(1)
+        .correlate(values)
+        .scalar_subquery()
+    )
+    return values.union_all(sa.select(following).where(values.c.value.is_not(None)))
+
+
 class LeasedQueue:
     """The leases of one table."""
 
@@ -51,23 +71,8 @@ class LeasedQueue:
         )
 
     def each(self, column: sa.ColumnElement[str], name: str) -> sa.CTE:
-        """Return the values of a column among the rows that wait, in its only column `value`.
-
-        It goes from value to value by an index on the column, so it costs what there are of them, however
-        many rows each has.
-        """
-        waiting = self._due_at.is_not(None)
-        first = sa.select(column).where(waiting).order_by(column).limit(1).scalar_subquery()
-        values = sa.select(first.label("value")).cte(name, recursive=True)
-        following = (
-            sa.select(column)
-            .where(waiting, column > values.c.value)
-            .order_by(column)
-            .limit(1)
-            .correlate(values)
-            .scalar_subquery()
-        )
-        return values.union_all(sa.select(following).where(values.c.value.is_not(None)))
+        """Return as `each_waiting`."""
+        return each_waiting(self._due_at, column, name)
 
     def lease(self, s: Session, ids: Sequence[int], lease: Lease) -> None:
         """Give these rows, which this transaction holds, to the owner until the lease ends."""

@@ -18,8 +18,9 @@ from indicia.domain.recommendations import Code, Progress, Recommendation
 from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.prepared import Prepared
+from indicia.store.queue import each_waiting
 from indicia.store.session import Session
-from indicia.store.upsert import insert_or_replace
+from indicia.store.upsert import dialect_insert, insert_or_replace
 
 _a, _r = tables.advice.c, tables.recommendation.c
 
@@ -31,16 +32,49 @@ class Turn:
     identity_id: int
     until: Instant
 
+    @property
+    def id(self) -> int:
+        """What logs know it by."""
+        return self.identity_id
+
 
 _NOW: Final = 0  # due before everything else
-_PUT_DUE = insert_or_replace(tables.advice)
+_OWN: Final = sa.select(tables.identity.c.id, tables.identity.c.account, sa.literal_column(str(_NOW))).where(
+    tables.identity.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_PUT_DUE = Prepared(
+    lambda dialect: (
+        dialect_insert(tables.advice, dialect)
+        .from_select(["identity_id", "account", "due_at"], _OWN.order_by(tables.identity.c.id))
+        .on_conflict_do_update(index_elements=["identity_id"], set_={"due_at": sa.literal_column(str(_NOW))})
+    )
+)
 _STALE = Prepared(sa.update(tables.advice).where(_a.identity_id == sa.bindparam("of_id")).values(due_at=_NOW))
+_is_due = _a.due_at <= sa.bindparam("now", type_=sa.BigInteger)
 _DUE = Prepared(
     sa.select(_a.identity_id)
-    .where(_a.due_at <= sa.bindparam("now"))
+    .where(_a.account == sa.bindparam("account"), _is_due)
     .order_by(_a.due_at)
     .limit(sa.bindparam("limit"))
     .with_for_update(skip_locked=True)
+)
+_accounts = each_waiting(_a.due_at, _a.account, "accounts")
+_earliest = (
+    sa.select(_a.due_at)
+    .where(_a.account == _accounts.c.value, _is_due)
+    .order_by(_a.due_at)
+    .limit(1)
+    .correlate(_accounts)
+    .scalar_subquery()
+)
+_found = (
+    sa.select(_accounts.c.value, _earliest.label("earliest")).where(_accounts.c.value.is_not(None)).subquery()
+)
+_ACCOUNTS_DUE = Prepared(
+    sa.select(_found.c.value)
+    .where(_found.c.earliest.is_not(None))
+    .order_by(_found.c.earliest)
+    .limit(sa.bindparam("limit"))
 )
 _TAKE = Prepared(
     sa.update(tables.advice)
@@ -53,11 +87,13 @@ _DONE = Prepared(
     .values(due_at=sa.bindparam("due_again"))
 )
 _EARLIEST = Prepared(sa.select(sa.func.min(_a.due_at)))
+_NEXT = Prepared(sa.select(_a.due_at).where(_a.due_at > sa.bindparam("now")).order_by(_a.due_at).limit(1))
 
 
-def make_due(s: Session, identity_ids: Iterable[int]) -> None:
+def make_due(s: Session, identity_ids: Sequence[int]) -> None:
     """Let these identities be looked at soon."""
-    s.many(_PUT_DUE, [{"identity_id": each, "due_at": _NOW} for each in sorted(identity_ids)])
+    if identity_ids:
+        s.run(_PUT_DUE, ids=identity_ids)
 
 
 def settings_changed(s: Session, identity_id: int) -> None:
@@ -71,9 +107,20 @@ def earliest_due(s: Session) -> Instant | None:
     return None if row is None else row[0]
 
 
-def take(s: Session, now: Instant, until: Instant, limit: int) -> list[Turn]:
-    """Take on what is due, the longest waiting first, and put it off until then."""
-    ids = [row[0] for row in s.all(_DUE, now=now, limit=limit)]
+def next_due(s: Session, now: Instant) -> Instant | None:
+    """Return the first instant after `now` at which a look becomes due, None when none does."""
+    row = s.one(_NEXT, now=now)
+    return None if row is None else int(row[0])
+
+
+def accounts_due(s: Session, now: Instant, limit: int) -> list[str]:
+    """Return the accounts for which a look is due, the longest waiting first."""
+    return [row[0] for row in s.all(_ACCOUNTS_DUE, now=now, limit=limit)]
+
+
+def take(s: Session, account: str, now: Instant, until: Instant, limit: int) -> list[Turn]:
+    """Take on what is due for the account, the longest waiting first, and put it off until then."""
+    ids = [row[0] for row in s.all(_DUE, account=account, now=now, limit=limit)]
     if ids:
         s.run(_TAKE, ids=sorted(ids), until=until)
     return [Turn(identity_id, until) for identity_id in ids]

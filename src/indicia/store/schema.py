@@ -24,7 +24,20 @@ from indicia.store.prepared import POSTGRESQL, SQLITE, dialect_of
 from indicia.store.tables import STORAGE_PARAMETERS, metadata
 
 # The steps in `migrations/versions`, oldest first. A test compares.
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS: Final = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+)
 
 _HAS_VERSION: Final = {
     SQLITE: "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'",

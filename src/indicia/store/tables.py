@@ -503,7 +503,12 @@ advice = sa.Table(
     metadata,
     sa.Column("identity_id", Big, sa.ForeignKey("identity.id"), primary_key=True, autoincrement=False),
     _maybe_big("due_at"),  # NULL is never
+    sa.Column("account", Word, nullable=False, server_default=""),  # the identity's
     sa.Index(None, "due_at"),
+)
+# Whose turn it is, as in the outbox.
+sa.Index(
+    "ix_advice_account_due_at", advice.c.account, advice.c.due_at, sqlite_where=advice.c.due_at.is_not(None)
 )
 
 recommendation = sa.Table(

@@ -1,7 +1,8 @@
 """Looks at records that no status depends on, and notes what is to be improved: DKIM, SPF, DMARC, BIMI.
 
 Apart from the checks and slower than them: a domain is looked at when something changed and once in a while,
-a few domains a second. The store says what is due. A look that is lost with its process is due again later.
+a few domains a second, of which no account has more than its share. The store says what is due. A look that
+is lost with its process is due again later.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from indicia.delivery_loop import DeliveryLoop
+from indicia.domain.delivery import Flow, Portion
+from indicia.domain.fairness import Shares
 from indicia.domain.identity import IdentityKind
 from indicia.domain.inheritance import may_send
 from indicia.domain.observation import Question, RecordType
 from indicia.domain.recommendations import BIMI_LABEL, DMARC_LABEL, Published, advise, agreed, merged
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
-from indicia.rounds import Rounds
 from indicia.store import identities, recommendations
 from indicia.verifier import spf
 from indicia.verifier.asking import AskedEnoughError
@@ -29,21 +32,25 @@ if TYPE_CHECKING:
     from indicia.domain.check import Observations, Rules
     from indicia.store.database import Database
     from indicia.store.identities import IdentityView
+    from indicia.store.queue import Lease
     from indicia.store.recommendations import Turn
     from indicia.store.session import Session
     from indicia.verifier.asking import Asking, Look
 
 log = structlog.get_logger(__name__)
 
-# So many domains are looked at side by side, and no more a second: 700,000 a day.
-_BATCH: Final = 8
+# So many domains are looked at side by side, and no more a second: 700,000 a day. One part in so many is the
+# most of one account.
+_AT_ONCE: Final = 8
+_PARTS: Final = (2,)
+_MOST_ACCOUNTS: Final = 256  # looked at in one go
 _PAUSE: Final[Span] = SECOND
 # How long a look may take (seconds, real time), and when one that was lost is due again.
 _WITHIN: Final = 20.0
 _AGAIN: Final[Span] = 10 * MINUTE
 
 
-class Advisor(Rounds):
+class Advisor(DeliveryLoop["Turn"]):
     """Looks at what is due for as long as it runs, as fast as zones may be asked for advice.
 
     `registrable` returns the domain of the organisation that a domain belongs to; `random` returns numbers in
@@ -60,33 +67,66 @@ class Advisor(Rounds):
         registrable: Callable[[str], str],
         random: Callable[[], float],
     ) -> None:
-        super().__init__(clock)
-        self._database = database
+        super().__init__(database, clock, Shares(_AT_ONCE, _PARTS), owner="advice", lease=_AGAIN)
         self._asking = asking
         self._rules = rules
         self._registrable = registrable
         self._random = random
-        self._looking = False
+        self._looking = 0
+        self._ending = asyncio.Event()
 
-    async def _idle(self) -> bool:
-        due_at = await self._database.reading(recommendations.earliest_due)
-        return not self._looking and (due_at is None or due_at > self._clock.now())
+    def _put_off(self, trouble: Exception) -> None:
+        log.warning("advice.put_off", trouble=type(trouble).__name__)
 
-    async def _round(self) -> Instant | None:
-        """Look at a few of those that are due, and return when to do so again."""
-        due_at = await self._database.reading(recommendations.earliest_due)
-        now = self._clock.now()
-        if due_at is None or due_at > now:
-            return due_at
-        self._looking = True
+    # ---- the queue
+
+    def _void(self, s: Session) -> None:
+        """Take nothing back: a look is held by nobody, and due again when its time has passed."""
+
+    def _flows(self, s: Session, lease: Lease) -> Sequence[Flow]:
+        accounts = recommendations.accounts_due(s, lease.now, _MOST_ACCOUNTS)
+        return [Flow((account,), (_AT_ONCE,)) for account in accounts]
+
+    def _take(self, s: Session, portion: Portion, lease: Lease) -> Sequence[Turn]:
+        account, until = portion.flow.receiver, lease.now + _AGAIN
+        return recommendations.take(s, account, lease.now, until, portion.items)
+
+    def _next(self, s: Session, now: Instant) -> Instant | None:
+        return recommendations.next_due(s, now)
+
+    def _unsettled(self, s: Session, now: Instant) -> bool:
+        due_at = recommendations.earliest_due(s)
+        return self._looking > 0 or (due_at is not None and due_at <= now)
+
+    # ---- looking
+
+    async def _deliver(self, item: Turn) -> None:
+        again = self._clock.now() + _PAUSE
+        self._looking += 1
         try:
-            take = partial(recommendations.take, now=now, until=now + _AGAIN, limit=_BATCH)
-            turns = await self._database.writing(take)
-            await asyncio.gather(*map(self._look, turns))
+            await self._look(item)
+        except Exception as trouble:  # noqa: BLE001 - it is due again a little later
+            self._put_off(trouble)
         finally:
-            self._looking = False
+            self._looking -= 1
             self._progressed()
-        return now + _PAUSE
+        await self._pause(again)
+
+    async def _pause(self, until: Instant) -> None:
+        """Keep the place of a look until then, so that no more are begun a second than there are places."""
+        waits = {
+            asyncio.create_task(self._clock.wait_until(until)),
+            asyncio.create_task(self._ending.wait()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _finish(self) -> None:
+        self._ending.set()
+        await super()._finish()
 
     async def _look(self, turn: Turn) -> None:
         view = await self._database.reading(partial(identities.view_by_id, identity_id=turn.identity_id))
@@ -145,9 +185,6 @@ class Advisor(Rounds):
             if texts := tuple(filter(ours, values)):
                 return texts
         return ()
-
-    def _put_off(self, trouble: Exception) -> None:
-        log.warning("advice.put_off", trouble=type(trouble).__name__)
 
 
 def _concerned(view: IdentityView) -> bool:
