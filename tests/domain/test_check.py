@@ -8,62 +8,19 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from looks import IDENTITY, NOW, SOA, TOKEN_SET, TOKENS, ZONE, rules_of
 
-from indicia.domain.check import Observations, Rules, conclude, questions_of, records_to_check
+from indicia.domain.check import Observations, conclude, questions_of, records_to_check
 from indicia.domain.findings import Finding
 from indicia.domain.identity import (
     ErrorType,
     Facet,
     FacetState,
-    Identity,
-    IdentityKind,
-    KeyLength,
-    MxFailureBehavior,
     Status,
-    TokenSet,
-    TokenSetKind,
 )
-from indicia.domain.observation import Observation, Question, RecordType, Reply, Soa
-from indicia.domain.quorum import default_quorum
-from indicia.domain.schedule import Pace
+from indicia.domain.observation import Observation, Question, RecordType, Reply
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.domain.verification import Cause, Sight, Windows, start
-
-NOW = 1_800_000_000_000
-ZONE = "dkim.mail.example"
-TOKENS = ("aaaa", "bbbb", "cccc")
-SOA = Soa("example.com", "ns1.example.com", "hostmaster.example.com", 7, 300)
-TOKEN_SET = TokenSet(1, TokenSetKind.EASY, TOKENS, ZONE, KeyLength.RSA_2048_BIT, NOW, has_key=True)
-IDENTITY = Identity(
-    id=1,
-    account="000000000000",
-    region="us-east-1",
-    kind=IdentityKind.DOMAIN,
-    name="example.com",
-    created_at=NOW,
-    version=1,
-    generation=1,
-    origin="AWS_SES",
-    signing_enabled=True,
-    next_key_length=KeyLength.RSA_2048_BIT,
-    token_set_id=1,
-    legacy_token="t" * 44,
-    legacy_requested=False,
-    mail_from_domain="",
-    mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,
-    feedback_forwarding=True,
-    configuration_set="",
-)
-
-
-def _rules(perspectives: int) -> Rules:
-    return Rules(
-        "mail.example",
-        default_quorum(perspectives),
-        Windows(72 * HOUR, 24 * HOUR, 15 * MINUTE),
-        Pace(10 * SECOND, 15 * MINUTE, DAY),
-        frozenset({"us-east-1", "eu-west-1"}),
-    )
+from indicia.domain.verification import Cause, Sight, start
 
 
 def _seen(*views: dict[str, Reply]) -> Observations:
@@ -87,9 +44,9 @@ def _conclude(state: FacetState, observations: Observations, perspectives: int, 
         IDENTITY,
         TOKEN_SET,
         {Facet.DKIM: state},
-        records_to_check(IDENTITY, TOKEN_SET, {Facet.DKIM: state}, _rules(1)),
+        records_to_check(IDENTITY, TOKEN_SET, {Facet.DKIM: state}, rules_of(1)),
         observations,
-        rules=_rules(perspectives),
+        rules=rules_of(perspectives),
         now=now,
         interval=10 * SECOND,
         jitter=0.0,
@@ -162,9 +119,9 @@ def test_a_check_moves_nothing_without_evidence(
         IDENTITY,
         token_set,
         {Facet.DKIM: state},
-        records_to_check(IDENTITY, token_set, {Facet.DKIM: state}, _rules(1)),
+        records_to_check(IDENTITY, token_set, {Facet.DKIM: state}, rules_of(1)),
         {},
-        rules=_rules(1),
+        rules=rules_of(1),
         now=NOW + after,
         interval=10 * SECOND,
         jitter=0.0,
@@ -213,7 +170,7 @@ def test_a_failed_facet_is_not_looked_for() -> None:
     """Nothing is asked for a facet that only a new start can move."""
     failed = {Facet.DKIM: replace(PENDING, status=Status.FAILED)}
 
-    assert () == questions_of(records_to_check(IDENTITY, TOKEN_SET, failed, _rules(1)), IDENTITY)
+    assert () == questions_of(records_to_check(IDENTITY, TOKEN_SET, failed, rules_of(1)), IDENTITY)
 
 
 def test_records_without_a_key_wait_for_it() -> None:
@@ -222,9 +179,9 @@ def test_records_without_a_key_wait_for_it() -> None:
         IDENTITY,
         replace(TOKEN_SET, has_key=False),
         {Facet.DKIM: PENDING},
-        records_to_check(IDENTITY, TOKEN_SET, {Facet.DKIM: PENDING}, _rules(1)),
+        records_to_check(IDENTITY, TOKEN_SET, {Facet.DKIM: PENDING}, rules_of(1)),
         _seen({}),
-        rules=_rules(1),
+        rules=rules_of(1),
         now=NOW,
         interval=10 * SECOND,
         jitter=0.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test_check import IDENTITY, NOW, TOKEN_SET, _rules
+from looks import IDENTITY, NOW, TOKEN_SET, rules_of
 
 from indicia.domain.check import conclude, questions_of, records_to_check
 from indicia.domain.faults import Fault, FaultKind
@@ -130,7 +130,7 @@ def seen(reply: Reply, *values: str) -> dict[Question, list[Observation]]:
 def test_the_mx_alone_proves_it(preference: int, host: str) -> None:
     """An address has no record but its MX to ask for; nobody asks for SPF, for an SOA or for DKIM."""
     facets = {Facet.LINK: LINK, Facet.MAIL_FROM: PENDING}
-    records = records_to_check(ADDRESS, None, facets, _rules(1))
+    records = records_to_check(ADDRESS, None, facets, rules_of(1))
     assert questions_of(records, ADDRESS) == (MX,)
 
     found = conclude(
@@ -139,7 +139,7 @@ def test_the_mx_alone_proves_it(preference: int, host: str) -> None:
         facets,
         records,
         seen(Reply.ANSWER, f"{preference} {host}"),
-        rules=_rules(1),
+        rules=rules_of(1),
         now=NOW,
         interval=10 * SECOND,
         jitter=0.0,
@@ -174,9 +174,9 @@ def test_without_its_mx_it_is_not_proved(reply: Reply, values: tuple[str, ...]) 
         DOMAIN,
         TOKEN_SET,
         facets,
-        records_to_check(DOMAIN, TOKEN_SET, facets, _rules(1)),
+        records_to_check(DOMAIN, TOKEN_SET, facets, rules_of(1)),
         seen(reply, *values),
-        rules=_rules(1),
+        rules=rules_of(1),
         now=NOW,
         interval=10 * SECOND,
         jitter=0.0,

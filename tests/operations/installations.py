@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from desk import Desk
-from test_key_life import PACE, keep, see, set_id, signing
+from key_steps import PACE, keep, see, set_id, signing
 
 from indicia.domain.identity import ErrorType, Facet, Status
 from indicia.domain.replication import ParentSeen

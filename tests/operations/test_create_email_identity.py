@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from desk import SERVICE_DOMAIN, T0, ZONE, Desk
+from own_keys import BOTH_NEEDED, ONE_WAY, OWN, OWN_KEY_TEXT, OWN_PUBLIC
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import Facet, Status
@@ -18,21 +18,6 @@ from indicia.store import configuration_sets, identities, keys
 from indicia.store import tags as stored_tags
 from indicia.vault.purposes import PRIVATE_KEY
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes, Tag
-
-OWN_KEY = rsa.generate_private_key(65537, 1024)
-OWN_KEY_TEXT = base64.b64encode(
-    OWN_KEY.private_bytes(
-        serialization.Encoding.DER,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-).decode()
-OWN_PUBLIC = base64.b64encode(
-    OWN_KEY.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-).decode()
-OWN = DkimSigningAttributes(DomainSigningSelector="mail-2026", DomainSigningPrivateKey=OWN_KEY_TEXT)
 
 
 def test_a_domain_is_answered_with_tokens_and_not_started(desk: Desk) -> None:
@@ -143,12 +128,6 @@ def test_tags_and_configuration_set_come_with_it(desk: Desk) -> None:
     assert got.ConfigurationSetName == "main"
 
 
-BOTH_NEEDED = (
-    "When using Bring Your Own DKIM, you must provide both DomainSigningSelector and DomainSigningPrivateKey."
-)
-ONE_WAY = (
-    "You cannot configure the identity to use Easy DKIM and Bring Your Own DKIM properties at the same time."
-)
 REFUSALS: list[tuple[str, dict[str, Any], FaultKind, str]] = [
     (
         "example",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from desk import T0, ZONE, Desk
 from handing import hand_out
-from test_create_email_identity import BOTH_NEEDED, ONE_WAY, OWN, OWN_KEY_TEXT, OWN_PUBLIC
+from own_keys import BOTH_NEEDED, ONE_WAY, OWN, OWN_KEY_TEXT, OWN_PUBLIC
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import Facet, KeyLength, Status

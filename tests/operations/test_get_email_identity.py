@@ -252,7 +252,7 @@ def test_an_address_shows_the_dkim_of_its_domain(desk: Desk) -> None:
 
 def test_an_own_key_shows_its_selector_and_no_easy_dkim(desk: Desk) -> None:
     """BYODKIM reads as EXTERNAL with `[selector]`; zone, lengths and generation are Easy DKIM's alone."""
-    from test_create_email_identity import OWN
+    from own_keys import OWN
 
     desk.ask("CreateEmailIdentity", EmailIdentity="example.com", DkimSigningAttributes=OWN)
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from desk import SERVICE_DOMAIN, ZONE, Desk
 from handing import hand_out
-from test_create_email_identity import OWN
-from test_key_events import keep, told
+from key_news import keep, told
+from own_keys import OWN
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identity import Facet, Status

@@ -20,8 +20,8 @@ from installations import (
     Elsewhere,
     offered,
 )
+from key_steps import PACE, key_of, see, set_id, signing, stages
 from serving import until
-from test_key_life import PACE, key_of, see, set_id, signing, stages
 
 from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from desk import SERVICE_DOMAIN, Desk
-from test_create_email_identity import OWN, OWN_KEY_TEXT
+from own_keys import OWN, OWN_KEY_TEXT
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.records import expected_records

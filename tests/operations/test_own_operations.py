@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 from desk import T0, ZONE, Desk
-from test_create_email_identity import OWN, OWN_PUBLIC
+from own_keys import OWN, OWN_PUBLIC
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identity import Facet, Status

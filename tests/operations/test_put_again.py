@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from desk import Desk
-from test_create_email_identity import OWN, OWN_KEY_TEXT
+from own_keys import OWN, OWN_KEY_TEXT
 
 from indicia.domain.identity import Facet, Status
 from indicia.domain.time import HOUR

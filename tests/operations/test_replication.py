@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from desk import ZONE, Desk
-from test_create_email_identity import OWN
-from test_key_life import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
+from key_steps import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
+from own_keys import OWN
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identity import ErrorType, Facet, FacetState, Status

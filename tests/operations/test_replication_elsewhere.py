@@ -21,8 +21,8 @@ from installations import (
     replicate,
     verified,
 )
-from test_create_email_identity import OWN
-from test_key_life import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
+from key_steps import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
+from own_keys import OWN
 
 from indicia.domain.identity import ErrorType
 from indicia.domain.replication import ParentSeen

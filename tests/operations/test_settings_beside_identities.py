@@ -13,25 +13,16 @@ from typing import Any
 import pytest
 from correspondence import read, text_of
 from desk import T0, Desk
+from letters import TEMPLATE, letters
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import Facet, Status
 from indicia.domain.time import DAY
-from indicia.mail.compose import Letter
 from indicia.mail.custom import DISCLAIMER
 from indicia.operations.dispatch import Dispatch
-from indicia.store import account_regions, outbox, playing, tags, templates
-from indicia.store.queue import Lease
+from indicia.store import account_regions, playing, tags, templates
 from indicia.store.templates import Template
 from indicia.wire.shapes import sesv2
-
-TEMPLATE = {
-    "FromEmailAddress": "hello@example.com",
-    "TemplateSubject": "Welcome",
-    "TemplateContent": "<p>Hi</p><script>alert(1)</script>",
-    "SuccessRedirectionURL": "https://example.com/ok",
-    "FailureRedirectionURL": "https://example.com/no",
-}
 
 
 @pytest.fixture
@@ -40,13 +31,6 @@ def verified(desk: Desk) -> Desk:
     desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
     desk.find("example.com", Facet.DKIM, Status.SUCCESS)
     return desk
-
-
-def letters(desk: Desk) -> list[Letter]:
-    """Every letter that waits in the outbox, oldest first."""
-    lease = Lease("test", desk.now, 0, 1)
-    waiting = desk.database.write(lambda s: outbox.take(s, desk.account, lease, limit=100))
-    return [Letter.opened(desk.keyring, parcel.payload) for parcel in waiting]
 
 
 def at_once(desk: Desk, *calls: tuple[str, dict[str, Any]]) -> list[Any]:

@@ -25,7 +25,7 @@ from installations import (
     offered,
     replicate,
 )
-from test_key_life import PACE
+from key_steps import PACE
 
 from indicia.domain.identity import ErrorType
 from indicia.domain.replication import ParentSeen

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from correspondence import read, text_of
 from desk import T0, Desk
+from letters import TEMPLATE, letters
 from sanitizing import SANITIZER
-from test_settings_beside_identities import TEMPLATE, letters
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identity import Facet, Status

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from desk import SERVICE_DOMAIN, T0, ZONE, Desk
-from test_create_email_identity import OWN
+from own_keys import OWN
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identity import Facet, Status

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import postgres_server, postgres_url
+from postgres import PostgresServer, postgres_server, postgres_url
 
 from indicia.store import schema
 from indicia.store.database import Database
@@ -35,3 +35,15 @@ def database(url: str) -> Iterator[Database]:
     opened = Database.open(url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without a schema."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'indicia.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = server.create()
+    yield server.url(name)
+    server.drop(name)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from test_schema import connect, dialect, empty
+from schemas import connect, dialect
 from values import ACCOUNT, REGION, identity, token_set
 
 from indicia.domain.identity import Facet, FacetState, Status, TokenSet
 from indicia.store import identities, rows, schema
 from indicia.store.database import Database
 from indicia.store.session import Session
-
-__all__ = ["empty"]
 
 SINCE = 1_000_000
 

@@ -14,36 +14,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from postgres import PostgresServer
+from schemas import connect, dialect
 
 from indicia.domain.faults import Fault
 from indicia.store import schema, tables
 from indicia.store.database import Database
-from indicia.store.postgres import connect as connect_postgres
-from indicia.store.sqlite import connect as connect_sqlite
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path):
-    """The URL of a database without a schema."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'indicia.db'}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = server.create()
-    yield server.url(name)
-    server.drop(name)
-
-
-def connect(url: str):
-    """A connection of the driver's own."""
-    if url.startswith("sqlite"):
-        return connect_sqlite(url.removeprefix("sqlite:///"))
-    return connect_postgres(url)
-
-
-def dialect(url: str) -> str:
-    """The kind of database behind the URL."""
-    return url.partition(":")[0]
 
 
 def engine(url: str) -> sa.Engine:
