@@ -35,10 +35,12 @@ from indicia.domain.observation import Observation, Question, RecordType, Reply,
 from indicia.domain.records import ExpectedRecord, dkim_records, mail_from_records, ownership_record
 from indicia.domain.rotation import KeyPace
 from indicia.domain.schedule import Pace
+from indicia.domain.signing import Unsigned
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
 from indicia.domain.verification import MAY_SEND, OWN_PROOF, Sight, own_status
 from indicia.links import ledger
 from indicia.operations.replicating import Replicator
+from indicia.operations.signing_keys import signing_key_for
 from indicia.store import checks, identities, key_lives, keys, listed, schema, tables
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
@@ -127,6 +129,13 @@ class Sky:
         there = (self.published.get((name, record.rtype), ()) for name in (record.name, *record.also))
         return Sight.PRESENT if any(record.value in values for values in there) else Sight.ABSENT
 
+    def key_sight(self, name: str) -> Sight:
+        """Return what anybody who looks now can see of a key in our zone, through its CNAME."""
+        if self.failing & {RecordType.CNAME, RecordType.TXT}:
+            return Sight.UNKNOWN
+        reply = self._observed(Question(name, RecordType.TXT)).reply
+        return Sight.PRESENT if reply is Reply.ANSWER else Sight.ABSENT
+
     # -- what its owner does
 
     def publish(self, records: Sequence[ExpectedRecord]) -> None:
@@ -147,6 +156,7 @@ class Diary:
     expected: dict[tuple[ExpectedRecord, ...], None] = field(default_factory=dict)
     absent: list[Instant] = field(default_factory=list)  # looks that saw nothing that ever proved it
     mail_from: dict[int, list[Instant]] = field(default_factory=dict)  # of each generation, its absences
+    keys: dict[int, list[Instant]] = field(default_factory=dict)  # of each that signed, its absences
 
     def note(self, at: Instant, sight: Sight) -> None:
         """Note a look that was stored."""
@@ -173,6 +183,7 @@ class Flight:
     view: IdentityView
     anything: Sight
     counting: Sight  # of what proves the identity at that moment
+    signed: tuple[int, Sight] | None  # with which key mail was signed, and what was to be seen of it
 
 
 @cache
@@ -399,11 +410,25 @@ class ProofMachine(RuleBasedStateMachine):
                 anything = self.anything(claim.identity.id)
                 sights = [self.sky.sight(records) for _, records in self.counting(view)]
                 counting = Sight.ABSENT if set(sights) == {Sight.ABSENT} else Sight.UNKNOWN
+            signed = self._signed(view)
             found = self.wait(self.checker.check(claim, lease))
-            self.flights.append(Flight(found, view, anything, counting))
+            self.flights.append(Flight(found, view, anything, counting, signed))
         # A replica may have been given other tokens: what it has proved counts on.
         assert {region: self.standing(region) for region in REGIONS} == before
         self.remember()
+
+    def _signed(self, view: IdentityView) -> tuple[int, Sight] | None:
+        """With which key mail is signed now, and what can be seen of it."""
+        key = self.database.read(lambda s: signing_key_for(s, view))
+        if isinstance(key, Unsigned):
+            return None
+        assert view.token_set is not None
+        assert key.selector in view.token_set.tokens, "a key of before signs"
+        proofs = {state.status for state, records in self.counting(view) if _holds(records, key.selector)}
+        assert proofs, "a key signs that nothing proves"
+        if view.token_set.kind is TokenSetKind.EXTERNAL:
+            return key.id, self.sky.sight(dkim_records(view.identity.name, view.token_set))
+        return key.id, self.sky.key_sight(f"{key.selector}._domainkey.{key.domain}")
 
     def land(self) -> None:
         """Store what was found, and compare what became of it with what could be seen."""
@@ -411,12 +436,19 @@ class ProofMachine(RuleBasedStateMachine):
         before = {flight.view.identity.id: self._present(flight) for flight in flights}
         batch = [flight.found for flight in flights]
         self.database.read(partial(self.landing.count, batch=batch))
-        self.database.write(partial(self.landing.land, batch=batch))
+        landed = self.database.write(partial(self.landing.land, batch=batch))
+        of_dkim = {
+            found.conclusion.identity_id
+            for found in landed.found
+            if Facet.DKIM in {verdict.facet for verdict in found.conclusion.facets}
+        }
         self.remember()
         for flight in flights:
             was, now = before[flight.view.identity.id], self._present(flight)
             if was is not None and now is not None and now.identity.kind is IdentityKind.DOMAIN:
                 self._compare(flight, was, now)
+                if now.identity.id in of_dkim:
+                    self._compare_signature(flight, now)
 
     def _present(self, flight: Flight) -> IdentityView | None:
         return self.database.read(partial(identities.view_by_id, identity_id=flight.view.identity.id))
@@ -439,6 +471,19 @@ class ProofMachine(RuleBasedStateMachine):
             assert flight.anything is Sight.PRESENT, "a proof was granted that could not be seen"
         assert not (stands and diary.proves_nothing), "a proof is kept that nothing proves"
         self._compare_mail_from(flight, now, diary)
+
+    def _compare_signature(self, flight: Flight, now: IdentityView) -> None:
+        signs = self._signed(now)
+        if flight.signed is None:
+            return
+        key, sight = flight.signed
+        absences = self.diaries[now.identity.id].keys.setdefault(key, [])
+        if sight is Sight.PRESENT:
+            absences.clear()
+        elif sight is Sight.ABSENT:
+            absences.append(flight.found.conclusion.checked_at)
+        if absences and absences[-1] >= absences[0] + APART:
+            assert signs is None or signs[0] != key, "mail is signed with a key that is not visible"
 
     def _compare_mail_from(self, flight: Flight, now: IdentityView, diary: Diary) -> None:
         state = now.facets.get(Facet.MAIL_FROM)
@@ -729,6 +774,10 @@ _SIGNING: Final = "PutEmailIdentityDkimSigningAttributes"
 
 def _members(origin: str, attributes: DkimSigningAttributes | None) -> dict[str, Any]:
     return {"EmailIdentity": NAME, "SigningAttributesOrigin": origin, "SigningAttributes": attributes}
+
+
+def _holds(records: Sequence[ExpectedRecord], selector: str) -> bool:
+    return any(record.name.startswith(f"{selector}._domainkey.") for record in records)
 
 
 def _origin(parent: str) -> str:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from desk import T0, ZONE, Desk
 from own_keys import OWN, OWN_PUBLIC
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identity import Facet, Status
 from indicia.domain.observation import Soa
-from indicia.domain.time import MINUTE
-from indicia.store import checks, evidence
+from indicia.domain.time import DAY, MINUTE
+from indicia.store import carried, checks, evidence
+from indicia.wire.shapes.sesv2 import DkimSigningAttributes
+
+SIGNING = "PutEmailIdentityDkimSigningAttributes"
+EXTERNAL = {"EmailIdentity": "example.com", "SigningAttributesOrigin": "EXTERNAL"}
 
 
 def verdict(desk: Desk, name: str, facet: Facet, records: list[dict[str, str]], **more: object) -> None:
@@ -96,6 +103,60 @@ def test_records_show_what_the_last_verdict_saw(desk: Desk) -> None:
     legacy = desk.ask("GetIdentityRecords", name="example.com").records[3]
     assert (legacy.facet, legacy.name, legacy.required) == ("ownership", "_amazonses.example.com", True)
     assert (legacy.state, legacy.finding) == ("unknown", None)
+
+
+def test_records_that_are_to_stay_while_they_prove_the_domain(desk: Desk) -> None:
+    """Those of before a change, beside what is to be published, until the new ones are seen."""
+    tokens = desk.ask("CreateEmailIdentity", EmailIdentity="example.com").DkimAttributes.Tokens
+    desk.find("example.com", Facet.DKIM, Status.SUCCESS)
+    assert desk.ask("GetIdentityRecords", name="example.com").leave == []
+    desk.ask(SIGNING, **EXTERNAL, SigningAttributes=OWN)
+    before = [(f"{token}._domainkey.example.com", f"{token}.{ZONE}") for token in tokens]
+    seen = {"name": before[1][0], "type": "CNAME", "expected": before[1][1]}
+    verdict(desk, "example.com", Facet.CARRIED_DKIM, [{**seen, "sight": "absent", "finding": "MISSING"}])
+
+    answer = desk.ask("GetIdentityRecords", name="example.com")
+
+    assert [(each.facet, each.type, each.name, each.value, each.required) for each in answer.leave] == [
+        ("carried_dkim", "CNAME", name, value, True) for name, value in before
+    ]
+    assert [(each.state, each.finding) for each in answer.leave] == [
+        ("unknown", None),
+        ("absent", "MISSING"),
+        ("unknown", None),
+    ]
+    assert [each.name for each in answer.records if each.facet == "dkim"] == [
+        f"{OWN.DomainSigningSelector}._domainkey.example.com"
+    ]
+    # A zone file has what is to be published, and not what is there already.
+    assert tokens[0] not in desk.ask("GetIdentityRecords", name="example.com", format="zone")
+
+    desk.database.write(lambda s: carried.end(s, [desk.view("example.com").identity.id], desk.now))
+    assert desk.ask("GetIdentityRecords", name="example.com").leave == []
+
+
+def test_a_record_whose_place_another_takes_is_not_to_stay(desk: Desk) -> None:
+    """Another key under the selector of before stands where that one did; a shorter key changes no record."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="example.com", DkimSigningAttributes=OWN)
+    desk.find("example.com", Facet.DKIM, Status.SUCCESS)
+    der = rsa.generate_private_key(65537, 1024).private_bytes(
+        Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
+    )
+    other = DkimSigningAttributes(
+        DomainSigningSelector=OWN.DomainSigningSelector,
+        DomainSigningPrivateKey=base64.b64encode(der).decode(),
+    )
+    desk.ask(SIGNING, **EXTERNAL, SigningAttributes=other)
+    desk.ask("CreateEmailIdentity", EmailIdentity="shop.example.com")
+    desk.find("shop.example.com", Facet.DKIM, Status.SUCCESS)
+    shorter = DkimSigningAttributes(NextSigningKeyLength="RSA_1024_BIT")
+    easy = {"EmailIdentity": "shop.example.com", "SigningAttributesOrigin": "AWS_SES"}
+    desk.now += DAY
+    desk.ask(SIGNING, **easy, SigningAttributes=shorter)
+
+    for name in ("example.com", "shop.example.com"):
+        assert desk.view(name).carried is not None
+        assert desk.ask("GetIdentityRecords", name=name).leave == []
 
 
 def test_records_as_a_zone_file(desk: Desk) -> None:
