@@ -473,11 +473,12 @@ class ProofMachine(RuleBasedStateMachine):
         self._compare_mail_from(flight, now, diary)
 
     def _compare_signature(self, flight: Flight, now: IdentityView) -> None:
-        signs = self._signed(now)
-        if flight.signed is None:
+        signs, seen = self._signed(now), self.diaries[now.identity.id].keys
+        if flight.signed is None:  # what begins to sign later was seen by then
+            seen.clear()
             return
         key, sight = flight.signed
-        absences = self.diaries[now.identity.id].keys.setdefault(key, [])
+        absences = seen.setdefault(key, [])
         if sight is Sight.PRESENT:
             absences.clear()
         elif sight is Sight.ABSENT:

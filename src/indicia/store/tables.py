@@ -249,7 +249,7 @@ facet_state = sa.Table(
     _maybe_big("deadline"),
     _maybe_big("absent_since"),
     _maybe_word("error"),
-    _maybe_word("carried"),  # of the version before `carried_proof`; not read, and NULL
+    _maybe_word("carried"),  # not read, and NULL; versions before `carried_proof` may run beside this one
     _maybe_big("held_until"),  # by the brake on mass demotion, once in a run of absences
     sqlite_with_rowid=False,
 )
