@@ -202,6 +202,18 @@ def own_keys() -> tuple[str, ...]:
     )
 
 
+@cache
+def public_keys() -> tuple[str, ...]:
+    """Public keys for the pool: such as receivers can read, or no key would ever be seen."""
+    made = [rsa.generate_private_key(65537, 1024).public_key() for _ in range(6)]
+    return tuple(
+        base64.b64encode(
+            each.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        ).decode()
+        for each in made
+    )
+
+
 def _folder() -> Path:
     """Return a new folder, in memory where there is such a place: what is tried here is not the disk."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
@@ -282,7 +294,7 @@ class ProofMachine(RuleBasedStateMachine):
         self.flights: list[Flight] = []
         self.diaries: dict[int, Diary] = {}
         self.confirmed: set[int] = set()
-        self.leases = 0
+        self.leases = self.stocked = 0
 
     def teardown(self) -> None:
         """Whatever was done: with nothing published and nothing failing, no call keeps a proof for long."""
@@ -627,7 +639,9 @@ class ProofMachine(RuleBasedStateMachine):
         """The pool has so many more keys."""
         for _ in range(count):
             for bits in (1024, 2048):
-                self.desks[REGIONS[0]].stock(bits)
+                self.stocked += 1
+                public = public_keys()[self.stocked % len(public_keys())]
+                self.desks[REGIONS[0]].stock(bits, public)
 
     def _confirm(self) -> None:
         """The link in the newest mail to the address is used."""
