@@ -1,11 +1,30 @@
 """What holds for every test: in continuous integration nothing is skipped."""
 
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 
 import pytest
+import structlog
+from structlog._config import (
+    BoundLoggerLazyProxy,  # it keeps what it was configured with, and says so to nobody
+)
 
 IN_CI = os.environ.get("CI") == "true"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """What a test does to the log of its process ends with it: a command that serves configures all of it."""
+    former = structlog.get_config()
+    yield
+    if all(structlog.get_config()[name] is value for name, value in former.items()):
+        return
+    structlog.configure(**former)
+    for module in list(sys.modules.values()):
+        for value in list(vars(module).values()):
+            if isinstance(value, BoundLoggerLazyProxy):
+                vars(value).pop("bind", None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -327,7 +327,7 @@ def run(
             await story(lookout)
 
     async def limited() -> None:
-        await asyncio.wait_for(told(), 60)
+        await asyncio.wait_for(told(), 150)
 
     asyncio.run(limited())
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from botocore.exceptions import BotoCoreError
 from nameserver import NameServer, Trick
 from serving import Running, serve, until
@@ -72,6 +73,7 @@ def listed(house: Running) -> dict[str, str]:
         token = {"NextToken": page["NextToken"]}
 
 
+@pytest.mark.timeout(600)
 def test_what_was_acknowledged_survives_a_kill_at_any_moment(tmp_path: Path, dns: NameServer) -> None:
     """Twenty times killed while it creates and deletes: nothing acknowledged is lost, the work goes on.
 

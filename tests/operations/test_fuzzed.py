@@ -6,24 +6,14 @@ import importlib.util
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-import structlog
 
 FUZZ = Path(__file__).resolve().parents[2] / "fuzz"
 TARGETS = ("policies", "tenants")
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """What a target does to the log of its process ends with the test."""
-    former = structlog.get_config()
-    yield
-    structlog.configure(**former)
 
 
 def target(name: str) -> ModuleType:
