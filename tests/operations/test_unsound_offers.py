@@ -94,6 +94,11 @@ def _with_key(offer: Offer, pair: rsa.KeyPair) -> Offer:
     return msgspec.structs.replace(offer, keys=(fresh,))
 
 
+def _sealed_anew(offer: Offer, **changes: Any) -> Offer:
+    # With a key that opens under the changed name: the name alone is what is wrong.
+    return _with_key(msgspec.structs.replace(offer, **changes), rsa.generate(1024))
+
+
 def _weak_key(offer: Offer, _: Desk) -> Offer:
     # Of 512 bits, which nobody generates any more: its modulus can be factored in an afternoon.
     numbers = RSAPrivateNumbers(
@@ -122,11 +127,11 @@ def _two_at_one_place(offer: Offer, _: Desk) -> Offer:
         _weak_key,
         _two_at_one_place,
         lambda offer, _: msgspec.structs.replace(offer, account="999900000000"),
-        lambda offer, _: msgspec.structs.replace(offer, zone=offer.zone.upper()),
-        lambda offer, _: msgspec.structs.replace(offer, zone="no zone"),
-        lambda offer, _: msgspec.structs.replace(offer, zone=f"{'z' * 63}." * 3 + "example.com.test"),
-        lambda offer, _: msgspec.structs.replace(offer, tokens=("a\r\nb", *offer.tokens[1:])),
-        lambda offer, _: msgspec.structs.replace(offer, tokens=(offer.tokens[0],) * 3),
+        lambda offer, _: _sealed_anew(offer, zone=offer.zone.upper()),
+        lambda offer, _: _sealed_anew(offer, zone="no zone"),
+        lambda offer, _: _sealed_anew(offer, zone=f"{'z' * 63}." * 3 + "z" * 40),
+        lambda offer, _: _sealed_anew(offer, tokens=("a\r\nb", *offer.tokens[1:])),
+        lambda offer, _: _sealed_anew(offer, tokens=(offer.tokens[0],) * 3),
         lambda offer, _: msgspec.structs.replace(offer, key_length="RSA_512_BIT"),
     ],
 )
