@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,14 @@ from sanitizing import PATIENT
 from serving import until
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.mail.harmless_html import MOST_IMAGES, MOST_OCTETS, TOO_MUCH, HarmlessHtml, UnsuitableHtmlError
+from indicia.mail.harmless_html import (
+    MEMORY,
+    MOST_IMAGES,
+    MOST_OCTETS,
+    TOO_MUCH,
+    HarmlessHtml,
+    UnsuitableHtmlError,
+)
 from indicia.mail.restricted_html import restricted
 from indicia.mail.sanitizer import Sanitizer
 
@@ -145,7 +153,10 @@ def test_closing_ends_every_child(sanitizer: Sanitizer) -> None:
 
 
 def test_a_child_gets_nothing_of_ours(sanitizer: Sanitizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither what is in the environment, such as secrets, nor open files; and it may write none."""
+    """Neither what is in the environment, such as secrets, nor open files; and it may write none.
+
+    What it may take of memory and time is the kernel's to see to.
+    """
     monkeypatch.setenv("INDICIA_ROOT_SECRET_ACCESS_KEY", "a-secret-that-opens-nothing-else-000000")
     others = set(children_of(os.getpid()))
     sanitizer("<p>x</p>", DOMAIN)
@@ -157,6 +168,8 @@ def test_a_child_gets_nothing_of_ours(sanitizer: Sanitizer, monkeypatch: pytest.
     limits = Path(f"/proc/{mine}/limits").read_text()
     assert "Max file size             0                    0 " in limits
     assert "Max core file size        0                    0 " in limits
+    assert re.search(rf"^Max address space +{MEMORY} +{MEMORY} ", limits, re.MULTILINE)
+    assert re.search(r"^Max cpu time +[1-9] ", limits, re.MULTILINE)
 
 
 def test_the_reason_says_what_to_do() -> None:
