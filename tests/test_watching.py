@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from places import ROOT
 from prometheus_client.parser import text_string_to_metric_families
 from test_check_metrics import concluded
 
@@ -22,7 +23,6 @@ from indicia.verifier.sockets import Tally as ResolverTally
 from indicia.wire.body_budget import BodyBudget
 from indicia.wire.framing import Trailers
 
-ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "deploy" / "prometheus-rules.yml"
 DASHBOARD = ROOT / "deploy" / "grafana-dashboard.json"
 PAGE = ROOT / "docs" / "operate" / "alerts.md"

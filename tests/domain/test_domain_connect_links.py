@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from lookout import REGION, SERVICE_DOMAIN, easy_dkim, own_dkim
+from places import ROOT
 
 from indicia.domain.domain_connect import Offer, Provider, apply_url, read_settings, template
 from indicia.domain.identity import (
@@ -22,7 +22,7 @@ from indicia.domain.observation import RecordType
 from indicia.domain.records import Purpose, expected_records
 
 PROVIDER = Provider("p.example", "P", "https://p.example/sync", "https://p.example/api")
-SHIPPED = Path(__file__).parents[2] / "deploy/domain-connect/mail.example.com.sending.json"
+SHIPPED = ROOT / "deploy/domain-connect/mail.example.com.sending.json"
 
 
 def plain(name: str) -> Identity:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from pathlib import Path
+
+from places import ROOT
 
 from indicia.mail.harmless_html import HarmlessHtml
 
-TARGET = Path(__file__).resolve().parents[2] / "fuzz" / "harmless_html.py"
+TARGET = ROOT / "fuzz" / "harmless_html.py"
 
 
 def test_the_invariant_holds() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from correspondence import ADDRESS, KEYRING, mails_in, written_to
+from places import TESTS
 
 from indicia.clock import Clock
 from indicia.mail.compose import Letter
@@ -59,7 +60,7 @@ asyncio.run(Deliverer(Database.open({url!r}), KEYRING, Dying(Path({maildir!r})),
 def run(script: str, **given: str) -> int:
     """Run a script beside this process and return its status."""
     here = Path(__file__).parent
-    text = script.format(paths=[str(here), str(here.parent)], **given)
+    text = script.format(paths=[str(here), str(TESTS), str(TESTS / "mail")], **given)
     return subprocess.run([sys.executable, "-c", text], check=False, timeout=60).returncode
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
-from pathlib import Path
 
 import dkim
 import pytest
@@ -13,11 +12,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import TESTS
 
 from indicia.mail.canonical import Field, NotAMessageError, parse, relaxed, simple_body_hash
 from indicia.mail.signing import SIGNED, sign
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = TESTS / "mail" / "golden"
 T0 = 1_790_000_000_123
 SELECTOR = "abcdefghijklmnopqrstuvwxyz234567"
 

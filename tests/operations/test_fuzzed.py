@@ -6,13 +6,13 @@ import importlib.util
 import random
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from places import ROOT
 
-FUZZ = Path(__file__).resolve().parents[2] / "fuzz"
+FUZZ = ROOT / "fuzz"
 TARGETS = ("policies", "tenants")
 
 

@@ -9,8 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 
+from places import TESTS
 from values import ACCOUNT, REGION
 
 from indicia.domain.identity import Facet, Status
@@ -18,7 +18,7 @@ from indicia.store import identities, listed
 from indicia.store.database import Database
 
 ROUNDS = 30
-WRITER = Path(__file__).parent / "acknowledging_writer.py"
+WRITER = TESTS / "store" / "acknowledging_writer.py"
 
 
 def write_and_die(url: str, run: int, seconds: float) -> list[str]:

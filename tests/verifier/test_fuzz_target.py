@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-FOLDER = Path(__file__).resolve().parents[2] / "fuzz"
+FOLDER = ROOT / "fuzz"
 # What each is about, and how much of it a second is good for at least.
 TARGETS = [
     ("dns_answer.py", "any octets end in one `Answer`", 100),

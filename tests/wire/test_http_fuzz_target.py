@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
-TARGET = Path(__file__).resolve().parents[2] / "fuzz" / "http_requests.py"
+TARGET = ROOT / "fuzz" / "http_requests.py"
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,16 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import msgspec
 import pytest
+from places import ROOT
 
 from indicia.wire import shapes
 from indicia.wire.shapes import kinds, ses, sesv2
 from indicia.wire.shapes.operation import Operation
 from indicia.wire.shapes.rules import timestamp
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 EVERY = [operation for service in shapes.SERVICES for operation in shapes.operations(service).values()]
 
 
