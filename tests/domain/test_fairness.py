@@ -18,6 +18,7 @@ from indicia.domain.fairness import (
     ZoneAccounts,
     ZonePart,
     ZoneRates,
+    is_top,
     lane_after,
     places,
 )
@@ -306,3 +307,20 @@ def test_accounts_of_long_ago_are_forgotten() -> None:
     rates.wait("example.com", "owner", 400, 1000.0)
 
     assert shared > rates.lack("example.com", "owner", 4, 1000.0)
+
+
+def test_a_zone_that_is_nobodys_is_asked_by_each_account_at_its_own_rate() -> None:
+    """Made-up domains of three accounts fill what each of them may ask of `com`, and delay nobody else there.
+
+    An account that has filled its own waits, as in any zone.
+    """
+    rates = ZoneAccounts(ZoneRates(20))
+    for _ in range(200):
+        for account in ("first", "second", "third"):
+            rates.wait("com", account, 4, 0.0)
+
+    assert rates.lack("com", "first", 4, 0.0) > 0
+    assert (rates.lack("com", "owner", 4, 0.0), rates.wait("com", "owner", 4, 0.0)) == (0.0, 0.0)
+    rates.count("com", "owner", 400, 0.0)
+    assert rates.lack("com", "owner", 4, 0.0) > 15
+    assert [is_top(zone) for zone in (".", "", "com", "example.com")] == [True, True, True, False]

@@ -11,7 +11,7 @@ import pytest
 from nameserver import NameServer
 
 from indicia.domain.fairness import ZonePart, ZoneRates
-from indicia.domain.observation import Question, RecordType, Reply
+from indicia.domain.observation import Question, RecordType, Reply, Soa
 from indicia.publicsuffix import PublicSuffixes
 from indicia.verifier import spf
 from indicia.verifier.asking import AskedEnoughError, Asking
@@ -251,3 +251,52 @@ def test_a_playground_is_asked_as_fast_as_it_goes(server: NameServer) -> None:
 
     asyncio.run(run())
     assert server.asked() == 150
+
+
+@pytest.mark.parametrize("suffix", ["com", "co.uk"])
+def test_domains_that_are_not_there_take_no_other_account_its_looks(server: NameServer, suffix: str) -> None:
+    """Accounts that make up domains under a suffix have its rate each for itself, however many they are."""
+    soa = Soa(suffix, f"ns.{suffix}", f"who.{suffix}", 1, 5)
+
+    async def work(made: Asking, _: ZoneRates, hand: Hand) -> tuple[int, int]:
+        hostile = honest = 0
+        for moment in range(100):
+            hand.seconds += 0.1
+            for account in ("first", "second", "third"):
+                with contextlib.suppress(AskedEnoughError):
+                    await made.begin(account, f"{account}{moment}.{suffix}", soa)
+                    hostile += 1
+        for number in range(2):
+            await made.begin(ACCOUNT, f"new{number}.{suffix}", None if number else soa)
+            honest += 1
+            hand.seconds += 2.0
+        return hostile, honest
+
+    hostile, honest = asking(work, server)
+
+    assert honest == 2
+    # Ten seconds at ten a second and the burst, twenty a look: each of the three has no more than its own.
+    assert hostile <= 3 * (10 * 10 + 20) / 20 + 3
+
+
+def test_whom_a_suffix_holds_is_somebody_else(server: NameServer) -> None:
+    """From a domain that is not there records do not lead as into its own zone to whatever is under `com`.
+
+    Nor does an answer from the suffix let one domain stand for another.
+    """
+    server.zone("com")
+    server.zone("victim.com")
+
+    async def work(made: Asking, _: ZoneRates, __: Hand) -> list[Reply]:
+        soa = Soa("com", "ns.com", "who.com", 1, 5)
+        look = await made.begin(ACCOUNT, "gone.com", soa)
+        await look.observe(texts("gone.com", "other.com"))
+        assert made.zone_of("n.gone.com") == "gone.com"
+        assert made.zone_of("n.other.com") == "other.com"
+        seen = await look.observe(below("victim.com", 50))
+        return [each[0].reply for each in seen.values()]
+
+    replies = asking(work, server)
+
+    assert replies.count(Reply.NXDOMAIN) == 20
+    assert replies.count(Reply.OUR_RESOLVER) == 30

@@ -395,3 +395,28 @@ def test_each_perspective_is_told_of_by_what_it_said(server: NameServer) -> None
     assert seen["p3"].endswith(" TXT: made up)")
     assert seen["p4"] == "it cannot say the name servers of the root (. NS: refused)"
     assert heard == list(seen.items())
+
+
+def test_a_fault_in_a_round_lets_nobody_wait(server: NameServer) -> None:
+    """Who waits for it, or for the next one, believes nobody, at once; a round that works is believed."""
+    broken = True
+
+    def told(_name: str, _wrong: str) -> None:
+        if broken:
+            raise RuntimeError("no room on the disk")
+
+    async def work(controls: Controls) -> tuple[list[frozenset[str]], dict[str, str], frozenset[str]]:
+        nonlocal broken
+        first = [asyncio.ensure_future(controls.unbelieved(f"n{n}.{NAME}", 600.0)) for n in range(50)]
+        await asyncio.sleep(0)
+        second = [asyncio.ensure_future(controls.unbelieved(f"m{n}.{NAME}", 600.0)) for n in range(50)]
+        seen = await asyncio.gather(*first, *second)
+        wrong = await controls.look()
+        broken = False
+        return seen, wrong, await controls.unbelieved(NAME, 10.0)
+
+    seen, wrong, after = controlled(work, server, told=told)
+
+    assert set(seen) == {frozenset({"p1"})}
+    assert wrong == {"p1": "the control questions could not be asked"}
+    assert after == frozenset()

@@ -9,7 +9,7 @@ there are fewer checks at once while our own resolvers fail. What is delivered h
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -169,21 +169,34 @@ class ZonePart:
         self._whole.count(zone, questions, now)
 
 
+def is_top(zone: str) -> bool:
+    """Say whether the zone is the root's or that of a top-level domain."""
+    return "." not in zone.strip(".")
+
+
 class ZoneAccounts:
     """What zones may be asked, among the accounts that have identities in them.
 
     Anybody may create identities with names in anybody's zone. While several accounts have one zone asked,
     none has more than a part of its rate, and nobody stands in the queue of another.
+
+    `everybodys` says of a zone that it is nobody's who has identities: it answers for all the names under it
+    that are not there, of which anybody can make up as many as they like. There each account has the rate of
+    a zone for itself: so it is asked no faster than each of them may ask, and nobody is kept from a domain
+    that will be there a moment later.
     """
 
-    def __init__(self, whole: ZoneRates | ZonePart) -> None:
+    def __init__(self, whole: ZoneRates | ZonePart, everybodys: Callable[[str], bool] = is_top) -> None:
         self._whole = whole
+        self._everybodys = everybodys
         self._own = ZoneRates(whole.rate * _OF_ACCOUNT)
         self._seen: dict[str, dict[str, float]] = {}  # when each of a few accounts had a zone asked last
         self._prune_at = 1024
 
     def wait(self, zone: str, account: str, questions: float, now: float) -> float:
         """Return as `ZoneRates.wait`."""
+        if self._everybodys(zone):
+            return self._whole.wait(_key(zone, account), questions, now)
         if not self._contended(zone, account, now):
             return self._whole.wait(zone, questions, now)
         own = _key(zone, account)
@@ -196,6 +209,8 @@ class ZoneAccounts:
 
     def lack(self, zone: str, account: str, questions: float, now: float) -> float:
         """Return as `ZoneRates.lack`."""
+        if self._everybodys(zone):
+            return self._whole.lack(_key(zone, account), questions, now)
         lack = self._whole.lack(zone, questions, now)
         if self._contended(zone, account, now):
             lack = max(lack, self._own.lack(_key(zone, account), questions, now))
@@ -203,6 +218,9 @@ class ZoneAccounts:
 
     def count(self, zone: str, account: str, questions: float, now: float) -> None:
         """Count as `ZoneRates.count`."""
+        if self._everybodys(zone):
+            self._whole.count(_key(zone, account), questions, now)
+            return
         self._whole.count(zone, questions, now)
         self._own.count(_key(zone, account), questions, now)
 

@@ -160,7 +160,8 @@ class Advisor(DeliveryLoop["Turn"]):
     async def _published(self, view: IdentityView, eyes: Look) -> Published:
         """Return what is to be seen of the domain's DMARC and BIMI, and of its MAIL FROM domain's SPF."""
         domain, mail_from = view.identity.name, view.identity.mail_from_domain
-        homes = list(dict.fromkeys((domain, self._registrable(domain))))
+        organisation = await asyncio.to_thread(self._registrable, domain)  # reads a list when first asked
+        homes = list(dict.fromkeys((domain, organisation)))
         dmarc = [Question(f"{DMARC_LABEL}.{home}", RecordType.TXT) for home in homes]
         bimi = [Question(f"{BIMI_LABEL}.{home}", RecordType.TXT) for home in homes]
         sender = [Question(mail_from, RecordType.TXT)] if mail_from else []

@@ -4,6 +4,9 @@ Such a look keeps to the rate of its zone like a check, in a part of that rate w
 is not split: it begins when its zone has rested, and what it asks is counted. Names in other zones, to which
 records lead that anybody may publish (an SPF include, a name server), are asked for only where their zone has
 rested too; an answer that is within its TTL is not asked for again.
+
+A domain that is not there has the zone of a public suffix round it, whose servers are asked then. That zone
+is no account's: each has its rate there for itself, and other names under the suffix are in other zones.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from indicia.domain.fairness import ZoneAccounts
+from indicia.domain.fairness import ZoneAccounts, is_top
 from indicia.domain.names import under
 from indicia.domain.observation import Observation, Question, Reply, soa_around
 
@@ -63,7 +66,7 @@ class Asking:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.eyes = eyes
-        self.accounts = None if part is None else ZoneAccounts(part)
+        self.accounts = None if part is None else ZoneAccounts(part, self._is_suffix)
         self.aside = aside
         self.ours = ours
         self.now = now
@@ -78,16 +81,23 @@ class Asking:
 
         Raises: `AskedEnoughError` where that takes longer than `patience`, in seconds.
         """
-        home = self.zone_of(name) if soa is None else soa.zone
         if self.accounts is None:
-            return Look(self, account, home)
+            return Look(self, account, "", name if soa is None else soa.zone)
+        await asyncio.to_thread(self._registrable, name)  # reads a list when it is asked first
+        zone = self.zone_of(name) if soa is None else soa.zone
+        home = self._registrable(name) if self._is_suffix(zone) else zone
         until = self.now() + patience
-        while lack := self.accounts.lack(home, account, _LOOK, self.now()):
+        while lack := self.accounts.lack(zone, account, _LOOK, self.now()):
             if self.now() + lack > until:
-                raise AskedEnoughError(home, lack)
+                raise AskedEnoughError(zone, lack)
             await asyncio.sleep(lack)
-        self.accounts.count(home, account, _LOOK, self.now())
-        return Look(self, account, home)
+        self.accounts.count(zone, account, _LOOK, self.now())
+        return Look(self, account, zone, home)
+
+    def _is_suffix(self, zone: str) -> bool:
+        """Say whether others register domains directly below the zone, or whether it is the root's."""
+        below = f"x.{zone}"
+        return is_top(zone) or self._registrable(below) == below
 
     def zone_of(self, name: str) -> str:
         """Return the zone that a name is in as far as answers have shown it, else its registrable domain."""
@@ -107,7 +117,7 @@ class Asking:
         """Remember which zone the name is in, and the answers where they are to be kept."""
         for observation in seen:
             soa = soa_around(question.name, observation)
-            if soa is not None and soa.zone != ".":
+            if soa is not None and not self._is_suffix(soa.zone):
                 _remember(self._zones, soa.zone, None)
         ttls = [each.ttl for each in seen if each.reply is Reply.ANSWER and each.ttl is not None]
         if keep and len(ttls) == len(seen):
@@ -123,10 +133,14 @@ def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
 
 @dataclass(slots=True)
 class Look:
-    """One look at names of the zone `home`, and at what they lead to. Asks as `Perspectives` do."""
+    """One look at names under `home`, and at what they lead to. Asks as `Perspectives` do.
+
+    `zone` is the one that they are in. It is `home`, but for a domain that is not there.
+    """
 
     asking: Asking
     account: str
+    zone: str
     home: str
     _counted: float = _LOOK  # questions to the zone that are counted and not asked yet
 
@@ -161,7 +175,7 @@ class Look:
         accounts, counted = self.asking.accounts, min(questions, self._counted)
         self._counted -= counted
         if accounts is not None and questions > counted:
-            accounts.count(self.home, self.account, questions - counted, self.asking.now())
+            accounts.count(self.zone, self.account, questions - counted, self.asking.now())
 
     def _known(self, question: Question) -> tuple[Observation, ...] | None:
         """Return what need not be asked. In the zone that the look is at everything is asked."""

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 _APART: Final = 0.25  # seconds between the beginnings of two rounds
 _EVERY: Final = 300.0  # seconds: what nobody asks for is learned, and shown, by then
 _LABEL: Final = 20  # letters of a name that nobody ever asked for: its case is a secret too (0x20)
+_NOT_ASKED: Final = "the control questions could not be asked"
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 Passed = tuple[str, Control]
@@ -94,7 +95,7 @@ class Controls:
     async def unbelieved(self, domain: str, within: float) -> frozenset[str]:
         """Return the perspectives whose absences of names under the domain are not believed.
 
-        All of them where that is not known after so many seconds.
+        All of them where that is not known after so many seconds, or cannot be known.
         """
         top = await asyncio.to_thread(self._top_of, domain)  # reads a list when it is asked first
         try:
@@ -137,11 +138,15 @@ class Controls:
             await asyncio.sleep(self._began + self._apart - loop.time())
             now, self._next, self._began = self._next, None, loop.time()
             try:
-                now.done.set_result(await self._round(now.tops))
+                outcome = await self._round(now.tops)
             except asyncio.CancelledError:
                 for waiting in filter(None, (now, self._next)):
                     waiting.done.cancel()
                 raise
+            except Exception as error:
+                log.exception("controls.failed", reason=type(error).__name__)
+                outcome = Outcome(dict.fromkeys(self._eyes.names, _NOT_ASKED), frozenset())
+            now.done.set_result(outcome)
 
     async def _round(self, tops: Iterable[str]) -> Outcome:
         label = "".join(secrets.choice(_LETTERS) for _ in range(_LABEL))
