@@ -376,3 +376,24 @@ def test_what_is_no_sandbox_cannot_be_steered(indicia: Run, tmp_path: Path, monk
         assert indicia("records", "nobody.example.com").status == 2
     assert done.status == 2
     assert "is not a sandbox: start one with `indicia sandbox`" in done.err
+
+
+@pytest.mark.parametrize("domain", ["indicia.test", "mail.example.net"])
+def test_records_that_would_lead_nowhere_are_warned_of(
+    indicia: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: str
+) -> None:
+    """A service domain that no DNS holds is told of by `serve` and `records`; a real one is not."""
+    folder = tmp_path / "serve"
+    folder.mkdir()
+    with started(folder, "serve", "--roles", "api", INDICIA_SERVICE_DOMAIN=domain) as house:
+        monkeypatch.setenv("INDICIA_DATA_DIR", str(house.data_dir))
+        house.client().create_email_identity(EmailIdentity="shop.example.com")
+        told = [indicia("records", "shop.example.com", *more) for more in ((), ("--format", "zone"))]
+
+    note = (
+        "indicia: note: indicia.test is in no DNS, so these records will lead nowhere: set"
+        " INDICIA_SERVICE_DOMAIN to a domain of yours first, and add the identity again\n"
+    )
+    unreal = domain == "indicia.test"
+    assert [(done.status, done.err) for done in told] == [(0, note if unreal else "")] * 2
+    assert ("the service domain indicia.test is under .test" in house.log) is unreal

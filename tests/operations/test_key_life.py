@@ -159,7 +159,8 @@ def test_a_rotation_asked_for_too_early_says_from_when_it_is_possible(desk: Desk
     see(desk, set_id(desk))
     possible = desk.now + PACE.settle
     early = desk.refused("RotateIdentityKey", name=NAME).message
-    assert f"its key was seen and signs from {rfc3339(possible)} on" in early
+    on = rfc3339(possible)
+    assert f"its key was seen and signs from {on} on. A rotation is possible from then on." in early
 
     desk.now = possible
     keep(desk, set_id(desk))
