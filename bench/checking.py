@@ -26,6 +26,7 @@ from indicia.domain.identity import Status
 from indicia.domain.time import HOUR
 from indicia.store import tables
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 
 _LOOK: Final = 0.2
@@ -89,7 +90,7 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
 
 def _recheck(house: House, port: int, verifiers: int, title: str) -> Drained:
     """Let every identity be due, and time until each has been looked at."""
-    database = Database.open(house.url)
+    database = open_database(house.url)
     try:
         with verifying(house, port, verifiers) as running:
             if database.dialect != "sqlite":
@@ -102,7 +103,7 @@ def _recheck(house: House, port: int, verifiers: int, title: str) -> Drained:
 
 def _prove(house: House, port: int) -> Drained:
     """Let every identity be due for its first look, and time until each is proved and has its key."""
-    database = Database.open(house.url)
+    database = open_database(house.url)
     try:
         with verifying(house, port, 1) as running:
             title = "PENDING to SUCCESS, SQLite, 1 process"

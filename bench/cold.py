@@ -32,6 +32,7 @@ from indicia import ready
 from indicia.domain.identity import Status
 from indicia.store import tables
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 from indicia.vault import keyring
 from indicia.vault.makers import Makers, cores
@@ -241,7 +242,7 @@ def _crowd(place: Place, crowd: Crowd) -> Crowd:
     first = creations(root, names("crowd", COUNT), crowd.bits)
     more = creations(root, names("more", _MORE), crowd.bits)
     late = creations(other, names("newcomer", NEWCOMERS), crowd.bits)
-    database = Database.open(place.url)
+    database = open_database(place.url)
     try:
         sent = crowd_client.send(place.port, first)
         crowd.created, crowd.refused = sent.rate, sent.refused

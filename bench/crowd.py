@@ -27,6 +27,7 @@ from indicia.domain.identity import Status
 from indicia.domain.time import HOUR, SECOND
 from indicia.store import checks, tables
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 
 _TIMES: Final = 10
@@ -84,7 +85,7 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
         plan.say(f"{count:,} verified identities, {len(silent):,} in zones that do not answer")
         house = populated(folder / "house", "", count, unseen=[*newcomers, *late, *silent])
         port = held.enter_context(nameserver.nsd(made(folder / "nsd"), ZONE, house.lines()))
-        database = Database.open(house.url)
+        database = open_database(house.url)
         held.callback(database.close)
         plan.say("all of them are due")
         drained = _drain(house, port, database, count, newcomers)

@@ -18,7 +18,7 @@ from bench.nameserver import HOST
 from bench.population import populate
 from indicia import ready
 from indicia.store import schema, tables
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 from indicia.vault import keyring
 
@@ -75,7 +75,7 @@ def populated(
         keyring.create(folder / "data" / "master.key")
     populate(folder / "data", environment, count, pending=pending, spare_keys=len(unseen), unseen=unseen)
     known = url or f"sqlite:///{folder / 'data' / 'indicia.db'}"
-    database = Database.open(known)
+    database = open_database(known)
     try:
         tokens = [_texts(row) for row in database.read(lambda s: s.all(_TOKENS))]
     finally:

@@ -20,7 +20,7 @@ from bench.plan import Plan
 from bench.report import Aim, Section, spread
 from indicia.domain.dkim import key_record, split_text
 from indicia.store import tables
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 
 _QUESTIONS: Final = 50_000
@@ -60,7 +60,7 @@ def _quoted(key: str) -> str:
 
 
 def _keys(house: House) -> list[tuple[str, str, str]]:
-    database = Database.open(house.url)
+    database = open_database(house.url)
     try:
         rows = database.read(lambda s: s.all(_KEYS))
     finally:

@@ -19,7 +19,7 @@ from bench.plan import Plan
 from bench.report import Aim, Section
 from bench.slow_resolver import SLOWEST
 from indicia.domain.fairness import SLOW_PARTS
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.verifier.engine import Limits
 
 _BITS: Final = 1024
@@ -57,7 +57,7 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
         root, other = place.keys
         crowd = cold.creations(root, cold.names("crowd", slow.count), _BITS)
         late = cold.creations(other, cold.names("newcomer", cold.NEWCOMERS), _BITS)
-        database = Database.open(place.url)
+        database = open_database(place.url)
         held.callback(database.close)
         crowd_client.send(place.port, crowd)
         cold.publish(place, database, "crowd-")

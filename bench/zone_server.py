@@ -10,12 +10,12 @@ import uvloop
 from bench.nameserver import HOST
 from indicia.keyzone.server import KeyZone
 from indicia.store import keys
-from indicia.store.database import Database
 from indicia.store.keys import NoKeyYet
+from indicia.store.opening import open_database
 
 
 async def _serve(url: str, zone: str, port: int) -> None:
-    database = Database.open(url)
+    database = open_database(url)
 
     def lookup(of_zone: str, token: str) -> str | NoKeyYet | None:
         return database.read(lambda s: keys.lookup(s, of_zone, token))

@@ -36,6 +36,7 @@ from indicia.domain.identity import Facet, Status
 from indicia.operations.table import TABLE
 from indicia.store import schema
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.wire import shapes
 from indicia.wire.shapes.kinds import Kind, ListOf, MapOf, Scalar, Structure, members
 
@@ -206,7 +207,7 @@ def house(folder: str) -> tuple[Database, list[Tenant]]:
     """Return an installation in that folder, and its two tenants."""
     url = f"sqlite:///{folder}/fuzz.db"
     schema.migrate(url)
-    database = Database.open(url)
+    database = open_database(url)
     desk = Desk(database)
     return database, [
         Tenant(desk.beside(account=account), other)

@@ -13,6 +13,7 @@ from postgres import postgres_server, postgres_url
 
 from indicia.store import schema
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 __all__ = ["database", "postgres_server", "postgres_url"]
 
@@ -25,6 +26,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         schema.migrate(url)
     else:
         url = str(request.getfixturevalue("postgres_url"))
-    opened = Database.open(url)
+    opened = open_database(url)
     yield opened
     opened.close()

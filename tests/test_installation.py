@@ -40,7 +40,7 @@ def opened(folder: Path) -> Iterator[tuple[Database, Keyring]]:
     """The database and keyring of a first start."""
     settings = with_settings(folder)
     installation.prepare_folder(folder)
-    database = installation.open_database(settings)
+    database = installation.open_with_schema(settings)
     yield database, installation.open_keyring(settings, database)
     database.close()
 

@@ -26,6 +26,7 @@ from indicia.private_files import Exposure, exposure, is_own, make_folder, write
 from indicia.settings import Settings
 from indicia.store import access, audit, meta, schema, turns, zones
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.schema import Migration, NewerSchemaError, Schema
 from indicia.store.session import Session
 from indicia.vault import keyring, purposes
@@ -94,7 +95,7 @@ def prepare_folder(data_dir: Path) -> None:
         raise InstallationError(f"the data dir {data_dir} cannot be used: {error.strerror}") from error
 
 
-def open_database(settings: Settings) -> Database:
+def open_with_schema(settings: Settings) -> Database:
     """Return the database with the present schema.
 
     On SQLite the schema is brought up to date, after a copy of the file. On PostgreSQL, where other
@@ -106,7 +107,7 @@ def open_database(settings: Settings) -> Database:
     found = schema.check(url.text)
     require_schema(settings, found)
     done = None if found is Schema.UP_TO_DATE else schema.migrate(url.text)
-    database = Database.open(url.text)
+    database = open_database(url.text)
     if done is not None:
         database.write(partial(record_migration, done=done))
     return database
@@ -283,7 +284,7 @@ class Installation:
         require_own_files(settings)
         prepare_folder(settings.data_dir)
         self.settings = settings
-        self.database: Database = open_database(settings)
+        self.database: Database = open_with_schema(settings)
         try:
             self.keyring: Keyring = open_keyring(settings, self.database)
             self.root, self.root_origin = ensure_root(settings, self.database, self.keyring, clock.now())

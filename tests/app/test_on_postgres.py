@@ -18,7 +18,7 @@ from serving import FREE, Running, client, run, serve, until
 from indicia.credentials import AccessKey
 from indicia.domain.presence import SILENT_AFTER
 from indicia.domain.time import Span
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 from indicia.store.tables import heartbeat
 
@@ -166,7 +166,7 @@ def _has_key(house: Running, name: str) -> bool:
 
 def _let_time_pass(url: str, span: Span) -> None:
     """Let every heartbeat of verifiers be older by a span than it is."""
-    database = Database.open(url)
+    database = open_database(url)
     try:
         older = Prepared(
             sa.update(heartbeat)

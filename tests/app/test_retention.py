@@ -14,6 +14,7 @@ from indicia.store import audit, schema, tables
 from indicia.store.audit import AuditEntry, Wanted
 from indicia.store.database import Database
 from indicia.store.ids import first_at
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 
@@ -30,7 +31,7 @@ def with_entries(data_dir: Path, *days: int) -> Database:
     data_dir.mkdir(mode=0o700)
     url = f"sqlite:///{data_dir / 'indicia.db'}"
     schema.migrate(url)
-    database = Database.open(url)
+    database = open_database(url)
 
     def add(s: Session) -> None:
         for each in days:

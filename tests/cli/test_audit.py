@@ -16,7 +16,7 @@ from indicia.domain.time import DAY, rfc3339
 from indicia.settings import load
 from indicia.store import audit
 from indicia.store.audit import AuditEntry
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 ACCOUNT = "111122223333"
 T0 = 1_790_000_000_000
@@ -41,7 +41,7 @@ def entry(number: int, account: str = ACCOUNT) -> AuditEntry:
 def log(indicia: Run) -> None:
     """An installation with ten days of entries, and one of another account."""
     assert indicia("account", "create", ACCOUNT, "--data-dir", "data").status == 0
-    database = Database.open(load(environment={"INDICIA_DATA_DIR": "data"}).database_url.text)
+    database = open_database(load(environment={"INDICIA_DATA_DIR": "data"}).database_url.text)
     for number in range(10):
         database.write(partial(audit.append, entry=entry(number)))
     database.write(partial(audit.append, entry=entry(3, "444455556666")))

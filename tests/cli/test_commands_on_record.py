@@ -17,7 +17,7 @@ from indicia.installation import Installation
 from indicia.settings import load
 from indicia.store import audit, schema
 from indicia.store.audit import AuditEntry, Wanted
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.sqlite import connect
 
 ACCOUNT = "111122223333"
@@ -62,7 +62,7 @@ class Commands:
         tree = load(environment={"INDICIA_DATA_DIR": str(self.data_dir)})
         if schema.check(tree.database_url.text) is not schema.Schema.UP_TO_DATE:
             return []
-        database = Database.open(tree.database_url.text)
+        database = open_database(tree.database_url.text)
         try:
             return [entry for _, entry in database.read(EVERYTHING)]
         finally:

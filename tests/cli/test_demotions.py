@@ -12,7 +12,7 @@ from indicia.clock import real_now
 from indicia.domain.time import DAY, HOUR
 from indicia.settings import load
 from indicia.store import brakes, events
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.session import Session
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 def stored(work: Callable[[Session], T]) -> T:
     """Work on the database that the commands work on."""
-    database = Database.open(load().database_url.text)
+    database = open_database(load().database_url.text)
     try:
         return database.write(work)
     finally:

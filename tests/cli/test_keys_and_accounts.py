@@ -12,7 +12,7 @@ from indicia.domain.account import ReviewStatus
 from indicia.settings import load
 from indicia.store import access, account_regions
 from indicia.store.account_regions import AccountRegion, Review
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.vault import keyring, purposes
 
 
@@ -23,7 +23,7 @@ def account(indicia: Run) -> str:
 
 def stored(key_id: str) -> access.AccessKey:
     """Return the stored key."""
-    database = Database.open(load().database_url.text)
+    database = open_database(load().database_url.text)
     try:
         found = database.read(lambda s: access.get_key(s, key_id))
     finally:
@@ -154,7 +154,7 @@ def test_a_revoked_key_stays_listed_and_is_revoked_once(indicia: Run) -> None:
 
 def ask_for_production(number: str, *regions: str) -> None:
     """Let the account have asked for production access, as PutAccountDetails does."""
-    database = Database.open(load().database_url.text)
+    database = open_database(load().database_url.text)
     try:
         for region in regions:
             asked = AccountRegion(number, region, review=Review(ReviewStatus.PENDING, "1000", 5))
@@ -165,7 +165,7 @@ def ask_for_production(number: str, *regions: str) -> None:
 
 def in_region(number: str, region: str) -> tuple[bool | None, str | None]:
     """Return the production access of the account in a region, and how its review stands."""
-    database = Database.open(load().database_url.text)
+    database = open_database(load().database_url.text)
     try:
         found = database.read(lambda s: account_regions.get(s, number, region))
     finally:

@@ -10,13 +10,13 @@ from postgres import PostgresServer
 
 from indicia.settings import load
 from indicia.store import access
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.vault import keyring, purposes
 
 
 def opened_secret(url: str, key_id: str, ring: keyring.Keyring) -> tuple[str, bool]:
     """Return the secret of a stored key, and whether it is sealed under the first key of the ring."""
-    database = Database.open(url)
+    database = open_database(url)
     try:
         found = database.read(lambda s: access.get_key(s, key_id))
     finally:

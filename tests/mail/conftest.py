@@ -10,6 +10,7 @@ from postgres import postgres_server, postgres_url
 
 from indicia.store import schema
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 __all__ = ["postgres_server", "postgres_url"]
 
@@ -26,6 +27,6 @@ def sqlite_url(tmp_path: Path) -> str:
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     """An open database, once of each kind."""
     name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
-    opened = Database.open(str(request.getfixturevalue(name)))
+    opened = open_database(str(request.getfixturevalue(name)))
     yield opened
     opened.close()

@@ -15,6 +15,7 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.mail_caps import Cap, Scope, caps
 from indicia.domain.time import DAY, SECOND
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 STANDARD = caps(mailbox=20, domain=4000, account=1000)
 
@@ -85,7 +86,7 @@ def test_an_account_that_has_had_its_mails_keeps_no_other_from_the_mailbox(datab
 
 def test_many_callers_at_once_have_the_share_of_one(postgres_url: str) -> None:
     """Callers of an account who all look before any has sent still send no more than its share."""
-    database, clock = Database.open(postgres_url), Clock()
+    database, clock = open_database(postgres_url), Clock()
     start, ends = threading.Barrier(8), []
 
     def call(caller: int) -> None:

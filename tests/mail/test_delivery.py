@@ -41,6 +41,7 @@ from indicia.mail.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
 from indicia.store import links, mailings, tables
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 from indicia.vault.keyring import Keyring
 
@@ -310,7 +311,7 @@ def test_many_letters_go_out_side_by_side(database: Database) -> None:
 
 def test_two_deliverers_do_not_deliver_twice(postgres_url: str) -> None:
     """On a shared database a letter that one process holds is left alone by another."""
-    database, clock, postman = Database.open(postgres_url), Clock(), Postman()
+    database, clock, postman = open_database(postgres_url), Clock(), Postman()
 
     def request(s: Any) -> None:
         for number in range(20):
@@ -400,13 +401,13 @@ class Dying(SmtpCarrier):
         os.kill(os.getpid(), signal.SIGKILL)
 
 carrier = Dying(parse_relay({relay!r}), helo="x")
-asyncio.run(Deliverer(Database.open({url!r}), KEYRING, carrier, Clock()).run())
+asyncio.run(Deliverer(open_database({url!r}), KEYRING, carrier, Clock()).run())
 """
 
 
 def test_a_kill_between_taking_and_noting_loses_nothing(sqlite_url: str) -> None:
     """After kill -9 at the worst moment the letter goes out again, as the same mail; it is never lost."""
-    database, clock, server = Database.open(sqlite_url), Clock(), SmtpServer()
+    database, clock, server = open_database(sqlite_url), Clock(), SmtpServer()
     database.write(lambda s: written_to(s, clock.now()))
 
     async def story() -> None:

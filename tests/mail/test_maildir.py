@@ -20,7 +20,7 @@ from indicia.clock import Clock
 from indicia.mail.compose import Letter
 from indicia.mail.maildir import LEFTOVER_AFTER, Maildir
 from indicia.mail.outbox import Deliverer
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 LETTER = Letter(
     identity="5f0c@mail.example.org",
@@ -53,7 +53,7 @@ class Dying(Maildir):
     async def deliver(self, letter):
         await super().deliver(letter)
         os.kill(os.getpid(), signal.SIGKILL)
-asyncio.run(Deliverer(Database.open({url!r}), KEYRING, Dying(Path({maildir!r})), Clock()).run())
+asyncio.run(Deliverer(open_database({url!r}), KEYRING, Dying(Path({maildir!r})), Clock()).run())
 """
 
 
@@ -124,7 +124,7 @@ def test_a_kill_between_file_and_note_leaves_one_mail(
 ) -> None:
     """The letter goes out again after a kill -9, and is the same file, also when it was read meanwhile."""
     maildir, clock = tmp_path / "outbox", Clock()
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     database.write(lambda s: written_to(s, clock.now()))
     assert run(_DIES_BEFORE_NOTING, url=sqlite_url, maildir=str(maildir)) == -signal.SIGKILL
     meanwhile(maildir)

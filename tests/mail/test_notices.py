@@ -28,6 +28,7 @@ from indicia.settings.urls import parse_relay
 from indicia.store import access
 from indicia.store.access import Account
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 ACCOUNT = "111122223333"
 OTHER = "444455556666"
@@ -312,7 +313,7 @@ class Dying({carrier}):
         await super().deliver(letter)
         os.kill(os.getpid(), signal.SIGKILL)
 
-asyncio.run(Deliverer(Database.open({url!r}), KEYRING, Dying({made}), Clock()).run())
+asyncio.run(Deliverer(open_database({url!r}), KEYRING, Dying({made}), Clock()).run())
 """
 
 
@@ -325,7 +326,7 @@ async def died(**given: str) -> None:
 
 def test_a_mail_that_is_written_again_is_the_same_mail(sqlite_url: str, tmp_path: Path) -> None:
     """Killed between handing over and noting, it is written anew: in the Maildir it is there once."""
-    database, clock, folder = Database.open(sqlite_url), Clock(), tmp_path / "outbox"
+    database, clock, folder = open_database(sqlite_url), Clock(), tmp_path / "outbox"
     tell(database, [lost(at=clock.now())])
 
     async def story() -> None:
@@ -343,7 +344,7 @@ def test_a_mail_that_is_written_again_is_the_same_mail(sqlite_url: str, tmp_path
 
 def test_a_relay_gets_it_again_to_the_letter(sqlite_url: str) -> None:
     """The relay is handed the same octets under the same Message-ID, by which receivers tell."""
-    database, clock, server = Database.open(sqlite_url), Clock(), SmtpServer()
+    database, clock, server = open_database(sqlite_url), Clock(), SmtpServer()
     tell(database, [lost(at=clock.now())])
 
     async def story() -> None:

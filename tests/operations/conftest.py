@@ -11,6 +11,7 @@ from postgres import PostgresServer, postgres_server, postgres_url
 
 from indicia.store import schema
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 __all__ = ["postgres_server", "postgres_url"]
 
@@ -23,7 +24,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         schema.migrate(url)
     else:
         url = str(request.getfixturevalue("postgres_url"))
-    opened = Database.open(url)
+    opened = open_database(url)
     yield opened
     opened.close()
 
@@ -36,13 +37,13 @@ def another_database(
     if database.dialect == "sqlite":
         url = f"sqlite:///{tmp_path / 'another.db'}"
         schema.migrate(url)
-        opened = Database.open(url)
+        opened = open_database(url)
         yield opened
         opened.close()
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     name = server.create_migrated()
-    opened = Database.open(server.url(name))
+    opened = open_database(server.url(name))
     yield opened
     opened.close()
     server.drop(name)
@@ -59,6 +60,6 @@ def sqlite_desk(tmp_path: Path) -> Iterator[Desk]:
     """A desk on SQLite alone, for what does not touch the database much."""
     url = f"sqlite:///{tmp_path / 'one.db'}"
     schema.migrate(url)
-    opened = Database.open(url)
+    opened = open_database(url)
     yield Desk(opened)
     opened.close()

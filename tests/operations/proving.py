@@ -45,6 +45,7 @@ from indicia.store import checks, identities, key_lives, keys, listed, schema, t
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
 from indicia.store.keys import NoKeyYet
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.vault.assignment import assign
@@ -226,7 +227,7 @@ def template() -> Path:
     path = _folder() / "empty.db"
     url = f"sqlite:///{path}"
     schema.migrate(url)
-    Database.open(url).close()
+    open_database(url).close()
     return path
 
 

@@ -27,6 +27,7 @@ from indicia.domain.identity import Facet, Status
 from indicia.operations.table import TABLE
 from indicia.store import schema
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.wire import shapes
 from indicia.wire.own import Route
 from indicia.wire.shapes.kinds import Kind, ListOf, MapOf, Scalar, Structure, members
@@ -154,7 +155,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """One database for all; each test has an account of its own in it."""
     url = f"sqlite:///{tmp_path_factory.mktemp('any') / 'indicia.db'}"
     schema.migrate(url)
-    opened = Database.open(url)
+    opened = open_database(url)
     yield opened
     opened.close()
 

@@ -20,7 +20,7 @@ from desk import Desk
 from indicia.domain.identity import Facet, Status
 from indicia.operations.table import TABLE
 from indicia.store import schema
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.wire import shapes
 
 MODELS = {
@@ -198,7 +198,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A caller whose account has one of everything."""
     path = tmp_path_factory.mktemp("bad") / "indicia.db"
     schema.migrate(f"sqlite:///{path}")
-    database = Database.open(f"sqlite:///{path}")
+    database = open_database(f"sqlite:///{path}")
     desk = Desk(database)
     for name in (DOMAIN, ADDRESS):
         desk.ask("CreateEmailIdentity", EmailIdentity=name)

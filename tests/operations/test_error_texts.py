@@ -15,7 +15,7 @@ from desk import Desk
 
 from indicia.domain.identity import Facet, Status
 from indicia.store import schema
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 ACCOUNT = "111122223333"
 ARN = f"arn:aws:ses:eu-west-1:{ACCOUNT}:identity/"
@@ -465,7 +465,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A caller whose account has a verified domain with all that is taken, and a domain that is pending."""
     path = tmp_path_factory.mktemp("texts") / "indicia.db"
     schema.migrate(f"sqlite:///{path}")
-    database = Database.open(f"sqlite:///{path}")
+    database = open_database(f"sqlite:///{path}")
     desk = Desk(database)
     for name in (DOMAIN, ADDRESS, PENDING):
         desk.ask("CreateEmailIdentity", EmailIdentity=name)

@@ -32,6 +32,7 @@ from indicia.settings.elsewhere import Offered
 from indicia.store import access, key_exports, key_lives
 from indicia.store.database import Database
 from indicia.store.key_exports import KeyExport
+from indicia.store.opening import open_database
 from indicia.store.session import Session
 from indicia.vault import transit
 from indicia.vault.keeper import KeyKeeper
@@ -225,7 +226,7 @@ def test_a_recall_takes_a_bounded_number_at_a_time(parent: Elsewhere) -> None:
 
 def test_a_revocation_beside_a_fetch_misses_nothing(postgres_url: str) -> None:
     """One that comes while keys are handed out waits until it is noted that they were."""
-    database = Database.open(postgres_url)
+    database = open_database(postgres_url)
     parent = Elsewhere(database)
     signing(parent)
     call = parent.call("indicia", "ReplicateIdentity")

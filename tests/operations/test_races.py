@@ -18,7 +18,7 @@ from indicia.domain.notifications import NotificationType
 from indicia.domain.time import MINUTE
 from indicia.operations.table import TABLE
 from indicia.store import checks, configuration_sets, notifications
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session
 from indicia.wire.shapes import operations
@@ -60,7 +60,7 @@ class Interrupted(Session):
 @pytest.fixture
 def postgres_desk(postgres_url: str) -> Iterator[Desk]:
     """A desk where two can write at the same moment: SQLite has one writer, and so no race to lose."""
-    opened = Database.open(postgres_url)
+    opened = open_database(postgres_url)
     yield Desk(opened)
     opened.close()
 

@@ -24,6 +24,7 @@ from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification import Windows
 from indicia.store import checks
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.session import Session
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.rotation import Advanced
@@ -76,7 +77,7 @@ class Mortal:
 
 async def main(url: str, port: int, offset: int, stage: str = "", when: str = "") -> None:
     """Keep until killed."""
-    database = Mortal(Database.open(url), Stage(stage) if stage else None, when)
+    database = Mortal(open_database(url), Stage(stage) if stage else None, when)
     clock = Clock(offset)
     # As the only verifier there is: whoever held a lease is dead.
     await database.writing(lambda s: checks.void_leases(s, clock.now()))

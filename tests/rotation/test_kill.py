@@ -40,6 +40,7 @@ from indicia.domain.verification import start
 from indicia.store import checks, facets, identities, key_lives, keys, schema, zones
 from indicia.store.database import Database
 from indicia.store.ids import new_id
+from indicia.store.opening import open_database
 from indicia.store.session import Session
 from indicia.vault import rsa
 from indicia.vault.keyring import Keyring
@@ -199,7 +200,7 @@ def until(condition: Callable[[], bool], within: float = 30.0) -> None:
 @contextmanager
 def world(url: str) -> Iterator[Scene]:
     """An identity with its records published, and nobody who keeps its keys yet."""
-    database = Database.open(url)
+    database = open_database(url)
     keyring = Keyring((bytes(32),))
     token_set = database.write(partial(store, keyring=keyring, now=real_now()))
     with RealKeyZone(database) as key_zone, NameServer(World(key_zone, ZONE)) as server:

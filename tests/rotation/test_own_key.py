@@ -30,7 +30,7 @@ from indicia.operations.house import House
 from indicia.operations.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.store import schema, zones
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.vault import rsa
 from indicia.vault.keyring import Keyring
 from indicia.wire.shapes import operations, sesv2
@@ -108,7 +108,7 @@ class Owner:
 @contextmanager
 def owned(url: str) -> Iterator[Owner]:
     """A domain that signs with a key of its own, and nobody who keeps it yet."""
-    database, keyring = Database.open(url), Keyring((bytes(32),))
+    database, keyring = open_database(url), Keyring((bytes(32),))
     database.write(lambda s: zones.add(s, ZONE, real_now()))
     with RealKeyZone(database) as key_zone, NameServer(World(key_zone, ZONE)) as server:
         server.zone(DOMAIN)

@@ -13,7 +13,7 @@ import threading
 
 from values import add
 
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 
 def acknowledge(name: str) -> None:
@@ -23,7 +23,7 @@ def acknowledge(name: str) -> None:
 
 def main(url: str, run: str) -> None:
     """Write until killed."""
-    database = Database.open(url)
+    database = open_database(url)
     numbers = itertools.count()
 
     def one() -> str:

@@ -10,6 +10,7 @@ from postgres import PostgresServer, postgres_server, postgres_url
 
 from indicia.store import schema
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 __all__ = ["postgres_server", "postgres_url"]
 
@@ -32,7 +33,7 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
     """An open database with the present schema."""
-    opened = Database.open(url)
+    opened = open_database(url)
     yield opened
     opened.close()
 

@@ -14,6 +14,7 @@ from indicia.domain.identity import ErrorType, Facet, Status
 from indicia.domain.observation import Soa
 from indicia.store import checks, evidence, facets, identities, playing
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 SOA = Soa("example.com", "ns1.example.com", "hostmaster.example.com", 2026010101, 300)
 
@@ -405,7 +406,7 @@ def test_write_backs_in_any_order_do_not_lock_each_other_up(database: Database):
 
 def test_what_is_expected_holds_still_under_a_write_back(postgres_url: str):
     """A change of the expectation waits until the verdict on the one before is committed."""
-    database = Database.open(postgres_url)
+    database = open_database(postgres_url)
     made = database.write(lambda s: add(s, "example.com", due_at=1))
     (claimed,) = claim(database)
     written, release = threading.Event(), threading.Event()

@@ -15,7 +15,7 @@ from values import ACCOUNT, REGION
 
 from indicia.domain.identity import Facet, Status
 from indicia.store import identities, listed
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 ROUNDS = 30
 WRITER = TESTS / "store" / "acknowledging_writer.py"
@@ -48,7 +48,7 @@ def test_what_was_acknowledged_survives_a_kill_at_any_point(url: str):
         heard = write_and_die(url, run, chance.uniform(0.0, 0.08))
         assert heard
         acknowledged += heard
-    database = Database.open(url)
+    database = open_database(url)
     found: dict[str, identities.IdentityView] = {}
     for start in range(0, len(acknowledged), 1000):
         names = acknowledged[start : start + 1000]

@@ -23,6 +23,7 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.store import identities, meta, schema
 from indicia.store.checkpoint import Checkpointer
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.sqlite import connect
 
 
@@ -95,7 +96,7 @@ def side_by_side(database: Database, *units, with_all=None):
 
 def test_who_is_refused_before_writing_makes_nobody_run_again(sqlite_url: str):
     """What waits together runs once each, though some of it raises; once more where it has written before."""
-    database, runs = Database.open(sqlite_url), Counter()
+    database, runs = open_database(sqlite_url), Counter()
 
     def unit(name: str, *, writes: bool, fails: bool):
         def work(s):
@@ -143,7 +144,7 @@ def test_a_work_that_is_shared_has_an_outcome_for_each(database: Database):
 
 def test_what_shares_a_work_is_given_to_it_in_one_call(sqlite_url: str):
     """As much as waits at the time, with whatever else waits before and behind it."""
-    database, calls = Database.open(sqlite_url), []
+    database, calls = open_database(sqlite_url), []
 
     def work(s, items):
         calls.append(list(items))
@@ -165,7 +166,7 @@ def test_a_work_that_no_future_takes_back_keeps_nobody_waiting(database: Databas
 
 def test_a_thread_that_cannot_be_had_ends_no_writer(sqlite_url: str, monkeypatch: pytest.MonkeyPatch):
     """What copies the log back begins another time; whoever writes is answered all the same."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
 
     def no_thread(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -209,7 +210,7 @@ def test_a_reading_work_sees_one_moment(database: Database):
 
 def test_what_one_turn_of_the_loop_reads_is_of_one_moment(sqlite_url: str):
     """The first read of a turn decides what all of them see; the next turn sees what was written since."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     database.write(put("a", "before"))
 
     async def reading() -> str | None:
@@ -250,7 +251,7 @@ def test_whoever_wrote_reads_what_was_written(database: Database):
 
 def test_a_database_may_be_closed_in_the_middle_of_a_turn(sqlite_url: str):
     """What was read last is let go of without a word."""
-    database, said = Database.open(sqlite_url), list[object]()
+    database, said = open_database(sqlite_url), list[object]()
 
     async def turn() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
@@ -265,7 +266,7 @@ def test_a_database_may_be_closed_in_the_middle_of_a_turn(sqlite_url: str):
 
 def test_a_loop_that_ends_in_the_middle_of_a_turn_leaves_no_moment_behind(sqlite_url: str):
     """What was open in it is not what the next loop of the thread reads."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     read = lambda s: meta.get(s, "a")  # noqa: E731
 
     def in_its_last_turn() -> None:
@@ -288,7 +289,7 @@ def test_a_loop_that_ends_in_the_middle_of_a_turn_leaves_no_moment_behind(sqlite
 
 def test_a_database_is_closed_behind_whoever_reads(sqlite_url: str):
     """A work that reads meanwhile reads to its end; what would begin later is refused."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     database.write(put("a"))
     begun, closing = threading.Event(), threading.Event()
 
@@ -437,7 +438,7 @@ def test_a_closed_database_says_so(database: Database):
 
 
 def _other_process(url: str, name: str, count: int) -> None:
-    database = Database.open(url)
+    database = open_database(url)
     for number in range(count):
         database.write(put(f"{name}{number}"))
         assert get(database, f"{name}{number}") == "there"
@@ -463,7 +464,7 @@ def test_several_processes_share_a_database(url: str, database: Database):
 
 def test_writes_that_wait_share_a_commit(sqlite_url: str):
     """Whatever queued while the writer was busy is one transaction: the last sees all, no reader sees any."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     begun, release = threading.Event(), threading.Event()
     keys = [f"key{number}" for number in range(30)]
 
@@ -495,7 +496,7 @@ def test_writes_that_wait_share_a_commit(sqlite_url: str):
 
 def test_a_unit_of_work_cannot_wait_for_another(sqlite_url: str):
     """A write within a write would wait for itself: it is refused instead."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     with pytest.raises(RuntimeError):
         database.write(lambda _: database.write(put("a")))
     database.close()
@@ -503,7 +504,7 @@ def test_a_unit_of_work_cannot_wait_for_another(sqlite_url: str):
 
 def test_a_thread_that_ends_closes_its_connection(sqlite_url: str):
     """Reading threads come and go without leaving files open."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     for _ in range(5):
         thread = threading.Thread(target=get, args=(database, "a"))
         thread.start()
@@ -516,7 +517,7 @@ def test_the_file_is_the_owners_alone(tmp_path: Path):
     """The database file is made with mode 0600, and so is its log."""
     path = tmp_path / "indicia.db"
     schema.migrate(f"sqlite:///{path}")
-    database = Database.open(f"sqlite:///{path}")
+    database = open_database(f"sqlite:///{path}")
     database.write(put("a"))
     assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
     database.close()
@@ -524,7 +525,7 @@ def test_the_file_is_the_owners_alone(tmp_path: Path):
 
 def test_the_file_is_durable_at_every_commit(sqlite_url: str):
     """Write-ahead log and full synchronisation, on the connection that writes."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     run = lambda s, pragma: s._cursor.execute(f"PRAGMA {pragma}").fetchone()[0]  # noqa: E731
     assert database.write(lambda s: (run(s, "journal_mode"), run(s, "synchronous"))) == ("wal", 2)
     assert database.write(lambda s: run(s, "foreign_keys")) == 1
@@ -536,23 +537,23 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path):
     path = tmp_path / "indicia.db"
     path.write_text("this is not a database, and is long enough to look like none" * 20)
     with pytest.raises(Fault, match=r"indicia\.db cannot be opened") as caught:
-        Database.open(f"sqlite:///{path}")
+        open_database(f"sqlite:///{path}")
     assert caught.value.kind is FaultKind.UNAVAILABLE
     with pytest.raises(Fault, match="No such file or directory"):
-        Database.open(f"sqlite:///{tmp_path}/absent/indicia.db")
+        open_database(f"sqlite:///{tmp_path}/absent/indicia.db")
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql://x/y", ""])
 def test_other_urls_are_refused(url: str):
     """What is neither a SQLite file nor PostgreSQL is a mistake in the settings."""
     with pytest.raises(ValueError, match="sqlite"):
-        Database.open(url)
+        open_database(url)
 
 
 def test_a_url_that_does_not_parse_is_not_quoted():
     """A PostgreSQL URL may hold a password: no message repeats it."""
     with pytest.raises(ValueError, match="does not parse") as caught:
-        Database.open("postgresql://user:hunter2@host:port:x/db?nonsense=hunter2")
+        open_database("postgresql://user:hunter2@host:port:x/db?nonsense=hunter2")
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
 
@@ -560,7 +561,7 @@ def test_a_url_that_does_not_parse_is_not_quoted():
 def test_a_server_that_does_not_answer_is_unavailable():
     """Nobody listens: the fault says that the database does not answer, without the password."""
     with pytest.raises(Fault) as caught:
-        Database.open("postgresql://user:hunter2@127.0.0.1:1/db")
+        open_database("postgresql://user:hunter2@127.0.0.1:1/db")
     assert caught.value.kind is FaultKind.UNAVAILABLE
     assert caught.value.message == "The database does not answer: connection refused."
 
@@ -577,13 +578,13 @@ def test_a_server_that_lets_nobody_in_says_why(
     host = f"{user}@" if user else url.netloc
     path = f"/{name}" if name else url.path
     with pytest.raises(Fault) as caught:
-        Database.open(urlunsplit((url.scheme, host, path, url.query, "")))
+        open_database(urlunsplit((url.scheme, host, path, url.query, "")))
     assert caught.value.message == f"The database does not answer: {reason}."
 
 
 def test_connections_that_died_are_replaced(postgres_server: PostgresServer, postgres_url: str):
     """After a restart of the server the next calls succeed: the work was not done, so it is done again."""
-    database = Database.open(postgres_url)
+    database = open_database(postgres_url)
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda n: database.write(put(f"key{n}")), range(24)))
     name = postgres_url.partition("?")[0].rpartition("/")[2]
@@ -597,7 +598,7 @@ def test_connections_that_died_are_replaced(postgres_server: PostgresServer, pos
 
 def test_a_lost_race_is_run_again(postgres_url: str):
     """Two that lock each other up both succeed: one is rolled back and run again."""
-    database = Database.open(postgres_url)
+    database = open_database(postgres_url)
     for key in "ab":
         database.write(put(key, "0"))
     together = threading.Barrier(2)

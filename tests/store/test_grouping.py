@@ -11,13 +11,14 @@ import pytest
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store import meta
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.session import Session
 
 
 @pytest.fixture
 def house(postgres_url: str) -> Iterator[Database]:
     """A PostgreSQL that is empty."""
-    database = Database.open(postgres_url)
+    database = open_database(postgres_url)
     yield database
     database.close()
 

@@ -17,6 +17,7 @@ from indicia.domain.identity import Facet, FacetState, Status
 from indicia.store import audit, facets, identities, keys, meta
 from indicia.store.audit import AuditEntry
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.session import Session
 
 WRONG = (sqlite3.IntegrityError, psycopg.errors.IntegrityError, UnicodeEncodeError)
@@ -100,7 +101,7 @@ def test_there_is_room_for_as_many_as_there_may_be(database: Database, most: int
 
 def test_room_that_others_have_taken_is_noticed(postgres_url: str):
     """Whoever counts last is told, where several write at the same time."""
-    database = Database.open(postgres_url)
+    database = open_database(postgres_url)
     database.write(lambda s: identities.count_up(s, ACCOUNT, REGION, 2, None))
 
     assert database.write(lambda s: identities.count_up(s, ACCOUNT, REGION, 1, 3))

@@ -8,6 +8,7 @@ from values import ACCOUNT, REGION, identity, token_set
 from indicia.domain.identity import Facet, FacetState, Status, TokenSet
 from indicia.store import identities, rows, schema
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.session import Session
 
 SINCE = 1_000_000
@@ -61,7 +62,7 @@ def test_what_was_carried_is_carried_on(empty: str) -> None:
         },
     )
     assert schema.migrate(empty).before == "0007"
-    database = Database.open(empty)
+    database = open_database(empty)
     try:
         views = database.read(
             lambda s: identities.view_many(

@@ -11,6 +11,7 @@ from values import ACCOUNT, REGION, identity
 from indicia.store import audit, fanout, outbox, recommendations, rows, schema, webhook_deliveries, webhooks
 from indicia.store.database import Database
 from indicia.store.ids import new_id
+from indicia.store.opening import open_database
 from indicia.store.queue import Lease
 
 __all__ = ["empty"]
@@ -34,7 +35,7 @@ def migrated(url: str, before: str, given: Rows) -> Database:
     connection.commit()
     connection.close()
     assert schema.migrate(url).before == before
-    return Database.open(url)
+    return open_database(url)
 
 
 def lease(now: int = NOW) -> Lease:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from indicia.store import meta, schema
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 # Opens the database as a command does, and leaves; prints what it reads.
 VISITOR = """
@@ -15,7 +15,7 @@ import sys
 from indicia.store import meta, schema
 from indicia.store.database import Database
 schema.check(sys.argv[1])
-database = Database.open(sys.argv[1])
+database = open_database(sys.argv[1])
 print(database.read(lambda s: meta.get(s, sys.argv[2])))
 database.write(lambda s: meta.put(s, "visited by " + sys.argv[2], "yes"))
 database.close()
@@ -37,7 +37,7 @@ def test_who_comes_and_goes_takes_nothing_away(tmp_path: Path) -> None:
     """
     url = f"sqlite:///{tmp_path / 'indicia.db'}"
     schema.migrate(url)
-    database = Database.open(url)
+    database = open_database(url)
     assert database.read(lambda s: meta.get(s, "first")) is None  # the reader came after the writer
     for name in ("first", "second", "third"):
         database.write(lambda s, name=name: meta.put(s, name, f"the {name}"))
@@ -55,7 +55,7 @@ FORKS = """
 import os, sys, threading
 from indicia.store import meta
 from indicia.store.database import Database
-database = Database.open(sys.argv[1])
+database = open_database(sys.argv[1])
 has_read, may_end = threading.Event(), threading.Event()
 held = []
 def reading():

@@ -18,7 +18,7 @@ from schemas import connect, dialect
 
 from indicia.domain.faults import Fault
 from indicia.store import schema, tables
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 
 def engine(url: str) -> sa.Engine:
@@ -133,7 +133,7 @@ def test_an_older_file_is_copied_first(tmp_path: Path, monkeypatch: pytest.Monke
     path = tmp_path / "indicia.db"
     url = f"sqlite:///{path}"
     schema.migrate(url)
-    database = Database.open(url)
+    database = open_database(url)
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO meta VALUES ('kept', 'yes')")
     connection.close()

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store import meta
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.turns import Turns
 
 
@@ -141,7 +141,7 @@ def test_without_such_files_nobody_waits_and_nothing_leaks(tmp_path: Path) -> No
 
 def test_a_write_waits_for_its_turn(sqlite_url: str) -> None:
     """The database writes in its turn only, and says that it cannot while the turn does not come."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     other = Turns(sqlite_url.removeprefix("sqlite:///"), 30)
     other.take()
     written = threading.Thread(target=database.write, args=(lambda s: meta.put(s, "a", "there"),))

@@ -16,13 +16,14 @@ import pytest
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store import meta
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.turns import Turns
 
 
 @pytest.fixture
 def house(sqlite_url: str) -> Iterator[Database]:
     """A database in a file."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     yield database
     database.close()
 
@@ -31,7 +32,7 @@ def house(sqlite_url: str) -> Iterator[Database]:
 def patient(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """One that waits for other writers of the file for longer than any test lasts."""
     monkeypatch.setattr("indicia.store.sqlite.BUSY_SECONDS", 3600.0)
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
     yield database
     database.close()
 
@@ -363,7 +364,7 @@ def test_a_unit_of_work_in_a_loop_cannot_wait_for_another(house: Database):
 
 def test_what_has_not_run_when_the_database_is_closed_is_refused(sqlite_url: str):
     """Nothing waits for ever: it has its answer, which is that nothing was written."""
-    database, puts = Database.open(sqlite_url), Puts()
+    database, puts = open_database(sqlite_url), Puts()
 
     async def story() -> None:
         waiting = asyncio.ensure_future(database.writing_with(puts, "a"))
@@ -379,7 +380,7 @@ def test_what_has_not_run_when_the_database_is_closed_is_refused(sqlite_url: str
 
 def test_what_has_run_when_the_database_is_closed_is_finished(sqlite_url: str):
     """Whoever closes it in the same turn waits for the commit."""
-    database = Database.open(sqlite_url)
+    database = open_database(sqlite_url)
 
     def work(s, items):
         meta.put(s, "a", "there")
@@ -390,6 +391,6 @@ def test_what_has_run_when_the_database_is_closed_is_finished(sqlite_url: str):
         return await database.writing_with(work, "a")
 
     assert asyncio.run(story()) == "a"
-    again = Database.open(sqlite_url)
+    again = open_database(sqlite_url)
     assert there(again, "a") == ["a"]
     again.close()

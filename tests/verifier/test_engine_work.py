@@ -19,6 +19,7 @@ from indicia.domain.identity import Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.store import checks, schema
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.sqlite import connect
 from indicia.verifier.engine import Limits
 
@@ -245,7 +246,7 @@ def test_an_engine_that_was_stopped_settles_and_stops_again(database: Database, 
 def test_a_postgresql_that_is_away_is_waited_for(postgres_server: PostgresServer, server: NameServer) -> None:
     """Checks that ended meanwhile are committed when it is back, and the engine goes on."""
     name = postgres_server.create_migrated()
-    database = Database.open(postgres_server.url(name))
+    database = open_database(postgres_server.url(name))
 
     async def story(lookout: Lookout) -> None:
         server.misbehave(Trick.SLOW, rtype="CNAME", delay=0.3)
@@ -273,7 +274,7 @@ def test_a_sqlite_that_cannot_write_is_waited_for(tmp_path: Path, server: NameSe
     """A file that is locked by another for longer than we wait is trouble of the database, not an end."""
     path = tmp_path / "indicia.db"
     schema.migrate(f"sqlite:///{path}")
-    database = Database.open(f"sqlite:///{path}")
+    database = open_database(f"sqlite:///{path}")
     intruder = connect(str(path))
 
     async def story(lookout: Lookout) -> None:

@@ -19,6 +19,7 @@ from indicia.domain.webhooks import BACKOFF, GIVEN_UP_AFTER
 from indicia.outbound.client import Patience
 from indicia.store import fanout, webhook_deliveries, webhooks
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.session import Session
 from indicia.webhooks.deliverer import WebhookDeliverer
 
@@ -189,7 +190,7 @@ def test_nothing_is_lost_between_the_queue_and_the_log(
 ) -> None:
     """Several write while a webhook falls behind and catches up, again and again: each event arrives."""
     monkeypatch.setattr(fanout, "WINDOW", window)
-    database, clock = Database.open(postgres_url), Clock()
+    database, clock = open_database(postgres_url), Clock()
     writers, each = 4, 150
 
     def write(writer: int) -> None:

@@ -30,6 +30,7 @@ from indicia.outbound.names import Names
 from indicia.settings.places import public_only
 from indicia.store import destinations, schema, webhook_deliveries, webhooks
 from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.webhooks import Webhook
 from indicia.vault.keyring import Keyring
 from indicia.vault.purposes import webhook_secret
@@ -326,7 +327,7 @@ class Stuck(WebhookDeliverer):
         print("posted", flush=True)
         await asyncio.Event().wait()
 async def main():
-    database, clock = Database.open({url!r}), Clock()
+    database, clock = open_database({url!r}), Clock()
     client = Client(Names(), public_only((), everything=True), user_agent="test")
     await Stuck(database, KEYRING, client, clock).run()
 asyncio.run(main())
@@ -337,7 +338,7 @@ def test_killed_between_delivery_and_mark_it_is_delivered_again(tmp_path: Path) 
     """After a kill -9 between the answer and the note of it the event arrives a second time, the same."""
     url = f"sqlite:///{tmp_path / 'indicia.db'}"
     schema.migrate(url)
-    database, clock = Database.open(url), Clock()
+    database, clock = open_database(url), Clock()
     here = Path(__file__).parent
 
     async def story() -> list[Post]:

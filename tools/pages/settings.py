@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from indicia.settings.dangers import UNREAL_SUFFIXES, Danger
+from indicia.settings.choices import Danger
+from indicia.settings.dangers import UNREAL_SUFFIXES
 from indicia.settings.limits import PROFILES, SINGLE
 from indicia.settings.table import TABLE, Setting
 from pages.markdown import SOURCES, Blocks, code, table

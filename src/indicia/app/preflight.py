@@ -19,7 +19,7 @@ from indicia.installation import (
 from indicia.private_files import exposure
 from indicia.settings import Role
 from indicia.store import meta, schema
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.schema import Schema
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _of_database(settings: Settings, _: frozenset[Role]) -> Iterator[str]:
         found = schema.check(url.text)
         require_schema(settings, found)
         if found is not Schema.EMPTY:
-            database = Database.open(url.text)
+            database = open_database(url.text)
             try:
                 recorded = database.read(lambda s: meta.get(s, FINGERPRINT))
             finally:

@@ -28,7 +28,7 @@ from indicia.installation import FINGERPRINT, exposures
 from indicia.ready import Ready
 from indicia.settings import Settings, refusals, warnings
 from indicia.store import examination, meta, schema
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.prepared import POSTGRESQL
 from indicia.store.schema import Schema
 from indicia.vault import keyring
@@ -102,7 +102,7 @@ def stored(settings: Settings, perspectives: Sequence[str]) -> Stored:
         fix = "Run `indicia migrate`." if found is Schema.OLDER else "Run the newer version of Indicia."
         other = Check("schema", State.FAIL, f"{found.value} than this version of Indicia works on", fix)
         return Stored((answers, other, _key_alone(settings)))
-    database = Database.open(url.text)
+    database = open_database(url.text)
     try:
         right = Check("schema", State.OK, found.value)
         recorded = database.read(lambda s: meta.get(s, FINGERPRINT))

@@ -20,7 +20,7 @@ from typing import Final
 
 import uvloop
 
-from indicia.app.running import Told, run, say_what_is_unsafe
+from indicia.app.lifecycle import Told, run, say_what_is_unsafe
 from indicia.app.service import Service, Variant
 from indicia.app.siblings import Siblings
 from indicia.clock import Clock

@@ -13,7 +13,7 @@ from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
 from indicia.installation import prepare_folder, record_migration, require_own_files
 from indicia.store import schema
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 from indicia.store.schema import NewerSchemaError, Schema
 
 _SAID = {
@@ -53,7 +53,7 @@ def migrate(
         done = schema.migrate(url)
     except NewerSchemaError as error:
         raise CommandError(str(error)) from error
-    database = Database.open(url)
+    database = open_database(url)
     try:
         database.write(partial(record_migration, done=done))
     finally:

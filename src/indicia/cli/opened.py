@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from indicia.cli.errors import CommandError
 from indicia.installation import (
     InstallationError,
-    open_database,
     open_keyring,
+    open_with_schema,
     prepare_folder,
     require_own_files,
 )
@@ -32,7 +32,7 @@ def opened_database(settings: Settings, *, may_be_first: bool = False) -> Iterat
         if not may_be_first and settings.database_url.dialect == "sqlite":
             _require_one(settings)
         prepare_folder(settings.data_dir)
-        database = open_database(settings)
+        database = open_with_schema(settings)
     try:
         yield database
     finally:

@@ -16,6 +16,7 @@ from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.names import shown
 from indicia.domain.policy import wildcards
 from indicia.domain.policy.evaluation import Decision, Effect, Ground, Policy, Question, decide
+from indicia.domain.policy.explanation import explained
 from indicia.domain.policy.grammar import access_key_policy
 from indicia.domain.policy.principals import Principal
 from indicia.operations.call_context import context_of
@@ -76,7 +77,7 @@ def authorize(call: Call, permission: str, resources: Sequence[str], request: ob
                 "access.denied",
                 request_id=call.request_id,
                 operation=call.operation,
-                because=decision.because,
+                because=explained(decision),
             )
             _deny(call, permission, resource, _reason(decision, permission))
 

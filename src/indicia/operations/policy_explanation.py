@@ -19,6 +19,7 @@ from indicia.domain.names import fold, parents, shown, under
 from indicia.domain.policy import conditions
 from indicia.domain.policy.arns import Arn, caller_arn, parse_arn
 from indicia.domain.policy.evaluation import Policy, Question, decide, decide_sending
+from indicia.domain.policy.explanation import explained
 from indicia.domain.policy.grammar import sending_policy
 from indicia.domain.policy.principals import Principal, parse_principal
 from indicia.domain.time import rfc3339
@@ -105,10 +106,10 @@ def decide_case(house: House, call: Call, case: Case) -> ExplainResponse:
     if own and (decision.allowed or not decision.explicit):
         return _by_keys(question, case.keys)
     if not decision.allowed:
-        return ExplainResponse(decision="deny", because=decision.because)
+        return ExplainResponse(decision="deny", because=explained(decision))
     return ExplainResponse(
         decision="allow",
-        because=f"{decision.because} The principal's own account must allow it as well.",
+        because=f"{explained(decision)} The principal's own account must allow it as well.",
     )
 
 
@@ -220,7 +221,7 @@ def _by_keys(question: Question, held: Sequence[AccessKey]) -> ExplainResponse:
     key, decision = decisions[0]
     return ExplainResponse(
         decision="allow" if decision.allowed else "deny",
-        because=f"By the policy of the access key {key.id}: {decision.because}",
+        because=f"By the policy of the access key {key.id}: {explained(decision)}",
     )
 
 

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from indicia.domain.names import under
 from indicia.settings.addresses import Address, covers_all
+from indicia.settings.choices import Danger, VerificationMode
 from indicia.settings.roles import ALL_ROLES, Role
 from indicia.settings.urls import RelayKind
 
 if TYPE_CHECKING:
     from indicia.settings.tree import Settings
-
-
-class Danger(Enum):
-    """The name of a refusal, as `INDICIA_UNSAFE` waives it."""
-
-    SERVICE_DOMAIN = "service-domain"
-    INSTANT_VERIFICATION = "instant-verification"
-    PRIVATE_ADDRESSES = "private-addresses"
-    PLAIN_HTTP = "plain-http"
-
-
-class VerificationMode(Enum):
-    """How an identity becomes verified."""
-
-    DNS = "dns"
-    INSTANT = "instant"
 
 
 @dataclass(frozen=True, slots=True)

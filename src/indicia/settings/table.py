@@ -20,7 +20,7 @@ from indicia.settings.addresses import (
     parse_private_addresses,
     parse_resolvers,
 )
-from indicia.settings.dangers import Danger, VerificationMode
+from indicia.settings.choices import Danger, VerificationMode
 from indicia.settings.elsewhere import parse_elsewhere, parse_offered
 from indicia.settings.tree import LogFormat
 from indicia.settings.urls import parse_database_url, parse_public_url, parse_relay

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from indicia.domain.rotation import KeyPace
     from indicia.domain.time import Span
     from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses
-    from indicia.settings.dangers import Danger, VerificationMode
+    from indicia.settings.choices import Danger, VerificationMode
     from indicia.settings.elsewhere import Elsewhere, Offered
     from indicia.settings.limits import Limits
     from indicia.settings.urls import DatabaseUrl, Relay

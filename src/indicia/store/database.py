@@ -19,26 +19,9 @@ Shared: TypeAlias = Callable[[Session, Sequence[Any]], Sequence[T | Fault]]
 
 
 class Database(ABC):
-    """One database, shared by every thread of a process. `open` makes one from its URL."""
+    """One database, shared by every thread of a process. `open_database` makes one from its URL."""
 
     dialect: str
-
-    @classmethod
-    def open(cls, url: str) -> Database:
-        """Return the database behind `sqlite:///PATH` or `postgresql://...`. Its schema is not touched.
-
-        Raises ValueError for any other URL, Fault UNAVAILABLE when the database does not answer.
-        """
-        # Each driver is imported only where it is used: the embedded default needs no libpq.
-        if url.startswith("sqlite:///"):
-            from indicia.store.sqlite import SqliteDatabase
-
-            return SqliteDatabase(url.removeprefix("sqlite:///"))
-        if url.startswith(("postgresql://", "postgres://")):
-            from indicia.store.postgres import PostgresDatabase
-
-            return PostgresDatabase(url)
-        raise ValueError("a database URL is sqlite:///PATH or postgresql://...")
 
     @abstractmethod
     def read(self, work: Callable[[Session], T]) -> T:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from indicia.domain.check import Observations
     from indicia.domain.observation import Question
     from indicia.domain.records import ExpectedRecord
-    from indicia.verifier.checker import Eyes
+    from indicia.verifier.eyes import Eyes
 
 
 async def observe(

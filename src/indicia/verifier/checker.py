@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 from indicia.clock import Clock
 from indicia.domain.check import (
@@ -34,19 +33,7 @@ from indicia.store.key_lives import Sighting
 from indicia.store.key_requests import KeySight
 from indicia.verifier import chains, evidence
 from indicia.verifier.deadline import Deadline
-
-
-class Eyes(Protocol):
-    """Something that asks the DNS through every perspective."""
-
-    async def observe(self, questions: Sequence[Question], within: float | None = None) -> Observations:
-        """Return one observation a perspective for each question. Trouble is an observation, no error.
-
-        Raises: `TimeoutError` when that takes more than `within` seconds.
-        """
-
-    async def enclosing_zone(self, name: str) -> Sequence[Soa | None]:
-        """Return the SOA of the zone that holds the name, as each perspective sees it."""
+from indicia.verifier.eyes import Eyes
 
 
 @dataclass(frozen=True, slots=True)

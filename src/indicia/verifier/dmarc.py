@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from indicia.domain.findings import Finding
     from indicia.domain.wording import Explanation
     from indicia.store.identities import IdentityView
-    from indicia.verifier.checker import Eyes
+    from indicia.verifier.eyes import Eyes
 
 
 async def judged(

@@ -32,7 +32,8 @@ from indicia.store.checks import Claim
 from indicia.store.database import Database
 from indicia.store.session import Session
 from indicia.verifier.admission import Admission, Later
-from indicia.verifier.checker import Checker, Eyes, Found
+from indicia.verifier.checker import Checker, Found
+from indicia.verifier.eyes import Eyes
 from indicia.verifier.landing import Landing, falls
 
 log = structlog.get_logger(__name__)

@@ -36,7 +36,7 @@ from indicia.verifier.client import Budget, Client
 
 if TYPE_CHECKING:
     from indicia.verifier.asking import Look
-    from indicia.verifier.checker import Eyes
+    from indicia.verifier.eyes import Eyes
 
 _MOST_SERVERS = 8
 _MOST_ROUNDS = 6  # of questions to the resolvers: each asks for what the last one has brought up

@@ -24,7 +24,7 @@ from indicia.store import key_lives
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView
 from indicia.store.session import Session
-from indicia.verifier.checker import Eyes
+from indicia.verifier.eyes import Eyes
 
 _MOST_LEFT_OVER = 5  # token sets of before
 

@@ -10,7 +10,7 @@ from indicia.domain import spf
 from indicia.domain.observation import Observation, Question, RecordType
 
 if TYPE_CHECKING:
-    from indicia.verifier.checker import Eyes
+    from indicia.verifier.eyes import Eyes
 
 _MOST_ROUNDS: Final = spf.MOST_LOOKUPS + 1  # each but the last follows an include at least
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 if TYPE_CHECKING:
-    from indicia.wire.connection import Connection
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
     from indicia.wire.requests import Scope
 
 STATUS_LINES: Final = {
@@ -65,7 +66,7 @@ class Cycle(RequestResponseCycle):
     expected_content_length = 0
 
     def __init__(  # not uvicorn's, which takes eleven arguments to set twenty attributes
-        self, connection: Connection, scope: Scope, put: Callable[[bytes], None], *, keep_alive: bool
+        self, connection: HttpToolsProtocol, scope: Scope, put: Callable[[bytes], None], *, keep_alive: bool
     ) -> None:
         self.scope = scope  # type: ignore[assignment]
         self.put = put

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from indicia.wire.connection import Connection
+from typing import Protocol
 
 LINGER_SECONDS = 2.0
 # How long a client may leave an answer unread that is longer than what the network holds.
 UNREAD_SECONDS = 30.0
+
+
+class Receives(Protocol):
+    """What a transport asks of the connection that it carries."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def is_receiving(self) -> bool:
+        """Say whether a request is on its way in."""
+
+    def discard(self) -> None:
+        """Whatever comes from now on is dropped."""
 
 
 class Lingering(asyncio.Transport):
@@ -22,7 +31,7 @@ class Lingering(asyncio.Transport):
     as much, and pushes what the work needs out of the processor's caches. For the closing see RFC 9112 §9.6.
     """
 
-    def __init__(self, transport: asyncio.Transport, connection: Connection, unread_seconds: float) -> None:
+    def __init__(self, transport: asyncio.Transport, connection: Receives, unread_seconds: float) -> None:
         super().__init__()
         self._transport = transport
         self._connection = connection

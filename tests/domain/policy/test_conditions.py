@@ -9,6 +9,7 @@ from policies import OTHER, question, sending, statement
 
 from indicia.domain.policy.conditions import UNKNOWN
 from indicia.domain.policy.evaluation import decide
+from indicia.domain.policy.explanation import explained
 
 
 def holds(operator: str, values: Any, key: str = "ses:FromAddress", **context: str | tuple[str, ...]) -> bool:
@@ -177,6 +178,6 @@ def test_what_nobody_knows_lets_nobody_in(operator: str, value: str) -> None:
     asked = question(**{"aws:SourceIp": UNKNOWN})
 
     assert not decide((allowing,), asked).allowed
-    assert decide((allowing,), asked).because.endswith("as nobody knows the aws:SourceIp of the request.")
+    assert explained(decide((allowing,), asked)).endswith("as nobody knows the aws:SourceIp of the request.")
     assert not decide((denying,), asked).allowed
     assert decide((sending(statement()),), asked).allowed

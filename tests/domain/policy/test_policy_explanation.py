@@ -5,6 +5,7 @@ from __future__ import annotations
 from policies import ANN, OTHER, OWNER, of_key, question, sending, statement
 
 from indicia.domain.policy.evaluation import decide, decide_sending
+from indicia.domain.policy.explanation import explained
 from indicia.domain.policy.principals import Principal
 
 
@@ -12,9 +13,9 @@ def test_the_statement_that_decides_is_named() -> None:
     """By its place, its Sid, and its policy where there are several."""
     policy = sending(statement(Action="ses:SendRawEmail"), statement(Sid="team"), name="partners")
 
-    assert decide((policy,), question()).because == "Statement 2 (team) of policy partners allows it."
+    assert explained(decide((policy,), question())) == "Statement 2 (team) of policy partners allows it."
     denying = sending(statement(Effect="Deny"))
-    assert decide((policy, denying), question()).because == "Statement 1 denies it."
+    assert explained(decide((policy, denying), question())) == "Statement 1 denies it."
 
 
 def test_what_kept_each_allowing_statement_from_applying_is_told() -> None:
@@ -27,7 +28,7 @@ def test_what_kept_each_allowing_statement_from_applying_is_told() -> None:
         statement(Effect="Deny", Principal={"AWS": OWNER}),
     )
 
-    assert decide((policy,), question(ses_FromAddress="ann@example.com")).because == (
+    assert explained(decide((policy,), question(ses_FromAddress="ann@example.com"))) == (
         "No statement allows it."
         " Statement 1 does not apply: its actions do not include ses:SendEmail."
         f" Statement 2 does not apply: its principals do not include {ANN}."
@@ -43,7 +44,7 @@ def test_no_more_is_told_than_can_be_read() -> None:
     many = [str(at) for at in range(9)]
     policy = sending(*[statement(Condition={"StringEquals": {"ses:FromAddress": many}})] * 8)
 
-    because = decide((policy,), question(ses_FromAddress="x" * 300)).because
+    because = explained(decide((policy,), question(ses_FromAddress="x" * 300)))
 
     assert because.count("does not apply") == 5
     assert because.endswith("Nor do 3 more.")
@@ -57,18 +58,18 @@ def test_a_resource_that_is_not_named() -> None:
         {"Effect": "Allow", "Action": "ses:*", "Resource": f"arn:aws:ses:*:{OTHER}:identity/*"},
     )
 
-    assert decide((policy,), question(resource="*")).because == (
+    assert explained(decide((policy,), question(resource="*"))) == (
         "No statement allows it. Statement 1 does not apply: its resources do not include *."
     )
 
 
 def test_where_there_is_nothing_to_name() -> None:
     """No policy, none that allows, and the owner, who needs none."""
-    assert decide((), question()).because == "There is no policy that could allow it."
+    assert explained(decide((), question())) == "There is no policy that could allow it."
     silent = sending(statement(Effect="Deny", Principal={"AWS": OWNER}))
-    assert decide((silent,), question()).because == "No statement allows anything."
+    assert explained(decide((silent,), question())) == "No statement allows anything."
     owner = question(Principal(OWNER, f"arn:aws:iam::{OWNER}:root"))
-    assert decide_sending(owner, owner=OWNER, levels=[[], []]).because == (
+    assert explained(decide_sending(owner, owner=OWNER, levels=[[], []])) == (
         "The principal belongs to the account that owns the identity, which needs no sending authorization"
         " policy, and no statement denies it."
     )

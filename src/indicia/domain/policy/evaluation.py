@@ -131,13 +131,6 @@ class Decision:
         """Whether a statement says so."""
         return self.ground is Ground.STATEMENT
 
-    @property
-    def because(self) -> str:
-        """Why, in a sentence. Made when it is asked for: deciding does not pay for it."""
-        from indicia.domain.policy.explanation import explained
-
-        return explained(self)
-
 
 def decide(policies: Sequence[Policy], question: Question) -> Decision:
     """Return what the policies of one level decide together: Deny wins, else Allow, else it is denied."""
