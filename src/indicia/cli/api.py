@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from cyclopts import Group, Parameter
@@ -37,6 +37,8 @@ _GROUP = Group(
 
 _NOT_FOUND = 404
 _WITHIN = 60.0  # seconds: a diagnosis of broken DNS takes as long as a check may, 30 s
+MOST_ANSWERED: Final = 64 * 1024 * 1024
+"""Octets of an answer that are read: the mails of a sandbox are the longest there is."""
 _SANDBOX_PLACE = "/indicia/v1/sandbox/"
 
 # Codes of X509_STORE_CTX_get_error(3), by what helps.
@@ -115,12 +117,15 @@ class Service:
 
 
 def send(url: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-    """Return status and body of one HTTP request. Raises `CommandError` when nothing answers."""
+    """Return status and body of one HTTP request.
+
+    Raises `CommandError` when nothing answers, or more than any service of ours does.
+    """
     connection = _connection(url)
     try:
         connection.request(method, target, body=body or None, headers=dict(headers))
         response = connection.getresponse()
-        return response.status, response.read()
+        return response.status, _whole(response, url)
     except ssl.SSLCertVerificationError as error:
         raise CommandError(_untrusted(url, error), status=USAGE) from error
     except ssl.SSLError as error:
@@ -135,6 +140,17 @@ def send(url: str, method: str, target: str, headers: Mapping[str, str], body: b
         ) from error
     finally:
         connection.close()
+
+
+def _whole(response: http.client.HTTPResponse, url: str) -> bytes:
+    """Return the body. Raises `CommandError` where it is longer than any of ours."""
+    body = response.read(MOST_ANSWERED + 1)
+    if len(body) <= MOST_ANSWERED:
+        return body
+    raise CommandError(
+        f"{url} answers with more than {MOST_ANSWERED >> 20} MiB: it is no Indicia, or asked for too much",
+        status=USAGE,
+    )
 
 
 def _untrusted(url: str, error: ssl.SSLCertVerificationError) -> str:

@@ -20,6 +20,8 @@ from indicia.testing.mail import Mail
 ACCOUNT: Final = SANDBOX_ACCOUNT
 REGION: Final = "us-east-1"
 _WITHIN: Final = 60.0
+MOST_ANSWERED: Final = 64 * 1024 * 1024
+"""Octets of an answer that are read; of a sandbox that has sent thousands of mails it is the longest."""
 # A profile and a session token of another place would be tried first, or sent along.
 _REMOVED: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
 
@@ -226,7 +228,11 @@ def _exchange(
     try:
         connection.request(method, target, body=body, headers=dict(headers))
         response = connection.getresponse()
-        return response.status, response.read()
+        answer = response.read(MOST_ANSWERED + 1)
+        if len(answer) > MOST_ANSWERED:
+            sentence = f"{url} answers with more than {MOST_ANSWERED >> 20} MiB: is it the sandbox?"
+            raise SandboxError(response.status, "AnswerTooLong", sentence)
+        return response.status, answer
     finally:
         connection.close()
 
