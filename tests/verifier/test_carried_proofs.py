@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Iterator, Sequence
@@ -353,3 +354,19 @@ def test_what_is_carried_waits_for_a_person_where_all_accounts_lose(
         assert statuses(watching, made) == {None}
 
     watch(database, server, story)
+
+
+def test_the_running_engine_holds_what_is_carried(database: Database, server: NameServer) -> None:
+    """But for the first fifty all of it waits, and nobody who waits has lost anything."""
+
+    async def story() -> None:
+        watching = Watch(database, server)
+        made = carrying(watching, MANY)
+        async with watching.lookout as lookout:
+            await asyncio.wait_for(lookout.settled(), 60)
+        held = [state for state in standing(watching, made) if state and state.held_until is not None]
+
+        assert len(held) >= MANY - AT_LEAST
+        assert {state.status for state in held} == {Status.SUCCESS}
+
+    asyncio.run(story())
