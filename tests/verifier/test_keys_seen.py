@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,9 +12,12 @@ from nameserver import NameServer, Trick, Zone
 
 from indicia.domain.identity import Facet, Identity, KeyLength, Status, TokenSet
 from indicia.domain.time import DAY, MINUTE, SECOND
-from indicia.store import checks, key_lives, keys
+from indicia.domain.verification import start
+from indicia.operations.carrying import carry_on
+from indicia.store import checks, facets, identities, key_lives, keys
 from indicia.store.database import Database
 from indicia.store.keys import PublishedKey
+from indicia.store.session import Session
 from indicia.vault import rsa
 
 NAME = "example.com"
@@ -233,6 +237,35 @@ def test_a_key_is_lost_with_its_record_and_found_with_it(database: Database, ser
         (key,) = stored(lookout, token_set)
         assert lookout.status(NAME) is Status.SUCCESS
         assert (key.absent_since, key.lost_at, awaited(lookout)) == (None, None, False)
+
+    run(database, story, server)
+
+
+def test_a_key_is_lost_while_its_proof_is_carried(database: Database, server: NameServer) -> None:
+    """After a change of the length the key of before signs on, and no longer than it is to be seen."""
+
+    async def story(lookout: Lookout) -> None:
+        identity, token_set = add(lookout)
+        lookout.publish(identity)
+        in_key_zone(lookout, token_set, 0, f"p={KEYS[0]}")
+        await lookout.settled()
+        lookout.withdraw(identity)
+        now = lookout.clock.now()
+
+        def change(s: Session) -> None:
+            identities.update(s, replace(identity, generation=2), identity.version)
+            carry_on(s, identity)
+            facets.put(s, identity.id, start(Facet.DKIM, 2, now, DAY))
+            checks.begin_anew(s, identity.id, now, interval=PACE.first)
+
+        lookout.database.write(change)
+        await lookout.settled()
+        for _ in range(3):
+            await lookout.advance(PACE.largest)
+
+        (key,) = stored(lookout, token_set)
+        assert (lookout.status(NAME), key.lost_at is not None) == (Status.PENDING, True)
+        assert lookout.status(NAME, Facet.CARRIED_DKIM) is Status.TEMPORARY_FAILURE
 
     run(database, story, server)
 
