@@ -393,7 +393,7 @@ from indicia.clock import Clock
 from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 class Dying(SmtpCarrier):
     async def deliver(self, letter):

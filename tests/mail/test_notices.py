@@ -306,7 +306,7 @@ from indicia.clock import Clock
 from indicia.mail.outbox import Deliverer
 from indicia.mail.{where} import {carrier}
 from indicia.settings.urls import parse_relay
-from indicia.store.database import Database
+from indicia.store.opening import open_database
 
 class Dying({carrier}):
     async def deliver(self, letter):

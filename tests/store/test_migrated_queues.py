@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from test_schema import connect, dialect, empty
+from schemas import connect, dialect
 from values import ACCOUNT, REGION, identity
 
 from indicia.store import audit, fanout, outbox, recommendations, rows, schema, webhook_deliveries, webhooks
@@ -13,8 +13,6 @@ from indicia.store.database import Database
 from indicia.store.ids import new_id
 from indicia.store.opening import open_database
 from indicia.store.queue import Lease
-
-__all__ = ["empty"]
 
 NOW = 1_000_000
 OTHER = "444455556666"
