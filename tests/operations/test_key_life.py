@@ -336,6 +336,18 @@ def test_a_change_of_method_leaves_the_domain_unsigned_for_a_while(desk: Desk) -
     assert found.selector == OWN.DomainSigningSelector
 
 
+def test_the_keys_of_what_was_carried_go_with_the_identity(desk: Desk) -> None:
+    """Once it is deleted nothing rests on the records of before: their keys are on their way out."""
+    signing(desk)
+    left = set_id(desk)
+    desk.ask(SIGNING, EmailIdentity=NAME, SigningAttributesOrigin="EXTERNAL", SigningAttributes=OWN)
+    assert stages(desk, left) == ["signing"]
+
+    desk.ask("DeleteEmailIdentity", EmailIdentity=NAME)
+
+    assert stages(desk, left) == ["retired"]
+
+
 def test_the_switch_has_a_say(desk: Desk) -> None:
     """Signing that is off signs nothing."""
     signing(desk)

@@ -172,6 +172,28 @@ def test_each_step_of_what_is_carried_is_told_and_mailed(database: Database, ser
     run(database, story, server, announcer=Announcer(MAILS))
 
 
+def test_a_fall_is_told_while_new_records_are_waited_for(database: Database, server: NameServer) -> None:
+    """From the grace period back to PENDING: what is carried fell before the new window ended."""
+
+    async def story(lookout: Lookout) -> None:
+        before = lookout.add_verified(NAME)
+        await lookout.settled()
+        lookout.withdraw(before)
+        await lookout.advance(DAY)
+        await lookout.advance(PACE.largest)
+        assert lookout.status(NAME) is Status.TEMPORARY_FAILURE
+        lookout.clock.advance(DAY)
+        identity = change(lookout.database, lookout.view(NAME).identity, lookout.clock.now())
+        for _ in range(5):
+            await lookout.advance(DAY // 2)
+
+        view = lookout.view(NAME)
+        assert (view.carried, own_status(view.facets)) == (None, Status.PENDING)
+        assert told(lookout, identity)[-2:] == ["carried_dkim.failed", "identity.failed"]
+
+    run(database, story, server)
+
+
 def test_a_diagnosis_shows_the_records_of_before(database: Database, server: NameServer) -> None:
     """Beside those that are waited for, as `carried_dkim`: what is there of them, and what to do."""
 
