@@ -22,7 +22,7 @@ from bench.house import ZONE, House, made, populated, postgresql, verifying
 from bench.plan import Plan
 from bench.report import Aim, Section
 from indicia.domain.fairness import Lane
-from indicia.domain.identity import Status
+from indicia.domain.identities.identity import Status
 from indicia.domain.time import HOUR
 from indicia.store import tables
 from indicia.store.database import Database

@@ -29,7 +29,7 @@ from bench.plan import Plan
 from bench.report import Aim, Section
 from bench.signing import Key, Signer
 from indicia import ready
-from indicia.domain.identity import Status
+from indicia.domain.identities.identity import Status
 from indicia.store import tables
 from indicia.store.database import Database
 from indicia.store.opening import open_database

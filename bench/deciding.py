@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from bench.plan import Plan
 from bench.report import Aim, Section, spread
-from indicia.domain.policy.arns import parse_arn
-from indicia.domain.policy.evaluation import Policy, Question, decide
-from indicia.domain.policy.grammar import MOST_OF_SENDING, sending_policy
-from indicia.domain.policy.principals import Principal
+from indicia.domain.arns import parse_arn
+from indicia.domain.policies.evaluation import Policy, Question, decide
+from indicia.domain.policies.grammar import MOST_OF_SENDING, sending_policy
+from indicia.domain.policies.principals import Principal
 
 _DECISIONS: Final = 2000
 _MOST_US: Final = 50.0

@@ -18,7 +18,7 @@ from bench.house import House, made, populated
 from bench.nameserver import Asked
 from bench.plan import Plan
 from bench.report import Aim, Section, spread
-from indicia.domain.dkim import key_record, split_text
+from indicia.domain.dkim.key_record import key_record, split_text
 from indicia.store import tables
 from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared

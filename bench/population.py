@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from bench.signing import REGION, Key
 from indicia import settings as configuration
 from indicia.clock import Clock
-from indicia.domain.dkim import new_tokens, new_verification_token
-from indicia.domain.identity import (
+from indicia.domain.dkim.key_record import new_tokens, new_verification_token
+from indicia.domain.identities.identity import (
     Facet,
     FacetState,
     Identity,
@@ -30,8 +30,8 @@ from indicia.domain.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.observation import Soa
 from indicia.domain.time import DAY, HOUR, Instant
+from indicia.domain.verification.observation import Soa
 from indicia.installation import Installation
 from indicia.store import checks, facets, identities, keys, tables, tags
 from indicia.store.ids import new_id

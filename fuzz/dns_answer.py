@@ -15,7 +15,7 @@ import time
 import dns.message
 import dns.rrset
 
-from indicia.domain.observation import Question, RecordType
+from indicia.domain.verification.observation import Question, RecordType
 from indicia.verifier import unusual
 from indicia.verifier.answer import Answer, conclude
 from indicia.verifier.codec import Form, Unusual, decode, form, plain

@@ -29,7 +29,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from indicia.domain.observation import Observation, Question, RecordType, Reply
+from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
 from indicia.verifier.client import Budget, Client, Sockets
 
 BATCH = 20

@@ -20,11 +20,11 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from indicia.domain.arns import Arn
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.policy.arns import Arn
-from indicia.domain.policy.evaluation import Question, decide
-from indicia.domain.policy.grammar import access_key_policy, sending_policy
-from indicia.domain.policy.principals import Principal
+from indicia.domain.policies.evaluation import Question, decide
+from indicia.domain.policies.grammar import access_key_policy, sending_policy
+from indicia.domain.policies.principals import Principal
 
 OWNER, OTHER = "111122223333", "444455556666"
 IDENTITY = Arn("aws", "ses", "eu-west-1", OWNER, "identity/corp.example")

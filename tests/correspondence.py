@@ -13,10 +13,10 @@ from typing import Any
 
 from sanitizing import SANITIZER
 
-from indicia.domain.identity import Facet, Identity, IdentityKind, KeyLength, MxFailureBehavior
-from indicia.domain.mail_caps import Cap
+from indicia.domain.identities.identity import Facet, Identity, IdentityKind, KeyLength, MxFailureBehavior
 from indicia.domain.time import DAY, Instant
-from indicia.domain.verification import start
+from indicia.domain.verification.transitions import start
+from indicia.domain.verification_mail.caps import Cap
 from indicia.operations.verification_mail import CustomMail, VerificationMails, issue_link, write_mail
 from indicia.store import facets, identities
 from indicia.store.ids import new_id

@@ -7,8 +7,8 @@ from functools import partial
 from lookout import ACCOUNT, easy_dkim, rules
 
 from indicia.announcements.announcer import Announcer
-from indicia.domain.identity import KeyLength
-from indicia.domain.rotation import KeyPace
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.identities.identity import KeyLength
 from indicia.domain.time import Instant
 from indicia.store import key_requests, keys
 from indicia.store.database import Database

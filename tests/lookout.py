@@ -27,11 +27,12 @@ from nameserver import NameServer
 
 from indicia.announcements.announcer import Announcer
 from indicia.clock import Clock
-from indicia.domain.check import Conclusion, Rules
-from indicia.domain.dkim import new_tokens
-from indicia.domain.events import About
+from indicia.domain.dkim.key_record import new_tokens
+from indicia.domain.dkim.replication import ParentSeen
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.events.identity_events import About
 from indicia.domain.fairness import ZonePart, ZoneRates
-from indicia.domain.identity import (
+from indicia.domain.identities.identity import (
     ErrorType,
     Facet,
     FacetState,
@@ -43,13 +44,12 @@ from indicia.domain.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.quorum import default_quorum
-from indicia.domain.records import ExpectedRecord, required_records
-from indicia.domain.replication import ParentSeen
-from indicia.domain.rotation import KeyPace
-from indicia.domain.schedule import Pace
+from indicia.domain.identities.records import ExpectedRecord, required_records
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
-from indicia.domain.verification import Windows, start
+from indicia.domain.verification.check import Conclusion, Rules
+from indicia.domain.verification.quorum import default_quorum
+from indicia.domain.verification.schedule import Pace
+from indicia.domain.verification.transitions import Windows, start
 from indicia.operations.replicating import Replicator
 from indicia.publicsuffix import PublicSuffixes
 from indicia.store import checks, evidence, facets, identities, key_requests, keys, tables, zones

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from indicia.domain.check import Conclusion, FacetVerdict, RecordVerdict
-from indicia.domain.findings import Finding
-from indicia.domain.identity import Facet, FacetState, Status
-from indicia.domain.observation import RecordType
-from indicia.domain.records import ExpectedRecord, Purpose
-from indicia.domain.verification import Sight
+from indicia.domain.identities.identity import Facet, FacetState, Status
+from indicia.domain.identities.records import ExpectedRecord, Purpose
+from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVerdict
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.observation import RecordType
+from indicia.domain.verification.transitions import Sight
 from indicia.metrics import Metrics
 
 RECORD = ExpectedRecord(

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from indicia.cli import application
-from indicia.domain.explanation import explain
-from indicia.domain.findings import Finding
+from indicia.domain.diagnosis.explanation import explain
+from indicia.domain.verification.findings import Finding
 from indicia.settings.table import BY_NAME
 
 ROOT = Path(__file__).resolve().parent.parent

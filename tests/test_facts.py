@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from indicia.app import housekeeping, premises
-from indicia.domain import presence
-from indicia.domain.account import SANDBOX_ACCOUNT
+from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.domain.call import CLOCK_SKEW
-from indicia.domain.dkim import KEY_ZONE_LABEL
+from indicia.domain.dkim.key_record import KEY_ZONE_LABEL
+from indicia.domain.installation import presence
 from indicia.domain.time import DAY, MINUTE, SECOND
 from indicia.settings.table import CHECK_MAX, CHECK_MIN, LISTEN_HTTP
 from indicia.wire import connection, framing, lingering, server
@@ -46,8 +46,8 @@ def test_a_page_says_the_number_that_the_code_has(page: str, words: str) -> None
 @pytest.mark.parametrize(
     ("written", "where"),
     [
-        (f'"{SANDBOX_ACCOUNT}"', "domain/account.py"),
-        (f'"{KEY_ZONE_LABEL}', "domain/dkim.py"),
+        (f'"{SANDBOX_ACCOUNT}"', "domain/accounts/account.py"),
+        (f'"{KEY_ZONE_LABEL}', "domain/dkim/key_record.py"),
         (f"http://{LISTEN_HTTP.default.partition(',')[0]}", None),
         ("15 * MINUTE", "domain/call.py"),
     ],

@@ -16,7 +16,7 @@ from postgres import PostgresServer
 from serving import FREE, Running, client, run, serve, until
 
 from indicia.credentials import AccessKey
-from indicia.domain.presence import SILENT_AFTER
+from indicia.domain.installation.presence import SILENT_AFTER
 from indicia.domain.time import Span
 from indicia.store.opening import open_database
 from indicia.store.prepared import Prepared

@@ -10,7 +10,7 @@ from nameserver import NameServer
 
 from indicia.app.premises import clock, kernel_follows_a_time_server, stored
 from indicia.clock import real_now
-from indicia.domain.soundness import State
+from indicia.domain.installation.soundness import State
 from indicia.domain.time import MINUTE, SECOND, Span
 from indicia.settings import load
 from indicia.store import examination

@@ -13,7 +13,7 @@ import pytest
 from indicia import ready
 from indicia.app.premises import service
 from indicia.app.siblings import Siblings
-from indicia.domain.soundness import State
+from indicia.domain.installation.soundness import State
 from indicia.ready import Ready
 
 OWN = b"# HELP x Counted.\n# TYPE x counter\nx 1.0\n"

@@ -17,7 +17,7 @@ from serving import client, run, serve, until
 
 from indicia.app.abroad import installations
 from indicia.credentials import AccessKey
-from indicia.domain.identity import ErrorType
+from indicia.domain.identities.identity import ErrorType
 from indicia.settings import load
 from indicia.store.replications import Replication
 from indicia.vault.keyring import Keyring

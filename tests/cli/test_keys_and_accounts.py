@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from invocation import Run
 
-from indicia.domain.account import ReviewStatus
+from indicia.domain.accounts.account import ReviewStatus
 from indicia.settings import load
 from indicia.store import access, account_regions
 from indicia.store.account_regions import AccountRegion, Review

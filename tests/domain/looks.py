@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from indicia.domain.check import Rules
-from indicia.domain.identity import (
+from indicia.domain.identities.identity import (
     Identity,
     IdentityKind,
     KeyLength,
@@ -11,11 +10,12 @@ from indicia.domain.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.observation import Soa
-from indicia.domain.quorum import default_quorum
-from indicia.domain.schedule import Pace
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.domain.verification import Windows
+from indicia.domain.verification.check import Rules
+from indicia.domain.verification.observation import Soa
+from indicia.domain.verification.quorum import default_quorum
+from indicia.domain.verification.schedule import Pace
+from indicia.domain.verification.transitions import Windows
 
 NOW = 1_800_000_000_000
 

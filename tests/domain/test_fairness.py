@@ -22,9 +22,9 @@ from indicia.domain.fairness import (
     lane_after,
     places,
 )
-from indicia.domain.identity import Status
-from indicia.domain.schedule import Pace
+from indicia.domain.identities.identity import Status
 from indicia.domain.time import DAY, MINUTE, SECOND
+from indicia.domain.verification.schedule import Pace
 
 PACE = Pace(first=10 * SECOND, largest=15 * MINUTE, verified=DAY)
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import IdentityKind
+from indicia.domain.identities.identity import IdentityKind
 from indicia.domain.names import fold, parents, parse_domain, parse_identity, refuse_reserved, under
 
 

@@ -13,7 +13,7 @@ import dns.rcode
 import pytest
 from zonedata import KEYLESS, LONG, LONG_KEY, NAMESERVERS, NEVER, SHORT, SHORT_KEY, ZONE, question
 
-from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
+from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.keyzone.lookup import in_database, published_keys, zones_of
 from indicia.keyzone.responder import Responder
 from indicia.store import keys, schema, zones

@@ -32,7 +32,7 @@ from zonedata import (
     responder,
 )
 
-from indicia.domain.controls import CONTROL_TEXT, control_zone
+from indicia.domain.verification.controls import CONTROL_TEXT, control_zone
 from indicia.keyzone.lookup import NO_KEY_YET, Found
 from indicia.keyzone.responder import NEGATIVE_AGE, POSITIVE_AGE, STALE_AGE, Responder
 

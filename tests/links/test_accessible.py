@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from indicia.domain.links import LinkState
+from indicia.domain.verification_mail.links import LinkState
 from indicia.links import pages
 from indicia.links.visits import Request, Sight
 from indicia.wire.front_page import front_page, https_page

@@ -27,9 +27,9 @@ from structlog.testing import capture_logs
 
 from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Identity, Status
-from indicia.domain.links import TOKEN_OCTETS, make_token
+from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.time import DAY, HOUR, MINUTE
+from indicia.domain.verification_mail.links import TOKEN_OCTETS, make_token
 from indicia.links.ledger import Ledger
 from indicia.links.pages import application
 from indicia.mail.compose import Letter

@@ -12,8 +12,8 @@ from test_delivery import rows
 
 from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.mail_caps import Cap, Scope, caps
 from indicia.domain.time import DAY, SECOND
+from indicia.domain.verification_mail.caps import Cap, Scope, caps
 from indicia.store.database import Database
 from indicia.store.opening import open_database
 

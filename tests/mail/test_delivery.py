@@ -30,9 +30,9 @@ from structlog.testing import capture_logs
 
 from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.links import token_hash
-from indicia.domain.mail_caps import Scope, Sent
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
+from indicia.domain.verification_mail.caps import Scope, Sent
+from indicia.domain.verification_mail.links import token_hash
 from indicia.mail.carrier import Carrier, PermanentDeliveryError, TemporaryDeliveryError
 from indicia.mail.compose import Letter
 from indicia.mail.maildir import Maildir

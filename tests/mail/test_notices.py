@@ -17,8 +17,8 @@ from test_delivery import Postman, delivering, rows, until
 
 from indicia.announcements.announcer import Announcer, NoticeMails
 from indicia.clock import Clock
-from indicia.domain.events import EFFECTS, WEBHOOK_DISABLED, About, Event, What
-from indicia.domain.identity import Status
+from indicia.domain.events.identity_events import EFFECTS, WEBHOOK_DISABLED, About, Event, What
+from indicia.domain.identities.identity import Status
 from indicia.domain.time import DAY, HOUR, MINUTE
 from indicia.mail import notice as notice_module
 from indicia.mail.maildir import Maildir

@@ -13,9 +13,9 @@ from sanitizing import SANITIZER
 
 from indicia.domain.call import Call
 from indicia.domain.faults import Fault
-from indicia.domain.identity import ErrorType, Facet, FacetState, Status
+from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant
-from indicia.domain.verification import Windows
+from indicia.domain.verification.transitions import Windows
 from indicia.operations.checking import CheckRequest
 from indicia.operations.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch

@@ -10,9 +10,9 @@ import msgspec
 from desk import Desk
 from key_steps import PACE, keep, see, set_id, signing
 
-from indicia.domain.identity import ErrorType, Facet, Status
-from indicia.domain.replication import ParentSeen
-from indicia.domain.verification import Evidence, Sight
+from indicia.domain.dkim.replication import ParentSeen
+from indicia.domain.identities.identity import ErrorType, Facet, Status
+from indicia.domain.verification.transitions import Evidence, Sight
 from indicia.operations.replicating import Installations, Replicator
 from indicia.operations.replication_acceptance import Abroad
 from indicia.operations.replication_offer import Offer, ReplicationRequest

@@ -7,9 +7,9 @@ from functools import partial
 
 from desk import Desk
 
-from indicia.domain.identity import Facet, Status
-from indicia.domain.rotation import KeyPace
-from indicia.domain.signing import Unsigned
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.dkim.signing import Unsigned
+from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.signing_keys import SigningKey, signing_key_for
 from indicia.store import key_lives, keys
 from indicia.store.key_lives import Sighting

@@ -28,16 +28,21 @@ from one_thread import OneThreadDatabase
 
 from indicia.announcements.announcer import Announcer
 from indicia.clock import Clock, real_now
-from indicia.domain.check import Rules
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status, TokenSetKind
-from indicia.domain.observation import Observation, Question, RecordType, Reply, Soa
-from indicia.domain.records import ExpectedRecord, dkim_records, mail_from_records, ownership_record
-from indicia.domain.rotation import KeyPace
-from indicia.domain.schedule import Pace
-from indicia.domain.signing import Unsigned
+from indicia.domain.identities.identity import Facet, FacetState, Identity, IdentityKind, Status, TokenSetKind
+from indicia.domain.identities.records import (
+    ExpectedRecord,
+    dkim_records,
+    mail_from_records,
+    ownership_record,
+)
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
-from indicia.domain.verification import MAY_SEND, OWN_PROOF, Sight, own_status
+from indicia.domain.verification.check import Rules
+from indicia.domain.verification.observation import Observation, Question, RecordType, Reply, Soa
+from indicia.domain.verification.schedule import Pace
+from indicia.domain.verification.transitions import MAY_SEND, OWN_PROOF, Sight, own_status
 from indicia.links import ledger
 from indicia.operations.replicating import Replicator
 from indicia.operations.signing_keys import signing_key_for

@@ -17,7 +17,7 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape
 from callers import COMMON, Heard, Watched, documented
 from desk import Desk
 
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.table import TABLE
 from indicia.store import schema
 from indicia.store.opening import open_database

@@ -12,7 +12,7 @@ from desk import SERVICE_DOMAIN, T0, ZONE, Desk
 from own_keys import BOTH_NEEDED, ONE_WAY, OWN, OWN_KEY_TEXT, OWN_PUBLIC
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY, HOUR
 from indicia.store import configuration_sets, identities, keys
 from indicia.store import tags as stored_tags

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.table import TABLE
 from indicia.wire.shapes import SERVICES, operations
 

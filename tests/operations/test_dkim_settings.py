@@ -12,9 +12,9 @@ from handing import hand_out
 from own_keys import BOTH_NEEDED, ONE_WAY, OWN, OWN_KEY_TEXT, OWN_PUBLIC
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, KeyLength, Status
+from indicia.domain.identities.identity import Facet, KeyLength, Status
 from indicia.domain.time import DAY, HOUR
-from indicia.domain.verification import own_status
+from indicia.domain.verification.transitions import own_status
 from indicia.store import checks, key_requests, keys, signing_overrides
 from indicia.store.key_requests import KeyRequest
 from indicia.store.keys import NoKeyYet

@@ -13,7 +13,7 @@ import pytest
 from callers import Watched
 from desk import Desk
 
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.store import schema
 from indicia.store.opening import open_database
 

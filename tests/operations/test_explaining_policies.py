@@ -11,7 +11,7 @@ from desk import Desk
 
 from indicia.app.own_api import OwnApi
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.store import access
 from indicia.wire.own import Asked
 

@@ -9,8 +9,8 @@ import pytest
 from desk import T0, ZONE, Desk
 
 from indicia.domain.faults import FaultKind
-from indicia.domain.identity import ErrorType, Facet, MxFailureBehavior, Status
-from indicia.domain.observation import Soa
+from indicia.domain.identities.identity import ErrorType, Facet, MxFailureBehavior, Status
+from indicia.domain.verification.observation import Soa
 from indicia.store import checks, identities, policies
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 

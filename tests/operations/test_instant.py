@@ -11,7 +11,7 @@ from key_news import keep, told
 from own_keys import OWN
 
 from indicia.domain.faults import FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.dispatch import Dispatch
 from indicia.store import keys, outbox
 from indicia.store.database import Database

@@ -6,7 +6,7 @@ from desk import Desk
 from key_news import _of, keep, told
 from key_steps import NAME, PACE, see, set_id
 
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import HOUR, rfc3339
 from indicia.store import events
 

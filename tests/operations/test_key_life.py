@@ -11,9 +11,9 @@ from handing import hand_out
 from key_steps import NAME, PACE, SIGNING, keep, key_of, see, set_id, signing, stages
 from own_keys import OWN
 
+from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.faults import FaultKind
-from indicia.domain.identity import Facet, FacetState, Status
-from indicia.domain.signing import Unsigned
+from indicia.domain.identities.identity import Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, rfc3339
 from indicia.operations.signing_keys import SigningKey
 from indicia.store import carried, checks, facets, key_lives, key_supply, keys

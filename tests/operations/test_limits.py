@@ -10,7 +10,7 @@ import pytest
 from callers import Caller, Heard
 from desk import Desk
 
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.rates import Allowance
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.metering import Meter

@@ -7,7 +7,7 @@ import pytest
 from desk import Desk
 
 from indicia.domain.faults import FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 
 NAMES = ["a.example", "ann@a.example", "b.example", "bob@b.example", "c.example"]
 

@@ -8,9 +8,9 @@ import pytest
 from correspondence import send_link
 from desk import T0, Desk
 
-from indicia.domain.identity import Facet, MxFailureBehavior, Status
-from indicia.domain.links import make_token, token_hash
+from indicia.domain.identities.identity import Facet, MxFailureBehavior, Status
 from indicia.domain.time import DAY, HOUR
+from indicia.domain.verification_mail.links import make_token, token_hash
 from indicia.links.ledger import use_link
 from indicia.store import links
 

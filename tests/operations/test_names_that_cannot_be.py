@@ -9,7 +9,7 @@ from desk import SERVICE_DOMAIN, Desk
 from own_keys import OWN, OWN_KEY_TEXT
 
 from indicia.domain.faults import FaultKind
-from indicia.domain.records import expected_records
+from indicia.domain.identities.records import expected_records
 from indicia.store import identities
 from indicia.verifier.codec import form
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes

@@ -14,9 +14,9 @@ from desk import T0, ZONE, Desk
 from own_keys import OWN, OWN_PUBLIC
 
 from indicia.domain.faults import FaultKind
-from indicia.domain.identity import Facet, Status
-from indicia.domain.observation import Soa
+from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY, MINUTE
+from indicia.domain.verification.observation import Soa
 from indicia.store import carried, checks, evidence
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 

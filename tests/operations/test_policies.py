@@ -10,7 +10,7 @@ import pytest
 from desk import Desk
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 
 
 def arn(desk: Desk, name: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from desk import Desk
 from own_keys import OWN, OWN_KEY_TEXT
 
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import HOUR
 from indicia.store import keys
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes

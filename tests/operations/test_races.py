@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from desk import Desk
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Status
-from indicia.domain.notifications import NotificationType
+from indicia.domain.identities.identity import Facet, Status
+from indicia.domain.identities.notifications import NotificationType
 from indicia.domain.time import MINUTE
 from indicia.operations.table import TABLE
 from indicia.store import checks, configuration_sets, notifications

@@ -13,11 +13,11 @@ from desk import ZONE, Desk
 from key_steps import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
 from own_keys import OWN
 
+from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.faults import FaultKind
-from indicia.domain.identity import ErrorType, Facet, FacetState, Status
-from indicia.domain.replication import ParentSeen
+from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE
-from indicia.domain.verification import Evidence, Sight, own_status, start
+from indicia.domain.verification.transitions import Evidence, Sight, own_status, start
 from indicia.operations.replicating import Replicator
 from indicia.operations.signing_keys import SigningKey
 from indicia.store import access, carried, checks, facets, replications

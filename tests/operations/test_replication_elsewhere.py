@@ -24,10 +24,10 @@ from installations import (
 from key_steps import PACE, SIGNING, keep, key_of, see, set_id, signing, stages
 from own_keys import OWN
 
-from indicia.domain.identity import ErrorType
-from indicia.domain.replication import ParentSeen
+from indicia.domain.dkim.replication import ParentSeen
+from indicia.domain.identities.identity import ErrorType
 from indicia.domain.time import DAY, HOUR
-from indicia.domain.verification import Evidence, Sight
+from indicia.domain.verification.transitions import Evidence, Sight
 from indicia.operations.replication_acceptance import (
     SOONEST,
 )

@@ -16,7 +16,7 @@ from desk import T0, Desk
 from letters import TEMPLATE, letters
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY
 from indicia.mail.custom import DISCLAIMER
 from indicia.operations.dispatch import Dispatch

@@ -6,7 +6,7 @@ import pytest
 from desk import Desk
 from protocols import v1, v1_refusal, v1_result, v2
 
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.store import configuration_sets
 
 DOMAIN = "/v2/email/identities/example.com"

@@ -8,8 +8,8 @@ import pytest
 from desk import Desk
 
 from indicia.domain.faults import FaultKind
-from indicia.domain.identity import Facet, Status
-from indicia.domain.notifications import Notification, NotificationType
+from indicia.domain.identities.identity import Facet, Status
+from indicia.domain.identities.notifications import Notification, NotificationType
 from indicia.store import notifications
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:bounces"

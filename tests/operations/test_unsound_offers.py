@@ -27,9 +27,9 @@ from installations import (
 )
 from key_steps import PACE
 
-from indicia.domain.identity import ErrorType
-from indicia.domain.replication import ParentSeen
-from indicia.domain.verification import Evidence, Sight
+from indicia.domain.dkim.replication import ParentSeen
+from indicia.domain.identities.identity import ErrorType
+from indicia.domain.verification.transitions import Evidence, Sight
 from indicia.operations.replication_acceptance import (
     Abroad,
     UnacceptableOfferError,

@@ -16,7 +16,7 @@ from letters import TEMPLATE, letters
 from sanitizing import SANITIZER
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.mail.harmless_html import HarmlessHtml
 from indicia.operations.dispatch import Dispatch
 from indicia.store import meta, templates

@@ -10,7 +10,7 @@ from desk import SERVICE_DOMAIN, T0, ZONE, Desk
 from own_keys import OWN
 
 from indicia.domain.faults import FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY, HOUR
 from indicia.store import keys
 

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from desk import T0, Desk
 
 from indicia.announcements.announcer import Announcer
-from indicia.domain.events import About, Event
+from indicia.domain.events.identity_events import About, Event
+from indicia.domain.events.webhooks import MOST, SECRET_PREFIX
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.retry import Circuit
 from indicia.domain.time import HOUR, rfc3339
-from indicia.domain.webhooks import MOST, SECRET_PREFIX
 from indicia.operations.webhooks import Redelivery, WebhookChanges
 from indicia.store import destinations, events, fanout, tables, webhook_deliveries, webhooks
 from indicia.store.prepared import Prepared

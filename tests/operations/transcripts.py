@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from desk import Desk
 
-from indicia.domain.identity import Facet, Status
-from indicia.domain.recommendations import Code, Progress, Recommendation
+from indicia.domain.diagnosis.recommendations import Code, Progress, Recommendation
+from indicia.domain.identities.identity import Facet, Status
 from indicia.store import access, recommendations
 from indicia.store.session import Session
 from indicia.wire.authentication import Authenticator

@@ -12,7 +12,7 @@ import pytest
 from nameserver import NameServer
 from receiver import receiving
 
-from indicia.domain.webhooks import parse_url
+from indicia.domain.events.webhooks import parse_url
 from indicia.outbound.client import Client, Patience, PostError
 from indicia.outbound.names import Names
 from indicia.settings.places import public_only

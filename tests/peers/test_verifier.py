@@ -18,8 +18,8 @@ from databases import database, postgres_server, postgres_url
 from lookout import NEGATIVE_TTL, PACE, SERVICE_DOMAIN, ZONE, Lookout, easy_dkim, own_dkim, run
 from running import Running, started
 
-from indicia.domain.identity import ErrorType, Facet, Status
-from indicia.domain.records import ExpectedRecord
+from indicia.domain.identities.identity import ErrorType, Facet, Status
+from indicia.domain.identities.records import ExpectedRecord
 from indicia.domain.time import DAY, SECOND
 from indicia.keyzone.server import KeyZone
 from indicia.store import checks, keys

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import structlog
 
 from indicia.clock import Clock
-from indicia.domain.check import Rules
-from indicia.domain.rotation import KeyPace, Stage
-from indicia.domain.schedule import Pace
+from indicia.domain.dkim.rotation import KeyPace, Stage
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.domain.verification import Windows
+from indicia.domain.verification.check import Rules
+from indicia.domain.verification.schedule import Pace
+from indicia.domain.verification.transitions import Windows
 from indicia.store import checks
 from indicia.store.database import Database
 from indicia.store.opening import open_database

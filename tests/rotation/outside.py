@@ -17,7 +17,7 @@ import dns.rrset
 from nameserver import NameServer, Zone
 
 from indicia.clock import real_now
-from indicia.domain.signing import Unsigned
+from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.time import SECOND
 from indicia.keyzone.lookup import in_database, zones_of
 from indicia.keyzone.server import KeyZone

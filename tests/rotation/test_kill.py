@@ -23,8 +23,10 @@ from nameserver import NameServer
 from outside import DOMAIN, RealKeyZone, Receiver, Sender, World, txt
 
 from indicia.clock import real_now
-from indicia.domain.dkim import new_tokens
-from indicia.domain.identity import (
+from indicia.domain.dkim.key_record import new_tokens
+from indicia.domain.dkim.rotation import KeyPace, Stage
+from indicia.domain.dkim.signing import Unsigned
+from indicia.domain.identities.identity import (
     Facet,
     Identity,
     IdentityKind,
@@ -33,10 +35,8 @@ from indicia.domain.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.rotation import KeyPace, Stage
-from indicia.domain.signing import Unsigned
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.domain.verification import start
+from indicia.domain.verification.transitions import start
 from indicia.store import checks, facets, identities, key_lives, keys, schema, zones
 from indicia.store.database import Database
 from indicia.store.ids import new_id

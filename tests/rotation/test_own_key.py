@@ -22,9 +22,9 @@ from test_kill import ACCOUNT, PACE, REGION, ZONE, Scene
 
 from indicia.clock import real_now
 from indicia.domain.call import Call
-from indicia.domain.rotation import Stage
+from indicia.domain.dkim.rotation import Stage
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.domain.verification import Windows
+from indicia.domain.verification.transitions import Windows
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.house import House
 from indicia.operations.verification_mail import VerificationMails

@@ -10,8 +10,8 @@ import psycopg
 from values import ACCOUNT, REGION, add, state
 
 from indicia.domain.fairness import Lane
-from indicia.domain.identity import ErrorType, Facet, Status
-from indicia.domain.observation import Soa
+from indicia.domain.identities.identity import ErrorType, Facet, Status
+from indicia.domain.verification.observation import Soa
 from indicia.store import checks, evidence, facets, identities, playing
 from indicia.store.database import Database
 from indicia.store.opening import open_database

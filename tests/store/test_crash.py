@@ -13,7 +13,7 @@ import time
 from places import TESTS
 from values import ACCOUNT, REGION
 
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.store import identities, listed
 from indicia.store.opening import open_database
 

@@ -11,8 +11,8 @@ from values import add
 from indicia.announcements.announcer import Announcer
 from indicia.app.housekeeping import EVENTS_KEPT, LETTERS_KEPT, MAILINGS_KEPT, tidy
 from indicia.clock import real_now
-from indicia.domain.events import deleted
-from indicia.domain.identity import Facet, Status
+from indicia.domain.events.identity_events import deleted
+from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.rates import Allowance
 from indicia.domain.time import DAY
 from indicia.store import (

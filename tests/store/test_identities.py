@@ -8,7 +8,7 @@ import pytest
 from values import ACCOUNT, REGION, add, identity, pooled_key, state, token_set
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import (
+from indicia.domain.identities.identity import (
     ErrorType,
     Facet,
     KeyLength,

@@ -11,7 +11,7 @@ import pytest
 from handing import hand_out, queue_up
 from values import add, pooled_key
 
-from indicia.domain.identity import Identity
+from indicia.domain.identities.identity import Identity
 from indicia.store import identities, key_lives, key_requests, key_supply, keys
 from indicia.store.database import Database
 from indicia.store.key_requests import KeyRequest, KeySight, Waiting
@@ -234,7 +234,7 @@ def test_what_goes_wrong_leaves_everything_as_it_was(database: Database) -> None
 
 def _half(s: Session) -> None:
     """Hand out, in a transaction that somebody else ends."""
-    from indicia.domain.rotation import KeyPace
+    from indicia.domain.dkim.rotation import KeyPace
     from indicia.vault.assignment import assign
 
     assert assign(s, 1_000, KeyPace(), lambda *_: ()).given == {1024: 3}

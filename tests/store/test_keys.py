@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from values import ZONE, pooled_key, token_set
 
-from indicia.domain.identity import KeyLength
+from indicia.domain.identities.identity import KeyLength
 from indicia.store import keys, tables, zones
 from indicia.store.database import Database
 from indicia.store.prepared import Prepared

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from values import ACCOUNT, REGION, identity, token_set
 
 from indicia.domain.faults import Fault
-from indicia.domain.identity import Facet, FacetState, Status
+from indicia.domain.identities.identity import Facet, FacetState, Status
 from indicia.store import audit, facets, identities, keys, meta
 from indicia.store.audit import AuditEntry
 from indicia.store.database import Database

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from values import ACCOUNT, REGION, add, identity, state
 
-from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
-from indicia.domain.verification import own_status
+from indicia.domain.identities.identity import Facet, FacetState, Identity, IdentityKind, Status
+from indicia.domain.verification.transitions import own_status
 from indicia.store import carried, checks, facets, identities, listed, playing
 from indicia.store.database import Database
 from indicia.store.session import Session

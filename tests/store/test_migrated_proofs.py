@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas import connect, dialect
 from values import ACCOUNT, REGION, identity, token_set
 
-from indicia.domain.identity import Facet, FacetState, Status, TokenSet
+from indicia.domain.identities.identity import Facet, FacetState, Status, TokenSet
 from indicia.store import identities, rows, schema
 from indicia.store.database import Database
 from indicia.store.opening import open_database

@@ -8,7 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from values import ACCOUNT, REGION, add, pooled_key
 
-from indicia.domain.mail_caps import Scope
+from indicia.domain.verification_mail.caps import Scope
 from indicia.store import (
     access,
     audit,

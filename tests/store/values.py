@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from indicia.domain.identity import (
+from indicia.domain.identities.identity import (
     Facet,
     FacetState,
     Identity,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from indicia.domain.findings import Finding
+from indicia.domain.verification.findings import Finding
 from indicia.testing import Sandbox
 from indicia.vault import rsa
 

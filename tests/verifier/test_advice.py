@@ -13,10 +13,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from indicia.domain.check import RecordVerdict, judge_record
-from indicia.domain.explanation import explain
-from indicia.domain.findings import Finding
-from indicia.domain.identity import (
+from indicia.domain.diagnosis.explanation import explain
+from indicia.domain.diagnosis.probing import Refined
+from indicia.domain.identities.identity import (
     Identity,
     IdentityKind,
     KeyLength,
@@ -24,10 +23,11 @@ from indicia.domain.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.observation import Observation, Question, RecordType, Soa
-from indicia.domain.probing import Refined
-from indicia.domain.records import ExpectedRecord, Purpose, expected_records
-from indicia.domain.verification import Sight
+from indicia.domain.identities.records import ExpectedRecord, Purpose, expected_records
+from indicia.domain.verification.check import RecordVerdict, judge_record
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.observation import Observation, Question, RecordType, Soa
+from indicia.domain.verification.transitions import Sight
 from indicia.sandbox.playground import Playground
 from indicia.vault import rsa
 from indicia.verifier import chains, codec

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from lookout import ACCOUNT, SERVICE_DOMAIN, Lookout, delete, until
 from nameserver import NameServer, Trick
 
+from indicia.domain.diagnosis.recommendations import Progress
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, FacetState, Identity, Status
-from indicia.domain.recommendations import Progress
+from indicia.domain.identities.identity import Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR
 from indicia.store import facets, identities, recommendations, tables
 from indicia.store.database import Database

@@ -16,10 +16,10 @@ from test_diagnosis import diagnose
 from test_mass_demotion import MANY, Watch, watch
 
 from indicia.announcements.announcer import Announcer, NoticeMails
-from indicia.domain.brake import AT_LEAST, EACH
-from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status
+from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND, Instant
-from indicia.domain.verification import own_status, start
+from indicia.domain.verification.brake import AT_LEAST, EACH
+from indicia.domain.verification.transitions import own_status, start
 from indicia.mail.notice import Notice, letter
 from indicia.operations.carrying import carry_on
 from indicia.store import (

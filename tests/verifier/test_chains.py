@@ -9,13 +9,13 @@ import pytest
 from lookout import NEGATIVE_TTL, ZONE, Lookout, run
 from nameserver import NameServer, Trick, Zone
 
-from indicia.domain.check import judge_record
-from indicia.domain.findings import Finding
-from indicia.domain.identity import ErrorType, Facet, Identity, Status
-from indicia.domain.observation import RecordType
-from indicia.domain.records import ExpectedRecord, Purpose
+from indicia.domain.identities.identity import ErrorType, Facet, Identity, Status
+from indicia.domain.identities.records import ExpectedRecord, Purpose
 from indicia.domain.time import DAY, SECOND
-from indicia.domain.verification import Sight
+from indicia.domain.verification.check import judge_record
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.observation import RecordType
+from indicia.domain.verification.transitions import Sight
 from indicia.store.database import Database
 from indicia.verifier import chains
 from indicia.verifier.client import Budget

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 from nameserver import Asked, NameServer, Trick
 
-from indicia.domain.observation import Observation, Question, RecordType, Reply
+from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
 from indicia.verifier.client import Budget, Client, Sockets
 from indicia.verifier.resolver import CONTROL
 from indicia.verifier.sockets import Tally

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from indicia.domain.observation import Question, RecordType, Reply
+from indicia.domain.verification.observation import Question, RecordType, Reply
 from indicia.verifier import unusual
 from indicia.verifier.answer import MAX_RECORDS, Answer, Message, conclude
 from indicia.verifier.codec import Chance, Unusual, decode, encode, form, plain

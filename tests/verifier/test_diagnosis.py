@@ -11,7 +11,7 @@ from lookout import ACCOUNT, NEGATIVE_TTL, PACE, PATIENT, REGION, WINDOW, Lookou
 from nameserver import NameServer, Trick, Zone
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import Facet, Status
+from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY, SECOND, rfc3339
 from indicia.store.database import Database
 from indicia.verifier.diagnosis import Diagnosis, Doctor

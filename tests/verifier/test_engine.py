@@ -21,7 +21,7 @@ from lookout import (
 )
 from nameserver import Asked, NameServer, Trick, Zone
 
-from indicia.domain.identity import ErrorType, Facet, Status
+from indicia.domain.identities.identity import ErrorType, Facet, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.store import checks, keys
 from indicia.store.database import Database

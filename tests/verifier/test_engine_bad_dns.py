@@ -12,9 +12,9 @@ import pytest
 from lookout import PACE, QUICK, Lookout, run
 from nameserver import Asked, NameServer, Trick
 
-from indicia.domain.findings import Finding
-from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status
+from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY
+from indicia.domain.verification.findings import Finding
 from indicia.store import checks, facets
 from indicia.store.database import Database
 from indicia.verifier.client import Budget

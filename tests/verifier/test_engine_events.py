@@ -13,7 +13,7 @@ from lookout import ACCOUNT, NEGATIVE_TTL, PACE, REGION, WINDOW, Lookout, run
 from nameserver import NameServer, Trick
 
 from indicia.announcements.announcer import Announcer, NoticeMails
-from indicia.domain.identity import Identity, Status
+from indicia.domain.identities.identity import Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.mail.notice import NOTICE, Notice, letter
 from indicia.store import access, checks, events, outbox

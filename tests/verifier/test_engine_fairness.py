@@ -14,7 +14,7 @@ from lookout import ACCOUNT, PACE, PATIENT, Lookout, run, until
 from nameserver import Asked, NameServer, Trick
 
 from indicia.domain.fairness import Lane, ZoneRates
-from indicia.domain.identity import ErrorType, Facet, Identity, Status
+from indicia.domain.identities.identity import ErrorType, Facet, Identity, Status
 from indicia.domain.time import DAY, SECOND
 from indicia.store import checks, facets, tables
 from indicia.store.database import Database

@@ -14,9 +14,9 @@ from nameserver import NameServer, Trick
 from postgres import PostgresServer
 
 from indicia.clock import Clock
-from indicia.domain.check import Conclusion
-from indicia.domain.identity import Status
+from indicia.domain.identities.identity import Status
 from indicia.domain.time import DAY, HOUR, SECOND
+from indicia.domain.verification.check import Conclusion
 from indicia.store import checks, schema
 from indicia.store.database import Database
 from indicia.store.opening import open_database

@@ -11,9 +11,9 @@ import pytest
 from lookout import LIMITS, PACE, Lookout, run, until
 from nameserver import NameServer, Trick
 
-from indicia.domain.check import Conclusion
-from indicia.domain.identity import Facet, Identity, Status
+from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.time import DAY
+from indicia.domain.verification.check import Conclusion
 from indicia.settings.places import public_only
 from indicia.store.database import Database
 from indicia.verifier.explainer import Explainer

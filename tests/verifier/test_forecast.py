@@ -9,8 +9,8 @@ import pytest
 from lookout import ACCOUNT, REGION, SERVICE_DOMAIN, Lookout, own_dkim, run
 from nameserver import NameServer, Trick
 
-from indicia.domain.identity import Status
-from indicia.domain.records import ExpectedRecord, expected_records
+from indicia.domain.identities.identity import Status
+from indicia.domain.identities.records import ExpectedRecord, expected_records
 from indicia.store.database import Database
 from indicia.vault import rsa
 from indicia.verifier.forecast import NO_FORECAST, Forecaster, Standing

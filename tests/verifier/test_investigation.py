@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import pytest
 from nameserver import NameServer, Trick
 
-from indicia.domain.check import RecordVerdict, judge_record
-from indicia.domain.explanation import explain
-from indicia.domain.findings import Finding
-from indicia.domain.observation import RecordType
-from indicia.domain.probing import Refined
-from indicia.domain.records import ExpectedRecord, Purpose
+from indicia.domain.diagnosis.explanation import explain
+from indicia.domain.diagnosis.probing import Refined
+from indicia.domain.identities.records import ExpectedRecord, Purpose
+from indicia.domain.verification.check import RecordVerdict, judge_record
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.observation import RecordType
 from indicia.settings.places import public_only
 from indicia.verifier import chains
 from indicia.verifier.client import Budget

@@ -9,8 +9,8 @@ import pytest
 from lookout import SERVICE_DOMAIN, Lookout, delete, run
 from nameserver import NameServer
 
-from indicia.domain.dkim import new_verification_token
-from indicia.domain.identity import Facet
+from indicia.domain.dkim.key_record import new_verification_token
+from indicia.domain.identities.identity import Facet
 from indicia.settings.places import public_only
 from indicia.store.database import Database
 from indicia.verifier.diagnosis import DiagnosedRecord, Doctor

@@ -8,8 +8,8 @@ import pytest
 from lookout import ACCOUNT, NEGATIVE_TTL, REGION, Lookout, easy_dkim, run
 from nameserver import NameServer, Trick
 
-from indicia.domain.identity import KeyLength, TokenSet
-from indicia.domain.rotation import KeyPace
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.identities.identity import KeyLength, TokenSet
 from indicia.domain.time import SECOND
 from indicia.operations.token_sets import abandon
 from indicia.store import identities, keys

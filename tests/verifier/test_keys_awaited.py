@@ -11,10 +11,10 @@ import pytest
 from lookout import ACCOUNT, PACE, PATIENT, REGION, Lookout, easy_dkim, run, until
 from nameserver import NameServer, Trick
 
-from indicia.domain.identity import Facet, Identity, Status
-from indicia.domain.key_sight import FRESH
+from indicia.domain.dkim.key_sight import FRESH
+from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.time import MINUTE, SECOND
-from indicia.domain.verification import start
+from indicia.domain.verification.transitions import start
 from indicia.store import checks, events, facets, identities, key_requests, keys, listed
 from indicia.store.database import Database
 

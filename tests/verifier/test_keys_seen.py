@@ -10,9 +10,9 @@ import pytest
 from lookout import NEGATIVE_TTL, PACE, Lookout, easy_dkim, own_dkim, run
 from nameserver import NameServer, Trick, Zone
 
-from indicia.domain.identity import Facet, Identity, KeyLength, Status, TokenSet
+from indicia.domain.identities.identity import Facet, Identity, KeyLength, Status, TokenSet
 from indicia.domain.time import DAY, MINUTE, SECOND
-from indicia.domain.verification import start
+from indicia.domain.verification.transitions import start
 from indicia.operations.carrying import carry_on
 from indicia.store import checks, facets, identities, key_lives, keys
 from indicia.store.database import Database

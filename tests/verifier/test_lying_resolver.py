@@ -11,9 +11,9 @@ import pytest
 from lookout import NEGATIVE_TTL, PACE, WINDOW, ZONE, Lookout, easy_dkim, run
 from nameserver import Asked, NameServer, Trick, Zone
 
-from indicia.domain.controls import CONTROL_TEXT, Control, control_zone
-from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, KeyLength, Status
+from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, KeyLength, Status
 from indicia.domain.time import DAY, HOUR, SECOND
+from indicia.domain.verification.controls import CONTROL_TEXT, Control, control_zone
 from indicia.publicsuffix import PublicSuffixes
 from indicia.store import checks, facets, key_lives, keys
 from indicia.store.database import Database

@@ -16,10 +16,10 @@ from nameserver import NameServer
 
 from indicia.announcements.announcer import Announcer, NoticeMails
 from indicia.clock import real_now
-from indicia.domain.brake import AT_LEAST, EACH
-from indicia.domain.events import About
-from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status
+from indicia.domain.events.identity_events import About
+from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
+from indicia.domain.verification.brake import AT_LEAST, EACH
 from indicia.mail.notice import Notice, letter
 from indicia.metrics import Metrics
 from indicia.store import access, brakes, checks, events, facets, outbox

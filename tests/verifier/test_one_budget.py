@@ -9,8 +9,8 @@ import pytest
 from lookout import PATIENT, Lookout, easy_dkim, run
 from nameserver import NameServer, Trick
 
-from indicia.domain.identity import ErrorType, Facet, KeyLength, Status
-from indicia.domain.replication import ParentSeen
+from indicia.domain.dkim.replication import ParentSeen
+from indicia.domain.identities.identity import ErrorType, Facet, KeyLength, Status
 from indicia.store import checks, keys
 from indicia.store.checks import Claim
 from indicia.store.database import Database

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 from nameserver import NameServer, Trick, Zone
 
-from indicia.domain.observation import Question, RecordType, Reply, Soa, soa_around
+from indicia.domain.verification.observation import Question, RecordType, Reply, Soa, soa_around
 from indicia.verifier.client import Budget
 from indicia.verifier.perspectives import Perspective, Perspectives, system_resolvers
 

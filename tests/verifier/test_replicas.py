@@ -9,7 +9,7 @@ import pytest
 from lookout import ACCOUNT, NEGATIVE_TTL, PACE, REGION, WINDOW, Lookout, easy_dkim, run
 from nameserver import NameServer
 
-from indicia.domain.identity import ErrorType, Facet, Identity, Status
+from indicia.domain.identities.identity import ErrorType, Facet, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.store import checks, events, identities, replications
 from indicia.store.database import Database

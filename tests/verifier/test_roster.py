@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lookout import Lookout, run, until
 from nameserver import NameServer, Trick
 
-from indicia.domain.identity import Status
+from indicia.domain.identities.identity import Status
 from indicia.domain.time import HOUR
 from indicia.store import verifiers
 from indicia.store.checks import ALL_SHARDS, shard_of

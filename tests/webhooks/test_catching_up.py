@@ -13,9 +13,9 @@ from test_deliverer import ACCOUNT, REGION, delivering, subscribe
 
 from indicia.announcements.announcer import Announcer
 from indicia.clock import Clock
-from indicia.domain.events import About, Event
+from indicia.domain.events.identity_events import About, Event
+from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER
 from indicia.domain.time import DAY, HOUR, MINUTE
-from indicia.domain.webhooks import BACKOFF, GIVEN_UP_AFTER
 from indicia.outbound.client import Patience
 from indicia.store import fanout, webhook_deliveries, webhooks
 from indicia.store.database import Database

@@ -22,9 +22,9 @@ from structlog.testing import capture_logs
 
 from indicia.announcements.announcer import Announcer
 from indicia.clock import Clock
-from indicia.domain.events import About, Event
+from indicia.domain.events.identity_events import About, Event
+from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER, parse_url
 from indicia.domain.time import DAY, HOUR, SECOND
-from indicia.domain.webhooks import BACKOFF, GIVEN_UP_AFTER, parse_url
 from indicia.outbound.client import Client, Patience
 from indicia.outbound.names import Names
 from indicia.settings.places import public_only

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from indicia.domain import events, key_events
-from indicia.domain.events import TYPES, What
-from indicia.domain.rotation import Stage
+from indicia.domain.dkim.rotation import Stage
+from indicia.domain.events import identity_events, key_events
+from indicia.domain.events.identity_events import TYPES, What
 from pages.markdown import Blocks, code, table
 
 PATH = "docs/reference/events.md"
@@ -34,8 +34,8 @@ def blocks() -> Blocks:
 
 def _meaning(event_type: str) -> str:
     subject, _, what = event_type.partition(".")
-    effect = events.EFFECTS.get((subject, What(what))) if event_type not in _OTHERS else None
-    if subject == events.KEY:
+    effect = identity_events.EFFECTS.get((subject, What(what))) if event_type not in _OTHERS else None
+    if subject == identity_events.KEY:
         effect = key_events.EFFECTS[Stage(what)]
     shown = _OTHERS[event_type] if effect is None else effect
     said = shown.format(name="the identity", bits="2048", selector="its selector")

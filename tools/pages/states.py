@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from indicia.domain.identity import Facet, Status
-from indicia.domain.links import LIFE as LINK_LIFE
-from indicia.domain.links import LinkState
-from indicia.domain.rotation import LIFE, Stage
-from indicia.domain.verification import (
+from indicia.domain.dkim.rotation import LIFE, Stage
+from indicia.domain.identities.identity import Facet, Status
+from indicia.domain.verification.transitions import (
     CARRIED,
     CHECKED,
     COUPLED,
@@ -16,6 +14,8 @@ from indicia.domain.verification import (
     Condition,
     Table,
 )
+from indicia.domain.verification_mail.links import LIFE as LINK_LIFE
+from indicia.domain.verification_mail.links import LinkState
 from pages.markdown import Blocks, code, table
 
 PATH = "docs/explain/states.md"

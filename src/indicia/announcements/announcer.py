@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from indicia.domain.events import Event
+from indicia.domain.events.identity_events import Event
 from indicia.domain.time import rfc3339
 from indicia.mail.compose import Sealer
 from indicia.mail.notice import NOTICE, is_told, notices

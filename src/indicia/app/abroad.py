@@ -22,7 +22,7 @@ import msgspec
 import structlog
 
 from indicia.domain.faults import Fault
-from indicia.domain.identity import ErrorType
+from indicia.domain.identities.identity import ErrorType
 from indicia.operations.replicating import Installations
 from indicia.operations.replication_acceptance import Abroad
 from indicia.operations.replication_offer import Offer, ReplicationResponse

@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from indicia import __version__
-from indicia.domain.domain_connect import Offer
-from indicia.domain.observation import Question, RecordType
-from indicia.domain.recommendations import agreed
+from indicia.domain.diagnosis.recommendations import agreed
+from indicia.domain.identities.domain_connect import Offer
+from indicia.domain.verification.observation import Question, RecordType
 from indicia.settings.places import public_only
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from indicia.domain.controls import LEARNED
+from indicia.domain.verification.controls import LEARNED
 from indicia.publicsuffix import PublicSuffixes
 from indicia.store import meta
 from indicia.store.database import Database

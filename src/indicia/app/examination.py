@@ -15,9 +15,9 @@ from indicia import ready as ready_file
 from indicia.app import premises
 from indicia.app.service import perspectives_of
 from indicia.clock import real_now
-from indicia.domain.records import feedback_host
-from indicia.domain.service_records import ServiceRecord, service_records, service_spf
-from indicia.domain.soundness import Check, State
+from indicia.domain.identities.records import feedback_host
+from indicia.domain.installation.service_records import ServiceRecord, service_records, service_spf
+from indicia.domain.installation.soundness import Check, State
 from indicia.publicsuffix import PublicSuffixes
 from indicia.settings import Settings
 from indicia.settings.dangers import UNREAL_SUFFIXES

@@ -17,7 +17,7 @@ import structlog
 
 from indicia.clock import real_now
 from indicia.domain.faults import Fault
-from indicia.domain.presence import BEAT_EVERY, Presence, absence, presences
+from indicia.domain.installation.presence import BEAT_EVERY, Presence, absence, presences
 from indicia.domain.time import DAY, SECOND
 from indicia.health import Check
 from indicia.settings import ALL_ROLES, Role

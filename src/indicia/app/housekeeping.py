@@ -16,8 +16,8 @@ from typing import Final
 import structlog
 
 from indicia.clock import Clock, real_now
-from indicia.domain.brake import WITHIN
 from indicia.domain.time import DAY, HOUR, SECOND, Instant, Span
+from indicia.domain.verification.brake import WITHIN
 from indicia.store import audit, brakes, budgets, destinations, events, mailings, outbox, webhook_deliveries
 from indicia.store.database import Database
 from indicia.store.ids import first_at

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from indicia.domain.observation import Observation, Question, RecordType, Reply
+from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
 from indicia.health import Check
 from indicia.verifier.controls import Controls
 from indicia.verifier.perspectives import Perspectives

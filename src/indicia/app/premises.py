@@ -21,8 +21,8 @@ from indicia.app.controlling import passed_before
 from indicia.clock import real_now
 from indicia.domain.call import CLOCK_SKEW
 from indicia.domain.faults import Fault
-from indicia.domain.presence import of_roles
-from indicia.domain.soundness import Check, State
+from indicia.domain.installation.presence import of_roles
+from indicia.domain.installation.soundness import Check, State
 from indicia.domain.time import MINUTE, SECOND, Span
 from indicia.installation import FINGERPRINT, exposures
 from indicia.ready import Ready

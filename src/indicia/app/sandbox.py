@@ -22,9 +22,9 @@ from indicia import ready as ready_file
 from indicia.app.service import Service, Variant
 from indicia.clock import Clock
 from indicia.credentials import AccessKey
-from indicia.domain.account import SANDBOX_ACCOUNT
-from indicia.domain.controls import CONTROL_TEXT, control_zone
-from indicia.domain.dkim import key_record
+from indicia.domain.accounts.account import SANDBOX_ACCOUNT
+from indicia.domain.dkim.key_record import key_record
+from indicia.domain.verification.controls import CONTROL_TEXT, control_zone
 from indicia.installation import Installation, InstallationError
 from indicia.private_files import write_file
 from indicia.publicsuffix import PublicSuffixes

@@ -22,12 +22,12 @@ from indicia.app.verifying import Verifying
 from indicia.clock import Clock, real_now
 from indicia.connections.limits import open_files
 from indicia.connections.process import ProcessConnections
-from indicia.domain.check import Rules
 from indicia.domain.fairness import ZonePart, ZoneRates
-from indicia.domain.identity import TokenSet
-from indicia.domain.schedule import Pace
+from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import Instant, rfc3339
-from indicia.domain.verification import Windows
+from indicia.domain.verification.check import Rules
+from indicia.domain.verification.schedule import Pace
+from indicia.domain.verification.transitions import Windows
 from indicia.health import Check, Health
 from indicia.installation import Installation
 from indicia.mail.sanitizer import Sanitizer

@@ -13,10 +13,10 @@ from indicia.app import telling
 from indicia.app.own_api import OwnApi
 from indicia.clock import Clock
 from indicia.domain.call import Call
-from indicia.domain.check import Rules
-from indicia.domain.mail_caps import caps
 from indicia.domain.rates import Allowance
 from indicia.domain.time import MINUTE, SECOND
+from indicia.domain.verification.check import Rules
+from indicia.domain.verification_mail.caps import caps
 from indicia.installation import Installation
 from indicia.links.ledger import Ledger
 from indicia.operations.diagnosing import DiagnosisRequest

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from indicia import __version__
 from indicia.announcements.announcer import Announcer, NoticeMails
 from indicia.clock import Clock
-from indicia.domain.events import About
+from indicia.domain.events.identity_events import About
 from indicia.installation import ROOT_ACCOUNT, Installation
 from indicia.outbound.client import Client
 from indicia.outbound.names import Names

@@ -17,9 +17,9 @@ import structlog
 from indicia.app import abroad, telling
 from indicia.app.housekeeping import keep_house
 from indicia.clock import Clock
-from indicia.domain.check import Conclusion, Rules
 from indicia.domain.fairness import ZonePart, ZoneRates
-from indicia.domain.identity import FacetState, TokenSet
+from indicia.domain.identities.identity import FacetState, TokenSet
+from indicia.domain.verification.check import Conclusion, Rules
 from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import carrier_for

@@ -15,7 +15,7 @@ from indicia.cli.output import print_columns, print_json
 from indicia.cli.when import shown_instant
 from indicia.clock import real_now
 from indicia.credentials import new_account
-from indicia.domain.account import ReviewStatus
+from indicia.domain.accounts.account import ReviewStatus
 from indicia.domain.time import Instant
 from indicia.installation import ensure_account
 from indicia.settings import Settings

@@ -25,7 +25,7 @@ from indicia import ready
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import DEFAULT_CONFIG_FILE
 from indicia.credentials import read_credentials
-from indicia.domain.account import SANDBOX_ACCOUNT
+from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.settings.table import LISTEN_HTTP
 from indicia.wire.signer import signed_headers
 

@@ -79,7 +79,7 @@ def _installation(config: Path | None, where: api.Where, parts: Flags, *, json: 
     from indicia.app.examination import NothingToExamineError, examine
     from indicia.app.premises import kernel_follows_a_time_server
     from indicia.cli.installation_report import document, print_report
-    from indicia.domain.soundness import is_sound
+    from indicia.domain.installation.soundness import is_sound
 
     given = parts.given() | ({} if where.data_dir is None else {"data_dir": where.data_dir})
     settings = settings_of(config, Place(**given))

@@ -6,8 +6,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
-from indicia.domain.service_records import zone_line
-from indicia.domain.soundness import State, is_sound
+from indicia.domain.installation.service_records import zone_line
+from indicia.domain.installation.soundness import State, is_sound
 
 if TYPE_CHECKING:
     from rich.console import Console

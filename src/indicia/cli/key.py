@@ -18,7 +18,7 @@ from indicia.cli.when import shown_instant
 from indicia.clock import real_now
 from indicia.credentials import AccessKey, new_access_key
 from indicia.domain.faults import Fault
-from indicia.domain.policy.document import without_white_space
+from indicia.domain.policies.document import without_white_space
 from indicia.domain.time import Instant
 from indicia.installation import ROOT_ACCOUNT
 from indicia.settings.words import parse_account, quoted

@@ -23,7 +23,7 @@ from indicia.settings.sandbox import DEFAULTS, FREE_PORTS
 from indicia.settings.words import parse_span
 
 if TYPE_CHECKING:
-    from indicia.domain.findings import Finding
+    from indicia.domain.verification.findings import Finding
     from indicia.sandbox.breaking import Step
 
 _ENDING = {signal.SIGTERM, signal.SIGINT}
@@ -150,7 +150,7 @@ class _Talk:
 
 
 def _finding(word: str) -> Finding:
-    from indicia.domain.findings import Finding
+    from indicia.domain.verification.findings import Finding
 
     try:
         return Finding(word.upper().replace("-", "_"))

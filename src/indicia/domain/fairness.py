@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from indicia.domain.identity import Status
-from indicia.domain.schedule import Pace
+from indicia.domain.identities.identity import Status
 from indicia.domain.time import Span
+from indicia.domain.verification.schedule import Pace
 
 # The burst that a zone is asked after a rest, in seconds of its rate (contract.md, INDICIA_ZONE_RATE).
 _BURST: Final = 2.0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.domain.identity import IdentityKind
+from indicia.domain.identities.identity import IdentityKind
 
 MAX_LABEL = 63  # RFC 1035 §2.3.4
 MAX_DOMAIN = 253  # 255 octets on the wire less the root and the first length octet

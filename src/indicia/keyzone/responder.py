@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from indicia.domain.dkim import TOKEN_LENGTH, is_token
+from indicia.domain.dkim.key_record import TOKEN_LENGTH, is_token
 from indicia.keyzone import odd
 from indicia.keyzone.hot import HotNames
 from indicia.keyzone.lookup import Found, Lookup

@@ -6,10 +6,10 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from indicia.domain import rotation
-from indicia.domain.controls import CONTROL_TEXT, control_zone
-from indicia.domain.dkim import key_record, split_text
+from indicia.domain.dkim import rotation
+from indicia.domain.dkim.key_record import key_record, split_text
 from indicia.domain.time import SECOND
+from indicia.domain.verification.controls import CONTROL_TEXT, control_zone
 from indicia.keyzone.message import HEADER, Head, Rcode, Type, head, wire_name
 
 Answer: TypeAlias = tuple[Head, bytes]

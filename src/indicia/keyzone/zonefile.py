@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from indicia.domain.controls import CONTROL_TEXT, control_zone
-from indicia.domain.dkim import key_record, split_text
+from indicia.domain.dkim.key_record import key_record, split_text
+from indicia.domain.verification.controls import CONTROL_TEXT, control_zone
 from indicia.keyzone.zone import (
     APEX_TTL,
     EXPIRE,

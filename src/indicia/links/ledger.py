@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from indicia.announcements.announcer import Announcer
-from indicia.domain.events import Reason, of_change
-from indicia.domain.findings import Finding
-from indicia.domain.identity import Facet, Status
-from indicia.domain.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
-from indicia.domain.policy.arns import identity_arn
-from indicia.domain.verification import use_link as proved_by_link
+from indicia.domain.arns import identity_arn
+from indicia.domain.events.identity_events import Reason, of_change
+from indicia.domain.identities.identity import Facet, Status
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.transitions import use_link as proved_by_link
+from indicia.domain.verification_mail.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
 from indicia.links.visits import Act, Request, Sight
 from indicia.store import audit, checks, evidence, facets, identities, links, mailings
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from indicia.clock import Clock
-    from indicia.domain.identity import Identity
+    from indicia.domain.identities.identity import Identity
     from indicia.domain.time import Instant
     from indicia.store.database import Database
     from indicia.store.session import Session

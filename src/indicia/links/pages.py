@@ -22,8 +22,8 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from indicia.domain.links import LinkState, is_token, token_hash
-from indicia.domain.redirects import origin_of
+from indicia.domain.verification_mail.links import LinkState, is_token, token_hash
+from indicia.domain.verification_mail.redirects import origin_of
 from indicia.links.visits import Act, Sight
 from indicia.mail.compose import shown_moment
 

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from indicia.domain.links import LinkState
     from indicia.domain.time import Instant
+    from indicia.domain.verification_mail.links import LinkState
     from indicia.store.links import Landing
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from indicia.domain.mailboxes import parse_mailboxes
 from indicia.domain.names import shown
+from indicia.domain.sending.mailboxes import parse_mailboxes
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
 from indicia.mail.header import LINE_AT_MOST, address_field, text_field
 

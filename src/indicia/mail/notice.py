@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from indicia.domain.events import DEMOTIONS_DELAYED, DEMOTIONS_PAUSED, WEBHOOK_DISABLED, effect_on_many
-from indicia.domain.identity import Status
+from indicia.domain.events.identity_events import (
+    DEMOTIONS_DELAYED,
+    DEMOTIONS_PAUSED,
+    WEBHOOK_DISABLED,
+    effect_on_many,
+)
+from indicia.domain.identities.identity import Status
 from indicia.domain.names import shown
 from indicia.domain.time import DAY, Instant, Span
 from indicia.mail.compose import (
@@ -29,7 +34,7 @@ from indicia.mail.compose import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from indicia.domain.events import Event
+    from indicia.domain.events.identity_events import Event
     from indicia.mail.compose import Opener, Sealer
 
 NOTICE: Final = "notice"  # what the outbox calls one

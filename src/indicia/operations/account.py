@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from indicia.domain.account import SANDBOX_QUOTA, Quota, ReviewStatus
+from indicia.domain.accounts.account import SANDBOX_QUOTA, Quota, ReviewStatus
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.redirects import is_redirect
+from indicia.domain.verification_mail.redirects import is_redirect
 from indicia.operations.configuration_sets import SUPPRESSION_REASONS
 from indicia.store import access, account_regions
 from indicia.store.account_regions import AccountRegion, Review

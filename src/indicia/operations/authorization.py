@@ -14,11 +14,11 @@ import structlog
 
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.names import shown
-from indicia.domain.policy import wildcards
-from indicia.domain.policy.evaluation import Decision, Effect, Ground, Policy, Question, decide
-from indicia.domain.policy.explanation import explained
-from indicia.domain.policy.grammar import access_key_policy
-from indicia.domain.policy.principals import Principal
+from indicia.domain.policies import wildcards
+from indicia.domain.policies.evaluation import Decision, Effect, Ground, Policy, Question, decide
+from indicia.domain.policies.explanation import explained
+from indicia.domain.policies.grammar import access_key_policy
+from indicia.domain.policies.principals import Principal
 from indicia.operations.call_context import context_of
 from indicia.operations.resources import NONE
 from indicia.wire.shapes import operations

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.call import UNKNOWN_ADDRESS
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.mailboxes import Mailbox, parse_mailboxes
 from indicia.domain.names import shown
-from indicia.domain.policy.conditions import UNKNOWN
+from indicia.domain.policies.conditions import UNKNOWN
+from indicia.domain.sending.mailboxes import Mailbox, parse_mailboxes
 from indicia.domain.time import rfc3339
 
 if TYPE_CHECKING:

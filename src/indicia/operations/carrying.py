@@ -6,8 +6,8 @@ moment, so that no absence that the verifier has seen meanwhile is lost.
 
 from __future__ import annotations
 
-from indicia.domain.identity import Facet, FacetState, Identity
-from indicia.domain.verification import carry
+from indicia.domain.identities.identity import Facet, FacetState, Identity
+from indicia.domain.verification.transitions import carry
 from indicia.store import carried, facets
 from indicia.store.session import Session
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from indicia.domain.arns import identity_arn
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import fold, is_address, shown, under
-from indicia.domain.policy.arns import identity_arn
 from indicia.operations import paging
 from indicia.store import certificates, identities
 from indicia.store.certificates import Certificate
 from indicia.wire.shapes import sesv2
 
 if TYPE_CHECKING:
-    from indicia.domain.identity import Identity
+    from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session

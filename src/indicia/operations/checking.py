@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import Facet, Identity, Status, TokenSetKind
+from indicia.domain.identities.identity import Facet, Identity, Status, TokenSetKind
 from indicia.domain.names import fold, shown
 from indicia.store import checks, identities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from indicia.domain.identity import FacetState
+    from indicia.domain.identities.identity import FacetState
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session

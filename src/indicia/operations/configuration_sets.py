@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 import msgspec
 
 from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.identities.tags import check_tags
 from indicia.domain.names import shown
-from indicia.domain.tags import check_tags
 from indicia.operations import paging
 from indicia.operations.tracking import check_tracking
 from indicia.store import configuration_sets, tags

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from indicia.domain.dkim.replication import is_replica
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.domain.identity import IdentityKind, Status, TokenSet, TokenSetKind
-from indicia.domain.inheritance import covered, covering
+from indicia.domain.identities.identity import IdentityKind, Status, TokenSet, TokenSetKind
+from indicia.domain.identities.inheritance import covered, covering
+from indicia.domain.identities.publishable import dkim_to_be, refuse_unpublishable
+from indicia.domain.identities.tags import Tags, check_tags
 from indicia.domain.names import IdentityName, parse_identity, refuse_reserved, shown
-from indicia.domain.publishable import dkim_to_be, refuse_unpublishable
-from indicia.domain.replication import is_replica
-from indicia.domain.tags import Tags, check_tags
 from indicia.operations.default_configuration_set import require_configuration_set
 from indicia.operations.inheritance import above
 from indicia.operations.registration import (
@@ -37,7 +37,7 @@ from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.rules import timestamp
 
 if TYPE_CHECKING:
-    from indicia.domain.identity import Identity
+    from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.operations.verification_mail import LinkMail

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.message_id import RANDOM_OCTETS, make_message_id
 from indicia.domain.names import parse_address, shown
+from indicia.domain.sending.message_id import RANDOM_OCTETS, make_message_id
 from indicia.mail.custom import CustomWords
 from indicia.mail.harmless_html import HarmlessHtml
 from indicia.operations.account import standing

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from indicia.domain.events import deleted
+from indicia.domain.events.identity_events import deleted
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.domain.identity import IdentityKind
+from indicia.domain.identities.identity import IdentityKind
 from indicia.domain.names import fold, shown
 from indicia.operations.certificates import refuse_with_certificates
 from indicia.operations.replication import replicas_of
@@ -15,7 +15,7 @@ from indicia.store import carried, identities
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
-    from indicia.domain.identity import Identity
+    from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from indicia.domain.dkim.key_length import check_change, earliest_change
+from indicia.domain.dkim.replication import origin_of
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.domain.identity import Facet, IdentityKind, Status, TokenSet, TokenSetKind
-from indicia.domain.inheritance import keys_of
-from indicia.domain.key_length import check_change, earliest_change
+from indicia.domain.identities.identity import Facet, IdentityKind, Status, TokenSet, TokenSetKind
+from indicia.domain.identities.inheritance import keys_of
+from indicia.domain.identities.publishable import dkim_to_be, refuse_unpublishable
 from indicia.domain.names import fold, parse_address, parse_domain, shown
-from indicia.domain.publishable import dkim_to_be, refuse_unpublishable
-from indicia.domain.replication import origin_of
 from indicia.domain.time import rfc3339
 from indicia.operations.carrying import carry_on
 from indicia.operations.dkim_standing import dkim_status

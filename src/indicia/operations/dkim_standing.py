@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indicia.domain.identity import Facet, Identity, IdentityKind, KeyLength, Status, TokenSetKind
-from indicia.domain.inheritance import is_signed, keys_of
+from indicia.domain.identities.identity import Facet, Identity, IdentityKind, KeyLength, Status, TokenSetKind
+from indicia.domain.identities.inheritance import is_signed, keys_of
 from indicia.store.identities import IdentityView
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import timestamp, word

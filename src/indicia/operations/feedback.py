@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.identities.notifications import heard_otherwise
 from indicia.domain.names import fold, shown
-from indicia.domain.notifications import heard_otherwise
 from indicia.store import identities, notifications
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
-    from indicia.domain.identity import Identity
+    from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session

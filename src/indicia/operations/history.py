@@ -9,7 +9,7 @@ from msgspec.json import Decoder
 
 from indicia.announcements.announcer import EventBody
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import Facet
+from indicia.domain.identities.identity import Facet
 from indicia.domain.names import fold, shown
 from indicia.domain.time import rfc3339
 from indicia.store import events, evidence, identities

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from indicia.announcements.announcer import Announcer
-from indicia.domain.account import UNLIMITED, Quota
-from indicia.domain.dkim import RandomBytes, key_zone_of
-from indicia.domain.events import Event
-from indicia.domain.rotation import KeyPace
+from indicia.domain.accounts.account import UNLIMITED, Quota
+from indicia.domain.dkim.key_record import RandomBytes, key_zone_of
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.events.identity_events import Event
 from indicia.domain.time import Span
-from indicia.domain.verification import Windows
+from indicia.domain.verification.transitions import Windows
 from indicia.operations.verification_mail import VerificationMails
 from indicia.settings.elsewhere import Offered
 from indicia.store.session import Session

@@ -1,12 +1,12 @@
-"""What covers an identity, out of the store. The rules are `domain.inheritance`'s."""
+"""What covers an identity, out of the store. The rules are `domain.identities.inheritance`'s."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from indicia.domain.identity import Identity, IdentityKind
-from indicia.domain.inheritance import covering
-from indicia.domain.verification import MAY_SEND
+from indicia.domain.identities.identity import Identity, IdentityKind
+from indicia.domain.identities.inheritance import covering
+from indicia.domain.verification.transitions import MAY_SEND
 from indicia.store import identities, listed
 from indicia.store.identities import IdentityView
 from indicia.store.session import Session

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import IdentityKind, Status
+from indicia.domain.identities.identity import IdentityKind, Status
 from indicia.domain.names import shown
-from indicia.domain.verification import MAY_SEND
+from indicia.domain.verification.transitions import MAY_SEND
 from indicia.operations import paging
 from indicia.operations.inheritance import covered_names
 from indicia.store import listed

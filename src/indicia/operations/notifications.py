@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.meant import name_meant
+from indicia.domain.identities.meant import name_meant
+from indicia.domain.identities.notifications import Notification, NotificationType, parse_topic
 from indicia.domain.names import shown
-from indicia.domain.notifications import Notification, NotificationType, parse_topic
 from indicia.operations.batches import folded
 from indicia.store import identities, notifications
 from indicia.wire.shapes import ses
@@ -17,7 +17,7 @@ from indicia.wire.shapes import ses
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from indicia.domain.identity import Identity
+    from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session

@@ -9,16 +9,16 @@ import re
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.meant import name_meant
+from indicia.domain.identities.meant import name_meant
 from indicia.domain.names import fold, shown
-from indicia.domain.policy.document import without_white_space
-from indicia.domain.policy.grammar import sending_policy
+from indicia.domain.policies.document import without_white_space
+from indicia.domain.policies.grammar import sending_policy
 from indicia.operations.resources import own_identity
 from indicia.store import identities, policies
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
-    from indicia.domain.identity import Identity
+    from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.session import Session

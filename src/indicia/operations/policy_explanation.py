@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from msgspec import Struct
 
+from indicia.domain.arns import Arn, caller_arn, parse_arn
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.inheritance import domains_of, may_send, with_and_without_label
+from indicia.domain.identities.inheritance import domains_of, may_send, with_and_without_label
 from indicia.domain.names import fold, parents, shown, under
-from indicia.domain.policy import conditions
-from indicia.domain.policy.arns import Arn, caller_arn, parse_arn
-from indicia.domain.policy.evaluation import Policy, Question, decide, decide_sending
-from indicia.domain.policy.explanation import explained
-from indicia.domain.policy.grammar import sending_policy
-from indicia.domain.policy.principals import Principal, parse_principal
+from indicia.domain.policies import conditions
+from indicia.domain.policies.evaluation import Policy, Question, decide, decide_sending
+from indicia.domain.policies.explanation import explained
+from indicia.domain.policies.grammar import sending_policy
+from indicia.domain.policies.principals import Principal, parse_principal
 from indicia.domain.time import rfc3339
 from indicia.operations.authorization import compiled_key_policy, needs_policy
 from indicia.operations.resources import own_identity
@@ -30,7 +30,7 @@ from indicia.store import access, identities
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from indicia.domain.policy.conditions import Context
+    from indicia.domain.policies.conditions import Context
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.access import AccessKey

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import IdentityKind
-from indicia.domain.inheritance import covered, covering, switch_of, with_and_without_label
+from indicia.domain.identities.identity import IdentityKind
+from indicia.domain.identities.inheritance import covered, covering, switch_of, with_and_without_label
 from indicia.domain.names import fold, shown
-from indicia.domain.verification import MAY_SEND, own_status
+from indicia.domain.verification.transitions import MAY_SEND, own_status
 from indicia.operations import mail_from
 from indicia.operations.batches import folded
 from indicia.operations.dkim_standing import V1_STATUS, v1_attributes, v2_attributes
@@ -18,7 +18,7 @@ from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import timestamp, word
 
 if TYPE_CHECKING:
-    from indicia.domain.identity import Identity
+    from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.identities import IdentityView

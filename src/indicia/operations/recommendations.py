@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from indicia.domain.arns import identity_arn
+from indicia.domain.diagnosis.recommendations import Code, Impact, Progress
 from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.identities.resources import ResourceKind, parse_resource
 from indicia.domain.names import shown
-from indicia.domain.policy.arns import identity_arn
-from indicia.domain.recommendations import Code, Impact, Progress
-from indicia.domain.resources import ResourceKind, parse_resource
 from indicia.operations import paging
 from indicia.store import identities, recommendations
 from indicia.store.recommendations import Listed, Wanted

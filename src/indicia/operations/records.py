@@ -8,11 +8,11 @@ import msgspec
 from msgspec.structs import replace
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import Facet
+from indicia.domain.identities.identity import Facet
+from indicia.domain.identities.record_forms import FORMS
+from indicia.domain.identities.records import ExpectedRecord, expected_records, records_to_leave
 from indicia.domain.names import IdentityName, fold, fold_domain, is_domain, registrable, shown, under
-from indicia.domain.record_forms import FORMS
-from indicia.domain.records import ExpectedRecord, expected_records, records_to_leave
-from indicia.domain.verification import Sight
+from indicia.domain.verification.transitions import Sight
 from indicia.store import evidence, identities
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from indicia.domain.dkim import new_verification_token
-from indicia.domain.events import Event, Reason, of_change
+from indicia.domain.dkim.key_record import new_verification_token
+from indicia.domain.dkim.replication import origin_of
+from indicia.domain.events.identity_events import Event, Reason, of_change
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import (
+from indicia.domain.identities.identity import (
     Facet,
     FacetState,
     Identity,
@@ -25,8 +26,7 @@ from indicia.domain.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.replication import origin_of
-from indicia.domain.verification import Cause, start
+from indicia.domain.verification.transitions import Cause, start
 from indicia.operations.replication import asked_by, look, of_sharing, wake_replicas
 from indicia.operations.signing_choice import EasyDkim, Replica
 from indicia.operations.token_sets import issue, issue_easy

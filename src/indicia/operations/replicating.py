@@ -10,13 +10,13 @@ from typing import TypeAlias
 
 import structlog
 
-from indicia.domain.events import Event
+from indicia.domain.dkim.replication import NOTHING_LEARNT, ParentSeen
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.events.identity_events import Event
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import ErrorType, Facet, Status, TokenSet
-from indicia.domain.replication import NOTHING_LEARNT, ParentSeen
-from indicia.domain.rotation import KeyPace
+from indicia.domain.identities.identity import ErrorType, Facet, Status, TokenSet
 from indicia.domain.time import Instant, Span
-from indicia.domain.verification import Evidence, Sight, Windows
+from indicia.domain.verification.transitions import Evidence, Sight, Windows
 from indicia.operations.replication import adopt, look_again, may_replicate_now
 from indicia.operations.replication_acceptance import Abroad, UnacceptableOfferError, accept, examine
 from indicia.operations.replication_offer import Offer

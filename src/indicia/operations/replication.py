@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from indicia.domain.arns import identity_arn
 from indicia.domain.call import Call
-from indicia.domain.events import Event, Reason, of_change
-from indicia.domain.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
-from indicia.domain.policy.arns import identity_arn
-from indicia.domain.replication import is_replica, obstacle, sentence
-from indicia.domain.verification import Cause, Windows, start
+from indicia.domain.dkim.replication import is_replica, obstacle, sentence
+from indicia.domain.events.identity_events import Event, Reason, of_change
+from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
+from indicia.domain.verification.transitions import Cause, Windows, start
 from indicia.operations.authorization import may_replicate
 from indicia.operations.carrying import carry_on
 from indicia.operations.token_sets import abandon
@@ -23,7 +23,7 @@ from indicia.store import access, checks, facets, identities, keys, replications
 from indicia.store.replications import Replication
 
 if TYPE_CHECKING:
-    from indicia.domain.rotation import KeyPace
+    from indicia.domain.dkim.rotation import KeyPace
     from indicia.domain.time import Instant, Span
     from indicia.operations.house import House
     from indicia.store.session import Session

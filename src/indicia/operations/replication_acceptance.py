@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from indicia.domain.dkim import is_token
+from indicia.domain.dkim.key_record import is_token
 from indicia.domain.faults import Fault
-from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
+from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
+from indicia.domain.identities.publishable import dkim_to_be, unpublishable
 from indicia.domain.names import parse_domain
-from indicia.domain.publishable import dkim_to_be, unpublishable
 from indicia.domain.time import HOUR, Instant, Span
 from indicia.operations.replication_offer import about
 from indicia.store import identities, key_lives, keys, zones
@@ -26,7 +26,7 @@ from indicia.vault.rotation import advance
 from indicia.vault.rsa import examined
 
 if TYPE_CHECKING:
-    from indicia.domain.rotation import KeyPace
+    from indicia.domain.dkim.rotation import KeyPace
     from indicia.operations.replication_offer import Offer, OfferedKey
     from indicia.store.replications import Replication
     from indicia.store.session import Session

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from indicia.domain.dkim.replication import obstacle
+from indicia.domain.dkim.rotation import Stage
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import ErrorType
+from indicia.domain.identities.identity import ErrorType
 from indicia.domain.names import fold, shown
-from indicia.domain.replication import obstacle
-from indicia.domain.rotation import Stage
 from indicia.settings.elsewhere import Offered
 from indicia.settings.words import parse_region
 from indicia.store import access, identities, key_exports, key_lives, replications

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from indicia.domain.arns import Arn, identity_arn, parse_arn, partition_of
 from indicia.domain.names import MAX_ADDRESS, fold
-from indicia.domain.policy.arns import Arn, identity_arn, parse_arn, partition_of
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call

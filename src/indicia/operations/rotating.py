@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from indicia.domain.dkim.rotation import Stage, signs_from
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import TokenSetKind
+from indicia.domain.identities.identity import TokenSetKind
 from indicia.domain.names import fold, shown
-from indicia.domain.rotation import Stage, signs_from
 from indicia.domain.time import SECOND, rfc3339
 from indicia.operations.token_sets import rotate
 from indicia.store import identities, key_lives
 
 if TYPE_CHECKING:
-    from indicia.domain.identity import TokenSet
-    from indicia.domain.rotation import KeyPace, KeySet
+    from indicia.domain.dkim.rotation import KeyPace, KeySet
+    from indicia.domain.identities.identity import TokenSet
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.store.key_lives import StoredKeys

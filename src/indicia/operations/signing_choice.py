@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from indicia.domain.dkim.replication import parent_region
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import KeyLength, TokenSetKind
-from indicia.domain.replication import parent_region
+from indicia.domain.identities.identity import KeyLength, TokenSetKind
 from indicia.vault.rsa import KeyPair, parse_private
 from indicia.wire.shapes import sesv2
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from indicia.domain.identity import Facet
-from indicia.domain.inheritance import Standing
-from indicia.domain.signing import Unsigned, refusal
+from indicia.domain.dkim.signing import Unsigned, refusal
+from indicia.domain.identities.identity import Facet
+from indicia.domain.identities.inheritance import Standing
 from indicia.store import key_lives
 from indicia.store.session import Session
 
@@ -25,8 +25,8 @@ class SigningKey:
 def signing_key_for(s: Session, domain: Standing) -> SigningKey | Unsigned:
     """Return the key that may sign mail of the domain now, or why none may.
 
-    `domain` is the identity whose keys apply (`domain.inheritance.Effective.keys`); whether an address has
-    its signature switched off is said there too.
+    `domain` is the identity whose keys apply (`domain.identities.inheritance.Effective.keys`); whether an
+    address has its signature switched off is said there too.
     """
     identity, token_set = domain.identity, domain.token_set
     signing = None if token_set is None else key_lives.signing(s, token_set)

@@ -12,11 +12,11 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from indicia.domain.arns import arn_beginning, identity_arn
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.meant import name_meant
+from indicia.domain.identities.meant import name_meant
+from indicia.domain.identities.resources import ResourceKind, parse_resource
 from indicia.domain.names import MAX_ADDRESS, fold
-from indicia.domain.policy.arns import arn_beginning, identity_arn
-from indicia.domain.resources import ResourceKind, parse_resource
 from indicia.operations.later import Later
 from indicia.operations.resources import NONE, resources_of
 from indicia.wire.shapes import operations

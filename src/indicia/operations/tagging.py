@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.resources import Resource, ResourceKind, parse_resource
-from indicia.domain.tags import check_tags, merged
+from indicia.domain.identities.resources import Resource, ResourceKind, parse_resource
+from indicia.domain.identities.tags import check_tags, merged
 from indicia.store import configuration_sets, identities, tags, templates
 from indicia.wire.shapes import sesv2
 

@@ -2,7 +2,7 @@
 
 A set is issued once and its tokens never again. Its first key comes from the pool, if that can spare one. An
 empty pool delays nobody: the set queues up for a key when its records are first seen (verification.md, Keys).
-Every later key comes and goes by the table in `domain.rotation`.
+Every later key comes and goes by the table in `domain.dkim.rotation`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from indicia.domain.dkim import new_tokens
-from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
-from indicia.domain.rotation import KeyPace
+from indicia.domain.dkim.key_record import new_tokens
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.operations.signing_choice import EasyDkim
 from indicia.store import carried, identities, key_lives, key_requests, keys
 from indicia.store.ids import new_id

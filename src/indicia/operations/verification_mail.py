@@ -10,11 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import Identity
-from indicia.domain.links import STOPPED_REFUSAL, TOKEN_OCTETS, mailbox_of, make_token, token_hash
-from indicia.domain.mail_caps import CAP_SPAN, Cap, Scope, again_at, exceeded, refusal
+from indicia.domain.identities.identity import Identity
 from indicia.domain.names import shown
 from indicia.domain.time import Instant, Span
+from indicia.domain.verification_mail.caps import CAP_SPAN, Cap, Scope, again_at, exceeded, refusal
+from indicia.domain.verification_mail.links import (
+    STOPPED_REFUSAL,
+    TOKEN_OCTETS,
+    mailbox_of,
+    make_token,
+    token_hash,
+)
 from indicia.mail.compose import (
     KIND,
     Letter,

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.inheritance import candidates, may_send
+from indicia.domain.identities.inheritance import candidates, may_send
+from indicia.domain.identities.tags import check_tags
 from indicia.domain.names import is_address, shown
-from indicia.domain.redirects import is_redirect
-from indicia.domain.tags import check_tags
+from indicia.domain.verification_mail.redirects import is_redirect
 from indicia.mail.compose import recipient_of
 from indicia.mail.harmless_html import UnsuitableHtmlError
 from indicia.operations import paging

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from indicia.domain.dkim.replication import is_replica
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identity import Facet, Status, TokenSetKind
+from indicia.domain.identities.identity import Facet, Status, TokenSetKind
+from indicia.domain.identities.publishable import dkim_to_be, ownership_to_be, refuse_unpublishable
 from indicia.domain.names import parse_address, parse_domain, refuse_reserved
-from indicia.domain.publishable import dkim_to_be, ownership_to_be, refuse_unpublishable
-from indicia.domain.replication import is_replica
 from indicia.operations.carrying import carry_on
 from indicia.operations.registration import (
     begin,
@@ -29,7 +29,7 @@ from indicia.store import identities
 from indicia.wire.shapes import ses
 
 if TYPE_CHECKING:
-    from indicia.domain.identity import Identity
+    from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.operations.verification_mail import LinkMail

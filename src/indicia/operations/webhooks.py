@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import UNSET, Struct, UnsetType, field
 
 from indicia.announcements.announcer import parse_public_id, public_id
-from indicia.domain.events import TYPES, WEBHOOK_TEST, About, Event
-from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.names import shown
-from indicia.domain.time import SECOND, Instant, rfc3339
-from indicia.domain.webhooks import (
+from indicia.domain.events.identity_events import TYPES, WEBHOOK_TEST, About, Event
+from indicia.domain.events.webhooks import (
     LONGEST_DESCRIPTION,
     MOST,
     ROTATION,
@@ -26,6 +23,9 @@ from indicia.domain.webhooks import (
     parse_url,
     shown_secret,
 )
+from indicia.domain.faults import FaultKind, refuse
+from indicia.domain.names import shown
+from indicia.domain.time import SECOND, Instant, rfc3339
 from indicia.store import account_regions, destinations, events, fanout, webhook_deliveries, webhooks
 from indicia.store.webhook_deliveries import Delivery
 from indicia.store.webhooks import Webhook

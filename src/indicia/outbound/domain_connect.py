@@ -16,7 +16,10 @@ from typing import Final
 
 import structlog
 
-from indicia.domain.domain_connect import (
+from indicia.domain.events.webhooks import parse_url
+from indicia.domain.fairness import Shares
+from indicia.domain.faults import Fault
+from indicia.domain.identities.domain_connect import (
     LABEL,
     Provider,
     locator,
@@ -24,9 +27,6 @@ from indicia.domain.domain_connect import (
     settings_path,
     template_path,
 )
-from indicia.domain.fairness import Shares
-from indicia.domain.faults import Fault
-from indicia.domain.webhooks import parse_url
 from indicia.outbound.client import Client, PostError
 
 log = structlog.get_logger(__name__)

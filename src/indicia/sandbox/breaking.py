@@ -13,9 +13,9 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from indicia.domain.findings import Finding
-from indicia.domain.probing import doubled, one_level_off, without_underscore
-from indicia.domain.records import Purpose
+from indicia.domain.diagnosis.probing import doubled, one_level_off, without_underscore
+from indicia.domain.identities.records import Purpose
+from indicia.domain.verification.findings import Finding
 from indicia.sandbox.faces import DELEGATED, NOBODY, Face
 
 _ELSEWHERE: Final = "mail.example.net"

@@ -25,7 +25,7 @@ import dns.rdatatype
 import dns.rrset
 import msgspec
 
-from indicia.domain.dkim import split_text
+from indicia.domain.dkim.key_record import split_text
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import under
 from indicia.sandbox.faces import ADDRESSES, DELEGATED, EVERYBODY, Face

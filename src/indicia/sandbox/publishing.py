@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from indicia.domain.findings import Finding
+from indicia.domain.verification.findings import Finding
 from indicia.sandbox.breaking import Place, Record, Step, broken, sound
 
 # Registers the same domain, so that there are records of another identity to mistake for one's own.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from indicia.domain.account import SANDBOX_ACCOUNT
+from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 
 # Fast first checks, no limits, private addresses allowed, and one account for every access key that nobody
 # knows.

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from indicia.domain.dkim import key_zone_of
+from indicia.domain.dkim.key_record import key_zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from indicia.domain.rotation import KeyPace
+    from indicia.domain.dkim.rotation import KeyPace
     from indicia.domain.time import Span
     from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses
     from indicia.settings.choices import Danger, VerificationMode

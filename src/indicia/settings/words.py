@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
+from indicia.domain.dkim.rotation import KEY_TTL
 from indicia.domain.faults import Fault
 from indicia.domain.names import fold_domain, is_domain, parse_address, shown
-from indicia.domain.rotation import KEY_TTL
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
 
 if TYPE_CHECKING:

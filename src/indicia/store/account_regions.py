@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from indicia.domain.account import ReviewStatus
+from indicia.domain.accounts.account import ReviewStatus
 from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.prepared import Cell, Prepared

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from indicia.domain.brake import Brake
-from indicia.domain.identity import IdentityKind, Status
+from indicia.domain.identities.identity import IdentityKind, Status
 from indicia.domain.time import Instant
-from indicia.domain.verification import MAY_SEND
+from indicia.domain.verification.brake import Brake
+from indicia.domain.verification.transitions import MAY_SEND
 from indicia.store import meta, tables
 from indicia.store.prepared import Prepared
 from indicia.store.session import Row, Session

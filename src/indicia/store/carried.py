@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from indicia.domain.identity import CarriedProof, FacetState, TokenSetKind
+from indicia.domain.identities.identity import CarriedProof, FacetState, TokenSetKind
 from indicia.domain.time import Instant
 from indicia.store import documents, rows, tables
 from indicia.store.prepared import Prepared

@@ -20,10 +20,10 @@ import msgspec
 import sqlalchemy as sa
 
 from indicia.domain.fairness import Lane
-from indicia.domain.identity import CarriedProof, ErrorType, Facet, FacetState, Identity, TokenSet
-from indicia.domain.observation import Soa
+from indicia.domain.identities.identity import CarriedProof, ErrorType, Facet, FacetState, Identity, TokenSet
 from indicia.domain.time import Instant, Span
-from indicia.domain.verification import CARRIED, OWN_PROOF
+from indicia.domain.verification.observation import Soa
+from indicia.domain.verification.transitions import CARRIED, OWN_PROOF
 from indicia.store import (
     carried,
     documents,

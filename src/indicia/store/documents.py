@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from indicia.domain.identity import Facet
+from indicia.domain.identities.identity import Facet
 from indicia.store import rows, tables
 from indicia.store.prepared import SQLITE
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from indicia.domain.events import IDENTITY, Event, What
+from indicia.domain.events.identity_events import IDENTITY, Event, What
 from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.ids import new_id

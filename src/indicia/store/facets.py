@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from indicia.domain.identity import Facet, FacetState
-from indicia.domain.verification import OWN_PROOF
+from indicia.domain.identities.identity import Facet, FacetState
+from indicia.domain.verification.transitions import OWN_PROOF
 from indicia.store import carried, listed, rows, tables
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session

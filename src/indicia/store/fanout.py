@@ -19,7 +19,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from indicia.domain.events import WEBHOOK_TEST
+from indicia.domain.events.identity_events import WEBHOOK_TEST
 from indicia.domain.time import Instant
 from indicia.store import tables, webhook_deliveries, webhooks
 from indicia.store.ids import new_id

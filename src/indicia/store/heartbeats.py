@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from indicia.domain.presence import Heartbeat
+from indicia.domain.installation.presence import Heartbeat
 from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.prepared import Prepared

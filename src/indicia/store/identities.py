@@ -9,7 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.identity import (
+from indicia.domain.identities.identity import (
     CarriedProof,
     ErrorType,
     Facet,
@@ -18,8 +18,8 @@ from indicia.domain.identity import (
     IdentityKind,
     TokenSet,
 )
-from indicia.domain.observation import Soa
 from indicia.domain.time import Instant
+from indicia.domain.verification.observation import Soa
 from indicia.store import documents, facets, listed, recommendations, rows, tables
 from indicia.store.prepared import SQLITE, Prepared
 from indicia.store.session import Session

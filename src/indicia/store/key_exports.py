@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from indicia.domain.rotation import Stage
+from indicia.domain.dkim.rotation import Stage
 from indicia.domain.time import Instant
 from indicia.store import key_lives, tables
 from indicia.store.prepared import Prepared

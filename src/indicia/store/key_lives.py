@@ -1,7 +1,7 @@
 """The lives of published keys: what stage each is at, and which token set has a step to take next.
 
-`domain.rotation` says which steps there are. A set is due at the instant of its next one; the lock on its row
-is the lease under which a step is taken, and ends with the transaction that takes it.
+`domain.dkim.rotation` says which steps there are. A set is due at the instant of its next one; the lock on
+its row is the lease under which a step is taken, and ends with the transaction that takes it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
-from indicia.domain.key_sight import LiveKey
-from indicia.domain.rotation import KeyLife, KeySet, Stage
+from indicia.domain.dkim.key_sight import LiveKey
+from indicia.domain.dkim.rotation import KeyLife, KeySet, Stage
+from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.time import Instant
 from indicia.store import key_requests, keys, rows, tables
 from indicia.store.keys import PublishedKey

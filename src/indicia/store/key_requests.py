@@ -15,7 +15,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from indicia.domain.fairness import places
-from indicia.domain.identity import KeyLength, TokenSet
+from indicia.domain.identities.identity import KeyLength, TokenSet
 from indicia.domain.time import Instant
 from indicia.store import rows, tables
 from indicia.store.prepared import Prepared

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from indicia.domain.key_supply import Demand, Stock
+from indicia.domain.dkim.key_supply import Demand, Stock
 from indicia.domain.time import Instant
 from indicia.store import key_requests, keys, tables
 from indicia.store.prepared import Prepared

@@ -12,7 +12,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from indicia.domain.identity import KeyLength, TokenSet, TokenSetKind
+from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.time import Instant
 from indicia.store import rows, tables
 from indicia.store.ids import new_id
@@ -35,7 +35,7 @@ class PooledKey:
 class PublishedKey:
     """A key under a token of a zone; or an uploaded one under its selector, with an empty zone.
 
-    `domain.rotation.KeyLife` says what the instants mean. A withdrawn key has no private half.
+    `domain.dkim.rotation.KeyLife` says what the instants mean. A withdrawn key has no private half.
     """
 
     id: int

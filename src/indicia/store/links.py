@@ -1,6 +1,6 @@
 """Verification links. The token is in the mail only; here is its SHA-256.
 
-What state a link is in, and what may be done with it, `domain.links` says.
+What state a link is in, and what may be done with it, `domain.verification_mail.links` says.
 """
 
 from __future__ import annotations

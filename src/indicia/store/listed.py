@@ -1,7 +1,8 @@
 """Identities as lists show them: kind, name and own verification status, in the order of the list.
 
-The status follows from the states of facets, by `domain.verification.own_status` alone. Whoever stores a
-state brings it up to date in the same transaction, so that a list never says anything else than the identity.
+The status follows from the states of facets, by `domain.verification.transitions.own_status` alone. Whoever
+stores a state brings it up to date in the same transaction, so that a list never says anything else than the
+identity.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 import sqlalchemy as sa
 
-from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
-from indicia.domain.verification import own_status
+from indicia.domain.identities.identity import Facet, FacetState, Identity, IdentityKind, Status
+from indicia.domain.verification.transitions import own_status
 from indicia.store import documents, rows, tables
 from indicia.store.prepared import SQLITE, Prepared
 from indicia.store.session import Session

@@ -11,8 +11,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from indicia.domain.mail_caps import Scope, Sent
 from indicia.domain.time import Instant
+from indicia.domain.verification_mail.caps import Scope, Sent
 from indicia.store import tables
 from indicia.store.ids import new_id
 from indicia.store.prepared import POSTGRESQL, Prepared

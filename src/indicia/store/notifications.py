@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from indicia.domain.notifications import Notification, NotificationType
+from indicia.domain.identities.notifications import Notification, NotificationType
 from indicia.store import tables
 from indicia.store.prepared import Prepared
 from indicia.store.session import Session

@@ -13,8 +13,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from indicia.domain.identity import Identity
-from indicia.domain.recommendations import Code, Progress, Recommendation
+from indicia.domain.diagnosis.recommendations import Code, Progress, Recommendation
+from indicia.domain.identities.identity import Identity
 from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.prepared import Prepared

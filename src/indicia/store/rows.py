@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from indicia.domain.identity import (
+from indicia.domain.identities.identity import (
     ErrorType,
     Facet,
     FacetState,
@@ -16,7 +16,7 @@ from indicia.domain.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.observation import Soa
+from indicia.domain.verification.observation import Soa
 from indicia.store import tables
 from indicia.store.session import Row
 

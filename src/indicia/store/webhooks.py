@@ -25,7 +25,7 @@ class Webhook:
 
     `secret` and `previous_secret` are sealed; the second signs beside the first until `previous_until`.
     `failures` counts those in a row since `failing_since`; nothing is delivered before `resume_at`.
-    `destination` is host and port of the URL, as `domain.webhooks.Target` has them.
+    `destination` is host and port of the URL, as `domain.events.webhooks.Target` has them.
 
     `next_event` is the first event that has yet to be read from the log, None where events are queued as they
     come; until one has been found that is no older than `next_since`, those before it are passed over.

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from indicia.credentials import SERVICES, AccessKey
 from indicia.credentials import environment as aws_environment
-from indicia.domain.account import SANDBOX_ACCOUNT
+from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.testing.mail import Mail
 
 ACCOUNT: Final = SANDBOX_ACCOUNT
@@ -106,7 +106,7 @@ class Sandbox:
         Raises: `SandboxError` when there is no such identity; ValueError when it has no such records, or the
         finding is none, or fits none of them.
         """
-        from indicia.domain.findings import Finding
+        from indicia.domain.verification.findings import Finding
         from indicia.sandbox import publishing
         from indicia.sandbox.breaking import UnbreakableError
 

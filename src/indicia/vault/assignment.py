@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeAlias
 
-from indicia.domain.events import Event
-from indicia.domain.identity import Identity, KeyLength, TokenSet
-from indicia.domain.rotation import KeyPace
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.events.identity_events import Event
+from indicia.domain.identities.identity import Identity, KeyLength, TokenSet
 from indicia.domain.time import Instant
 from indicia.store import checks, identities, key_requests, keys
 from indicia.store.key_requests import KeyRequest, KeySight, Waiting

@@ -13,9 +13,9 @@ from typing import Final
 import structlog
 
 from indicia.clock import Clock
-from indicia.domain.events import Event
-from indicia.domain.identity import TokenSet
-from indicia.domain.rotation import KeyPace
+from indicia.domain.dkim.rotation import KeyPace
+from indicia.domain.events.identity_events import Event
+from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import SECOND, Instant, Span
 from indicia.rounds import Rounds
 from indicia.store import key_exports, key_lives

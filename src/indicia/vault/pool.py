@@ -2,7 +2,8 @@
 
 A key pair of 2048 bits takes 40 to 80 ms of a core. Other processes make them (`vault.makers`): on every core
 while somebody waits for one, else one of them at half its pace, until there are as many as the demand of late
-calls for (`domain.key_supply`). Several processes on one database exceed that by what each has under way.
+calls for (`domain.dkim.key_supply`). Several processes on one database exceed that by what each has under
+way.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 import structlog
 
 from indicia.clock import real_now
-from indicia.domain.key_supply import Stock, order
+from indicia.domain.dkim.key_supply import Stock, order
 from indicia.domain.time import Instant
 from indicia.store import key_supply, keys
 from indicia.store.database import Database

@@ -1,18 +1,18 @@
 """One token set, one transaction: every step that the life of its keys allows now, a key where one is due.
 
-What may be done is `domain.rotation.plan`'s to say. A process that dies before the commit has done nothing;
-after it everything is done: there is no moment between two steps that belong together.
+What may be done is `domain.dkim.rotation.plan`'s to say. A process that dies before the commit has done
+nothing; after it everything is done: there is no moment between two steps that belong together.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from indicia.domain.events import Event
-from indicia.domain.identity import TokenSet
-from indicia.domain.key_events import KeyNews, of_keys
-from indicia.domain.key_sight import FRESH
-from indicia.domain.rotation import KeyLife, KeyPace, KeySet, Plan, Stage, StepTaken, plan
+from indicia.domain.dkim.key_sight import FRESH
+from indicia.domain.dkim.rotation import KeyLife, KeyPace, KeySet, Plan, Stage, StepTaken, plan
+from indicia.domain.events.identity_events import Event
+from indicia.domain.events.key_events import KeyNews, of_keys
+from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import Instant
 from indicia.store import checks, identities, key_lives, key_requests, keys
 from indicia.store.key_lives import StoredKeys

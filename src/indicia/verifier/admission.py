@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from indicia.domain.fairness import SLOW_PARTS, Lane, Party, Pressure, Shares, ZoneAccounts, ZoneRates
-from indicia.domain.identity import Facet
-from indicia.domain.schedule import Pace
+from indicia.domain.identities.identity import Facet
 from indicia.domain.time import SECOND, Span
+from indicia.domain.verification.schedule import Pace
 from indicia.store.checks import Claim
 
 # The questions about each facet of an identity (domain.records), and the one for the SOA.

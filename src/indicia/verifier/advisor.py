@@ -17,19 +17,26 @@ import structlog
 
 from indicia.delivery_loop import DeliveryLoop
 from indicia.domain.delivery import Flow, Portion
+from indicia.domain.diagnosis.recommendations import (
+    BIMI_LABEL,
+    DMARC_LABEL,
+    Published,
+    advise,
+    agreed,
+    merged,
+)
 from indicia.domain.fairness import Shares
-from indicia.domain.identity import IdentityKind
-from indicia.domain.inheritance import may_send
-from indicia.domain.observation import Question, RecordType
-from indicia.domain.recommendations import BIMI_LABEL, DMARC_LABEL, Published, advise, agreed, merged
+from indicia.domain.identities.identity import IdentityKind
+from indicia.domain.identities.inheritance import may_send
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
+from indicia.domain.verification.observation import Question, RecordType
 from indicia.store import identities, recommendations
 from indicia.verifier import spf
 from indicia.verifier.asking import AskedEnoughError
 
 if TYPE_CHECKING:
     from indicia.clock import Clock
-    from indicia.domain.check import Observations, Rules
+    from indicia.domain.verification.check import Observations, Rules
     from indicia.store.database import Database
     from indicia.store.identities import IdentityView
     from indicia.store.queue import Lease

@@ -15,7 +15,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 
-from indicia.domain.soundness import Referral, Served
+from indicia.domain.installation.soundness import Referral, Served
 
 _WITHIN: Final = 2.0  # seconds, for one question to one server
 _NO_WAY: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})

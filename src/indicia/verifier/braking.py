@@ -1,7 +1,8 @@
 """What of a batch of results may fall, and what keeps its status: the brake on mass demotion at work.
 
-The rules are `domain.brake`'s. What is verified is counted before the transaction, in one that only reads: a
-table is read for that. Where it was not known in time that little falls, nothing does before the next look.
+The rules are `domain.verification.brake`'s. What is verified is counted before the transaction, in one that
+only reads: a table is read for that. Where it was not known in time that little falls, nothing does before
+the next look.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Final
 
 import structlog
 
-from indicia.domain.brake import (
+from indicia.domain.events.identity_events import DEMOTIONS_DELAYED, DEMOTIONS_PAUSED, About, Event
+from indicia.domain.identities.identity import ErrorType, FacetState
+from indicia.domain.time import Instant, Span, rfc3339
+from indicia.domain.verification.brake import (
     AT_LEAST,
     EACH,
     WITHIN,
@@ -25,10 +29,7 @@ from indicia.domain.brake import (
     too_many,
     too_many_of_one,
 )
-from indicia.domain.check import Conclusion, FacetVerdict
-from indicia.domain.events import DEMOTIONS_DELAYED, DEMOTIONS_PAUSED, About, Event
-from indicia.domain.identity import ErrorType, FacetState
-from indicia.domain.time import Instant, Span, rfc3339
+from indicia.domain.verification.check import Conclusion, FacetVerdict
 from indicia.store import brakes
 from indicia.store.session import Session
 from indicia.verifier import evidence

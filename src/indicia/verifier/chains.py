@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from indicia.domain.chains import MOST_LINKS, next_links
+from indicia.domain.verification.chains import MOST_LINKS, next_links
 from indicia.verifier.deadline import Deadline
 
 if TYPE_CHECKING:
-    from indicia.domain.check import Observations
-    from indicia.domain.observation import Question
-    from indicia.domain.records import ExpectedRecord
+    from indicia.domain.identities.records import ExpectedRecord
+    from indicia.domain.verification.check import Observations
+    from indicia.domain.verification.observation import Question
     from indicia.verifier.eyes import Eyes
 
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from indicia.clock import Clock
-from indicia.domain.check import (
+from indicia.domain.dkim.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
+from indicia.domain.dkim.replication import NOTHING_LEARNT, ParentSeen
+from indicia.domain.fairness import lane_after
+from indicia.domain.identities.identity import Facet, Identity, TokenSet, TokenSetKind
+from indicia.domain.identities.records import ExpectedRecord
+from indicia.domain.time import SECOND, Span
+from indicia.domain.verification.check import (
     Conclusion,
     KeyVerdict,
     Observations,
@@ -20,14 +26,8 @@ from indicia.domain.check import (
     records_to_check,
     takes_away,
 )
-from indicia.domain.fairness import lane_after
-from indicia.domain.identity import Facet, Identity, TokenSet, TokenSetKind
-from indicia.domain.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
-from indicia.domain.observation import Observation, Question, RecordType, Soa
-from indicia.domain.records import ExpectedRecord
-from indicia.domain.replication import NOTHING_LEARNT, ParentSeen
-from indicia.domain.time import SECOND, Span
-from indicia.domain.verification import CHECKED, Sight
+from indicia.domain.verification.observation import Observation, Question, RecordType, Soa
+from indicia.domain.verification.transitions import CHECKED, Sight
 from indicia.store.checks import CheckResult, Claim
 from indicia.store.key_lives import Sighting
 from indicia.store.key_requests import KeySight

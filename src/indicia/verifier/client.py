@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from indicia.domain.observation import Observation, Question, Reply
 from indicia.domain.time import Instant
+from indicia.domain.verification.observation import Observation, Question, Reply
 from indicia.verifier.codec import Chance, encode
 from indicia.verifier.codec import form as formed
 from indicia.verifier.inquiry import Inquiry, Sink

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import dns.exception
 import dns.name
 
-from indicia.domain.observation import Question, RecordType, Soa
+from indicia.domain.verification.observation import Question, RecordType, Soa
 from indicia.verifier import unusual
 from indicia.verifier.answer import GARBAGE, MAX_RECORDS, TRUNCATED, Answer, Message, Record, conclude
 

@@ -1,7 +1,8 @@
 """What the first key of a token set completes: the DKIM of identities whose records were seen without it.
 
-It is completed with the publication of the key, in one transaction, by the rule of `domain.verification`.
-What was seen too long ago, or for another expectation, is looked at again at once, and the key is there then.
+It is completed with the publication of the key, in one transaction, by the rule of
+`domain.verification.transitions`. What was seen too long ago, or for another expectation, is looked at again
+at once, and the key is there then.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from indicia.domain.check import Rules
-from indicia.domain.events import Event, Reason, of_change
-from indicia.domain.identity import Facet, FacetState, Identity
-from indicia.domain.key_sight import FRESH
+from indicia.domain.dkim.key_sight import FRESH
+from indicia.domain.events.identity_events import Event, Reason, of_change
+from indicia.domain.identities.identity import Facet, FacetState, Identity
 from indicia.domain.time import Instant
-from indicia.domain.verification import Cause, Change, key_came
+from indicia.domain.verification.check import Rules
+from indicia.domain.verification.transitions import Cause, Change, key_came
 from indicia.store import checks
 from indicia.store import evidence as verdicts
 from indicia.store.checks import Claim, Completion
@@ -85,7 +86,7 @@ def _completion(
     return Completion(
         identity_id=claim.identity.id,
         state=change.state,
-        # What keeps a replica from its parent is told still (`domain.check`).
+        # What keeps a replica from its parent is told still (`domain.verification.check`).
         error=None if replication is None else replication.error,
         # The key itself has to be seen before it signs; until then another process may answer for its token.
         due_at=now + FRESH,

@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from indicia.domain.controls import LEARNED, Control, control_questions, fails, passes, what_is_wrong
+from indicia.domain.verification.controls import (
+    LEARNED,
+    Control,
+    control_questions,
+    fails,
+    passes,
+    what_is_wrong,
+)
 
 if TYPE_CHECKING:
-    from indicia.domain.controls import ControlQuestion
-    from indicia.domain.observation import Observation
+    from indicia.domain.verification.controls import ControlQuestion
+    from indicia.domain.verification.observation import Observation
     from indicia.verifier.perspectives import Perspectives
 
 log = structlog.get_logger(__name__)

@@ -15,19 +15,19 @@ from typing import Final
 import msgspec
 
 from indicia.clock import Clock
-from indicia.domain.check import Observations, RecordVerdict, Rules, distrusted, judge_record
-from indicia.domain.excerpts import found_values
-from indicia.domain.explanation import explain
+from indicia.domain.diagnosis.excerpts import found_values
+from indicia.domain.diagnosis.explanation import explain
+from indicia.domain.diagnosis.probing import Refined
+from indicia.domain.diagnosis.wording import Explanation
 from indicia.domain.fairness import Shares
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.findings import Finding
-from indicia.domain.identity import Facet, FacetState, Identity, IdentityKind, Status
+from indicia.domain.identities.identity import Facet, FacetState, Identity, IdentityKind, Status
+from indicia.domain.identities.records import ExpectedRecord, Purpose, expected_records, records_to_leave
 from indicia.domain.names import IdentityName, fold, shown
-from indicia.domain.probing import Refined
-from indicia.domain.records import ExpectedRecord, Purpose, expected_records, records_to_leave
 from indicia.domain.time import Instant, rfc3339
-from indicia.domain.verification import Sight, own_status
-from indicia.domain.wording import Explanation
+from indicia.domain.verification.check import Observations, RecordVerdict, Rules, distrusted, judge_record
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.transitions import Sight, own_status
 from indicia.store import identities
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView

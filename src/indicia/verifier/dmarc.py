@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from indicia.domain import dmarc
-from indicia.domain.check import Rules
-from indicia.domain.identity import Facet, Status
-from indicia.domain.observation import Question, RecordType
-from indicia.domain.recommendations import DMARC_LABEL, agreed
+from indicia.domain.diagnosis import dmarc
+from indicia.domain.diagnosis.recommendations import DMARC_LABEL, agreed
+from indicia.domain.identities.identity import Facet, Status
+from indicia.domain.verification.check import Rules
+from indicia.domain.verification.observation import Question, RecordType
 
 if TYPE_CHECKING:
-    from indicia.domain.findings import Finding
-    from indicia.domain.wording import Explanation
+    from indicia.domain.diagnosis.wording import Explanation
+    from indicia.domain.verification.findings import Finding
     from indicia.store.identities import IdentityView
     from indicia.verifier.eyes import Eyes
 

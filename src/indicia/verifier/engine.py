@@ -19,14 +19,14 @@ from typing import Final
 import structlog
 
 from indicia.clock import Clock, real_now
-from indicia.domain.check import Conclusion, Rules
+from indicia.domain.dkim.key_sight import LiveKey
+from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.fairness import Lane, ZoneRates
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.findings import Finding
-from indicia.domain.identity import TokenSet
-from indicia.domain.key_sight import LiveKey
-from indicia.domain.replication import ParentSeen
+from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import HOUR, SECOND, Instant, Span
+from indicia.domain.verification.check import Conclusion, Rules
+from indicia.domain.verification.findings import Finding
 from indicia.store import checks, key_lives
 from indicia.store.checks import Claim
 from indicia.store.database import Database

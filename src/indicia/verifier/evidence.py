@@ -12,14 +12,14 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from indicia.domain.check import Conclusion, FacetVerdict, RecordVerdict
-from indicia.domain.findings import Finding
-from indicia.domain.identity import FacetState, Status
-from indicia.domain.judgement import worst
-from indicia.domain.observation import Observation
-from indicia.domain.probing import NOTHING_MORE, Detail, Refined
+from indicia.domain.diagnosis.probing import NOTHING_MORE, Detail, Refined
+from indicia.domain.identities.identity import FacetState, Status
 from indicia.domain.time import Instant
-from indicia.domain.verification import Cause, Sight
+from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVerdict
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.judgement import worst
+from indicia.domain.verification.observation import Observation
+from indicia.domain.verification.transitions import Cause, Sight
 from indicia.store.evidence import Evidence, Line
 
 
@@ -42,7 +42,7 @@ class SeenObservation(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class SeenDetail(msgspec.Struct, omit_defaults=True, frozen=True):
-    """What looking further has added: see `domain.probing.Detail`."""
+    """What looking further has added: see `domain.diagnosis.probing.Detail`."""
 
     place: str = ""
     seconds_left: int | None = None

@@ -25,10 +25,10 @@ import msgspec
 import structlog
 
 from indicia.domain.delivery import Flow, admit
+from indicia.domain.diagnosis.probing import can_be_explained
 from indicia.domain.fairness import Shares, ZoneAccounts
-from indicia.domain.findings import Finding
 from indicia.domain.names import IdentityName
-from indicia.domain.probing import can_be_explained
+from indicia.domain.verification.findings import Finding
 from indicia.rounds import Rounds
 from indicia.store import evidence as trail
 from indicia.store import identities
@@ -36,10 +36,10 @@ from indicia.verifier import evidence
 
 if TYPE_CHECKING:
     from indicia.clock import Clock
-    from indicia.domain.check import Conclusion, FacetVerdict, RecordVerdict
+    from indicia.domain.diagnosis.probing import Refined
     from indicia.domain.fairness import ZonePart
-    from indicia.domain.probing import Refined
     from indicia.domain.time import Instant
+    from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVerdict
     from indicia.store.database import Database
     from indicia.store.session import Session
     from indicia.verifier.investigation import Investigator

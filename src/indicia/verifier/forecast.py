@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from indicia.domain.check import RecordVerdict, Rules, judge_record
-from indicia.domain.conflicts import conflict
-from indicia.domain.domain_connect import Offer, apply_url
+from indicia.domain.diagnosis.conflicts import conflict
+from indicia.domain.diagnosis.probing import can_be_explained
 from indicia.domain.fairness import Shares
-from indicia.domain.findings import Finding
+from indicia.domain.identities.domain_connect import Offer, apply_url
+from indicia.domain.identities.records import ExpectedRecord, Purpose, expected_records
 from indicia.domain.names import IdentityName, fold
-from indicia.domain.observation import RecordType
-from indicia.domain.probing import can_be_explained
-from indicia.domain.records import ExpectedRecord, Purpose, expected_records
-from indicia.domain.verification import Sight
+from indicia.domain.verification.check import RecordVerdict, Rules, judge_record
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.observation import RecordType
+from indicia.domain.verification.transitions import Sight
 from indicia.store import identities
 from indicia.verifier import chains, dmarc
 from indicia.verifier.asking import AskedEnoughError

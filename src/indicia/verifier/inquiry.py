@@ -7,8 +7,8 @@ An inquiry performs no input or output itself. It is told what arrived and decid
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from indicia.domain.observation import Observation, Question, Reply
 from indicia.domain.time import Instant
+from indicia.domain.verification.observation import Observation, Question, Reply
 from indicia.verifier.answer import Answer
 from indicia.verifier.codec import Form, decode
 from indicia.verifier.resolver import Resolver

@@ -13,11 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from indicia.domain.chains import MOST_LINKS, Follow, as_seen_in, links
-from indicia.domain.check import Observations, RecordVerdict
-from indicia.domain.findings import Finding
-from indicia.domain.observation import Observation, Question, RecordType, Reply
-from indicia.domain.probing import (
+from indicia.domain.diagnosis.probing import (
     Detail,
     Needed,
     Refined,
@@ -28,9 +24,13 @@ from indicia.domain.probing import (
     explained_by_servers,
     may_be_another_identitys,
 )
-from indicia.domain.records import Purpose
-from indicia.domain.synthesis import Surroundings
+from indicia.domain.identities.records import Purpose
 from indicia.domain.time import Instant
+from indicia.domain.verification.chains import MOST_LINKS, Follow, as_seen_in, links
+from indicia.domain.verification.check import Observations, RecordVerdict
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
+from indicia.domain.verification.synthesis import Surroundings
 from indicia.verifier import spf
 from indicia.verifier.client import Budget, Client
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from indicia.domain.dkim import KEY_ZONE_LABEL, is_verification_token
-from indicia.domain.observation import RecordType
+from indicia.domain.dkim.key_record import KEY_ZONE_LABEL, is_verification_token
+from indicia.domain.verification.observation import RecordType
 from indicia.store import keys, zones
 from indicia.store.database import Database
 from indicia.store.session import Session

@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from indicia.domain.check import Observations, RecordVerdict, Rules, judge_record
-from indicia.domain.explanation import explain
-from indicia.domain.findings import Finding
-from indicia.domain.identity import IdentityKind, TokenSetKind
-from indicia.domain.key_sight import LiveKey
-from indicia.domain.observation import RecordType
-from indicia.domain.records import ExpectedRecord, dkim_records, key_record
-from indicia.domain.verification import Sight
-from indicia.domain.wording import Explanation
+from indicia.domain.diagnosis.explanation import explain
+from indicia.domain.diagnosis.wording import Explanation
+from indicia.domain.dkim.key_sight import LiveKey
+from indicia.domain.identities.identity import IdentityKind, TokenSetKind
+from indicia.domain.identities.records import ExpectedRecord, dkim_records, key_record
+from indicia.domain.verification.check import Observations, RecordVerdict, Rules, judge_record
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.observation import RecordType
+from indicia.domain.verification.transitions import Sight
 from indicia.store import key_lives
 from indicia.store.database import Database
 from indicia.store.identities import IdentityView

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from indicia.domain.brake import demotes
-from indicia.domain.events import About, Event, Sights, of_check
+from indicia.domain.events.identity_events import About, Event, Sights, of_check
 from indicia.domain.time import Instant, Span
+from indicia.domain.verification.brake import demotes
 from indicia.store import checks
 from indicia.store.checks import CheckResult
 from indicia.store.session import Session

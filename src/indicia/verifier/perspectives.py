@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from indicia.domain.observation import Observation, Question, RecordType, Soa, soa_around
 from indicia.domain.time import Instant
+from indicia.domain.verification.observation import Observation, Question, RecordType, Soa, soa_around
 from indicia.verifier.client import Budget, Client, Sockets, gather
 from indicia.verifier.resolver import CONTROL
 

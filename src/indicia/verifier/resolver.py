@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from indicia.domain.observation import Question, RecordType
+from indicia.domain.verification.observation import Question, RecordType
 from indicia.verifier.sockets import Ports
 
 CONTROL = Question(".", RecordType.NS)

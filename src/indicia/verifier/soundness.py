@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from indicia.domain.check import Observations
-from indicia.domain.observation import Question, RecordType, Reply
-from indicia.domain.soundness import (
+from indicia.domain.installation.soundness import (
     Check,
     Referral,
     State,
@@ -20,6 +18,8 @@ from indicia.domain.soundness import (
     judge_server,
     judge_service_spf,
 )
+from indicia.domain.verification.check import Observations
+from indicia.domain.verification.observation import Question, RecordType, Reply
 from indicia.verifier import spf
 from indicia.verifier.authorities import referral, serves
 from indicia.verifier.controls import Controls

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from indicia.domain import spf
-from indicia.domain.observation import Observation, Question, RecordType
+from indicia.domain.diagnosis import spf
+from indicia.domain.verification.observation import Observation, Question, RecordType
 
 if TYPE_CHECKING:
     from indicia.verifier.eyes import Eyes

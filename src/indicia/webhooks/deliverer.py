@@ -20,10 +20,10 @@ from indicia.announcements.announcer import Announcer, public_id
 from indicia.clock import Clock, real_now
 from indicia.delivery_loop import DeliveryLoop
 from indicia.domain.delivery import Flow, Portion
-from indicia.domain.events import WEBHOOK_DISABLED, About, Event
+from indicia.domain.events.identity_events import WEBHOOK_DISABLED, About, Event
+from indicia.domain.events.webhooks import BACKOFF, given_up, headers, host_of, overloaded, parse_url, took
 from indicia.domain.fairness import Shares
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
-from indicia.domain.webhooks import BACKOFF, given_up, headers, host_of, overloaded, parse_url, took
 from indicia.outbound.client import PostError
 from indicia.store import destinations, fanout, webhook_deliveries, webhooks
 from indicia.vault.purposes import webhook_secret

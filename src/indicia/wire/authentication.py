@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from indicia.connections.networks import network_of
-from indicia.domain.account import SANDBOX_ACCOUNT
+from indicia.domain.accounts.account import SANDBOX_ACCOUNT
+from indicia.domain.arns import caller_arn, in_partition_of
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.policy.arns import caller_arn, in_partition_of
 from indicia.wire import sigv4
 from indicia.wire.bodies import STRANGERS
 from indicia.wire.browsers import Guard

@@ -1,0 +1,1 @@
+"""The rules of accounts, their access keys and their standing."""

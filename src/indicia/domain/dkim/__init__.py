@@ -1,0 +1,1 @@
+"""The rules of DKIM: selectors, keys and their lives, and who signs with which."""

@@ -1,0 +1,1 @@
+"""The rules of the installation itself: its processes, its own records, its soundness."""

@@ -1,0 +1,1 @@
+"""The rules of sending: what concerns a message."""
