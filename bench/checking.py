@@ -25,9 +25,9 @@ from indicia.domain.fairness import Lane
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import HOUR
 from indicia.store import tables
-from indicia.store.database import Database
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
 
 _LOOK: Final = 0.2
 _GIVE_UP: Final = 300.0

@@ -31,9 +31,9 @@ from bench.signing import Key, Signer
 from indicia import ready
 from indicia.domain.identities.identity import Status
 from indicia.store import tables
-from indicia.store.database import Database
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
 from indicia.vault import keyring
 from indicia.vault.makers import Makers, cores
 

@@ -23,8 +23,8 @@ from indicia.installation import Installation
 from indicia.metrics import Metrics
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.house import House
-from indicia.store import identities
-from indicia.store.session import Session
+from indicia.store.engine.session import Session
+from indicia.store.identities import identities
 from indicia.wire import faults, query, rest, sigv4, xml
 from indicia.wire.authentication import Authenticator, Caller, KeyRecord
 from indicia.wire.exchange import Exchange

@@ -25,10 +25,11 @@ from bench.report import Aim, Section
 from indicia.domain.fairness import Lane
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import HOUR, SECOND
-from indicia.store import checks, tables
-from indicia.store.database import Database
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
+from indicia.store import tables
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
+from indicia.store.verification import checks
 
 _TIMES: Final = 10
 _SILENT: Final = 10_000

@@ -17,9 +17,10 @@ from bench import servers
 from bench.nameserver import HOST
 from bench.population import populate
 from indicia import ready
-from indicia.store import schema, tables
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
+from indicia.store import tables
+from indicia.store.engine import schema
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
 from indicia.vault import keyring
 
 ZONE: Final = "example.com"

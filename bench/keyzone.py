@@ -20,8 +20,8 @@ from bench.plan import Plan
 from bench.report import Aim, Section, spread
 from indicia.domain.dkim.key_record import key_record, split_text
 from indicia.store import tables
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
 
 _QUESTIONS: Final = 50_000
 # Issue 4, item 11.

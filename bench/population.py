@@ -33,10 +33,13 @@ from indicia.domain.identities.identity import (
 from indicia.domain.time import DAY, HOUR, Instant
 from indicia.domain.verification.observation import Soa
 from indicia.installation import Installation
-from indicia.store import checks, facets, identities, keys, tables, tags
-from indicia.store.ids import new_id
-from indicia.store.prepared import Prepared
-from indicia.store.session import Session
+from indicia.store import tables
+from indicia.store.dkim import keys
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.prepared import Prepared
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets, identities, tags
+from indicia.store.verification import checks
 from indicia.vault import rsa
 from indicia.vault.pool import TARGETS
 from indicia.vault.purposes import PRIVATE_KEY

@@ -19,7 +19,7 @@ from bench.plan import Plan
 from bench.report import Aim, Section
 from bench.slow_resolver import SLOWEST
 from indicia.domain.fairness import SLOW_PARTS
-from indicia.store.opening import open_database
+from indicia.store.engine.opening import open_database
 from indicia.verifier.engine import Limits
 
 _BITS: Final = 1024

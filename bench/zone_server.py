@@ -9,9 +9,9 @@ import uvloop
 
 from bench.nameserver import HOST
 from indicia.keyzone.server import KeyZone
-from indicia.store import keys
-from indicia.store.keys import NoKeyYet
-from indicia.store.opening import open_database
+from indicia.store.dkim import keys
+from indicia.store.dkim.keys import NoKeyYet
+from indicia.store.engine.opening import open_database
 
 
 async def _serve(url: str, zone: str, port: int) -> None:

@@ -18,9 +18,9 @@ from indicia.domain.time import DAY, Instant
 from indicia.domain.verification.transitions import start
 from indicia.domain.verification_mail.caps import Cap
 from indicia.operations.verification_mail import CustomMail, VerificationMails, issue_link, write_mail
-from indicia.store import facets, identities
-from indicia.store.ids import new_id
-from indicia.store.session import Session
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets, identities
 from indicia.vault.keyring import Keyring
 
 ACCOUNT = "111122223333"

@@ -10,10 +10,10 @@ from indicia.announcements.announcer import Announcer
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.identities.identity import KeyLength
 from indicia.domain.time import Instant
-from indicia.store import key_requests, keys
-from indicia.store.database import Database
-from indicia.store.key_requests import KeyRequest
-from indicia.store.session import Session
+from indicia.store.dkim import key_requests, keys
+from indicia.store.dkim.key_requests import KeyRequest
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
 from indicia.vault.assignment import Assigned, assign
 from indicia.verifier import completion
 

@@ -52,12 +52,15 @@ from indicia.domain.verification.schedule import Pace
 from indicia.domain.verification.transitions import Windows, start
 from indicia.operations.replicating import Replicator
 from indicia.publicsuffix import PublicSuffixes
-from indicia.store import checks, evidence, facets, identities, key_requests, keys, tables, zones
-from indicia.store.checks import Claim
-from indicia.store.database import Database
-from indicia.store.ids import new_id
-from indicia.store.prepared import Prepared
-from indicia.store.session import Session
+from indicia.store import tables
+from indicia.store.dkim import key_requests, keys, zones
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.prepared import Prepared
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets, identities
+from indicia.store.verification import checks, evidence
+from indicia.store.verification.checks import Claim
 from indicia.vault.assigner import KeyAssigner
 from indicia.verifier import completion
 from indicia.verifier.asking import Asking

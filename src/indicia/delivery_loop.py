@@ -18,16 +18,16 @@ import structlog
 from indicia.clock import Clock, real_now
 from indicia.domain.delivery import Flow, Portion, admit
 from indicia.rounds import Rounds
-from indicia.store.prepared import SQLITE
-from indicia.store.queue import Lease
+from indicia.store.engine.prepared import SQLITE
+from indicia.store.engine.queue import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from indicia.domain.fairness import Shares
     from indicia.domain.time import Instant, Span
-    from indicia.store.database import Database
-    from indicia.store.session import Session
+    from indicia.store.engine.database import Database
+    from indicia.store.engine.session import Session
 
 _log = structlog.get_logger("indicia.delivery")
 

@@ -24,11 +24,13 @@ from indicia.credentials import (
 from indicia.domain.time import Instant
 from indicia.private_files import Exposure, exposure, is_own, make_folder, write_file
 from indicia.settings import Settings
-from indicia.store import access, audit, meta, schema, turns, zones
-from indicia.store.database import Database
-from indicia.store.opening import open_database
-from indicia.store.schema import Migration, NewerSchemaError, Schema
-from indicia.store.session import Session
+from indicia.store.accounts import access, audit
+from indicia.store.dkim import zones
+from indicia.store.engine import meta, schema, turns
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.schema import Migration, NewerSchemaError, Schema
+from indicia.store.engine.session import Session
 from indicia.vault import keyring, purposes
 from indicia.vault.keyring import Keyring, KeyringError
 

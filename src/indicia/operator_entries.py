@@ -10,7 +10,7 @@ import pwd
 import socket
 
 from indicia.domain.time import Instant
-from indicia.store.audit import AuditEntry
+from indicia.store.accounts.audit import AuditEntry
 
 SERVICE = "operator"
 """What stands before the name of an operation of the operator's, as `sesv2` before one of API v2."""

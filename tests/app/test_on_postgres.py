@@ -18,8 +18,8 @@ from serving import FREE, Running, client, run, serve, until
 from indicia.credentials import AccessKey
 from indicia.domain.installation.presence import SILENT_AFTER
 from indicia.domain.time import Span
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
 from indicia.store.tables import heartbeat
 
 

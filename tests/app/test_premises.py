@@ -13,9 +13,9 @@ from indicia.clock import real_now
 from indicia.domain.installation.soundness import State
 from indicia.domain.time import MINUTE, SECOND, Span
 from indicia.settings import load
-from indicia.store import examination
-from indicia.store.database import Database
-from indicia.store.prepared import POSTGRESQL
+from indicia.store.engine.database import Database
+from indicia.store.engine.prepared import POSTGRESQL
+from indicia.store.installation import examination
 from indicia.vault import keyring
 from indicia.wire.sigv4 import SKEW
 

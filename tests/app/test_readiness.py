@@ -18,7 +18,7 @@ from indicia.domain.time import HOUR
 from indicia.installation import Installation
 from indicia.ready import Ready
 from indicia.settings import ALL_ROLES, load
-from indicia.store import brakes
+from indicia.store.verification import brakes
 
 
 @asynccontextmanager

@@ -10,13 +10,15 @@ from serving import serve, until
 
 from indicia.clock import real_now
 from indicia.domain.time import DAY
-from indicia.store import audit, schema, tables
-from indicia.store.audit import AuditEntry, Wanted
-from indicia.store.database import Database
-from indicia.store.ids import first_at
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
-from indicia.store.session import Session
+from indicia.store import tables
+from indicia.store.accounts import audit
+from indicia.store.accounts.audit import AuditEntry, Wanted
+from indicia.store.engine import schema
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import first_at
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
+from indicia.store.engine.session import Session
 
 EVERYTHING = partial(audit.page, wanted=Wanted(), after=0, limit=1000)
 

@@ -12,7 +12,7 @@ from typing import Any
 from indicia.app.abroad import installations
 from indicia.operations.replicating import Fetch
 from indicia.settings import load
-from indicia.store.replications import Replication
+from indicia.store.dkim.replications import Replication
 from indicia.vault.keyring import Keyring
 
 HOSTILE, HONEST = "111122223333", "444455556666"

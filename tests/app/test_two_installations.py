@@ -19,7 +19,7 @@ from indicia.app.abroad import installations
 from indicia.credentials import AccessKey
 from indicia.domain.identities.identity import ErrorType
 from indicia.settings import load
-from indicia.store.replications import Replication
+from indicia.store.dkim.replications import Replication
 from indicia.vault.keyring import Keyring
 
 NAME = "shop.example.com"

@@ -14,9 +14,9 @@ from invocation import Run
 from indicia.cli import audit as command
 from indicia.domain.time import DAY, rfc3339
 from indicia.settings import load
-from indicia.store import audit
-from indicia.store.audit import AuditEntry
-from indicia.store.opening import open_database
+from indicia.store.accounts import audit
+from indicia.store.accounts.audit import AuditEntry
+from indicia.store.engine.opening import open_database
 
 ACCOUNT = "111122223333"
 T0 = 1_790_000_000_000

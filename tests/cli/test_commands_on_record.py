@@ -15,10 +15,11 @@ from indicia.cli import application, main
 from indicia.clock import Clock
 from indicia.installation import Installation
 from indicia.settings import load
-from indicia.store import audit, schema
-from indicia.store.audit import AuditEntry, Wanted
-from indicia.store.opening import open_database
-from indicia.store.sqlite import connect
+from indicia.store.accounts import audit
+from indicia.store.accounts.audit import AuditEntry, Wanted
+from indicia.store.engine import schema
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.sqlite import connect
 
 ACCOUNT = "111122223333"
 EVERYTHING = partial(audit.page, wanted=Wanted(), after=0, limit=100_000)

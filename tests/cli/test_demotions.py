@@ -11,9 +11,10 @@ from invocation import Run
 from indicia.clock import real_now
 from indicia.domain.time import DAY, HOUR
 from indicia.settings import load
-from indicia.store import brakes, events
-from indicia.store.opening import open_database
-from indicia.store.session import Session
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.session import Session
+from indicia.store.events import events
+from indicia.store.verification import brakes
 
 T = TypeVar("T")
 

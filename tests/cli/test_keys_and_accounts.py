@@ -10,9 +10,9 @@ from invocation import Run
 
 from indicia.domain.accounts.account import ReviewStatus
 from indicia.settings import load
-from indicia.store import access, account_regions
-from indicia.store.account_regions import AccountRegion, Review
-from indicia.store.opening import open_database
+from indicia.store.accounts import access, account_regions
+from indicia.store.accounts.account_regions import AccountRegion, Review
+from indicia.store.engine.opening import open_database
 from indicia.vault import keyring, purposes
 
 

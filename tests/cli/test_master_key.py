@@ -9,8 +9,8 @@ from invocation import Run
 from postgres import PostgresServer
 
 from indicia.settings import load
-from indicia.store import access
-from indicia.store.opening import open_database
+from indicia.store.accounts import access
+from indicia.store.engine.opening import open_database
 from indicia.vault import keyring, purposes
 
 

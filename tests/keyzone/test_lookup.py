@@ -16,11 +16,12 @@ from zonedata import KEYLESS, LONG, LONG_KEY, NAMESERVERS, NEVER, SHORT, SHORT_K
 from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.keyzone.lookup import in_database, published_keys, zones_of
 from indicia.keyzone.responder import Responder
-from indicia.store import keys, schema, zones
-from indicia.store.database import Database
-from indicia.store.ids import new_id
-from indicia.store.prepared import SQLITE, Prepared
-from indicia.store.session import Session
+from indicia.store.dkim import keys, zones
+from indicia.store.engine import schema
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.prepared import SQLITE, Prepared
+from indicia.store.engine.session import Session
 
 
 def _fill(s: Session) -> int:

@@ -36,11 +36,13 @@ from indicia.mail.compose import Letter
 from indicia.mail.custom import CustomWords
 from indicia.mail.harmless_html import HarmlessHtml
 from indicia.operations.verification_mail import CustomMail
-from indicia.store import checks, evidence, facets, identities, outbox
-from indicia.store.database import Database
-from indicia.store.links import Landing
-from indicia.store.queue import Lease
-from indicia.store.session import Session
+from indicia.store.engine.database import Database
+from indicia.store.engine.queue import Lease
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets, identities
+from indicia.store.verification import checks, evidence
+from indicia.store.verification_mail import outbox
+from indicia.store.verification_mail.links import Landing
 
 
 @dataclass(frozen=True)

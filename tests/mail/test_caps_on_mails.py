@@ -14,8 +14,8 @@ from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import DAY, SECOND
 from indicia.domain.verification_mail.caps import Cap, Scope, caps
-from indicia.store.database import Database
-from indicia.store.opening import open_database
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
 
 STANDARD = caps(mailbox=20, domain=4000, account=1000)
 

@@ -39,10 +39,11 @@ from indicia.mail.maildir import Maildir
 from indicia.mail.outbox import OF_LETTERS, Deliverer
 from indicia.mail.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
-from indicia.store import links, mailings, tables
-from indicia.store.database import Database
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
+from indicia.store import tables
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
+from indicia.store.verification_mail import links, mailings
 from indicia.vault.keyring import Keyring
 
 _OUTBOX = Prepared(
@@ -393,7 +394,7 @@ from indicia.clock import Clock
 from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
-from indicia.store.opening import open_database
+from indicia.store.engine.opening import open_database
 
 class Dying(SmtpCarrier):
     async def deliver(self, letter):

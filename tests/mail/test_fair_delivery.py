@@ -15,7 +15,7 @@ from indicia.domain.time import HOUR
 from indicia.mail.outbox import OF_THE_RELAY, Deliverer
 from indicia.mail.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
 
 AT_ONCE = 16
 

@@ -20,7 +20,7 @@ from indicia.clock import Clock
 from indicia.mail.compose import Letter
 from indicia.mail.maildir import LEFTOVER_AFTER, Maildir
 from indicia.mail.outbox import Deliverer
-from indicia.store.opening import open_database
+from indicia.store.engine.opening import open_database
 
 LETTER = Letter(
     identity="5f0c@mail.example.org",

@@ -25,10 +25,10 @@ from indicia.mail.maildir import Maildir
 from indicia.mail.notice import MOST_APART, MOST_LISTED, Notice, letter, notices
 from indicia.mail.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
-from indicia.store import access
-from indicia.store.access import Account
-from indicia.store.database import Database
-from indicia.store.opening import open_database
+from indicia.store.accounts import access
+from indicia.store.accounts.access import Account
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
 
 ACCOUNT = "111122223333"
 OTHER = "444455556666"
@@ -306,7 +306,7 @@ from indicia.clock import Clock
 from indicia.mail.outbox import Deliverer
 from indicia.mail.{where} import {carrier}
 from indicia.settings.urls import parse_relay
-from indicia.store.opening import open_database
+from indicia.store.engine.opening import open_database
 
 class Dying({carrier}):
     async def deliver(self, letter):

@@ -34,10 +34,13 @@ from indicia.operations.webhooks import (
     WebhookRequest,
 )
 from indicia.publicsuffix import PublicSuffixes, to_ascii
-from indicia.store import audit, checks, facets, identities, keys
-from indicia.store.database import Database
-from indicia.store.ids import new_id
-from indicia.store.session import Session
+from indicia.store.accounts import audit
+from indicia.store.dkim import keys
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets, identities
+from indicia.store.verification import checks
 from indicia.vault.keyring import Keyring
 from indicia.vault.purposes import PRIVATE_KEY
 from indicia.wire.shapes import operations

@@ -17,10 +17,12 @@ from indicia.operations.replicating import Installations, Replicator
 from indicia.operations.replication_acceptance import Abroad
 from indicia.operations.replication_offer import Offer, ReplicationRequest
 from indicia.settings.elsewhere import Offered
-from indicia.store import access, checks, keys
-from indicia.store.database import Database
-from indicia.store.ids import new_id
-from indicia.store.replications import Replication
+from indicia.store.accounts import access
+from indicia.store.dkim import keys
+from indicia.store.dkim.replications import Replication
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import new_id
+from indicia.store.verification import checks
 from indicia.vault import rsa
 from indicia.vault.purposes import PRIVATE_KEY, access_key
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes

@@ -11,7 +11,7 @@ from key_steps import NAME, PACE
 
 from indicia.announcements.announcer import Announcer
 from indicia.clock import Clock
-from indicia.store import events
+from indicia.store.events import events
 from indicia.vault.keeper import KeyKeeper
 
 

@@ -11,8 +11,8 @@ from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.signing_keys import SigningKey, signing_key_for
-from indicia.store import key_lives, keys
-from indicia.store.key_lives import Sighting
+from indicia.store.dkim import key_lives, keys
+from indicia.store.dkim.key_lives import Sighting
 from indicia.vault.rotation import advance
 
 NAME = "example.com"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from desk import Desk
 
 from indicia.mail.compose import Letter
-from indicia.store import outbox
-from indicia.store.queue import Lease
+from indicia.store.engine.queue import Lease
+from indicia.store.verification_mail import outbox
 
 TEMPLATE = {
     "FromEmailAddress": "hello@example.com",

@@ -11,11 +11,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
-from indicia.store.database import Database
-from indicia.store.jobs import Job, Outcome, Transactions
-from indicia.store.prepared import SQLITE
-from indicia.store.session import Session
-from indicia.store.sqlite import connect
+from indicia.store.engine.database import Database
+from indicia.store.engine.jobs import Job, Outcome, Transactions
+from indicia.store.engine.prepared import SQLITE
+from indicia.store.engine.session import Session
+from indicia.store.engine.sqlite import connect
 
 T = TypeVar("T")
 

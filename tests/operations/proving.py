@@ -46,13 +46,17 @@ from indicia.domain.verification.transitions import MAY_SEND, OWN_PROOF, Sight, 
 from indicia.links import ledger
 from indicia.operations.replicating import Replicator
 from indicia.operations.signing_keys import signing_key_for
-from indicia.store import checks, identities, key_lives, keys, listed, schema, tables
-from indicia.store.database import Database
-from indicia.store.identities import IdentityView
-from indicia.store.keys import NoKeyYet
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
-from indicia.store.session import Session
+from indicia.store import tables
+from indicia.store.dkim import key_lives, keys
+from indicia.store.dkim.keys import NoKeyYet
+from indicia.store.engine import schema
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
+from indicia.store.engine.session import Session
+from indicia.store.identities import identities, listed
+from indicia.store.identities.identities import IdentityView
+from indicia.store.verification import checks
 from indicia.vault.assignment import assign
 from indicia.vault.rotation import advance
 from indicia.verifier.checker import Checker, Found

@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 from indicia.app.own_api import OwnApi
 from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.table import TABLE
-from indicia.store import schema
-from indicia.store.database import Database
-from indicia.store.opening import open_database
+from indicia.store.engine import schema
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
 from indicia.wire import shapes
 from indicia.wire.own import Route
 from indicia.wire.shapes.kinds import Kind, ListOf, MapOf, Scalar, Structure, members

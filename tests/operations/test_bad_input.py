@@ -19,8 +19,8 @@ from desk import Desk
 
 from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.table import TABLE
-from indicia.store import schema
-from indicia.store.opening import open_database
+from indicia.store.engine import schema
+from indicia.store.engine.opening import open_database
 from indicia.wire import shapes
 
 MODELS = {

@@ -14,8 +14,10 @@ from own_keys import BOTH_NEEDED, ONE_WAY, OWN, OWN_KEY_TEXT, OWN_PUBLIC
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY, HOUR
-from indicia.store import configuration_sets, identities, keys
-from indicia.store import tags as stored_tags
+from indicia.store.configuration_sets import configuration_sets
+from indicia.store.dkim import keys
+from indicia.store.identities import identities
+from indicia.store.identities import tags as stored_tags
 from indicia.vault.purposes import PRIVATE_KEY
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes, Tag
 

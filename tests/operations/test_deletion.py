@@ -9,7 +9,8 @@ import pytest
 from desk import T0, ZONE, Desk
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.store import keys, policies
+from indicia.store.dkim import keys
+from indicia.store.policies import policies
 from indicia.wire.shapes.sesv2 import Tag
 
 

@@ -15,9 +15,10 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, KeyLength, Status
 from indicia.domain.time import DAY, HOUR
 from indicia.domain.verification.transitions import own_status
-from indicia.store import checks, key_requests, keys, signing_overrides
-from indicia.store.key_requests import KeyRequest
-from indicia.store.keys import NoKeyYet
+from indicia.store.dkim import key_requests, keys, signing_overrides
+from indicia.store.dkim.key_requests import KeyRequest
+from indicia.store.dkim.keys import NoKeyYet
+from indicia.store.verification import checks
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 SIGNING = "PutEmailIdentityDkimSigningAttributes"

@@ -14,8 +14,8 @@ from callers import Watched
 from desk import Desk
 
 from indicia.domain.identities.identity import Facet, Status
-from indicia.store import schema
-from indicia.store.opening import open_database
+from indicia.store.engine import schema
+from indicia.store.engine.opening import open_database
 
 ACCOUNT = "111122223333"
 ARN = f"arn:aws:ses:eu-west-1:{ACCOUNT}:identity/"

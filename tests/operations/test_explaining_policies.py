@@ -12,7 +12,7 @@ from desk import Desk
 from indicia.app.own_api import OwnApi
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
-from indicia.store import access
+from indicia.store.accounts import access
 from indicia.wire.own import Asked
 
 OTHER = "444455556666"

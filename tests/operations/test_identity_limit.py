@@ -10,7 +10,7 @@ from desk import Desk
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.operations.dispatch import Dispatch
-from indicia.store import playing
+from indicia.store.installation import playing
 
 
 def _limited(desk: Desk, most: int) -> Desk:

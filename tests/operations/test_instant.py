@@ -13,8 +13,9 @@ from own_keys import OWN
 from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.dispatch import Dispatch
-from indicia.store import keys, outbox
-from indicia.store.database import Database
+from indicia.store.dkim import keys
+from indicia.store.engine.database import Database
+from indicia.store.verification_mail import outbox
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 

@@ -8,7 +8,7 @@ from key_steps import NAME, PACE, see, set_id
 
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import HOUR, rfc3339
-from indicia.store import events
+from indicia.store.events import events
 
 
 def signs(desk: Desk) -> list[str]:

@@ -16,9 +16,11 @@ from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, rfc3339
 from indicia.operations.signing_keys import SigningKey
-from indicia.store import carried, checks, facets, key_lives, key_supply, keys
-from indicia.store.ids import new_id
-from indicia.store.session import Session
+from indicia.store.dkim import key_lives, key_supply, keys
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets
+from indicia.store.verification import carried, checks
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 

@@ -29,11 +29,12 @@ from indicia.domain.time import HOUR
 from indicia.operations.replication_offer import ReplicationRequest, offer_keys
 from indicia.operations.signing_keys import SigningKey
 from indicia.settings.elsewhere import Offered
-from indicia.store import access, key_exports, key_lives
-from indicia.store.database import Database
-from indicia.store.key_exports import KeyExport
-from indicia.store.opening import open_database
-from indicia.store.session import Session
+from indicia.store.accounts import access
+from indicia.store.dkim import key_exports, key_lives
+from indicia.store.dkim.key_exports import KeyExport
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.session import Session
 from indicia.vault import transit
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.purposes import PRIVATE_KEY

@@ -12,7 +12,7 @@ from indicia.domain.identities.identity import Facet, MxFailureBehavior, Status
 from indicia.domain.time import DAY, HOUR
 from indicia.domain.verification_mail.links import make_token, token_hash
 from indicia.links.ledger import use_link
-from indicia.store import links
+from indicia.store.verification_mail import links
 
 PUT = "PutEmailIdentityMailFromAttributes"
 

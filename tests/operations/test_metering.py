@@ -12,8 +12,8 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.rates import Allowance
 from indicia.operations.dispatch import entry_of
 from indicia.operations.metering import Meter
-from indicia.store import budgets
-from indicia.store.database import Database
+from indicia.store.engine import budgets
+from indicia.store.engine.database import Database
 
 ONE_A_SECOND = Allowance(1, 1000, 10)
 FIFTY_A_SECOND = Allowance(50, 1000, 100)

@@ -10,7 +10,7 @@ from own_keys import OWN, OWN_KEY_TEXT
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identities.records import expected_records
-from indicia.store import identities
+from indicia.store.identities import identities
 from indicia.verifier.codec import form
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 

@@ -18,8 +18,8 @@ from indicia.links.ledger import Ledger
 from indicia.links.visits import Act
 from indicia.operations.table import TABLE, Entry
 from indicia.operations.verification_mail import issue_link, write_mail
-from indicia.store import access, audit
-from indicia.store.audit import Wanted
+from indicia.store.accounts import access, audit
+from indicia.store.accounts.audit import Wanted
 from indicia.wire.shapes import operations
 
 EVERYTHING = partial(audit.page, wanted=Wanted(), after=0, limit=100_000)

@@ -17,7 +17,7 @@ from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY, MINUTE
 from indicia.domain.verification.observation import Soa
-from indicia.store import carried, checks, evidence
+from indicia.store.verification import carried, checks, evidence
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 SIGNING = "PutEmailIdentityDkimSigningAttributes"

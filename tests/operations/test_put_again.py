@@ -14,7 +14,7 @@ from own_keys import OWN, OWN_KEY_TEXT
 
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import HOUR
-from indicia.store import keys
+from indicia.store.dkim import keys
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 NAME = "example.com"

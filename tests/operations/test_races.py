@@ -17,10 +17,12 @@ from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.identities.notifications import NotificationType
 from indicia.domain.time import MINUTE
 from indicia.operations.table import TABLE
-from indicia.store import checks, configuration_sets, notifications
-from indicia.store.opening import open_database
-from indicia.store.prepared import Prepared
-from indicia.store.session import Session
+from indicia.store.configuration_sets import configuration_sets
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import Prepared
+from indicia.store.engine.session import Session
+from indicia.store.identities import notifications
+from indicia.store.verification import checks
 from indicia.wire.shapes import operations
 
 NAME = "example.com"

@@ -13,8 +13,8 @@ from indicia.domain.rates import Allowance
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.metering import Meter
 from indicia.operations.refused_calls import ENTRIES, MINUTE, RefusedCalls
-from indicia.store import audit
-from indicia.store.audit import AuditEntry
+from indicia.store.accounts import audit
+from indicia.store.accounts.audit import AuditEntry
 
 
 class Watch:

@@ -20,7 +20,10 @@ from indicia.domain.time import DAY, HOUR, MINUTE
 from indicia.domain.verification.transitions import Evidence, Sight, own_status, start
 from indicia.operations.replicating import Replicator
 from indicia.operations.signing_keys import SigningKey
-from indicia.store import access, carried, checks, facets, replications
+from indicia.store.accounts import access
+from indicia.store.dkim import replications
+from indicia.store.identities import facets
+from indicia.store.verification import carried, checks
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 

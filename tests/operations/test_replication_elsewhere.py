@@ -33,9 +33,10 @@ from indicia.operations.replication_acceptance import (
 )
 from indicia.operations.replication_offer import Offer
 from indicia.operations.signing_keys import SigningKey
-from indicia.store import access, key_requests, keys, zones
-from indicia.store.database import Database
-from indicia.store.key_requests import KeyRequest
+from indicia.store.accounts import access
+from indicia.store.dkim import key_requests, keys, zones
+from indicia.store.dkim.key_requests import KeyRequest
+from indicia.store.engine.database import Database
 from indicia.vault.loaded import LoadedKeys
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 

@@ -20,8 +20,11 @@ from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY
 from indicia.mail.custom import DISCLAIMER
 from indicia.operations.dispatch import Dispatch
-from indicia.store import account_regions, playing, tags, templates
-from indicia.store.templates import Template
+from indicia.store.accounts import account_regions
+from indicia.store.identities import tags
+from indicia.store.installation import playing
+from indicia.store.verification_mail import templates
+from indicia.store.verification_mail.templates import Template
 from indicia.wire.shapes import sesv2
 
 

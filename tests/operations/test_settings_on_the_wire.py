@@ -7,7 +7,7 @@ from desk import Desk
 from protocols import v1, v1_refusal, v1_result, v2
 
 from indicia.domain.identities.identity import Facet, Status
-from indicia.store import configuration_sets
+from indicia.store.configuration_sets import configuration_sets
 
 DOMAIN = "/v2/email/identities/example.com"
 ADDRESS = "/v2/email/identities/ann%40example.com"

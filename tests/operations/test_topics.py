@@ -10,7 +10,7 @@ from desk import Desk
 from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.identities.notifications import Notification, NotificationType
-from indicia.store import notifications
+from indicia.store.identities import notifications
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:bounces"
 OTHER = "arn:aws:sns:eu-west-1:111122223333:others"

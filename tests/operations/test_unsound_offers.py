@@ -37,9 +37,9 @@ from indicia.operations.replication_acceptance import (
     examine,
 )
 from indicia.operations.replication_offer import Offer
-from indicia.store import zones
-from indicia.store.database import Database
-from indicia.store.replications import Replication
+from indicia.store.dkim import zones
+from indicia.store.dkim.replications import Replication
+from indicia.store.engine.database import Database
 from indicia.vault import rsa, transit
 
 P = 111927851988360893319259662593235230375504026159278527685696709279539605945473

@@ -19,8 +19,9 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.mail.harmless_html import HarmlessHtml
 from indicia.operations.dispatch import Dispatch
-from indicia.store import meta, templates
-from indicia.store.templates import Template
+from indicia.store.engine import meta
+from indicia.store.verification_mail import templates
+from indicia.store.verification_mail.templates import Template
 
 CREATE = "CreateCustomVerificationEmailTemplate"
 UPDATE = "UpdateCustomVerificationEmailTemplate"

@@ -12,7 +12,7 @@ from own_keys import OWN
 from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY, HOUR
-from indicia.store import keys
+from indicia.store.dkim import keys
 
 
 def test_a_new_domain_is_searched_for_its_txt_record_alone(desk: Desk) -> None:

@@ -26,8 +26,9 @@ from desk import Desk
 
 from indicia.domain.diagnosis.recommendations import Code, Progress, Recommendation
 from indicia.domain.identities.identity import Facet, Status
-from indicia.store import access, recommendations
-from indicia.store.session import Session
+from indicia.store.accounts import access
+from indicia.store.diagnosis import recommendations
+from indicia.store.engine.session import Session
 from indicia.wire.authentication import Authenticator
 from indicia.wire.gateway import Gateway
 

@@ -22,8 +22,9 @@ from indicia.domain.identities.identity import ErrorType, Facet, Status
 from indicia.domain.identities.records import ExpectedRecord
 from indicia.domain.time import DAY, SECOND
 from indicia.keyzone.server import KeyZone
-from indicia.store import checks, keys
-from indicia.store.database import Database
+from indicia.store.dkim import keys
+from indicia.store.engine.database import Database
+from indicia.store.verification import checks
 from indicia.vault import rsa
 
 __all__ = ["database", "postgres_server", "postgres_url"]

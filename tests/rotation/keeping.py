@@ -22,10 +22,10 @@ from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.check import Rules
 from indicia.domain.verification.schedule import Pace
 from indicia.domain.verification.transitions import Windows
-from indicia.store import checks
-from indicia.store.database import Database
-from indicia.store.opening import open_database
-from indicia.store.session import Session
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.session import Session
+from indicia.store.verification import checks
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.rotation import Advanced
 from indicia.verifier.engine import Engine, Limits

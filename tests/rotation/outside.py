@@ -23,8 +23,8 @@ from indicia.keyzone.lookup import in_database, zones_of
 from indicia.keyzone.server import KeyZone
 from indicia.mail.signing import sign
 from indicia.operations.signing_keys import SigningKey, signing_key_for
-from indicia.store import identities
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
+from indicia.store.identities import identities
 from indicia.vault.keyring import Keyring
 from indicia.vault.loaded import LoadedKeys
 

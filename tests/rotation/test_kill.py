@@ -37,11 +37,14 @@ from indicia.domain.identities.identity import (
 )
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.transitions import start
-from indicia.store import checks, facets, identities, key_lives, keys, schema, zones
-from indicia.store.database import Database
-from indicia.store.ids import new_id
-from indicia.store.opening import open_database
-from indicia.store.session import Session
+from indicia.store.dkim import key_lives, keys, zones
+from indicia.store.engine import schema
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets, identities
+from indicia.store.verification import checks
 from indicia.vault import rsa
 from indicia.vault.keyring import Keyring
 from indicia.vault.purposes import PRIVATE_KEY

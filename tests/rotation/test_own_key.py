@@ -29,8 +29,9 @@ from indicia.operations.dispatch import Dispatch
 from indicia.operations.house import House
 from indicia.operations.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
-from indicia.store import schema, zones
-from indicia.store.opening import open_database
+from indicia.store.dkim import zones
+from indicia.store.engine import schema
+from indicia.store.engine.opening import open_database
 from indicia.vault import rsa
 from indicia.vault.keyring import Keyring
 from indicia.wire.shapes import operations, sesv2

@@ -13,7 +13,7 @@ import threading
 
 from values import add
 
-from indicia.store.opening import open_database
+from indicia.store.engine.opening import open_database
 
 
 def acknowledge(name: str) -> None:

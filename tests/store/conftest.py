@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from postgres import PostgresServer, postgres_server, postgres_url
 
-from indicia.store import schema
-from indicia.store.database import Database
-from indicia.store.opening import open_database
+from indicia.store.engine import schema
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
 
 __all__ = ["postgres_server", "postgres_url"]
 

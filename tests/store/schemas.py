@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from indicia.store.postgres import connect as connect_postgres
-from indicia.store.sqlite import connect as connect_sqlite
+from indicia.store.engine.postgres import connect as connect_postgres
+from indicia.store.engine.sqlite import connect as connect_sqlite
 
 
 def connect(url: str):

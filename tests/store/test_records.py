@@ -9,22 +9,16 @@ import sqlalchemy as sa
 from values import ACCOUNT, REGION, add, pooled_key
 
 from indicia.domain.verification_mail.caps import Scope
-from indicia.store import (
-    access,
-    audit,
-    configuration_sets,
-    keys,
-    links,
-    mailings,
-    meta,
-    outbox,
-    policies,
-    sealed,
-    tables,
-    tags,
-)
-from indicia.store.database import Database
-from indicia.store.queue import Lease
+from indicia.store import tables
+from indicia.store.accounts import access, audit
+from indicia.store.configuration_sets import configuration_sets
+from indicia.store.dkim import keys
+from indicia.store.engine import meta, sealed
+from indicia.store.engine.database import Database
+from indicia.store.engine.queue import Lease
+from indicia.store.identities import tags
+from indicia.store.policies import policies
+from indicia.store.verification_mail import links, mailings, outbox
 
 KEY = access.AccessKey("AKIAEXAMPLE", ACCOUNT, "ada", b"sealed secret", None, 1_000, None)
 

@@ -16,9 +16,11 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.store import checks, facets, identities, keys
-from indicia.store.ids import new_id
-from indicia.store.session import Session
+from indicia.store.dkim import keys
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets, identities
+from indicia.store.verification import checks
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"

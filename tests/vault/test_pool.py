@@ -15,8 +15,8 @@ from handing import queue_up
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import HOUR
-from indicia.store import key_requests, key_supply, keys
-from indicia.store.database import Database
+from indicia.store.dkim import key_requests, key_supply, keys
+from indicia.store.engine.database import Database
 from indicia.vault import makers
 from indicia.vault.keyring import Keyring
 from indicia.vault.makers import Makers

@@ -8,12 +8,14 @@ import pytest
 import sqlalchemy as sa
 
 from indicia.mail import compose
-from indicia.store import keys, sealed, tables
-from indicia.store.database import Database
-from indicia.store.ids import new_id
-from indicia.store.prepared import Prepared
-from indicia.store.sealed import Place
-from indicia.store.session import Session
+from indicia.store import tables
+from indicia.store.dkim import keys
+from indicia.store.engine import sealed
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.prepared import Prepared
+from indicia.store.engine.sealed import Place
+from indicia.store.engine.session import Session
 from indicia.vault import purposes
 from indicia.vault.keyring import Keyring, KeyringError
 from indicia.vault.purposes import purpose_of

@@ -22,23 +22,16 @@ from indicia.domain.verification.brake import AT_LEAST, EACH
 from indicia.domain.verification.transitions import own_status, start
 from indicia.mail.notice import Notice, letter
 from indicia.operations.carrying import carry_on
-from indicia.store import (
-    access,
-    brakes,
-    carried,
-    checks,
-    events,
-    facets,
-    identities,
-    key_lives,
-    keys,
-    listed,
-    outbox,
-)
-from indicia.store.access import Account
-from indicia.store.database import Database
-from indicia.store.queue import Lease
-from indicia.store.session import Session
+from indicia.store.accounts import access
+from indicia.store.accounts.access import Account
+from indicia.store.dkim import key_lives, keys
+from indicia.store.engine.database import Database
+from indicia.store.engine.queue import Lease
+from indicia.store.engine.session import Session
+from indicia.store.events import events
+from indicia.store.identities import facets, identities, listed
+from indicia.store.verification import brakes, carried, checks
+from indicia.store.verification_mail import outbox
 from indicia.vault.keyring import Keyring
 
 NAME = "example.com"

@@ -16,7 +16,7 @@ from indicia.domain.verification.check import judge_record
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.observation import RecordType
 from indicia.domain.verification.transitions import Sight
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
 from indicia.verifier import chains
 from indicia.verifier.client import Budget
 from indicia.verifier.perspectives import Perspective, Perspectives

@@ -13,7 +13,7 @@ from nameserver import NameServer, Trick, Zone
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY, SECOND, rfc3339
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
 from indicia.verifier.diagnosis import Diagnosis, Doctor
 
 NAME = "example.com"

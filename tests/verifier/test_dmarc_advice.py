@@ -9,7 +9,7 @@ from lookout import ACCOUNT, REGION, Lookout, run
 from nameserver import NameServer, Trick
 
 from indicia.publicsuffix import PublicSuffixes
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
 from indicia.verifier.diagnosis import DiagnosedRecord, Doctor
 from indicia.verifier.forecast import Forecaster
 

@@ -23,8 +23,9 @@ from nameserver import Asked, NameServer, Trick, Zone
 
 from indicia.domain.identities.identity import ErrorType, Facet, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.store import checks, keys
-from indicia.store.database import Database
+from indicia.store.dkim import keys
+from indicia.store.engine.database import Database
+from indicia.store.verification import checks
 from indicia.vault import rsa
 from indicia.verifier.engine import Limits
 

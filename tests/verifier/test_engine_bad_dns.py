@@ -15,8 +15,9 @@ from nameserver import Asked, NameServer, Trick
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY
 from indicia.domain.verification.findings import Finding
-from indicia.store import checks, facets
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
+from indicia.store.identities import facets
+from indicia.store.verification import checks
 from indicia.verifier.client import Budget
 
 NAME = "example.com"

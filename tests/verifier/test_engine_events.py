@@ -16,10 +16,13 @@ from indicia.announcements.announcer import Announcer, NoticeMails
 from indicia.domain.identities.identity import Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.mail.notice import NOTICE, Notice, letter
-from indicia.store import access, checks, events, outbox
-from indicia.store.access import Account
-from indicia.store.database import Database
-from indicia.store.queue import Lease
+from indicia.store.accounts import access
+from indicia.store.accounts.access import Account
+from indicia.store.engine.database import Database
+from indicia.store.engine.queue import Lease
+from indicia.store.events import events
+from indicia.store.verification import checks
+from indicia.store.verification_mail import outbox
 from indicia.vault.keyring import Keyring
 from indicia.verifier.landing import Landing
 

@@ -16,9 +16,11 @@ from nameserver import Asked, NameServer, Trick
 from indicia.domain.fairness import Lane, ZoneRates
 from indicia.domain.identities.identity import ErrorType, Facet, Identity, Status
 from indicia.domain.time import DAY, SECOND
-from indicia.store import checks, facets, tables
-from indicia.store.database import Database
-from indicia.store.prepared import Prepared
+from indicia.store import tables
+from indicia.store.engine.database import Database
+from indicia.store.engine.prepared import Prepared
+from indicia.store.identities import facets
+from indicia.store.verification import checks
 from indicia.verifier.client import Budget
 from indicia.verifier.engine import Limits
 

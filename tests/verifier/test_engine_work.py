@@ -17,10 +17,11 @@ from indicia.clock import Clock
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.domain.verification.check import Conclusion
-from indicia.store import checks, schema
-from indicia.store.database import Database
-from indicia.store.opening import open_database
-from indicia.store.sqlite import connect
+from indicia.store.engine import schema
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.sqlite import connect
+from indicia.store.verification import checks
 from indicia.verifier.engine import Limits
 
 NAME = "example.com"

@@ -15,7 +15,7 @@ from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.time import DAY
 from indicia.domain.verification.check import Conclusion
 from indicia.settings.places import public_only
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
 from indicia.verifier.explainer import Explainer
 from indicia.verifier.investigation import Investigator
 from indicia.verifier.issuance import issued_in

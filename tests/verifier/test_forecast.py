@@ -11,7 +11,7 @@ from nameserver import NameServer, Trick
 
 from indicia.domain.identities.identity import Status
 from indicia.domain.identities.records import ExpectedRecord, expected_records
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
 from indicia.vault import rsa
 from indicia.verifier.forecast import NO_FORECAST, Forecaster, Standing
 

@@ -12,7 +12,7 @@ from nameserver import NameServer
 from indicia.domain.dkim.key_record import new_verification_token
 from indicia.domain.identities.identity import Facet
 from indicia.settings.places import public_only
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
 from indicia.verifier.diagnosis import DiagnosedRecord, Doctor
 from indicia.verifier.investigation import Investigator
 from indicia.verifier.issuance import issued_in

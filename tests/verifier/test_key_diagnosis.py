@@ -12,9 +12,10 @@ from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.identities.identity import KeyLength, TokenSet
 from indicia.domain.time import SECOND
 from indicia.operations.token_sets import abandon
-from indicia.store import identities, keys
-from indicia.store.database import Database
-from indicia.store.ids import new_id
+from indicia.store.dkim import keys
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import new_id
+from indicia.store.identities import identities
 from indicia.vault import rsa
 from indicia.verifier.diagnosis import DiagnosedRecord, Doctor
 

@@ -15,8 +15,11 @@ from indicia.domain.dkim.key_sight import FRESH
 from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.time import MINUTE, SECOND
 from indicia.domain.verification.transitions import start
-from indicia.store import checks, events, facets, identities, key_requests, keys, listed
-from indicia.store.database import Database
+from indicia.store.dkim import key_requests, keys
+from indicia.store.engine.database import Database
+from indicia.store.events import events
+from indicia.store.identities import facets, identities, listed
+from indicia.store.verification import checks
 
 NAME = "example.com"
 

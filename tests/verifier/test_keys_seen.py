@@ -14,10 +14,12 @@ from indicia.domain.identities.identity import Facet, Identity, KeyLength, Statu
 from indicia.domain.time import DAY, MINUTE, SECOND
 from indicia.domain.verification.transitions import start
 from indicia.operations.carrying import carry_on
-from indicia.store import checks, facets, identities, key_lives, keys
-from indicia.store.database import Database
-from indicia.store.keys import PublishedKey
-from indicia.store.session import Session
+from indicia.store.dkim import key_lives, keys
+from indicia.store.dkim.keys import PublishedKey
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets, identities
+from indicia.store.verification import checks
 from indicia.vault import rsa
 
 NAME = "example.com"

@@ -15,8 +15,10 @@ from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Ide
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.domain.verification.controls import CONTROL_TEXT, Control, control_zone
 from indicia.publicsuffix import PublicSuffixes
-from indicia.store import checks, facets, key_lives, keys
-from indicia.store.database import Database
+from indicia.store.dkim import key_lives, keys
+from indicia.store.engine.database import Database
+from indicia.store.identities import facets
+from indicia.store.verification import checks
 from indicia.vault import rsa
 from indicia.verifier.client import Budget
 from indicia.verifier.controls import Controls, Passed

@@ -22,11 +22,15 @@ from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.domain.verification.brake import AT_LEAST, EACH
 from indicia.mail.notice import Notice, letter
 from indicia.metrics import Metrics
-from indicia.store import access, brakes, checks, events, facets, outbox
-from indicia.store.access import Account
-from indicia.store.database import Database
-from indicia.store.queue import Lease
-from indicia.store.session import Session
+from indicia.store.accounts import access
+from indicia.store.accounts.access import Account
+from indicia.store.engine.database import Database
+from indicia.store.engine.queue import Lease
+from indicia.store.engine.session import Session
+from indicia.store.events import events
+from indicia.store.identities import facets
+from indicia.store.verification import brakes, checks
+from indicia.store.verification_mail import outbox
 from indicia.vault.keyring import Keyring
 from indicia.verifier.landing import Landing
 

@@ -11,9 +11,10 @@ from nameserver import NameServer, Trick
 
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.identities.identity import ErrorType, Facet, KeyLength, Status
-from indicia.store import checks, keys
-from indicia.store.checks import Claim
-from indicia.store.database import Database
+from indicia.store.dkim import keys
+from indicia.store.engine.database import Database
+from indicia.store.verification import checks
+from indicia.store.verification.checks import Claim
 from indicia.vault import rsa
 from indicia.verifier.deadline import Deadline
 from indicia.verifier.engine import Limits

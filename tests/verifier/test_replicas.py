@@ -11,9 +11,12 @@ from nameserver import NameServer
 
 from indicia.domain.identities.identity import ErrorType, Facet, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
-from indicia.store import checks, events, identities, replications
-from indicia.store.database import Database
-from indicia.store.replications import Replication
+from indicia.store.dkim import replications
+from indicia.store.dkim.replications import Replication
+from indicia.store.engine.database import Database
+from indicia.store.events import events
+from indicia.store.identities import identities
+from indicia.store.verification import checks
 
 NAME = "example.com"
 BOTH = (Facet.DKIM, Facet.REPLICATION)

@@ -14,9 +14,9 @@ from nameserver import NameServer, Trick
 
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import HOUR
-from indicia.store import verifiers
-from indicia.store.checks import ALL_SHARDS, shard_of
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
+from indicia.store.installation import verifiers
+from indicia.store.verification.checks import ALL_SHARDS, shard_of
 from indicia.verifier.client import Budget
 from indicia.verifier.engine import Limits
 from indicia.verifier.roster import Roster, range_of

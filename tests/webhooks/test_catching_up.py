@@ -17,10 +17,10 @@ from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER
 from indicia.domain.time import DAY, HOUR, MINUTE
 from indicia.outbound.client import Patience
-from indicia.store import fanout, webhook_deliveries, webhooks
-from indicia.store.database import Database
-from indicia.store.opening import open_database
-from indicia.store.session import Session
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.session import Session
+from indicia.store.events import fanout, webhook_deliveries, webhooks
 from indicia.webhooks.deliverer import WebhookDeliverer
 
 PATIENT = Patience(connect=60.0, whole=60.0)  # no answer is missed for a machine that is busy

@@ -28,10 +28,11 @@ from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.outbound.client import Client, Patience
 from indicia.outbound.names import Names
 from indicia.settings.places import public_only
-from indicia.store import destinations, schema, webhook_deliveries, webhooks
-from indicia.store.database import Database
-from indicia.store.opening import open_database
-from indicia.store.webhooks import Webhook
+from indicia.store.engine import schema
+from indicia.store.engine.database import Database
+from indicia.store.engine.opening import open_database
+from indicia.store.events import destinations, webhook_deliveries, webhooks
+from indicia.store.events.webhooks import Webhook
 from indicia.vault.keyring import Keyring
 from indicia.vault.purposes import webhook_secret
 from indicia.webhooks.deliverer import WebhookDeliverer

@@ -19,8 +19,8 @@ from indicia.domain.time import MINUTE
 from indicia.outbound.client import Client, Patience
 from indicia.outbound.names import Names
 from indicia.settings.places import public_only
-from indicia.store import destinations
-from indicia.store.database import Database
+from indicia.store.engine.database import Database
+from indicia.store.events import destinations
 from indicia.webhooks.deliverer import AT_ONCE, WebhookDeliverer
 
 OTHER = "444455556666"

@@ -17,8 +17,10 @@ from indicia.domain.events.identity_events import Event
 from indicia.domain.time import rfc3339
 from indicia.mail.compose import Sealer
 from indicia.mail.notice import NOTICE, is_told, notices
-from indicia.store import access, events, fanout, outbox, webhook_deliveries, webhooks
-from indicia.store.session import Session
+from indicia.store.accounts import access
+from indicia.store.engine.session import Session
+from indicia.store.events import events, fanout, webhook_deliveries, webhooks
+from indicia.store.verification_mail import outbox
 
 _MESSAGE_ID_OCTETS: Final = 16
 

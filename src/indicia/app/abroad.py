@@ -29,7 +29,7 @@ from indicia.operations.replication_offer import Offer, ReplicationResponse
 from indicia.operations.slow_work import SlowWork
 from indicia.settings import Settings
 from indicia.settings.elsewhere import Elsewhere
-from indicia.store.replications import Replication
+from indicia.store.dkim.replications import Replication
 from indicia.vault.keyring import Keyring
 from indicia.wire.signer import signed_headers
 

@@ -9,9 +9,9 @@ import structlog
 
 from indicia.domain.verification.controls import LEARNED
 from indicia.publicsuffix import PublicSuffixes
-from indicia.store import meta
-from indicia.store.database import Database
-from indicia.store.session import Session
+from indicia.store.engine import meta
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
 from indicia.verifier.controls import Controls, Passed
 from indicia.verifier.perspectives import Perspectives
 

@@ -21,9 +21,9 @@ from indicia.domain.installation.presence import BEAT_EVERY, Presence, absence, 
 from indicia.domain.time import DAY, SECOND
 from indicia.health import Check
 from indicia.settings import ALL_ROLES, Role
-from indicia.store import heartbeats
-from indicia.store.database import Database
-from indicia.store.session import Session
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
+from indicia.store.installation import heartbeats
 
 log = structlog.get_logger("indicia")
 

@@ -18,10 +18,14 @@ import structlog
 from indicia.clock import Clock, real_now
 from indicia.domain.time import DAY, HOUR, SECOND, Instant, Span
 from indicia.domain.verification.brake import WITHIN
-from indicia.store import audit, brakes, budgets, destinations, events, mailings, outbox, webhook_deliveries
-from indicia.store.database import Database
-from indicia.store.ids import first_at
-from indicia.store.session import Session
+from indicia.store.accounts import audit
+from indicia.store.engine import budgets
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import first_at
+from indicia.store.engine.session import Session
+from indicia.store.events import destinations, events, webhook_deliveries
+from indicia.store.verification import brakes
+from indicia.store.verification_mail import mailings, outbox
 
 log = structlog.get_logger("indicia")
 

@@ -18,9 +18,9 @@ from indicia.installation import (
 )
 from indicia.private_files import exposure
 from indicia.settings import Role
-from indicia.store import meta, schema
-from indicia.store.opening import open_database
-from indicia.store.schema import Schema
+from indicia.store.engine import meta, schema
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

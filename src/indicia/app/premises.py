@@ -27,10 +27,11 @@ from indicia.domain.time import MINUTE, SECOND, Span
 from indicia.installation import FINGERPRINT, exposures
 from indicia.ready import Ready
 from indicia.settings import Settings, refusals, warnings
-from indicia.store import examination, meta, schema
-from indicia.store.opening import open_database
-from indicia.store.prepared import POSTGRESQL
-from indicia.store.schema import Schema
+from indicia.store.engine import meta, schema
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.prepared import POSTGRESQL
+from indicia.store.engine.schema import Schema
+from indicia.store.installation import examination
 from indicia.vault import keyring
 from indicia.vault.keyring import KeyringError
 from indicia.verifier.controls import Passed

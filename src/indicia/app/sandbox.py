@@ -35,8 +35,9 @@ from indicia.sandbox.playground import KeyText, Playground
 from indicia.sandbox.server import PlaygroundServer
 from indicia.sandbox.steering import CLOCK_OFFSET, Settles, Steering
 from indicia.settings import ALL_ROLES, Settings
-from indicia.store import keys, meta
-from indicia.store.database import Database
+from indicia.store.dkim import keys
+from indicia.store.engine import meta
+from indicia.store.engine.database import Database
 from indicia.verifier.perspectives import Perspective
 from indicia.wire.browsers import Guard, Guarded
 

@@ -41,17 +41,11 @@ from indicia.settings import Role, Settings, system_perspective
 from indicia.settings.client_url import client_url
 from indicia.settings.places import public_only
 from indicia.settings.table import LISTEN_ADMIN, LISTEN_DNS, LISTEN_HTTP
-from indicia.store import (
-    brakes,
-    checks,
-    fanout,
-    key_requests,
-    keys,
-    outbox,
-    webhook_deliveries,
-    zones,
-)
-from indicia.store.prepared import POSTGRESQL
+from indicia.store.dkim import key_requests, keys, zones
+from indicia.store.engine.prepared import POSTGRESQL
+from indicia.store.events import fanout, webhook_deliveries
+from indicia.store.verification import brakes, checks
+from indicia.store.verification_mail import outbox
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
 from indicia.verifier.asking import Asking
@@ -76,8 +70,8 @@ if TYPE_CHECKING:
     import socket
 
     from indicia.keyzone.server import KeyZone
-    from indicia.store.keys import NoKeyYet
-    from indicia.store.session import Session
+    from indicia.store.dkim.keys import NoKeyYet
+    from indicia.store.engine.session import Session
     from indicia.verifier.sockets import Tally
     from indicia.wire.browsers import Guard
     from indicia.wire.requests import App

@@ -27,9 +27,10 @@ from indicia.operations.refused_calls import RefusedCalls
 from indicia.operations.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.settings import Limits, Role, Settings, VerificationMode
-from indicia.store import access, budgets
-from indicia.store.database import Database
-from indicia.store.session import Session
+from indicia.store.accounts import access
+from indicia.store.engine import budgets
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
 from indicia.vault import purposes
 from indicia.verifier.diagnosis import Diagnosis, Doctor
 from indicia.verifier.forecast import Foresees

@@ -14,7 +14,7 @@ from indicia.outbound.client import Client
 from indicia.outbound.names import Names
 from indicia.settings import Settings
 from indicia.settings.places import public_only
-from indicia.store import meta
+from indicia.store.engine import meta
 from indicia.webhooks.deliverer import WebhookDeliverer
 
 

@@ -24,7 +24,7 @@ from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import carrier_for
 from indicia.operations.replicating import Replicator
-from indicia.store import checks
+from indicia.store.verification import checks
 from indicia.vault.assigner import KeyAssigner
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool

@@ -20,9 +20,9 @@ from indicia.domain.time import Instant
 from indicia.installation import ensure_account
 from indicia.settings import Settings
 from indicia.settings.words import parse_account, parse_mailbox
-from indicia.store import access, account_regions, audit
-from indicia.store.account_regions import AccountRegion, Review
-from indicia.store.session import Session
+from indicia.store.accounts import access, account_regions, audit
+from indicia.store.accounts.account_regions import AccountRegion, Review
+from indicia.store.engine.session import Session
 
 app = App(name="account", help="Create and list accounts; decide who may write to anybody.")
 

@@ -18,10 +18,10 @@ from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.clock import real_now
 from indicia.domain.time import SECOND, Instant, rfc3339
 from indicia.settings.words import parse_account, parse_span, quoted
-from indicia.store import audit
-from indicia.store.audit import AuditEntry, Wanted
-from indicia.store.database import Database
-from indicia.store.session import Session
+from indicia.store.accounts import audit
+from indicia.store.accounts.audit import AuditEntry, Wanted
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
 
 app = App(name="audit", help="Export who did what.")
 

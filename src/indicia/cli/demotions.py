@@ -18,8 +18,11 @@ from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification.brake import WITHIN
 from indicia.installation import ROOT_ACCOUNT
 from indicia.settings.words import parse_span
-from indicia.store import audit, brakes, events, meta
-from indicia.store.session import Session
+from indicia.store.accounts import audit
+from indicia.store.engine import meta
+from indicia.store.engine.session import Session
+from indicia.store.events import events
+from indicia.store.verification import brakes
 
 app = App(
     name="demotions", help="See whether demotions are paused or wait, pause them, and let them through."

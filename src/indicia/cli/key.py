@@ -22,8 +22,9 @@ from indicia.domain.policies.document import without_white_space
 from indicia.domain.time import Instant
 from indicia.installation import ROOT_ACCOUNT
 from indicia.settings.words import parse_account, quoted
-from indicia.store import access, audit, meta
-from indicia.store.session import Session
+from indicia.store.accounts import access, audit
+from indicia.store.engine import meta
+from indicia.store.engine.session import Session
 from indicia.vault import purposes
 
 app = App(name="key", help="Create, list and revoke access keys.")

@@ -14,9 +14,10 @@ from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
 from indicia.clock import real_now
 from indicia.installation import FINGERPRINT, prepare_folder, require_own_files
-from indicia.store import audit, meta, schema
-from indicia.store.schema import Schema
-from indicia.store.session import Session
+from indicia.store.accounts import audit
+from indicia.store.engine import meta, schema
+from indicia.store.engine.schema import Schema
+from indicia.store.engine.session import Session
 from indicia.vault import keyring
 from indicia.vault.keyring import KeyringError
 from indicia.vault.reseal import reseal

@@ -12,9 +12,9 @@ from indicia.cli.opened import speaking_of_the_installation
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
 from indicia.installation import prepare_folder, record_migration, require_own_files
-from indicia.store import schema
-from indicia.store.opening import open_database
-from indicia.store.schema import NewerSchemaError, Schema
+from indicia.store.engine import schema
+from indicia.store.engine.opening import open_database
+from indicia.store.engine.schema import NewerSchemaError, Schema
 
 _SAID = {
     Schema.UP_TO_DATE: "The schema is up to date.",

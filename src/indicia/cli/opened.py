@@ -14,9 +14,9 @@ from indicia.installation import (
     require_own_files,
 )
 from indicia.settings import Settings
-from indicia.store import schema
-from indicia.store.database import Database
-from indicia.store.schema import Schema
+from indicia.store.engine import schema
+from indicia.store.engine.database import Database
+from indicia.store.engine.schema import Schema
 from indicia.vault.keyring import Keyring
 
 

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Final, TypeAlias
 
-from indicia.store import keys, zones
-from indicia.store.database import Database
-from indicia.store.keys import NoKeyYet
-from indicia.store.prepared import SQLITE
-from indicia.store.session import Session
+from indicia.store.dkim import keys, zones
+from indicia.store.dkim.keys import NoKeyYet
+from indicia.store.engine.database import Database
+from indicia.store.engine.prepared import SQLITE
+from indicia.store.engine.session import Session
 
 NO_KEY_YET: Final = NoKeyYet.NO_KEY_YET
 

@@ -35,7 +35,7 @@ from indicia.keyzone.message import (
     wire_name,
 )
 from indicia.keyzone.zone import KEY, KEY_TTL, MINIMAL_ANY, Answer, Zone, key_body
-from indicia.store.keys import NoKeyYet
+from indicia.store.dkim.keys import NoKeyYet
 
 # How long an answer is taken from memory. In this process `forget` makes a new key visible at once; what
 # another process published is seen after these many seconds, far less than the negative TTL of 60.

@@ -15,7 +15,10 @@ from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.transitions import use_link as proved_by_link
 from indicia.domain.verification_mail.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
 from indicia.links.visits import Act, Request, Sight
-from indicia.store import audit, checks, evidence, facets, identities, links, mailings
+from indicia.store.accounts import audit
+from indicia.store.identities import facets, identities
+from indicia.store.verification import checks, evidence
+from indicia.store.verification_mail import links, mailings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
     from indicia.clock import Clock
     from indicia.domain.identities.identity import Identity
     from indicia.domain.time import Instant
-    from indicia.store.database import Database
-    from indicia.store.session import Session
+    from indicia.store.engine.database import Database
+    from indicia.store.engine.session import Session
 
 
 class Ledger:

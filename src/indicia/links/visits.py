@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from indicia.domain.time import Instant
     from indicia.domain.verification_mail.links import LinkState
-    from indicia.store.links import Landing
+    from indicia.store.verification_mail.links import Landing
 
 
 class Act(Enum):

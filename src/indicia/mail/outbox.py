@@ -26,7 +26,7 @@ from indicia.mail.carrier import (
 from indicia.mail.compose import KIND, Letter
 from indicia.mail.notice import NOTICE, Notice
 from indicia.mail.notice import letter as written
-from indicia.store import outbox
+from indicia.store.verification_mail import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from indicia.clock import Clock
     from indicia.mail.carrier import Carrier
     from indicia.mail.compose import Opener
-    from indicia.store.database import Database
-    from indicia.store.outbox import Parcel
-    from indicia.store.queue import Lease
-    from indicia.store.session import Session
+    from indicia.store.engine.database import Database
+    from indicia.store.engine.queue import Lease
+    from indicia.store.engine.session import Session
+    from indicia.store.verification_mail.outbox import Parcel
 
 _log = structlog.get_logger("indicia.mail")
 

@@ -15,14 +15,14 @@ from indicia.domain.accounts.account import SANDBOX_QUOTA, Quota, ReviewStatus
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.verification_mail.redirects import is_redirect
 from indicia.operations.configuration_sets import SUPPRESSION_REASONS
-from indicia.store import access, account_regions
-from indicia.store.account_regions import AccountRegion, Review
+from indicia.store.accounts import access, account_regions
+from indicia.store.accounts.account_regions import AccountRegion, Review
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 HEALTHY: Final = "HEALTHY"  # SES v2 EnforcementStatus: nobody here puts an account on probation
 _CASE_OCTETS: Final = 5

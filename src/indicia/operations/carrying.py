@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from indicia.domain.identities.identity import Facet, FacetState, Identity
 from indicia.domain.verification.transitions import carry
-from indicia.store import carried, facets
-from indicia.store.session import Session
+from indicia.store.engine.session import Session
+from indicia.store.identities import facets
+from indicia.store.verification import carried
 
 
 def carry_on(s: Session, before: Identity) -> dict[Facet, FacetState]:

@@ -13,15 +13,15 @@ from indicia.domain.arns import identity_arn
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import fold, is_address, shown, under
 from indicia.operations import paging
-from indicia.store import certificates, identities
-from indicia.store.certificates import Certificate
+from indicia.store.identities import certificates, identities
+from indicia.store.identities.certificates import Certificate
 from indicia.wire.shapes import sesv2
 
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 LARGEST_PAGE: Final = 1000  # probed, and the default
 # SES v2 IdentityCertificateStatus: nothing will ever be provisioned from an ARN alone.

@@ -12,7 +12,8 @@ from msgspec import Struct
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import Facet, Identity, Status, TokenSetKind
 from indicia.domain.names import fold, shown
-from indicia.store import checks, identities
+from indicia.store.identities import identities
+from indicia.store.verification import checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from indicia.domain.identities.identity import FacetState
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 
 class CheckRequest(Struct, kw_only=True, frozen=True):

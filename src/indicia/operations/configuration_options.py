@@ -23,14 +23,14 @@ from indicia.operations.configuration_sets import (
     stored_text,
 )
 from indicia.operations.tracking import check_redirect_domain, check_tracking
-from indicia.store import configuration_sets
+from indicia.store.configuration_sets import configuration_sets
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import timestamp
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 _V2_TLS: Final = {"Require": "REQUIRE", "Optional": "OPTIONAL"}
 

@@ -15,8 +15,9 @@ from indicia.domain.identities.tags import check_tags
 from indicia.domain.names import shown
 from indicia.operations import paging
 from indicia.operations.tracking import check_tracking
-from indicia.store import configuration_sets, tags
-from indicia.store.configuration_sets import ConfigurationSet
+from indicia.store.configuration_sets import configuration_sets
+from indicia.store.configuration_sets.configuration_sets import ConfigurationSet
+from indicia.store.identities import tags
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 MAX_NAME: Final = 64  # spec 6.7
 PAGE: Final = 50

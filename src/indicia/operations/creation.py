@@ -32,7 +32,7 @@ from indicia.operations.signing_choice import (
     own_selector,
     parse_choice,
 )
-from indicia.store import identities, tags
+from indicia.store.identities import identities, tags
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.rules import timestamp
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.operations.verification_mail import LinkMail
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,15 @@ from indicia.operations.registration import link_mail
 from indicia.operations.verification_mail import CustomMail
 from indicia.operations.verification_templates import find, made_harmless, require_verified_sender
 from indicia.operations.verifying import AddressToProve, write_to
-from indicia.store import templates
-from indicia.store.links import Landing
+from indicia.store.verification_mail import templates
+from indicia.store.verification_mail.links import Landing
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
-    from indicia.store.templates import Template
+    from indicia.store.engine.session import Session
+    from indicia.store.verification_mail.templates import Template
 
 
 _Request = sesv2.SendCustomVerificationEmailRequest | ses.SendCustomVerificationEmailRequest

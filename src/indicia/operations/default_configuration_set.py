@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import fold, shown
-from indicia.store import configuration_sets, identities
+from indicia.store.configuration_sets import configuration_sets
+from indicia.store.identities import identities
 from indicia.wire.shapes import sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 
 def put_configuration_set_attributes(

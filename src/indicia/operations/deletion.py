@@ -11,14 +11,15 @@ from indicia.domain.names import fold, shown
 from indicia.operations.certificates import refuse_with_certificates
 from indicia.operations.replication import replicas_of
 from indicia.operations.token_sets import abandon
-from indicia.store import carried, identities
+from indicia.store.identities import identities
+from indicia.store.verification import carried
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 
 def delete_email_identity(

@@ -20,15 +20,15 @@ from indicia.operations.refused_calls import RefusedCalls, entry_of_call
 from indicia.operations.slow_work import SlowWork
 from indicia.operations.table import TABLE, Entry, Handler, ManyAtOnce, Preparation
 from indicia.operations.unread import Unread
-from indicia.store import audit
+from indicia.store.accounts import audit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.database import Database
-    from indicia.store.session import Session
+    from indicia.store.engine.database import Database
+    from indicia.store.engine.session import Session
     from indicia.wire.shapes.operation import Operation
 
 SUCCEEDED = "success"

@@ -28,14 +28,15 @@ from indicia.operations.signing_choice import (
     parse_choice,
 )
 from indicia.operations.token_sets import abandon, change_length, issue
-from indicia.store import facets, identities, key_lives, replications, signing_overrides
+from indicia.store.dkim import key_lives, replications, signing_overrides
+from indicia.store.identities import facets, identities
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.identities import IdentityView
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
+    from indicia.store.identities.identities import IdentityView
 
 
 def put_dkim_attributes(

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.notifications import heard_otherwise
 from indicia.domain.names import fold, shown
-from indicia.store import identities, notifications
+from indicia.store.identities import identities, notifications
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 
 def put_feedback_attributes(

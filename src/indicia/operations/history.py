@@ -12,14 +12,16 @@ from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import Facet
 from indicia.domain.names import fold, shown
 from indicia.domain.time import rfc3339
-from indicia.store import events, evidence, identities
+from indicia.store.events import events
+from indicia.store.identities import identities
+from indicia.store.verification import evidence
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.events import StoredEvent
-    from indicia.store.evidence import Evidence
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
+    from indicia.store.events.events import StoredEvent
+    from indicia.store.verification.evidence import Evidence
 
 # What the store keeps of each facet.
 MOST: Final = len(Facet) * evidence.KEPT

@@ -19,7 +19,7 @@ from indicia.domain.time import Span
 from indicia.domain.verification.transitions import Windows
 from indicia.operations.verification_mail import VerificationMails
 from indicia.settings.elsewhere import Offered
-from indicia.store.session import Session
+from indicia.store.engine.session import Session
 from indicia.vault.keyring import Keyring
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from indicia.domain.identities.identity import Identity, IdentityKind
 from indicia.domain.identities.inheritance import covering
 from indicia.domain.verification.transitions import MAY_SEND
-from indicia.store import identities, listed
-from indicia.store.identities import IdentityView
-from indicia.store.session import Session
+from indicia.store.engine.session import Session
+from indicia.store.identities import identities, listed
+from indicia.store.identities.identities import IdentityView
 
 
 def views_above(

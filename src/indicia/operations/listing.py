@@ -10,7 +10,7 @@ from indicia.domain.names import shown
 from indicia.domain.verification.transitions import MAY_SEND
 from indicia.operations import paging
 from indicia.operations.inheritance import covered_names
-from indicia.store import listed
+from indicia.store.identities import listed
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.listed import Page
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
+    from indicia.store.identities.listed import Page
 
 LARGEST_PAGE: Final = 1000  # spec 6.8
 V2_PAGE: Final = 25

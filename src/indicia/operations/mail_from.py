@@ -15,7 +15,7 @@ from indicia.domain.names import IdentityName, fold, is_address, is_domain, show
 from indicia.operations.batches import folded
 from indicia.operations.dkim_standing import V1_STATUS
 from indicia.operations.registration import begin, look_anew
-from indicia.store import facets, identities
+from indicia.store.identities import facets, identities
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import word
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.identities import IdentityView
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
+    from indicia.store.identities.identities import IdentityView
 
 _V1_BEHAVIOR: Final = {
     MxFailureBehavior.USE_DEFAULT_VALUE: "UseDefaultValue",

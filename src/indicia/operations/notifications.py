@@ -11,7 +11,7 @@ from indicia.domain.identities.meant import name_meant
 from indicia.domain.identities.notifications import Notification, NotificationType, parse_topic
 from indicia.domain.names import shown
 from indicia.operations.batches import folded
-from indicia.store import identities, notifications
+from indicia.store.identities import identities, notifications
 from indicia.wire.shapes import ses
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 _NOTHING = Notification()
 

@@ -14,14 +14,15 @@ from indicia.domain.names import fold, shown
 from indicia.domain.policies.document import without_white_space
 from indicia.domain.policies.grammar import sending_policy
 from indicia.operations.resources import own_identity
-from indicia.store import identities, policies
+from indicia.store.identities import identities
+from indicia.store.policies import policies
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 MOST_POLICIES: Final = 20  # of an identity, and those that one v1 call retrieves (spec 6.5, 6.7)
 

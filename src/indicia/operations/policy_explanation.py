@@ -25,7 +25,8 @@ from indicia.domain.policies.principals import Principal, parse_principal
 from indicia.domain.time import rfc3339
 from indicia.operations.authorization import compiled_key_policy, needs_policy
 from indicia.operations.resources import own_identity
-from indicia.store import access, identities
+from indicia.store.accounts import access
+from indicia.store.identities import identities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from indicia.domain.policies.conditions import Context
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.access import AccessKey
-    from indicia.store.identities import IdentityView
-    from indicia.store.session import Session
+    from indicia.store.accounts.access import AccessKey
+    from indicia.store.engine.session import Session
+    from indicia.store.identities.identities import IdentityView
 
 # As many values as a message has recipients, and of these characters all in all.
 _MOST_VALUES: Final = 50

@@ -13,7 +13,8 @@ from indicia.operations import mail_from
 from indicia.operations.batches import folded
 from indicia.operations.dkim_standing import V1_STATUS, v1_attributes, v2_attributes
 from indicia.operations.inheritance import above
-from indicia.store import identities, signing_overrides
+from indicia.store.dkim import signing_overrides
+from indicia.store.identities import identities
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import timestamp, word
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.identities import IdentityView
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
+    from indicia.store.identities.identities import IdentityView
 
 
 def get_email_identity(

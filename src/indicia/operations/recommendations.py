@@ -14,8 +14,9 @@ from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.resources import ResourceKind, parse_resource
 from indicia.domain.names import shown
 from indicia.operations import paging
-from indicia.store import identities, recommendations
-from indicia.store.recommendations import Listed, Wanted
+from indicia.store.diagnosis import recommendations
+from indicia.store.diagnosis.recommendations import Listed, Wanted
+from indicia.store.identities import identities
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.rules import timestamp
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 LARGEST_PAGE: Final = 100
 # SES v2 ListRecommendationsRequest: one filter alone, or one of these pairs.

@@ -13,15 +13,16 @@ from indicia.domain.identities.record_forms import FORMS
 from indicia.domain.identities.records import ExpectedRecord, expected_records, records_to_leave
 from indicia.domain.names import IdentityName, fold, fold_domain, is_domain, registrable, shown, under
 from indicia.domain.verification.transitions import Sight
-from indicia.store import evidence, identities
+from indicia.store.identities import identities
+from indicia.store.verification import evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.identities import IdentityView
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
+    from indicia.store.identities.identities import IdentityView
 
 JSON: Final = "json"
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from indicia.domain.faults import Fault
-from indicia.store import audit
-from indicia.store.audit import AuditEntry
+from indicia.store.accounts import audit
+from indicia.store.accounts.audit import AuditEntry
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.store.database import Database
+    from indicia.store.engine.database import Database
 
 log = structlog.get_logger(__name__)
 

@@ -31,15 +31,17 @@ from indicia.operations.replication import asked_by, look, of_sharing, wake_repl
 from indicia.operations.signing_choice import EasyDkim, Replica
 from indicia.operations.token_sets import issue, issue_easy
 from indicia.operations.verification_mail import CustomMail, LinkMail, issue_link, write_mail
-from indicia.store import carried, checks, facets, identities, replications
-from indicia.store.ids import new_id
-from indicia.store.replications import Replication
+from indicia.store.dkim import replications
+from indicia.store.dkim.replications import Replication
+from indicia.store.engine.ids import new_id
+from indicia.store.identities import facets, identities
+from indicia.store.verification import carried, checks
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.operations.signing_choice import SigningChoice
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 # Spec 2.4, recorded: the length of the next key differs by the kind of identity.
 _LENGTH_OF_DOMAINS: Final = KeyLength.RSA_2048_BIT

@@ -20,11 +20,11 @@ from indicia.domain.verification.transitions import Evidence, Sight, Windows
 from indicia.operations.replication import adopt, look_again, may_replicate_now
 from indicia.operations.replication_acceptance import Abroad, UnacceptableOfferError, accept, examine
 from indicia.operations.replication_offer import Offer
-from indicia.store import replications
-from indicia.store.checks import Claim
-from indicia.store.database import Database
-from indicia.store.replications import Replication
-from indicia.store.session import Session
+from indicia.store.dkim import replications
+from indicia.store.dkim.replications import Replication
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
+from indicia.store.verification.checks import Claim
 
 log = structlog.get_logger(__name__)
 

@@ -19,14 +19,17 @@ from indicia.domain.verification.transitions import Cause, Windows, start
 from indicia.operations.authorization import may_replicate
 from indicia.operations.carrying import carry_on
 from indicia.operations.token_sets import abandon
-from indicia.store import access, checks, facets, identities, keys, replications
-from indicia.store.replications import Replication
+from indicia.store.accounts import access
+from indicia.store.dkim import keys, replications
+from indicia.store.dkim.replications import Replication
+from indicia.store.identities import facets, identities
+from indicia.store.verification import checks
 
 if TYPE_CHECKING:
     from indicia.domain.dkim.rotation import KeyPace
     from indicia.domain.time import Instant, Span
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 
 def asked_by(call: Call, identity_id: int, name: str, region: str) -> Replication:

@@ -18,8 +18,9 @@ from indicia.domain.identities.publishable import dkim_to_be, unpublishable
 from indicia.domain.names import parse_domain
 from indicia.domain.time import HOUR, Instant, Span
 from indicia.operations.replication_offer import about
-from indicia.store import identities, key_lives, keys, zones
-from indicia.store.ids import new_id
+from indicia.store.dkim import key_lives, keys, zones
+from indicia.store.engine.ids import new_id
+from indicia.store.identities import identities
 from indicia.vault import transit
 from indicia.vault.purposes import PRIVATE_KEY
 from indicia.vault.rotation import advance
@@ -28,8 +29,8 @@ from indicia.vault.rsa import examined
 if TYPE_CHECKING:
     from indicia.domain.dkim.rotation import KeyPace
     from indicia.operations.replication_offer import Offer, OfferedKey
-    from indicia.store.replications import Replication
-    from indicia.store.session import Session
+    from indicia.store.dkim.replications import Replication
+    from indicia.store.engine.session import Session
     from indicia.vault.keyring import Keyring
 
 # However soon another installation wants to be asked again.

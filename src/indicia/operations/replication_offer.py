@@ -3,7 +3,7 @@
 `GET /indicia/v1/replication/{name}?replica-region=REGION`, signed with an access key of the parent's account
 whose policy allows it (`authorization.needs_policy`), for an account and a region that the operator names.
 Every answer is in the audit log of the installation that gave it, and which access key had which keys is
-remembered: they are rotated when it is revoked (`store.key_exports`).
+remembered: they are rotated when it is revoked (`store.dkim.key_exports`).
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from indicia.domain.identities.identity import ErrorType
 from indicia.domain.names import fold, shown
 from indicia.settings.elsewhere import Offered
 from indicia.settings.words import parse_region
-from indicia.store import access, identities, key_exports, key_lives, replications
-from indicia.store.key_exports import KeyExport
+from indicia.store.accounts import access
+from indicia.store.dkim import key_exports, key_lives, replications
+from indicia.store.dkim.key_exports import KeyExport
+from indicia.store.identities import identities
 from indicia.vault import transit
 from indicia.vault.purposes import PRIVATE_KEY, access_key
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 # Only keys that sign, or have signed, leave: one that was replaced before its time never counts anywhere.
 _OFFERED: Final = frozenset({Stage.SIGNING, Stage.RETIRED})

@@ -15,15 +15,16 @@ from indicia.domain.identities.identity import TokenSetKind
 from indicia.domain.names import fold, shown
 from indicia.domain.time import SECOND, rfc3339
 from indicia.operations.token_sets import rotate
-from indicia.store import identities, key_lives
+from indicia.store.dkim import key_lives
+from indicia.store.identities import identities
 
 if TYPE_CHECKING:
     from indicia.domain.dkim.rotation import KeyPace, KeySet
     from indicia.domain.identities.identity import TokenSet
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.key_lives import StoredKeys
-    from indicia.store.session import Session
+    from indicia.store.dkim.key_lives import StoredKeys
+    from indicia.store.engine.session import Session
 
 
 class RotateRequest(Struct, kw_only=True, frozen=True):

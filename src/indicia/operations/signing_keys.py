@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from indicia.domain.dkim.signing import Unsigned, refusal
 from indicia.domain.identities.identity import Facet
 from indicia.domain.identities.inheritance import Standing
-from indicia.store import key_lives
-from indicia.store.session import Session
+from indicia.store.dkim import key_lives
+from indicia.store.engine.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from indicia.wire.shapes import sts
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 
 def get_caller_identity(

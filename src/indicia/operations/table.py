@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     )
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 else:
     account = Later("account")
     certificates = Later("certificates")

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.resources import Resource, ResourceKind, parse_resource
 from indicia.domain.identities.tags import check_tags, merged
-from indicia.store import configuration_sets, identities, tags, templates
+from indicia.store.configuration_sets import configuration_sets
+from indicia.store.identities import identities, tags
+from indicia.store.verification_mail import templates
 from indicia.wire.shapes import sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 
 def tag_resource(

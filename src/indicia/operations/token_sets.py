@@ -15,9 +15,11 @@ from indicia.domain.dkim.key_record import new_tokens
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.operations.signing_choice import EasyDkim
-from indicia.store import carried, identities, key_lives, key_requests, keys
-from indicia.store.ids import new_id
-from indicia.store.key_requests import KeyRequest
+from indicia.store.dkim import key_lives, key_requests, keys
+from indicia.store.dkim.key_requests import KeyRequest
+from indicia.store.engine.ids import new_id
+from indicia.store.identities import identities
+from indicia.store.verification import carried
 from indicia.vault.purposes import PRIVATE_KEY
 from indicia.vault.rotation import advance, events_of
 
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.operations.signing_choice import OwnDkim
-    from indicia.store.keys import PooledKey
-    from indicia.store.session import Session
+    from indicia.store.dkim.keys import PooledKey
+    from indicia.store.engine.session import Session
 
 
 def issue(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.inheritance import may_send
 from indicia.domain.names import fold_domain, is_domain, parents, shown
-from indicia.store import identities
+from indicia.store.identities import identities
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
     from indicia.wire.shapes import sesv2
 
 

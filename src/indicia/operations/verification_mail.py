@@ -32,9 +32,9 @@ from indicia.mail.compose import (
 )
 from indicia.mail.custom import CustomWords, custom_mail
 from indicia.mail.harmless_html import HarmlessHtml
-from indicia.store import links, mailings, outbox
-from indicia.store.links import Landing
-from indicia.store.session import Session
+from indicia.store.engine.session import Session
+from indicia.store.verification_mail import links, mailings, outbox
+from indicia.store.verification_mail.links import Landing
 
 _MESSAGE_ID_OCTETS = 16
 _LOOKED_AT = 4096  # mails, to say when the next one may be sent

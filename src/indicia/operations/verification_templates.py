@@ -18,14 +18,16 @@ from indicia.domain.verification_mail.redirects import is_redirect
 from indicia.mail.compose import recipient_of
 from indicia.mail.harmless_html import UnsuitableHtmlError
 from indicia.operations import paging
-from indicia.store import account_regions, identities, tags, templates
-from indicia.store.templates import Template, TemplateRow
+from indicia.store.accounts import account_regions
+from indicia.store.identities import identities, tags
+from indicia.store.verification_mail import templates
+from indicia.store.verification_mail.templates import Template, TemplateRow
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 MOST: Final = 50  # SES guide, creating identities: an account in a region
 LARGEST_PAGE: Final = 50  # spec 6.8, and the default

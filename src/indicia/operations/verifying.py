@@ -25,7 +25,7 @@ from indicia.operations.registration import (
 )
 from indicia.operations.signing_choice import EasyDkim
 from indicia.operations.token_sets import issue
-from indicia.store import identities
+from indicia.store.identities import identities
 from indicia.wire.shapes import ses
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.house import House
     from indicia.operations.verification_mail import LinkMail
-    from indicia.store.identities import IdentityView
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
+    from indicia.store.identities.identities import IdentityView
 
 
 def verify_domain_identity(

@@ -26,9 +26,10 @@ from indicia.domain.events.webhooks import (
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import shown
 from indicia.domain.time import SECOND, Instant, rfc3339
-from indicia.store import account_regions, destinations, events, fanout, webhook_deliveries, webhooks
-from indicia.store.webhook_deliveries import Delivery
-from indicia.store.webhooks import Webhook
+from indicia.store.accounts import account_regions
+from indicia.store.events import destinations, events, fanout, webhook_deliveries, webhooks
+from indicia.store.events.webhook_deliveries import Delivery
+from indicia.store.events.webhooks import Webhook
 from indicia.vault.purposes import webhook_secret
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from indicia.operations.call import Call
     from indicia.operations.house import House
-    from indicia.store.session import Session
+    from indicia.store.engine.session import Session
 
 _SHOWN_DELIVERIES: Final = 20
 

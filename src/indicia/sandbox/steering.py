@@ -11,8 +11,9 @@ from indicia.clock import Clock
 from indicia.domain.time import Instant, Span
 from indicia.sandbox.mailbox import Mailbox
 from indicia.sandbox.playground import TTL, Playground
-from indicia.store import meta, playing
-from indicia.store.database import Database
+from indicia.store.engine import meta
+from indicia.store.engine.database import Database
+from indicia.store.installation import playing
 
 # What changes with them, or with what they took the place of, are the names below theirs.
 _REDIRECTING = frozenset({"CNAME", "DNAME"})

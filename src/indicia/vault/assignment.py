@@ -15,10 +15,12 @@ from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.events.identity_events import Event
 from indicia.domain.identities.identity import Identity, KeyLength, TokenSet
 from indicia.domain.time import Instant
-from indicia.store import checks, identities, key_requests, keys
-from indicia.store.key_requests import KeyRequest, KeySight, Waiting
-from indicia.store.keys import PooledKey
-from indicia.store.session import Session
+from indicia.store.dkim import key_requests, keys
+from indicia.store.dkim.key_requests import KeyRequest, KeySight, Waiting
+from indicia.store.dkim.keys import PooledKey
+from indicia.store.engine.session import Session
+from indicia.store.identities import identities
+from indicia.store.verification import checks
 from indicia.vault.rotation import advance, events_of
 
 # How many sets of a length get their key in one transaction: others wait for it, a few milliseconds.

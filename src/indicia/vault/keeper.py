@@ -18,9 +18,9 @@ from indicia.domain.events.identity_events import Event
 from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import SECOND, Instant, Span
 from indicia.rounds import Rounds
-from indicia.store import key_exports, key_lives
-from indicia.store.database import Database
-from indicia.store.session import Session
+from indicia.store.dkim import key_exports, key_lives
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
 from indicia.vault.rotation import Advanced, advance, events_of
 
 log = structlog.get_logger(__name__)

@@ -20,11 +20,11 @@ import structlog
 from indicia.clock import real_now
 from indicia.domain.dkim.key_supply import Stock, order
 from indicia.domain.time import Instant
-from indicia.store import key_supply, keys
-from indicia.store.database import Database
-from indicia.store.ids import new_id
-from indicia.store.keys import PooledKey
-from indicia.store.session import Session
+from indicia.store.dkim import key_supply, keys
+from indicia.store.dkim.keys import PooledKey
+from indicia.store.engine.database import Database
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.session import Session
 from indicia.vault import rsa
 from indicia.vault.keyring import Keyring
 from indicia.vault.makers import Makers, cores

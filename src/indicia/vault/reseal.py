@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from indicia.store import sealed
-from indicia.store.database import Database
-from indicia.store.sealed import Place
-from indicia.store.session import Session
+from indicia.store.engine import sealed
+from indicia.store.engine.database import Database
+from indicia.store.engine.sealed import Place
+from indicia.store.engine.session import Session
 from indicia.vault.keyring import Keyring
 from indicia.vault.purposes import purpose_of
 

@@ -16,7 +16,7 @@ from indicia.domain.fairness import SLOW_PARTS, Lane, Party, Pressure, Shares, Z
 from indicia.domain.identities.identity import Facet
 from indicia.domain.time import SECOND, Span
 from indicia.domain.verification.schedule import Pace
-from indicia.store.checks import Claim
+from indicia.store.verification.checks import Claim
 
 # The questions about each facet of an identity (domain.records), and the one for the SOA.
 _QUESTIONS: Final = {Facet.DKIM: 3, Facet.CARRIED_DKIM: 3, Facet.OWNERSHIP: 2, Facet.MAIL_FROM: 1}

@@ -30,18 +30,19 @@ from indicia.domain.identities.identity import IdentityKind
 from indicia.domain.identities.inheritance import may_send
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
 from indicia.domain.verification.observation import Question, RecordType
-from indicia.store import identities, recommendations
+from indicia.store.diagnosis import recommendations
+from indicia.store.identities import identities
 from indicia.verifier import spf
 from indicia.verifier.asking import AskedEnoughError
 
 if TYPE_CHECKING:
     from indicia.clock import Clock
     from indicia.domain.verification.check import Observations, Rules
-    from indicia.store.database import Database
-    from indicia.store.identities import IdentityView
-    from indicia.store.queue import Lease
-    from indicia.store.recommendations import Turn
-    from indicia.store.session import Session
+    from indicia.store.diagnosis.recommendations import Turn
+    from indicia.store.engine.database import Database
+    from indicia.store.engine.queue import Lease
+    from indicia.store.engine.session import Session
+    from indicia.store.identities.identities import IdentityView
     from indicia.verifier.asking import Asking, Look
 
 log = structlog.get_logger(__name__)

@@ -30,8 +30,8 @@ from indicia.domain.verification.brake import (
     too_many_of_one,
 )
 from indicia.domain.verification.check import Conclusion, FacetVerdict
-from indicia.store import brakes
-from indicia.store.session import Session
+from indicia.store.engine.session import Session
+from indicia.store.verification import brakes
 from indicia.verifier import evidence
 from indicia.verifier.checker import Found
 

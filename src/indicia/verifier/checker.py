@@ -28,9 +28,9 @@ from indicia.domain.verification.check import (
 )
 from indicia.domain.verification.observation import Observation, Question, RecordType, Soa
 from indicia.domain.verification.transitions import CHECKED, Sight
-from indicia.store.checks import CheckResult, Claim
-from indicia.store.key_lives import Sighting
-from indicia.store.key_requests import KeySight
+from indicia.store.dkim.key_lives import Sighting
+from indicia.store.dkim.key_requests import KeySight
+from indicia.store.verification.checks import CheckResult, Claim
 from indicia.verifier import chains, evidence
 from indicia.verifier.deadline import Deadline
 from indicia.verifier.eyes import Eyes

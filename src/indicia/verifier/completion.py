@@ -18,11 +18,11 @@ from indicia.domain.identities.identity import Facet, FacetState, Identity
 from indicia.domain.time import Instant
 from indicia.domain.verification.check import Rules
 from indicia.domain.verification.transitions import Cause, Change, key_came
-from indicia.store import checks
-from indicia.store import evidence as verdicts
-from indicia.store.checks import Claim, Completion
-from indicia.store.key_requests import KeySight
-from indicia.store.session import Session
+from indicia.store.dkim.key_requests import KeySight
+from indicia.store.engine.session import Session
+from indicia.store.verification import checks
+from indicia.store.verification import evidence as verdicts
+from indicia.store.verification.checks import Claim, Completion
 from indicia.verifier import evidence
 
 log = structlog.get_logger(__name__)

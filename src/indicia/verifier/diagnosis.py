@@ -28,9 +28,9 @@ from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification.check import Observations, RecordVerdict, Rules, distrusted, judge_record
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.transitions import Sight, own_status
-from indicia.store import identities
-from indicia.store.database import Database
-from indicia.store.identities import IdentityView
+from indicia.store.engine.database import Database
+from indicia.store.identities import identities
+from indicia.store.identities.identities import IdentityView
 from indicia.verifier import chains, dmarc
 from indicia.verifier.asking import AskedEnoughError, Asking, Look
 from indicia.verifier.evidence import SeenObservation, seen

@@ -14,7 +14,7 @@ from indicia.domain.verification.observation import Question, RecordType
 if TYPE_CHECKING:
     from indicia.domain.diagnosis.wording import Explanation
     from indicia.domain.verification.findings import Finding
-    from indicia.store.identities import IdentityView
+    from indicia.store.identities.identities import IdentityView
     from indicia.verifier.eyes import Eyes
 
 

@@ -27,10 +27,11 @@ from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import HOUR, SECOND, Instant, Span
 from indicia.domain.verification.check import Conclusion, Rules
 from indicia.domain.verification.findings import Finding
-from indicia.store import checks, key_lives
-from indicia.store.checks import Claim
-from indicia.store.database import Database
-from indicia.store.session import Session
+from indicia.store.dkim import key_lives
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
+from indicia.store.verification import checks
+from indicia.store.verification.checks import Claim
 from indicia.verifier.admission import Admission, Later
 from indicia.verifier.checker import Checker, Found
 from indicia.verifier.eyes import Eyes

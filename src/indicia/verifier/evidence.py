@@ -20,7 +20,7 @@ from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.judgement import worst
 from indicia.domain.verification.observation import Observation
 from indicia.domain.verification.transitions import Cause, Sight
-from indicia.store.evidence import Evidence, Line
+from indicia.store.verification.evidence import Evidence, Line
 
 
 class SeenObservation(msgspec.Struct, omit_defaults=True, frozen=True):

@@ -30,8 +30,8 @@ from indicia.domain.fairness import Shares, ZoneAccounts
 from indicia.domain.names import IdentityName
 from indicia.domain.verification.findings import Finding
 from indicia.rounds import Rounds
-from indicia.store import evidence as trail
-from indicia.store import identities
+from indicia.store.identities import identities
+from indicia.store.verification import evidence as trail
 from indicia.verifier import evidence
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from indicia.domain.fairness import ZonePart
     from indicia.domain.time import Instant
     from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVerdict
-    from indicia.store.database import Database
-    from indicia.store.session import Session
+    from indicia.store.engine.database import Database
+    from indicia.store.engine.session import Session
     from indicia.verifier.investigation import Investigator
 
 log = structlog.get_logger(__name__)

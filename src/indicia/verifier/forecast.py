@@ -26,14 +26,14 @@ from indicia.domain.verification.check import RecordVerdict, Rules, judge_record
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.observation import RecordType
 from indicia.domain.verification.transitions import Sight
-from indicia.store import identities
+from indicia.store.identities import identities
 from indicia.verifier import chains, dmarc
 from indicia.verifier.asking import AskedEnoughError
 from indicia.verifier.investigation import explained, surroundings
 
 if TYPE_CHECKING:
-    from indicia.store.database import Database
-    from indicia.store.identities import IdentityView
+    from indicia.store.engine.database import Database
+    from indicia.store.identities.identities import IdentityView
     from indicia.verifier.asking import Asking, Look
 
 T = TypeVar("T")

@@ -7,9 +7,9 @@ from typing import Final
 
 from indicia.domain.dkim.key_record import KEY_ZONE_LABEL, is_verification_token
 from indicia.domain.verification.observation import RecordType
-from indicia.store import keys, zones
-from indicia.store.database import Database
-from indicia.store.session import Session
+from indicia.store.dkim import keys, zones
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
 
 
 def issued_in(database: Database) -> Callable[[str, RecordType, Sequence[str]], Awaitable[bool]]:

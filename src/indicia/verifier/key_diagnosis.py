@@ -20,10 +20,10 @@ from indicia.domain.verification.check import Observations, RecordVerdict, Rules
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.observation import RecordType
 from indicia.domain.verification.transitions import Sight
-from indicia.store import key_lives
-from indicia.store.database import Database
-from indicia.store.identities import IdentityView
-from indicia.store.session import Session
+from indicia.store.dkim import key_lives
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
+from indicia.store.identities.identities import IdentityView
 from indicia.verifier.eyes import Eyes
 
 _MOST_LEFT_OVER = 5  # token sets of before

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from indicia.domain.events.identity_events import About, Event, Sights, of_check
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification.brake import demotes
-from indicia.store import checks
-from indicia.store.checks import CheckResult
-from indicia.store.session import Session
+from indicia.store.engine.session import Session
+from indicia.store.verification import checks
+from indicia.store.verification.checks import CheckResult
 from indicia.verifier.braking import Braked, Braking
 from indicia.verifier.checker import Found
 

@@ -15,10 +15,11 @@ import structlog
 
 from indicia.clock import Clock, real_now
 from indicia.domain.time import SECOND, Span
-from indicia.store import checks, verifiers
-from indicia.store.checks import ALL_SHARDS
-from indicia.store.database import Database
-from indicia.store.session import Session
+from indicia.store.engine.database import Database
+from indicia.store.engine.session import Session
+from indicia.store.installation import verifiers
+from indicia.store.verification import checks
+from indicia.store.verification.checks import ALL_SHARDS
 
 log = structlog.get_logger(__name__)
 

@@ -1,10 +1,10 @@
 """The delivery loop of webhooks: what waits is posted, at least once, in order for each identity.
 
-Before it delivers it lets events come to the webhooks that want them, a few at a time (`store.fanout`). A
-failure pauses its webhook, longer and longer; a destination that does not answer is left alone by all
-webhooks of the account. Both are then tried with one message. What is in hand at once has shares by account,
-by host and by both, so that neither a hundred dead receivers nor one that takes its time delays what others
-are sent.
+Before it delivers it lets events come to the webhooks that want them, a few at a time
+(`store.events.fanout`). A failure pauses its webhook, longer and longer; a destination that does not answer
+is left alone by all webhooks of the account. Both are then tried with one message. What is in hand at once
+has shares by account, by host and by both, so that neither a hundred dead receivers nor one that takes its
+time delays what others are sent.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from indicia.domain.events.webhooks import BACKOFF, given_up, headers, host_of, 
 from indicia.domain.fairness import Shares
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
 from indicia.outbound.client import PostError
-from indicia.store import destinations, fanout, webhook_deliveries, webhooks
+from indicia.store.events import destinations, fanout, webhook_deliveries, webhooks
 from indicia.vault.purposes import webhook_secret
 
 if TYPE_CHECKING:
     from indicia.outbound.client import Client
-    from indicia.store.database import Database
-    from indicia.store.queue import Lease
-    from indicia.store.session import Session
-    from indicia.store.webhook_deliveries import Attempt, Receiver
-    from indicia.store.webhooks import Webhook
+    from indicia.store.engine.database import Database
+    from indicia.store.engine.queue import Lease
+    from indicia.store.engine.session import Session
+    from indicia.store.events.webhook_deliveries import Attempt, Receiver
+    from indicia.store.events.webhooks import Webhook
     from indicia.vault.keyring import Keyring
 
 _log = structlog.get_logger("indicia.webhooks")

@@ -1,0 +1,1 @@
+"""Queries of accounts, their access keys and their standing."""

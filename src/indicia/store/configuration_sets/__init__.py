@@ -1,0 +1,1 @@
+"""Queries of configuration sets, as far as identities need them."""

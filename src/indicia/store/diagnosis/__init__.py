@@ -1,0 +1,1 @@
+"""Queries of diagnosis: what is wrong, in words, and what to do about it."""

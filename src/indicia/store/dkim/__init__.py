@@ -1,0 +1,1 @@
+"""Queries of DKIM: selectors, keys and their lives, and who signs with which."""

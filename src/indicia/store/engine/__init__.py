@@ -1,0 +1,1 @@
+"""How the store is opened, written and read: two databases, one set of statements."""

@@ -1,0 +1,1 @@
+"""Queries of the installation itself: its processes, its own records, its soundness."""

@@ -1,0 +1,1 @@
+"""Queries of policies: who may do what, read strictly, compiled once, decided quickly."""

@@ -1,0 +1,1 @@
+"""Queries of verification: looks at the DNS, what they say, and the statuses that follow."""

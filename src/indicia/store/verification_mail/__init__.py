@@ -1,0 +1,1 @@
+"""Queries of verification by mail: links, templates, and how often somebody is written to."""

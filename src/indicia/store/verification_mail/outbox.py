@@ -1,0 +1,192 @@
+"""Mails that must leave the house: written with what caused them, delivered at least once.
+
+A sender takes what is due under a lease, delivers, and says so. What it dies with is due again when the lease
+ends. Accounts are asked one after the other, so that none waits behind what another has queued.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from indicia.domain.time import Instant
+from indicia.store import tables
+from indicia.store.engine.ids import new_id
+from indicia.store.engine.prepared import Prepared
+from indicia.store.engine.queue import Lease, LeasedQueue
+from indicia.store.engine.session import Session
+
+_o = tables.outbox.c
+_queue = LeasedQueue(tables.outbox)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Something to deliver. `payload` is sealed by the keyring; `attempts` counts those that failed."""
+
+    id: int
+    kind: str
+    subject_key: str
+    payload: bytes = field(repr=False)
+    created_at: Instant
+    due_at: Instant
+    attempts: int
+
+
+_ADD = Prepared(sa.insert(tables.outbox))
+_DUE = Prepared(
+    sa.select(_o.id, _o.kind, _o.subject_key, _o.payload, _o.created_at, _o.due_at, _o.attempts)
+    .where(_o.account == sa.bindparam("account"), _queue.due, _queue.free)
+    .order_by(_o.due_at, _o.id)
+    .limit(sa.bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+
+
+_accounts = _queue.each(_o.account, "accounts")
+_earliest = (
+    sa.select(_o.due_at)
+    .where(_o.account == _accounts.c.value, _queue.due, _queue.free)
+    .order_by(_o.due_at)
+    .limit(1)
+    .correlate(_accounts)
+    .scalar_subquery()
+)
+_found = (
+    sa.select(_accounts.c.value, _earliest.label("earliest")).where(_accounts.c.value.is_not(None)).subquery()
+)
+_ACCOUNTS_DUE = Prepared(
+    sa.select(_found.c.value)
+    .where(_found.c.earliest.is_not(None))
+    .order_by(_found.c.earliest)
+    .limit(sa.bindparam("limit"))
+)
+_DONE = Prepared(
+    sa.update(tables.outbox)
+    .where(*_queue.held)
+    .values(
+        payload=b"",
+        delivered_at=sa.bindparam("at"),
+        due_at=None,
+        lease_owner=None,
+        lease_until=None,
+        last_error=None,
+    )
+)
+_GIVE_UP = Prepared(
+    sa.update(tables.outbox)
+    .where(*_queue.held)
+    .values(
+        payload=b"",
+        due_at=None,
+        attempts=_o.attempts + 1,
+        lease_owner=None,
+        lease_until=None,
+        last_error=sa.bindparam("error"),
+    )
+)
+_RETRY = Prepared(
+    sa.update(tables.outbox)
+    .where(*_queue.held)
+    .values(
+        due_at=sa.bindparam("at"),
+        attempts=_o.attempts + 1,
+        lease_owner=None,
+        lease_until=None,
+        last_error=sa.bindparam("error"),
+    )
+)
+_NEXT = Prepared(sa.select(_o.due_at).where(_o.due_at > sa.bindparam("now")).order_by(_o.due_at).limit(1))
+_ANY_DUE = Prepared(sa.select(_o.id).where(_o.due_at <= sa.bindparam("now")).limit(1))
+_OLDEST = Prepared(sa.select(sa.func.min(_o.created_at)).where(_o.due_at.is_not(None)))
+_PRUNE = Prepared(
+    sa.delete(tables.outbox).where(
+        _o.id.in_(
+            sa.select(_o.id)
+            .where(_o.id < sa.bindparam("before"), _o.due_at.is_(None))
+            .order_by(_o.id)
+            .limit(sa.bindparam("limit"))
+        )
+    )
+)
+
+
+def add(s: Session, *, kind: str, account: str, subject_key: str, payload: bytes, now: Instant) -> int:
+    """Queue a parcel for an account, due at once, and return its id.
+
+    It is delivered exactly if the transaction commits.
+    """
+    parcel_id = new_id()
+    s.later(
+        _ADD,
+        id=parcel_id,
+        kind=kind,
+        account=account,
+        subject_key=subject_key,
+        payload=payload,
+        created_at=now,
+        due_at=now,
+        attempts=0,
+        lease_until=None,
+        lease_owner=None,
+        delivered_at=None,
+        last_error=None,
+    )
+    return parcel_id
+
+
+def accounts_due(s: Session, lease: Lease, limit: int) -> list[str]:
+    """Return the accounts for which something is due that nobody holds, the longest waiting first."""
+    rows = s.all(_ACCOUNTS_DUE, now=lease.now, real_now=lease.real_now, limit=limit)
+    return [row[0] for row in rows]
+
+
+def take(s: Session, account: str, lease: Lease, *, limit: int) -> list[Parcel]:
+    """Take what is due for the account, the longest waiting first, for the owner of the lease alone."""
+    rows = s.all(_DUE, account=account, now=lease.now, real_now=lease.real_now, limit=limit)
+    parcels = [Parcel(*row) for row in rows]
+    _queue.lease(s, [parcel.id for parcel in parcels], lease)
+    return parcels
+
+
+def done(s: Session, parcel_id: int, owner: str, at: Instant) -> bool:
+    """Note the delivery and erase the payload. Return False when the lease was lost: it comes again."""
+    return s.run(_DONE, of_id=parcel_id, owner=owner, at=at) == 1
+
+
+def retry(s: Session, parcel_id: int, owner: str, due_at: Instant, error: str) -> bool:
+    """Note a failure and when to try again. Return False when the lease was lost."""
+    return s.run(_RETRY, of_id=parcel_id, owner=owner, at=due_at, error=error) == 1
+
+
+def give_up(s: Session, parcel_id: int, owner: str, error: str) -> bool:
+    """Note that it will never be delivered, and erase the payload. Return False when the lease was lost."""
+    return s.run(_GIVE_UP, of_id=parcel_id, owner=owner, error=error) == 1
+
+
+def next_due(s: Session, now: Instant) -> Instant | None:
+    """Return the first instant after `now` at which a parcel becomes due, None when none does."""
+    row = s.one(_NEXT, now=now)
+    return None if row is None else int(row[0])
+
+
+def anything_due(s: Session, now: Instant) -> bool:
+    """Return whether anything is due and not delivered, leased or not."""
+    return s.one(_ANY_DUE, now=now) is not None
+
+
+def oldest_waiting(s: Session) -> Instant | None:
+    """Return when the oldest parcel was queued that is neither delivered nor given up, None for none."""
+    row = s.one(_OLDEST)
+    return None if row is None else row[0]
+
+
+def void_leases(s: Session) -> int:
+    """Take every lease back: at the start of the only process there is."""
+    return _queue.void(s)
+
+
+def prune(s: Session, before: int, limit: int) -> int:
+    """Forget parcels with lesser ids that wait no more, as many as the limit, and return how many."""
+    return s.run(_PRUNE, before=before, limit=limit)
