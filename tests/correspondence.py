@@ -17,7 +17,12 @@ from indicia.domain.identities.identity import Facet, Identity, IdentityKind, Ke
 from indicia.domain.time import DAY, Instant
 from indicia.domain.verification.transitions import start
 from indicia.domain.verification_mail.caps import Cap
-from indicia.operations.verification_mail import CustomMail, VerificationMails, issue_link, write_mail
+from indicia.operations.verification_mail.verification_mail import (
+    CustomMail,
+    VerificationMails,
+    issue_link,
+    write_mail,
+)
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.session import Session
 from indicia.store.identities import facets, identities

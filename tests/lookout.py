@@ -50,7 +50,7 @@ from indicia.domain.verification.check import Conclusion, Rules
 from indicia.domain.verification.quorum import default_quorum
 from indicia.domain.verification.schedule import Pace
 from indicia.domain.verification.transitions import Windows, start
-from indicia.operations.replicating import Replicator
+from indicia.operations.dkim.replicating import Replicator
 from indicia.publicsuffix import PublicSuffixes
 from indicia.store import tables
 from indicia.store.dkim import key_requests, keys, zones

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from indicia.app.abroad import installations
-from indicia.operations.replicating import Fetch
+from indicia.operations.dkim.replicating import Fetch
 from indicia.settings import load
 from indicia.store.dkim.replications import Replication
 from indicia.vault.keyring import Keyring

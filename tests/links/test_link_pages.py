@@ -35,7 +35,7 @@ from indicia.links.pages import application
 from indicia.mail.compose import Letter
 from indicia.mail.custom import CustomWords
 from indicia.mail.harmless_html import HarmlessHtml
-from indicia.operations.verification_mail import CustomMail
+from indicia.operations.verification_mail.verification_mail import CustomMail
 from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
 from indicia.store.engine.session import Session

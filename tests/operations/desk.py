@@ -16,23 +16,23 @@ from indicia.domain.faults import Fault
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant
 from indicia.domain.verification.transitions import Windows
-from indicia.operations.checking import CheckRequest
-from indicia.operations.diagnosing import DiagnosisRequest
+from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
-from indicia.operations.history import HistoryRequest
-from indicia.operations.house import House
-from indicia.operations.policy_explanation import ExplainRequest
-from indicia.operations.records import RecordsRequest
-from indicia.operations.replication_offer import ReplicationRequest
-from indicia.operations.rotating import RotateRequest
-from indicia.operations.verification_mail import VerificationMails
-from indicia.operations.webhooks import (
+from indicia.operations.dkim.replication_offer import ReplicationRequest
+from indicia.operations.dkim.rotating import RotateRequest
+from indicia.operations.events.webhooks import (
     CreateWebhookRequest,
     ListWebhooksRequest,
     RedeliverRequest,
     UpdateWebhookRequest,
     WebhookRequest,
 )
+from indicia.operations.house import House
+from indicia.operations.identities.records import RecordsRequest
+from indicia.operations.policies.policy_explanation import ExplainRequest
+from indicia.operations.verification.checking import CheckRequest
+from indicia.operations.verification.history import HistoryRequest
+from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.store.accounts import audit
 from indicia.store.dkim import keys

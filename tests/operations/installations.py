@@ -13,9 +13,9 @@ from key_steps import PACE, keep, see, set_id, signing
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.identities.identity import ErrorType, Facet, Status
 from indicia.domain.verification.transitions import Evidence, Sight
-from indicia.operations.replicating import Installations, Replicator
-from indicia.operations.replication_acceptance import Abroad
-from indicia.operations.replication_offer import Offer, ReplicationRequest
+from indicia.operations.dkim.replicating import Installations, Replicator
+from indicia.operations.dkim.replication_acceptance import Abroad
+from indicia.operations.dkim.replication_offer import Offer, ReplicationRequest
 from indicia.settings.elsewhere import Offered
 from indicia.store.accounts import access
 from indicia.store.dkim import keys

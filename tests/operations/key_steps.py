@@ -10,7 +10,7 @@ from desk import Desk
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.identities.identity import Facet, Status
-from indicia.operations.signing_keys import SigningKey, signing_key_for
+from indicia.operations.dkim.signing_keys import SigningKey, signing_key_for
 from indicia.store.dkim import key_lives, keys
 from indicia.store.dkim.key_lives import Sighting
 from indicia.vault.rotation import advance

@@ -44,8 +44,8 @@ from indicia.domain.verification.observation import Observation, Question, Recor
 from indicia.domain.verification.schedule import Pace
 from indicia.domain.verification.transitions import MAY_SEND, OWN_PROOF, Sight, own_status
 from indicia.links import ledger
-from indicia.operations.replicating import Replicator
-from indicia.operations.signing_keys import signing_key_for
+from indicia.operations.dkim.replicating import Replicator
+from indicia.operations.dkim.signing_keys import signing_key_for
 from indicia.store import tables
 from indicia.store.dkim import key_lives, keys
 from indicia.store.dkim.keys import NoKeyYet

@@ -17,7 +17,7 @@ from indicia.domain.faults import Fault
 from indicia.links.ledger import Ledger
 from indicia.links.visits import Act
 from indicia.operations.table import TABLE, Entry
-from indicia.operations.verification_mail import issue_link, write_mail
+from indicia.operations.verification_mail.verification_mail import issue_link, write_mail
 from indicia.store.accounts import access, audit
 from indicia.store.accounts.audit import Wanted
 from indicia.wire.shapes import operations

@@ -27,7 +27,7 @@ from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.transitions import Windows
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.house import House
-from indicia.operations.verification_mail import VerificationMails
+from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.store.dkim import zones
 from indicia.store.engine import schema

@@ -11,7 +11,7 @@ from nameserver import NameServer, Trick
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.identities.identity import KeyLength, TokenSet
 from indicia.domain.time import SECOND
-from indicia.operations.token_sets import abandon
+from indicia.operations.dkim.token_sets import abandon
 from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id

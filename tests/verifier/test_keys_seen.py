@@ -13,7 +13,7 @@ from nameserver import NameServer, Trick, Zone
 from indicia.domain.identities.identity import Facet, Identity, KeyLength, Status, TokenSet
 from indicia.domain.time import DAY, MINUTE, SECOND
 from indicia.domain.verification.transitions import start
-from indicia.operations.carrying import carry_on
+from indicia.operations.verification.carrying import carry_on
 from indicia.store.dkim import key_lives, keys
 from indicia.store.dkim.keys import PublishedKey
 from indicia.store.engine.database import Database

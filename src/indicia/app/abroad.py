@@ -23,9 +23,9 @@ import structlog
 
 from indicia.domain.faults import Fault
 from indicia.domain.identities.identity import ErrorType
-from indicia.operations.replicating import Installations
-from indicia.operations.replication_acceptance import Abroad
-from indicia.operations.replication_offer import Offer, ReplicationResponse
+from indicia.operations.dkim.replicating import Installations
+from indicia.operations.dkim.replication_acceptance import Abroad
+from indicia.operations.dkim.replication_offer import Offer, ReplicationResponse
 from indicia.operations.slow_work import SlowWork
 from indicia.settings import Settings
 from indicia.settings.elsewhere import Elsewhere

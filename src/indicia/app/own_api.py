@@ -10,16 +10,11 @@ from typing import Any
 import msgspec
 
 from indicia.domain.call import Call
-from indicia.operations.checking import CheckRequest, CheckResponse
-from indicia.operations.diagnosing import DiagnosisRequest
+from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
-from indicia.operations.history import HistoryRequest, HistoryResponse
-from indicia.operations.policy_explanation import ExplainRequest, ExplainResponse
-from indicia.operations.records import DomainConnect, RecordsRequest, RecordsResponse, completed
-from indicia.operations.replication_offer import ReplicationRequest, ReplicationResponse
-from indicia.operations.rotating import RotateRequest, RotateResponse
-from indicia.operations.unread import Unread
-from indicia.operations.webhooks import (
+from indicia.operations.dkim.replication_offer import ReplicationRequest, ReplicationResponse
+from indicia.operations.dkim.rotating import RotateRequest, RotateResponse
+from indicia.operations.events.webhooks import (
     CreateWebhookRequest,
     DeletedResponse,
     ListWebhooksRequest,
@@ -34,6 +29,11 @@ from indicia.operations.webhooks import (
     WebhookResponse,
     WebhookSecretResponse,
 )
+from indicia.operations.identities.records import DomainConnect, RecordsRequest, RecordsResponse, completed
+from indicia.operations.policies.policy_explanation import ExplainRequest, ExplainResponse
+from indicia.operations.unread import Unread
+from indicia.operations.verification.checking import CheckRequest, CheckResponse
+from indicia.operations.verification.history import HistoryRequest, HistoryResponse
 from indicia.verifier.diagnosis import Diagnosis
 from indicia.verifier.forecast import Foresees, nothing_foreseen
 from indicia.wire.own import Access, Asked, Reply, Route

@@ -19,12 +19,12 @@ from indicia.domain.verification.check import Rules
 from indicia.domain.verification_mail.caps import caps
 from indicia.installation import Installation
 from indicia.links.ledger import Ledger
-from indicia.operations.diagnosing import DiagnosisRequest
+from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch, admit
 from indicia.operations.house import House, Wakes
 from indicia.operations.metering import Meter
 from indicia.operations.refused_calls import RefusedCalls
-from indicia.operations.verification_mail import VerificationMails
+from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.settings import Limits, Role, Settings, VerificationMode
 from indicia.store.accounts import access

@@ -23,7 +23,7 @@ from indicia.domain.verification.check import Conclusion, Rules
 from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
 from indicia.mail.relay import carrier_for
-from indicia.operations.replicating import Replicator
+from indicia.operations.dkim.replicating import Replicator
 from indicia.store.verification import checks
 from indicia.vault.assigner import KeyAssigner
 from indicia.vault.keeper import KeyKeeper

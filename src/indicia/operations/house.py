@@ -17,7 +17,7 @@ from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.events.identity_events import Event
 from indicia.domain.time import Span
 from indicia.domain.verification.transitions import Windows
-from indicia.operations.verification_mail import VerificationMails
+from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.settings.elsewhere import Offered
 from indicia.store.engine.session import Session
 from indicia.vault.keyring import Keyring

@@ -22,66 +22,61 @@ from indicia.operations.resources import NONE, resources_of
 from indicia.wire.shapes import operations
 
 if TYPE_CHECKING:
-    from indicia.operations import (
-        account,
-        certificates,
-        checking,
+    from indicia.operations.accounts import account, sts
+    from indicia.operations.call import Call
+    from indicia.operations.configuration_sets import (
         configuration_options,
         configuration_sets,
-        creation,
-        custom_verification,
         default_configuration_set,
+    )
+    from indicia.operations.diagnosis import recommendations
+    from indicia.operations.dkim import dkim_settings, replication_offer, rotating
+    from indicia.operations.events import webhooks
+    from indicia.operations.house import House
+    from indicia.operations.identities import (
+        certificates,
+        creation,
         deletion,
-        dkim_settings,
         feedback,
-        history,
         listing,
         mail_from,
         notifications,
-        policies,
-        policy_explanation,
         reading,
-        recommendations,
         records,
-        replication_offer,
-        rotating,
-        sts,
         tagging,
-        verification_templates,
-        verifying,
-        webhooks,
     )
-    from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.policies import policies, policy_explanation
+    from indicia.operations.verification import checking, history, verifying
+    from indicia.operations.verification_mail import custom_verification, verification_templates
     from indicia.store.engine.session import Session
 else:
-    account = Later("account")
-    certificates = Later("certificates")
-    checking = Later("checking")
-    configuration_options = Later("configuration_options")
-    configuration_sets = Later("configuration_sets")
-    creation = Later("creation")
-    custom_verification = Later("custom_verification")
-    default_configuration_set = Later("default_configuration_set")
-    deletion = Later("deletion")
-    dkim_settings = Later("dkim_settings")
-    feedback = Later("feedback")
-    history = Later("history")
-    listing = Later("listing")
-    mail_from = Later("mail_from")
-    notifications = Later("notifications")
-    policies = Later("policies")
-    policy_explanation = Later("policy_explanation")
-    reading = Later("reading")
-    recommendations = Later("recommendations")
-    records = Later("records")
-    replication_offer = Later("replication_offer")
-    rotating = Later("rotating")
-    sts = Later("sts")
-    tagging = Later("tagging")
-    verification_templates = Later("verification_templates")
-    verifying = Later("verifying")
-    webhooks = Later("webhooks")
+    account = Later("accounts.account")
+    certificates = Later("identities.certificates")
+    checking = Later("verification.checking")
+    configuration_options = Later("configuration_sets.configuration_options")
+    configuration_sets = Later("configuration_sets.configuration_sets")
+    creation = Later("identities.creation")
+    custom_verification = Later("verification_mail.custom_verification")
+    default_configuration_set = Later("configuration_sets.default_configuration_set")
+    deletion = Later("identities.deletion")
+    dkim_settings = Later("dkim.dkim_settings")
+    feedback = Later("identities.feedback")
+    history = Later("verification.history")
+    listing = Later("identities.listing")
+    mail_from = Later("identities.mail_from")
+    notifications = Later("identities.notifications")
+    policies = Later("policies.policies")
+    policy_explanation = Later("policies.policy_explanation")
+    reading = Later("identities.reading")
+    recommendations = Later("diagnosis.recommendations")
+    records = Later("identities.records")
+    replication_offer = Later("dkim.replication_offer")
+    rotating = Later("dkim.rotating")
+    sts = Later("accounts.sts")
+    tagging = Later("identities.tagging")
+    verification_templates = Later("verification_mail.verification_templates")
+    verifying = Later("verification.verifying")
+    webhooks = Later("events.webhooks")
 
 # Each handler names the shapes of its operation; what they have in common is no more than this.
 Handler: TypeAlias = "Callable[[House, Call, Any, Session], Any]"

@@ -1,0 +1,1 @@
+"""The operations of accounts, their access keys and their standing."""

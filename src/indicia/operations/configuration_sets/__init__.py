@@ -1,0 +1,1 @@
+"""The operations of configuration sets, as far as identities need them."""

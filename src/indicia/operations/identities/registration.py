@@ -1,0 +1,356 @@
+"""Bringing an identity into the store: its row, its facets, its due time, all in the caller's transaction.
+
+Every proof is begun here and nowhere else, by `begin`. Where verification is instant (for suites that expect
+a mock) nothing is asked for: what is begun is proved, no mail is sent, and nothing is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from indicia.domain.dkim.key_record import new_verification_token
+from indicia.domain.dkim.replication import origin_of
+from indicia.domain.events.identity_events import Event, Reason, of_change
+from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.identities.identity import (
+    Facet,
+    FacetState,
+    Identity,
+    IdentityKind,
+    KeyLength,
+    MxFailureBehavior,
+    Status,
+    TokenSet,
+    TokenSetKind,
+)
+from indicia.domain.verification.transitions import Cause, start
+from indicia.operations.dkim.replication import asked_by, look, of_sharing, wake_replicas
+from indicia.operations.dkim.signing_choice import EasyDkim, Replica
+from indicia.operations.dkim.token_sets import issue, issue_easy
+from indicia.operations.verification_mail.verification_mail import (
+    CustomMail,
+    LinkMail,
+    issue_link,
+    write_mail,
+)
+from indicia.store.dkim import replications
+from indicia.store.dkim.replications import Replication
+from indicia.store.engine.ids import new_id
+from indicia.store.identities import facets, identities
+from indicia.store.verification import carried, checks
+
+if TYPE_CHECKING:
+    from indicia.operations.call import Call
+    from indicia.operations.dkim.signing_choice import SigningChoice
+    from indicia.operations.house import House
+    from indicia.store.engine.session import Session
+
+# Spec 2.4, recorded: the length of the next key differs by the kind of identity.
+_LENGTH_OF_DOMAINS: Final = KeyLength.RSA_2048_BIT
+_LENGTH_OF_ADDRESSES: Final = KeyLength.RSA_1024_BIT
+
+
+@dataclass(frozen=True, slots=True)
+class NewDomain:
+    """A domain that is to be registered with Easy DKIM. `key_length` is None where that was left to us."""
+
+    name: str
+    key_length: KeyLength | None = None
+    configuration_set: str = ""
+
+
+def register_domains(
+    house: House, s: Session, wanted: Sequence[tuple[Call, NewDomain]]
+) -> list[tuple[Identity, TokenSet]]:
+    """Return for each domain its new identity, its proof begun and its first check due.
+
+    All are of one account and region, where there is `room` for them; no two are of one name, and none of
+    these names is taken. What one creation takes to read, many take once.
+
+    Raises: `Fault` LIMIT_EXCEEDED where others have taken the room meanwhile, ALREADY_EXISTS as for the name.
+    """
+    if not wanted:
+        return []
+    call = wanted[0][0]
+    sets = issue_easy(
+        house, s, [(call, new.name, new.key_length or _LENGTH_OF_DOMAINS) for call, new in wanted]
+    )
+    registered: list[tuple[Identity, TokenSet]] = []
+    added: list[tuple[Identity, dict[Facet, FacetState]]] = []
+    told: list[Event] = []
+    for (call, new), token_set in zip(wanted, sets, strict=True):
+        identity = _domain(
+            house, call, new_id(), new.name, token_set, configuration_set=new.configuration_set
+        )
+        state, events = _begun(house, call, identity, Facet.DKIM)
+        added.append((identity, {Facet.DKIM: state}))
+        told += events
+        registered.append((identity, token_set))
+    identities.add(s, *added)
+    for (call, _), (identity, _) in zip(wanted, registered, strict=True):
+        look_now(house, call, s, identity)
+    _count(house, call, s, len(registered))
+    house.tell(s, told)
+    wake_replicas(house, s, [identity for identity, _ in registered], call.now)
+    return registered
+
+
+def room(house: House, call: Call, s: Session) -> int | None:
+    """Return how many more identities the account may have in the region; None for any number."""
+    return identities.room(s, call.account, call.region, house.most_identities)
+
+
+def no_room(house: House, call: Call) -> Fault:
+    """Return the fault LIMIT_EXCEEDED (spec 6.7; the vendor's text is unknown)."""
+    message = (
+        f"You have reached the limit of {house.most_identities} identities for this account in {call.region}."
+    )
+    return Fault(FaultKind.LIMIT_EXCEEDED, message)
+
+
+def _require_room(house: House, call: Call, s: Session) -> None:
+    if room(house, call, s) == 0:
+        raise no_room(house, call)
+
+
+def _count(house: House, call: Call, s: Session, more: int = 1) -> None:
+    if not identities.count_up(s, call.account, call.region, more, house.most_identities):
+        raise no_room(house, call)
+
+
+def register_domain(
+    house: House,
+    call: Call,
+    s: Session,
+    name: str,
+    choice: SigningChoice | None,
+    *,
+    configuration_set: str = "",
+    legacy_requested: bool = False,
+) -> tuple[Identity, TokenSet | None]:
+    """Return the new domain identity, its proofs begun and its first check due. Its name is not taken.
+
+    `choice` is how it is to be signed, None where DKIM was not asked for (v1 VerifyDomainIdentity).
+
+    Raises: `Fault` LIMIT_EXCEEDED.
+    """
+    _require_room(house, call, s)
+    if isinstance(choice, EasyDkim) and not legacy_requested:
+        new = NewDomain(name, choice.key_length, configuration_set)
+        return register_domains(house, s, ((call, new),))[0]
+    identity_id = new_id()
+    wish = asked_by(call, identity_id, name, choice.region) if isinstance(choice, Replica) else None
+    token_set = None
+    if wish is not None:
+        found = look(s, wish, call, house.regions)
+        token_set = found if isinstance(found, TokenSet) else None
+    elif choice is not None and not isinstance(choice, Replica):
+        token_set = issue(house, call, s, choice, domain=name, default_length=_LENGTH_OF_DOMAINS)
+    identity = _domain(
+        house,
+        call,
+        identity_id,
+        name,
+        token_set,
+        wish,
+        configuration_set=configuration_set,
+        legacy_requested=legacy_requested,
+    )
+    identities.add(s, (identity, {}))
+    _count(house, call, s)
+    if choice is not None:
+        begin(house, call, s, identity, Facet.DKIM)
+    if legacy_requested:
+        begin(house, call, s, identity, Facet.OWNERSHIP)
+    if wish is not None:
+        begin_replica(house, call, s, identity, wish)
+    look_now(house, call, s, identity)
+    wake_replicas(house, s, (identity,), call.now)
+    return identity, token_set
+
+
+def _domain(  # noqa: PLR0917 - whose, which, with what
+    house: House,
+    call: Call,
+    identity_id: int,
+    name: str,
+    token_set: TokenSet | None,
+    wish: Replication | None = None,
+    *,
+    configuration_set: str,
+    legacy_requested: bool = False,
+) -> Identity:
+    length = _LENGTH_OF_DOMAINS
+    if token_set is not None:
+        length = token_set.wanted_length or token_set.key_length or length
+    return Identity(
+        id=identity_id,
+        account=call.account,
+        region=call.region,
+        kind=IdentityKind.DOMAIN,
+        name=name,
+        created_at=call.now,
+        version=1,
+        generation=1,
+        origin=_origin(token_set, wish),
+        signing_enabled=True,
+        next_key_length=length,
+        token_set_id=token_set.id if token_set else None,
+        legacy_token=new_verification_token(house.random, house.service_domain),
+        legacy_requested=legacy_requested,
+        mail_from_domain="",
+        mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,
+        feedback_forwarding=True,
+        configuration_set=configuration_set,
+    )
+
+
+def _origin(token_set: TokenSet | None, wish: Replication | None) -> str:
+    if wish is not None:
+        return origin_of(wish.parent_region)
+    return (token_set.kind if token_set else TokenSetKind.EASY).value
+
+
+def begin_replica(house: House, call: Call, s: Session, identity: Identity, wish: Replication) -> None:
+    """Store whose replica the identity is, and how that stands: shared already, or to be tried again."""
+    replications.put(s, wish)
+    if identity.token_set_id is None:
+        begin(house, call, s, identity, Facet.REPLICATION, known=facets.get_all(s, identity.id))
+    else:
+        shared = FacetState(Facet.REPLICATION, Status.SUCCESS, identity.generation, since=call.now)
+        known = facets.get_all(s, identity.id)
+        facets.put(s, identity.id, shared)
+        house.tell(s, of_sharing(identity, known, shared, call.now))
+
+
+def register_address(
+    house: House,
+    call: Call,
+    s: Session,
+    name: str,
+    *,
+    next_key_length: KeyLength | None = None,
+    configuration_set: str = "",
+    mail: LinkMail | None,
+) -> Identity:
+    """Return the new address identity, its link on the way in the mail, which `link_mail` made.
+
+    Its name is not taken. Raises: `Fault` LIMIT_EXCEEDED; and as `send_link`.
+    """
+    _require_room(house, call, s)
+    identity = Identity(
+        id=new_id(),
+        account=call.account,
+        region=call.region,
+        kind=IdentityKind.EMAIL_ADDRESS,
+        name=name,
+        created_at=call.now,
+        version=1,
+        generation=1,
+        origin=TokenSetKind.EASY.value,
+        signing_enabled=True,
+        next_key_length=next_key_length or _LENGTH_OF_ADDRESSES,
+        token_set_id=None,
+        legacy_token="",
+        legacy_requested=False,
+        mail_from_domain="",
+        mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,
+        feedback_forwarding=True,
+        configuration_set=configuration_set,
+    )
+    identities.add(s, (identity, {}))
+    _count(house, call, s)
+    begin(house, call, s, identity, Facet.LINK)
+    look_now(house, call, s, identity)
+    send_link(house, s, identity, mail)
+    return identity
+
+
+def begin(
+    house: House,
+    call: Call,
+    s: Session,
+    identity: Identity,
+    facet: Facet,
+    *,
+    known: Mapping[Facet, FacetState] = MappingProxyType({}),
+) -> FacetState:
+    """Return the facet as it is stored now: PENDING, its window ahead, for the identity's present generation.
+
+    It is SUCCESS where verification is instant. `known` are the facets as they were, none of a new identity;
+    before DKIM is begun anew comes `carry_on`.
+    """
+    state, events = _begun(house, call, identity, facet, known=known)
+    if house.instant and facet is Facet.DKIM and Facet.CARRIED_DKIM in known:
+        carried.end(s, [identity.id], call.now)
+    facets.put(s, identity.id, state)
+    house.tell(s, events)
+    return state
+
+
+def _begun(
+    house: House,
+    call: Call,
+    identity: Identity,
+    facet: Facet,
+    *,
+    known: Mapping[Facet, FacetState] = MappingProxyType({}),
+) -> tuple[FacetState, tuple[Event, ...]]:
+    """Return the facet as `begin` stores it, and what is to be told of it."""
+    window = house.windows.link if facet is Facet.LINK else house.windows.records
+    if house.instant:
+        state = FacetState(facet, Status.SUCCESS, identity.generation, since=call.now)
+    else:
+        state = start(facet, identity.generation, call.now, window)
+    seen = (
+        "Verification is instant here: nothing was looked at." if house.instant else "A caller asked for it."
+    )
+    return state, of_change(identity, known, state, Reason(Cause.STARTED, seen, call.now))
+
+
+def link_mail(house: House, call: Call, name: str, custom: CustomMail | None = None) -> LinkMail | None:
+    """Return the mail with which the address is proved, None where nothing is asked for its proof.
+
+    It is in `custom` words where there are some. To be made before the transaction of the call.
+
+    Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name.
+    """
+    if house.instant:
+        return None
+    return write_mail(
+        house.mails, name, account=call.account, region=call.region, now=call.now, custom=custom
+    )
+
+
+def send_link(house: House, s: Session, identity: Identity, mail: LinkMail | None) -> None:
+    """Put the mail with its new link into the outbox, where there is one; earlier links of the address end.
+
+    Raises: `Fault` LIMIT_EXCEEDED where its mailbox, its domain or the account had too many mails,
+    INVALID_PARAMETER where its reader wants none.
+    """
+    if mail is not None:
+        issue_link(s, identity, mail, house.mails.caps)
+        house.wakes.outbox()
+
+
+def look_now(house: House, call: Call, s: Session, identity: Identity) -> None:
+    """Make a new identity due at this moment, with the shortest interval ahead; never where it is instant."""
+    due_at = None if house.instant else call.now
+    checks.schedule(s, identity.id, checks.shard_of(identity.name), due_at, interval=house.first_check)
+    if not house.instant:
+        house.wakes.engine()
+
+
+def look_anew(house: House, call: Call, s: Session, identity: Identity) -> None:
+    """Make an identity due of which something was begun anew; as `look_now`, where it is instant.
+
+    A check that is running goes on: what it finds of everything else counts (`checks.begin_anew`).
+    """
+    if house.instant:
+        look_now(house, call, s, identity)
+        return
+    checks.begin_anew(s, identity.id, call.now, interval=house.first_check)
+    house.wakes.engine()

@@ -1,0 +1,1 @@
+"""The operations of policies: who may do what, read strictly, compiled once, decided quickly."""

@@ -1,0 +1,1 @@
+"""The operations of verification: looks at the DNS, what they say, and the statuses that follow."""
