@@ -33,7 +33,7 @@ from callers import Caller, Heard
 from desk import Desk
 
 from indicia.domain.identities.identity import Facet, Status
-from indicia.operations.table import TABLE
+from indicia.operations.registry import REGISTRY
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
@@ -84,7 +84,9 @@ ODD = (None, True, 0, -1, "", "x", [], {}, "x" * 3000)
 _IDS = re.compile(rb"<RequestId>[^<]*</RequestId>")
 # Calls of our own have no shapes and ask for what only a running service has; what SES has is drawn.
 CALLED = sorted(
-    key for key, entry in TABLE.items() if key[0] in {"ses", "sesv2"} and entry.handler is not None
+    key
+    for key, entry in REGISTRY.items()
+    if key[0] in {"ses", "sesv2"} and entry.handling.handler is not None
 )
 
 

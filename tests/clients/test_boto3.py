@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from botocore.model import OperationModel, Shape, StructureShape
 from running import Running
 
-from indicia.operations.table import TABLE
+from indicia.operations.registry import REGISTRY
 from indicia.vault import rsa
 
 SERVICES = ("ses", "sesv2", "sts")
@@ -350,7 +350,7 @@ def _models(*, built: bool) -> list[Any]:
         for service, model in models.items()
         for name in model.operation_names
         # Of STS only the question who I am belongs to this service.
-        if ((service, name) in TABLE) is built and (built or service != "sts")
+        if ((service, name) in REGISTRY) is built and (built or service != "sts")
     ]
 
 

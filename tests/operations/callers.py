@@ -19,8 +19,8 @@ from urllib.parse import quote, urlencode
 
 from desk import Desk
 
-from indicia.app.own_api import OwnApi
 from indicia.operations.dispatch import admit
+from indicia.operations.own.api import routes
 from indicia.wire import shapes
 from indicia.wire.authentication import Authenticator, KeyRecord
 from indicia.wire.gateway import Gateway
@@ -66,7 +66,7 @@ class Caller:
             dispatch=desk.dispatch,
             admit=admit,
             now=lambda: desk.now,
-            routes=OwnApi(desk.dispatch).routes,
+            routes=routes(desk.dispatch),
             record=lambda _: None,
         )
 

@@ -22,20 +22,20 @@ from desk import Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indicia.app.own_api import OwnApi
 from indicia.domain.identities.identity import Facet, Status
-from indicia.operations.table import TABLE
+from indicia.operations.own.api import declared
+from indicia.operations.own.route import OwnRoute
+from indicia.operations.registry import REGISTRY
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.wire import shapes
-from indicia.wire.own import Route
 from indicia.wire.shapes.kinds import Kind, ListOf, MapOf, Scalar, Structure, members
 from indicia.wire.validation import validate
 
 # What is told elsewhere needs more than the store.
-ANSWERED = {key for key, entry in TABLE.items() if entry.handler is not None}
-BUILT = [key for key in TABLE if key[0] != "indicia"]
+ANSWERED = {key for key, entry in REGISTRY.items() if entry.handling.handler is not None}
+BUILT = [key for key in REGISTRY if key[0] != "indicia"]
 BOUNDED = settings(
     max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
@@ -235,7 +235,7 @@ def test_any_request(caller: Caller, service: str, name: str) -> None:
     ask()
 
 
-OWN = [route for route in OwnApi(None).routes if ("indicia", route.operation) in ANSWERED]  # type: ignore[arg-type]
+OWN = [route for route in declared() if ("indicia", route.operation) in ANSWERED]
 BODIES = st.one_of(
     st.fixed_dictionaries(
         {},
@@ -258,7 +258,7 @@ BODIES = st.one_of(
 
 
 @pytest.mark.parametrize("route", OWN, ids=lambda route: route.operation)
-def test_any_request_of_our_own(caller: Caller, route: Route) -> None:
+def test_any_request_of_our_own(caller: Caller, route: OwnRoute[Any, Any]) -> None:
     """Under `/indicia/v1/` too, each call answers or says what is wrong, and that it is the caller's."""
 
     @BOUNDED

@@ -13,12 +13,12 @@ import pytest
 from desk import T0, Desk
 from protocols import v1, v2
 
-from indicia.app.own_api import _ANSWERS, OwnApi
 from indicia.domain.call import UNKNOWN_ADDRESS, Call
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import DAY, rfc3339
 from indicia.operations.authorization import REPLICATE, authorize, check_key_policy, may_replicate
-from indicia.operations.table import TABLE, Entry
+from indicia.operations.own.api import routes
+from indicia.operations.registry import REGISTRY, AnyEntry
 from indicia.wire.own import Access, Asked, Route
 from indicia.wire.shapes import operations
 
@@ -49,11 +49,11 @@ def unlimited(desk: Desk) -> Desk:
     return desk.beside()
 
 
-ENTRIES = [entry for entry in TABLE.values() if entry.service != "sts"]
+ENTRIES = [entry for entry in REGISTRY.values() if entry.service != "sts"]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.service}:{entry.operation}")
-def test_every_operation_is_asked_about(sqlite_desk: Desk, entry: Entry) -> None:
+def test_every_operation_is_asked_about(sqlite_desk: Desk, entry: AnyEntry) -> None:
     """Each one in the table is refused to a key that may do nothing, before it is looked at any closer."""
     sqlite_desk.policy = NOTHING
     kind = "identity" if entry.about == "arn" else entry.about
@@ -74,13 +74,13 @@ def test_every_operation_is_asked_about(sqlite_desk: Desk, entry: Entry) -> None
     )
 
 
-async def _answered(desk: Desk, entry: Entry, request: object) -> object:
+async def _answered(desk: Desk, entry: AnyEntry, request: object) -> object:
     return await desk.dispatch(desk.call(entry.service, entry.operation), request)
 
 
 def own_routes(desk: Desk) -> list[Route]:
     """Return the routes that need a signature."""
-    return [route for route in OwnApi(desk.dispatch).routes if route.access is Access.SIGNED]
+    return [route for route in routes(desk.dispatch) if route.access is Access.SIGNED]
 
 
 def test_every_signed_route_of_our_own_is_asked_about(sqlite_desk: Desk) -> None:
@@ -97,7 +97,7 @@ def test_every_signed_route_of_our_own_is_asked_about(sqlite_desk: Desk) -> None
         route.operation for route in routes
     }
     for route in routes:
-        entry = TABLE["indicia", route.operation]
+        entry = REGISTRY["indicia", route.operation]
         call = sqlite_desk.call("indicia", route.operation)
         body = json.dumps(asked).encode() if entry.subject == "resource" else b"{ no JSON"
         labels = {"name": "a.example", "id": "wh_1"}
@@ -137,7 +137,7 @@ SUBJECTS = ("EmailIdentity", "Identity", "Identities", "ResourceArn", "Configura
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.service}:{entry.operation}")
-def test_what_a_call_is_about_is_known(entry: Entry) -> None:
+def test_what_a_call_is_about_is_known(entry: AnyEntry) -> None:
     """What takes an identity, or makes a set, has it as its subject, so that policies can name it."""
     if entry.service == "indicia":
         # A webhook is nobody's identity: its calls are about the account, whatever their bodies hold.
@@ -514,22 +514,15 @@ def _secrets(kind: object) -> set[str]:
     return set().union(*map(_secrets, get_args(kind)))
 
 
-def _answer(entry: Entry) -> object:
-    """Return the type of what is answered."""
-    if entry.service == "indicia":
-        return _ANSWERS[entry.operation][1]
-    return operations(entry.service)[entry.operation].response
-
-
 def test_no_key_without_a_policy_has_what_hands_out_secrets(sqlite_desk: Desk) -> None:
     """Over the whole table: it is refused exactly what answers with a secret that is in use already."""
     handed_out = {
-        entry.permission: _secrets(_answer(entry))
-        for entry in TABLE.values()
-        if NEW_SECRETS.get(entry.operation) not in _secrets(_answer(entry))
+        entry.permission: _secrets(entry.answer)
+        for entry in REGISTRY.values()
+        if NEW_SECRETS.get(entry.operation) not in _secrets(entry.answer)
     }
     assert handed_out["indicia:ReplicateIdentity"] == {"private_key"}
-    for entry in TABLE.values():
+    for entry in REGISTRY.values():
         call = sqlite_desk.call(entry.service, entry.operation)
         assert call.policy is None
         if not handed_out.get(entry.permission):

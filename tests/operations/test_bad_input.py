@@ -18,7 +18,7 @@ from callers import COMMON, Heard, Watched, documented
 from desk import Desk
 
 from indicia.domain.identities.identity import Facet, Status
-from indicia.operations.table import TABLE
+from indicia.operations.registry import REGISTRY
 from indicia.store.engine import schema
 from indicia.store.engine.opening import open_database
 from indicia.wire import shapes
@@ -27,7 +27,7 @@ MODELS = {
     service: ServiceModel(Loader().load_service_model(service, "service-2"), service)
     for service in ("ses", "sesv2")
 }
-BUILT = [key for key in TABLE if key[0] in MODELS]
+BUILT = [key for key in REGISTRY if key[0] in MODELS]
 ACCOUNT = "111122223333"
 DOMAIN, ADDRESS = "example.com", "ann@example.com"
 DOCUMENT = (

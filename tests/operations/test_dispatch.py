@@ -15,13 +15,13 @@ from structlog.testing import capture_logs
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
-from indicia.operations.table import TABLE
+from indicia.operations.registry import REGISTRY
 from indicia.wire.shapes import SERVICES, operations
 
 
 def test_the_table_names_operations_that_exist() -> None:
     """Every entry is modelled, under its own name, with the permission of that name."""
-    for (service, operation), entry in TABLE.items():
+    for (service, operation), entry in REGISTRY.items():
         assert (service, operation) == (entry.service, entry.operation)
         if service == "indicia":
             assert operation in OWN_REQUESTS
@@ -38,7 +38,7 @@ def test_the_table_names_operations_that_exist() -> None:
 def test_what_is_not_built_says_so_before_its_members_are_read(sqlite_desk: Desk, service: str) -> None:
     """Over the wire too, without a single member that it requires: 501 and its name, not what is missing."""
     caller = Caller(sqlite_desk)
-    missing = [name for name in operations(service) if (service, name) not in TABLE]
+    missing = [name for name in operations(service) if (service, name) not in REGISTRY]
     code = {"sesv2": "NotImplementedException"}.get(service, "NotImplemented")
     for name in missing:
         heard = caller.call(service, name, {})
@@ -49,7 +49,7 @@ def test_what_is_not_built_says_so_before_its_members_are_read(sqlite_desk: Desk
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_is_modelled_and_not_built_says_so(sqlite_desk: Desk, service: str) -> None:
     """Every other operation of the service models is refused by its name, and leaves no line."""
-    missing = [name for name in operations(service) if (service, name) not in TABLE]
+    missing = [name for name in operations(service) if (service, name) not in REGISTRY]
     assert bool(missing) is (service != "sts")
     for name in missing:
         with pytest.raises(Fault) as caught:
@@ -135,7 +135,9 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
         },
     }
     assert set(reads) == {
-        entry.operation for entry in TABLE.values() if not entry.writes and entry.handler is not None
+        entry.operation
+        for entry in REGISTRY.values()
+        if not entry.writes and entry.handling.handler is not None
     }
 
     for operation, members in reads.items():

@@ -11,7 +11,7 @@ import pytest
 from desk import Desk
 from transcripts import Exchange, Stage, exchanges, rewritten
 
-from indicia.operations.table import TABLE
+from indicia.operations.registry import REGISTRY
 from indicia.wire.rest import Router
 
 ROUTER = Router()
@@ -63,7 +63,7 @@ def operation_of(step: Exchange) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("service", "operation"), [key for key in TABLE if key[0] != "indicia"], ids=lambda part: part
+    ("service", "operation"), [key for key in REGISTRY if key[0] != "indicia"], ids=lambda part: part
 )
 def test_every_operation_is_in_a_transcript(service: str, operation: str) -> None:
     """What is built has its request and a good answer written down; what can be refused, a refusal too."""

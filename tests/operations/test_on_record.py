@@ -16,7 +16,7 @@ from indicia.clock import Clock
 from indicia.domain.faults import Fault
 from indicia.links.ledger import Ledger
 from indicia.links.visits import Act
-from indicia.operations.table import TABLE, Entry
+from indicia.operations.registry import REGISTRY, AnyEntry
 from indicia.operations.verification_mail.verification_mail import issue_link, write_mail
 from indicia.store.accounts import access, audit
 from indicia.store.accounts.audit import Wanted
@@ -25,13 +25,13 @@ from indicia.wire.shapes import operations
 EVERYTHING = partial(audit.page, wanted=Wanted(), after=0, limit=100_000)
 
 WRITING = sorted(
-    {(entry.service, entry.operation): entry for entry in TABLE.values() if entry.writes}.items()
+    {(entry.service, entry.operation): entry for entry in REGISTRY.values() if entry.writes}.items()
 )
 
 
 @pytest.mark.parametrize(("key", "entry"), WRITING, ids=[f"{key[0]}:{key[1]}" for key, _ in WRITING])
 def test_every_operation_that_writes_is_on_record(
-    sqlite_desk: Desk, key: tuple[str, str], entry: Entry
+    sqlite_desk: Desk, key: tuple[str, str], entry: AnyEntry
 ) -> None:
     """Done or refused, each call has an entry with its name: there is no way past the dispatch."""
     service, operation = key

@@ -16,7 +16,7 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.identities.notifications import NotificationType
 from indicia.domain.time import MINUTE
-from indicia.operations.table import TABLE
+from indicia.operations.registry import REGISTRY
 from indicia.store.configuration_sets import configuration_sets
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
@@ -92,7 +92,7 @@ def test_who_comes_second_is_told_and_leaves_nothing(
     desk = postgres_desk
     prepared(desk)
     service = next(name for name in ("sesv2", "ses") if operation in operations(name))
-    handler = TABLE[service, operation].handler
+    handler = REGISTRY[service, operation].handling.handler
     request = operations(service)[operation].request(**members)
     assert handler is not None
 
@@ -122,7 +122,7 @@ def test_a_deleted_identity_is_not_written_to(postgres_desk: Desk) -> None:
     request = operations("ses")["SetIdentityNotificationTopic"].request(
         Identity=NAME, NotificationType="Bounce", SnsTopic=TOPIC
     )
-    handler = TABLE["ses", "SetIdentityNotificationTopic"].handler
+    handler = REGISTRY["ses", "SetIdentityNotificationTopic"].handling.handler
     assert handler is not None
 
     with pytest.raises(Fault) as caught:
@@ -178,7 +178,7 @@ def test_a_list_knows_what_a_check_found_beside_a_caller(postgres_desk: Desk) ->
         soa=None,
     )
     request = operations("ses")["VerifyDomainIdentity"].request(Domain=NAME)
-    handler = TABLE["ses", "VerifyDomainIdentity"].handler
+    handler = REGISTRY["ses", "VerifyDomainIdentity"].handling.handler
     assert handler is not None
 
     def land() -> None:
@@ -211,7 +211,7 @@ def together(desk: Desk, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
 
 def test_callers_of_v2_are_told_of_races_only_where_that_is_documented() -> None:
     """Every other write is made again for its caller: it never answers what its operation does not list."""
-    for (service, operation), entry in TABLE.items():
+    for (service, operation), entry in REGISTRY.items():
         if service == "sesv2":
             told = "ConcurrentModificationException" in operations(service)[operation].errors
             repeated = FaultKind.CONCURRENT_MODIFICATION in entry.repeats

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from indicia.operations.table import TABLE
+from indicia.operations.registry import REGISTRY
 from indicia.wire import shapes
 from indicia.wire.shapes.operation import Operation
 from pages.markdown import ROOT, Blocks, code, link_to_source, table
@@ -41,7 +40,7 @@ def blocks() -> Blocks:
 
 def _count(service: str) -> tuple[str, str]:
     known = shapes.operations(service)
-    done = sum((service, name) in TABLE for name in known)
+    done = sum((service, name) in REGISTRY for name in known)
     return str(done), str(len(known))
 
 
@@ -56,13 +55,13 @@ def _listed(service: str) -> list[tuple[str, ...]]:
 
 
 def _row(service: str, operation: Operation, earlier: Sequence[Operation]) -> tuple[str, ...]:
-    entry = TABLE.get((service, operation.name))
+    entry = REGISTRY.get((service, operation.name))
     return (
         operation.name,
         "**built**" if entry else "no",
         _call(service, operation, earlier),
         code(entry.permission) if entry else "",
-        _place(entry.handler) if entry else "",
+        _place(entry.handling.handler) if entry else "",
     )
 
 
@@ -72,9 +71,10 @@ def _call(service: str, operation: Operation, earlier: Sequence[Operation]) -> s
     return ", ".join(code(f"{each.method} {each.path}") for each in (operation, *earlier))
 
 
-def _place(handler: Callable[..., object]) -> str:
-    """Return a link to the file that a function is in."""
-    function = inspect.unwrap(handler)
+def _place(function: Callable[..., object] | None) -> str:
+    """Return a link to the file that a function is in; nothing of what more than the store answers."""
+    if function is None:
+        return ""
     module = getattr(function, "__module__", "")
     name = getattr(function, "__name__", "")
     file = getattr(sys.modules.get(module), "__file__", None)
@@ -89,7 +89,7 @@ def _place(handler: Callable[..., object]) -> str:
 def _own() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for route in own_routes():
-        entry = TABLE.get(("indicia", route.operation))
+        entry = REGISTRY.get(("indicia", route.operation))
         if entry:
             permission = entry.permission
         else:
@@ -100,7 +100,7 @@ def _own() -> list[tuple[str, ...]]:
                 "**built**",
                 code(f"{route.method} {route.template}"),
                 code(permission),
-                _place(entry.handler if entry and entry.handler else route.answer),
+                _place(entry.handling.handler) if entry else "",
             )
         )
     return rows

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from indicia.app.own_api import OwnApi, describe
-from indicia.sandbox.calls import SandboxCalls
-from indicia.wire.own import Access, Route
+from indicia.operations.own.api import declared
+from indicia.operations.own.openapi import describe
+from indicia.operations.own.route import OwnRoute
+from indicia.sandbox.calls import CALLS
+from indicia.wire.own import Access
 from pages.markdown import Blocks, code, table
 
 PATH = "docs/reference/http.md"
@@ -17,61 +19,24 @@ _ACCESS = {
     Access.OPEN: "unsigned",
 }
 
-# What the sandbox's calls take and answer; `indicia.sandbox.calls` has the types.
-_SANDBOX = {
-    "GetSandboxClock": ("", '`{"now"}`'),
-    "AdvanceSandboxClock": (
-        '`{"advance": "73h"}`',
-        '`{"now"}`, when every check that became due is committed',
-    ),
-    "ListSandboxRecords": ("", '`{"records": [{"name", "type", "ttl", "values"}]}`'),
-    "PutSandboxRecords": (
-        (
-            '`{"name", "type", "values": [], "ttl", "shown_by": []}`: for everybody, or for those of'
-            " `resolver`, `ns1`, `ns2`, `ns3` that `shown_by` names;"
-            ' or `{"name", "rcode"}`: the name fails so, with a response code,'
-            " or as `BOGUS`, `UNREACHABLE` or `BLOCKED`"
-        ),
-        "`{}`, when everyone it concerns has been looked at",
-    ),
-    "DeleteSandboxRecords": (
-        '`{"name", "type"}`, `{"name"}`, or `{"domain"}`: everything at and below it',
-        '`{"removed"}`',
-    ),
-    "ListSandboxOutbox": ("", '`{"mails": [{"id", "sender", "to", "subject", "text", "html", …}]}`'),
-    "EmptySandboxOutbox": ("", '`{"removed"}`'),
-    "ResetSandbox": ("", "`{}`: no identities, records and mails any more; keys and the clock stay"),
-}
 
-
-def own_routes() -> tuple[Route, ...]:
-    """Return every route under `/indicia/v1/`, those of a sandbox included. None of them is called here."""
-    nobody = cast("Any", None)
-    return OwnApi(nobody, more=SandboxCalls(nobody).routes()).routes
+def own_routes() -> tuple[OwnRoute[Any, Any], ...]:
+    """Return every call under `/indicia/v1/`, those of a sandbox included."""
+    return (*declared(), *CALLS)
 
 
 def blocks() -> Blocks:
     """Return the calls that every service has, and those of a sandbox."""
     routes = own_routes()
     document = describe(routes)
-    everywhere = [_call(route, document) for route in routes if route.access is not Access.LOCAL]
-    steering = [_steering(route) for route in routes if route.access is Access.LOCAL]
-    return {
-        PATH: {
-            "calls": "\n\n".join(everywhere),
-            "sandbox": table(("call", "takes", "answers"), steering),
-        }
-    }
+    everywhere = [_call(route, document, "##") for route in routes if route.access is not Access.LOCAL]
+    steering = [_call(route, document, "###") for route in routes if route.access is Access.LOCAL]
+    return {PATH: {"calls": "\n\n".join(everywhere), "sandbox": "\n\n".join(steering)}}
 
 
-def _steering(route: Route) -> tuple[str, str, str]:
-    takes, answers = _SANDBOX.get(route.operation, ("", ""))
-    return code(f"{route.method} {route.template}"), takes, answers
-
-
-def _call(route: Route, document: dict[str, Any]) -> str:
+def _call(route: OwnRoute[Any, Any], document: dict[str, Any], level: str) -> str:
     described = document["paths"][route.template][route.method.lower()]
-    parts = [f"## {route.operation}", f"`{route.method} {route.template}`, {_ACCESS[route.access]}"]
+    parts = [f"{level} {route.operation}", f"`{route.method} {route.template}`, {_ACCESS[route.access]}"]
     parts.append(described["summary"])
     asked = [
         (code(each["name"]), each["description"]) for each in described["parameters"] if each["in"] == "query"

@@ -6,11 +6,11 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from indicia import logs
 from indicia.app import telling
-from indicia.app.own_api import OwnApi
 from indicia.clock import Clock
 from indicia.domain.call import Call
 from indicia.domain.rates import Allowance
@@ -22,7 +22,9 @@ from indicia.links.ledger import Ledger
 from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch, admit
 from indicia.operations.house import House, Wakes
+from indicia.operations.identities.records import DomainConnect, RecordsRequest, RecordsResponse, completed
 from indicia.operations.metering import Meter
+from indicia.operations.own.api import routes as own_routes
 from indicia.operations.refused_calls import RefusedCalls
 from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
@@ -89,13 +91,25 @@ def gateway(
         dispatch=dispatch,
         admit=admit,
         now=clock.now,
-        routes=OwnApi(dispatch, routes, foresee=foresee).routes if serves_api else (),
+        routes=chain(routes, own_routes(dispatch, {"GetIdentityRecords": partial(_completed, foresee)}))
+        if serves_api
+        else (),
         mounts=mounts,
         trusted_proxies=settings.trusted_proxies,
         observe=observe,
         record=logs.request_log(),
         serves_api=serves_api,
     )
+
+
+async def _completed(
+    foresee: Foresees, call: Call, request: RecordsRequest, answer: RecordsResponse
+) -> RecordsResponse:
+    """Add to the records what is to be seen of them now, and where their owner can publish them."""
+    forecast = await foresee(call.account, call.region, request.name)
+    found = forecast.connection
+    connection = None if found is None else DomainConnect(provider=found.provider, url=found.url)
+    return completed(answer, forecast.records, connection)
 
 
 class _Pages:

@@ -155,8 +155,8 @@ def _deny(call: Call, permission: str, resource: str, reason: str) -> NoReturn:
 @lru_cache(maxsize=1)
 def _known_actions() -> frozenset[str]:
     """Return every action there is, in lower case: of the service models, built or not, and our own."""
-    from indicia.operations.table import TABLE
+    from indicia.operations.registry import REGISTRY
 
     modelled: Iterable[str] = (f"ses:{name}" for service in ("ses", "sesv2") for name in operations(service))
-    own = (entry.permission for entry in TABLE.values())
+    own = (entry.permission for entry in REGISTRY.values())
     return frozenset(action.lower() for action in (*modelled, *own, REPLICATE))

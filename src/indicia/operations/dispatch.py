@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from indicia.domain.faults import Fault, FaultKind
 from indicia.mail.compose import load_templates, templates_are_loaded
 from indicia.operations.authorization import authorize, needs_policy
+from indicia.operations.entry import Handler, Handling, ManyAtOnce, Preparation, Together
 from indicia.operations.house import RememberedWakes
 from indicia.operations.metering import Meter
 from indicia.operations.refused_calls import RefusedCalls, entry_of_call
+from indicia.operations.registry import REGISTRY, AnyEntry
 from indicia.operations.slow_work import SlowWork
-from indicia.operations.table import TABLE, Entry, Handler, ManyAtOnce, Preparation
 from indicia.operations.unread import Unread
 from indicia.store.accounts import audit
 
@@ -73,12 +74,7 @@ class Dispatch:
         self._slow_work = SlowWork()
         self._loading: asyncio.Task[None] | None = None
         self._refused = refused or RefusedCalls(database)
-        # One work an operation: what waits for the same one is done in one go.
-        self._together = {
-            key: partial(self._all_answered, entry.together.handler)
-            for key, entry in TABLE.items()
-            if entry.together is not None
-        }
+        self._together: dict[tuple[str, str], Callable[[Session, Sequence[_Asked]], list[_Done | Fault]]] = {}
 
     async def __call__(self, call: Call, request: Any) -> Any:
         """Return the typed answer, None where there is none. The request of a write may be `Unread`.
@@ -88,15 +84,20 @@ class Dispatch:
         entry = entry_of(call)
         if not self._meter.idle or call.policy is not None or needs_policy(entry.permission):
             await self._let_in(entry, call, request)
-        handler = entry.handler
+        handling = entry.handling
+        handler = handling.handler
         if handler is None:
             return await self._elsewhere[call.operation](call, request)
         if not entry.writes:
             found = await self._database.reading(lambda s: handler(self._house, call, request, s))
-            return found if entry.finish is None else await self._apart(entry, entry.finish, call, found)
+            return (
+                found
+                if handling.finish is None
+                else await self._apart(handling, handling.finish, call, found)
+            )
         return await self._write(entry, handler, call, request)
 
-    async def _let_in(self, entry: Entry, call: Call, request: Any) -> None:
+    async def _let_in(self, entry: AnyEntry, call: Call, request: Any) -> None:
         """The call is within its rates, and the policy of the access key allows it.
 
         Raises: `Fault` THROTTLED, ACCESS_DENIED.
@@ -110,12 +111,13 @@ class Dispatch:
                 await self._record_refusal(call, entry.resource(call, request), refusal)
             raise
 
-    async def _write(self, entry: Entry, handler: Handler, call: Call, request: Any) -> Any:
+    async def _write(self, entry: AnyEntry, handler: Handler[Any, Any], call: Call, request: Any) -> Any:
         resource = entry.resource(call, request)
         try:
-            prepared = await self._prepared(entry, call, request)
-            if entry.together is not None and entry.together.fits(prepared):
-                work = self._together[call.service, call.operation]
+            prepared = await self._prepared(entry.handling, call, request)
+            together = entry.handling.together
+            if together is not None and together.fits(prepared):
+                work = self._work_of(call, together)
                 done = await self._database.writing_with(work, _Asked(call, prepared, resource))
             else:
                 done = await self._run(
@@ -127,7 +129,16 @@ class Dispatch:
         done.wakes.pass_on(self._house.wakes)
         return done.answer
 
-    def _answered(self, handler: Handler, asked: _Asked, s: Session) -> _Done:
+    def _work_of(
+        self, call: Call, together: Together
+    ) -> Callable[[Session, Sequence[_Asked]], list[_Done | Fault]]:
+        """Return the work of an operation, always the same: what waits for it is done in one go."""
+        key = (call.service, call.operation)
+        if key not in self._together:
+            self._together[key] = partial(self._all_answered, together.handler)
+        return self._together[key]
+
+    def _answered(self, handler: Handler[Any, Any], asked: _Asked, s: Session) -> _Done:
         house, wakes = self._remembering()
         answer = handler(house, asked.call, asked.prepared, s)
         audit.append(s, entry_of_call(asked.call, asked.resource, SUCCEEDED))
@@ -150,7 +161,7 @@ class Dispatch:
         wakes = RememberedWakes()
         return replace(self._house, wakes=wakes), wakes
 
-    async def _run(self, entry: Entry, work: Callable[[Session], _Done]) -> _Done:
+    async def _run(self, entry: AnyEntry, work: Callable[[Session], _Done]) -> _Done:
         """Run the work; where it lost a race without a word, run it again on what the winner left."""
         for _ in range(_REPEATS if entry.repeats else 0):
             try:
@@ -160,21 +171,23 @@ class Dispatch:
                     raise
         return await self._database.writing(work)
 
-    async def _prepared(self, entry: Entry, call: Call, request: Any) -> Any:
+    async def _prepared(self, handling: Handling[Any, Any], call: Call, request: Any) -> Any:
         """Return what the handler takes, which is made outside of its transaction."""
         if isinstance(request, Unread):
             request = request.read()
-        look, prepare = entry.look, entry.prepare
+        look, prepare = handling.look, handling.prepare
         if look is not None:
             asked = request
             request = await self._database.reading(lambda s: look(self._house, call, asked, s))
-        return request if prepare is None else await self._apart(entry, prepare, call, request)
+        return request if prepare is None else await self._apart(handling, prepare, call, request)
 
-    async def _apart(self, entry: Entry, work: Preparation, call: Call, given: Any) -> Any:
+    async def _apart(
+        self, handling: Handling[Any, Any], work: Preparation[Any, Any], call: Call, given: Any
+    ) -> Any:
         """Do what belongs to no transaction, in a thread where it takes long."""
-        if entry.mails is not None and not templates_are_loaded() and entry.mails(given):
+        if handling.mails is not None and not templates_are_loaded() and handling.mails(given):
             await self._load_templates()
-        if entry.slow is not None and entry.slow(given):
+        if handling.slow is not None and handling.slow(given):
             return await self._slow_work.run(call.account, partial(work, self._house, call, given))
         return work(self._house, call, given)
 
@@ -192,12 +205,12 @@ class Dispatch:
         await self._refused.note(call, resource, kind.value)
 
 
-def entry_of(call: Call) -> Entry:
+def entry_of(call: Call) -> AnyEntry:
     """Return the entry of the operation that is called.
 
     Raises: `Fault` NOT_IMPLEMENTED naming an operation that the service models have and this service has not.
     """
-    entry = TABLE.get((call.service, call.operation))
+    entry = REGISTRY.get((call.service, call.operation))
     if entry is None:
         raise _not_built(call.operation)
     return entry
@@ -208,7 +221,7 @@ def admit(operation: Operation) -> None:
 
     Raises: `Fault` NOT_IMPLEMENTED naming it.
     """
-    if (operation.service, operation.name) not in TABLE:
+    if (operation.service, operation.name) not in REGISTRY:
         raise _not_built(operation.name)
 
 

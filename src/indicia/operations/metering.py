@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from indicia.clock import real_now
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.rates import Allowance, Bucket, full, take
-from indicia.operations.table import Rate
+from indicia.operations.entry import Rate
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.table import Entry
+    from indicia.operations.registry import AnyEntry
 
 SECOND: Final = 1000
 MINUTE: Final = 60_000
@@ -67,7 +67,7 @@ class Meter:
         self._leased: OrderedDict[str, _Leased] = OrderedDict()
         self.idle = account is None and operation is None and checks is None
 
-    async def admit(self, call: Call, entry: Entry) -> None:
+    async def admit(self, call: Call, entry: AnyEntry) -> None:
         """The call counts against the allowances of its account. Raises: `Fault` THROTTLED."""
         if self.idle or entry.rate is Rate.FREE:
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from functools import partial
+from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import parse_qs
 
 import msgspec
@@ -12,6 +13,8 @@ import msgspec
 from indicia.domain.call import Call
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import rfc3339
+from indicia.operations.own.api import routed
+from indicia.operations.own.route import WHOLE, OwnRoute
 from indicia.sandbox.mailbox import Mail
 from indicia.sandbox.playground import TTL
 from indicia.sandbox.steering import Steering
@@ -35,7 +38,9 @@ class Advance(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PutRecords(msgspec.Struct, forbid_unknown_fields=True):
-    """One record set to publish. `ttl` is in seconds. `rcode` makes the name fail instead.
+    """One record set to publish. `ttl` is in seconds.
+
+    `rcode` makes the name fail instead: with that response code, or as `BOGUS`, `UNREACHABLE` or `BLOCKED`.
 
     `shown_by` says which of `resolver`, `ns1`, `ns2` and `ns3` have the set; empty means everybody.
     """
@@ -56,6 +61,95 @@ class DeleteRecords(msgspec.Struct, forbid_unknown_fields=True):
     domain: str = ""
 
 
+class Nothing(msgspec.Struct, frozen=True):
+    """What is asked without a word more, or answered without one."""
+
+
+class ClockResponse(msgspec.Struct, frozen=True):
+    """The present of the sandbox (RFC 3339)."""
+
+    now: str
+
+
+class PublishedSet(msgspec.Struct, frozen=True):
+    """One record set that is published. `ttl` is in seconds."""
+
+    name: str
+    type: str
+    ttl: int
+    values: list[str]
+
+
+class PublishedResponse(msgspec.Struct, frozen=True):
+    """Everything that is published."""
+
+    records: list[PublishedSet]
+
+
+class RemovedResponse(msgspec.Struct, frozen=True):
+    """How many there were: record sets, names with any, or mails."""
+
+    removed: int
+
+
+class OutboxResponse(msgspec.Struct, frozen=True):
+    """The mails that were sent, the oldest first."""
+
+    mails: list[Mail]
+
+
+def _call(  # noqa: PLR0917 - a row of the table below
+    method: str, place: str, operation: str, request: type[Any], answer: type[Any], summary: str
+) -> OwnRoute[Any, Any]:
+    body = "" if request is Nothing else WHOLE
+    return OwnRoute(
+        method, f"{_PLACE}/{place}", operation, request, answer, summary, body=body, access=Access.LOCAL
+    )
+
+
+CALLS: Final = (
+    _call("GET", "clock", "GetSandboxClock", Nothing, ClockResponse, "The present of the sandbox."),
+    _call(
+        "POST",
+        "clock",
+        "AdvanceSandboxClock",
+        Advance,
+        ClockResponse,
+        "Moves the clock, and answers when every check that became due is committed.",
+    ),
+    _call(
+        "GET", "records", "ListSandboxRecords", Nothing, PublishedResponse, "Everything that is published."
+    ),
+    _call(
+        "PUT",
+        "records",
+        "PutSandboxRecords",
+        PutRecords,
+        Nothing,
+        "Publishes a record set, or lets a name fail, and answers when everyone it concerns has been"
+        " looked at.",
+    ),
+    _call(
+        "DELETE",
+        "records",
+        "DeleteSandboxRecords",
+        DeleteRecords,
+        RemovedResponse,
+        "Withdraws a set, all of a name, or everything at and below a domain.",
+    ),
+    _call("GET", "outbox", "ListSandboxOutbox", Nothing, OutboxResponse, "The mails that were sent."),
+    _call("DELETE", "outbox", "EmptySandboxOutbox", Nothing, RemovedResponse, "Forgets them."),
+    _call(
+        "POST",
+        "reset",
+        "ResetSandbox",
+        Nothing,
+        Nothing,
+        "No identities, records and mails any more; keys and the clock stay.",
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxCalls:
     """The calls of one sandbox."""
@@ -64,68 +158,67 @@ class SandboxCalls:
 
     def routes(self) -> tuple[Route, ...]:
         """Return them, for the gateway."""
-        table = (
-            ("GET", "clock", "GetSandboxClock", self._clock),
-            ("POST", "clock", "AdvanceSandboxClock", self._advance),
-            ("GET", "records", "ListSandboxRecords", self._records),
-            ("PUT", "records", "PutSandboxRecords", self._put),
-            ("DELETE", "records", "DeleteSandboxRecords", self._delete),
-            ("GET", "outbox", "ListSandboxOutbox", self._outbox),
-            ("DELETE", "outbox", "EmptySandboxOutbox", self._empty),
-            ("POST", "reset", "ResetSandbox", self._reset),
-        )
-        return tuple(
-            Route(method, f"{_PLACE}/{place}", operation, answer, Access.LOCAL)
-            for method, place, operation, answer in table
-        )
+        answers: dict[str, Callable[[Any], Awaitable[object]]] = {
+            "GetSandboxClock": self._clock,
+            "AdvanceSandboxClock": self._advance,
+            "ListSandboxRecords": self._records,
+            "PutSandboxRecords": self._put,
+            "DeleteSandboxRecords": self._delete,
+            "ListSandboxOutbox": self._outbox,
+            "EmptySandboxOutbox": self._empty,
+            "ResetSandbox": self._reset,
+        }
+        return tuple(routed(call, partial(_answered, call, answers[call.operation])) for call in CALLS)
 
-    async def _clock(self, _call: Call, _asked: Asked) -> Reply:
-        return Reply(_encode({"now": rfc3339(self.steering.now())}))
+    async def _clock(self, _: Nothing) -> ClockResponse:
+        return ClockResponse(rfc3339(self.steering.now()))
 
-    async def _advance(self, _call: Call, asked: Asked) -> Reply:
-        wanted = asked.read(Advance)
+    async def _advance(self, wanted: Advance) -> ClockResponse:
         try:
             span = parse_span(wanted.advance)
         except ValueError as error:
             raise Fault(FaultKind.INVALID_PARAMETER, f"advance {error}.") from error
-        return Reply(_encode({"now": rfc3339(await self.steering.advance(span))}))
+        return ClockResponse(rfc3339(await self.steering.advance(span)))
 
-    async def _records(self, _call: Call, _asked: Asked) -> Reply:
-        records = [
-            {"name": name, "type": kind, "ttl": ttl, "values": values}
-            for name, kind, ttl, values in self.steering.playground.records()
-        ]
-        return Reply(_encode({"records": records}))
+    async def _records(self, _: Nothing) -> PublishedResponse:
+        return PublishedResponse(
+            [
+                PublishedSet(name, kind, ttl, values)
+                for name, kind, ttl, values in self.steering.playground.records()
+            ]
+        )
 
-    async def _put(self, _call: Call, asked: Asked) -> Reply:
-        wanted = asked.read(PutRecords)
+    async def _put(self, wanted: PutRecords) -> Nothing:
         if wanted.rcode:
             await self.steering.misbehave(wanted.name, wanted.rcode)
         else:
             await self.steering.put(wanted.name, wanted.type, wanted.values, wanted.ttl, wanted.shown_by)
-        return Reply(b"{}")
+        return Nothing()
 
-    async def _delete(self, _call: Call, asked: Asked) -> Reply:
-        wanted = asked.read(DeleteRecords)
+    async def _delete(self, wanted: DeleteRecords) -> RemovedResponse:
         if wanted.domain:
-            removed = await self.steering.remove_under(wanted.domain)
-        elif wanted.name:
-            removed = await self.steering.remove(wanted.name, wanted.type or None)
-        else:
-            raise Fault(FaultKind.INVALID_PARAMETER, "Give a name, or a domain to withdraw all of it.")
-        return Reply(_encode({"removed": removed}))
+            return RemovedResponse(await self.steering.remove_under(wanted.domain))
+        if wanted.name:
+            return RemovedResponse(await self.steering.remove(wanted.name, wanted.type or None))
+        raise Fault(FaultKind.INVALID_PARAMETER, "Give a name, or a domain to withdraw all of it.")
 
-    async def _outbox(self, _call: Call, _asked: Asked) -> Reply:
+    async def _outbox(self, _: Nothing) -> OutboxResponse:
         await self.steering.settle()
-        return Reply(_encode({"mails": self.steering.mailbox.mails()}))
+        return OutboxResponse(list(self.steering.mailbox.mails()))
 
-    async def _empty(self, _call: Call, _asked: Asked) -> Reply:
+    async def _empty(self, _: Nothing) -> RemovedResponse:
         await self.steering.settle()
-        return Reply(_encode({"removed": self.steering.mailbox.clear()}))
+        return RemovedResponse(self.steering.mailbox.clear())
 
-    async def _reset(self, _call: Call, _asked: Asked) -> Reply:
+    async def _reset(self, _: Nothing) -> Nothing:
         await self.steering.reset()
-        return Reply(b"{}")
+        return Nothing()
+
+
+async def _answered(
+    route: OwnRoute[Any, Any], answer: Callable[[Any], Awaitable[object]], _call: Call, asked: Asked
+) -> Reply:
+    return Reply(_encode(await answer(route.read(asked))))
 
 
 @dataclass(frozen=True, slots=True)

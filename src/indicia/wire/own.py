@@ -19,7 +19,7 @@ from indicia.wire.faults import MethodNotAllowed
 from indicia.wire.forwarded import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from indicia.domain.call import Call
     from indicia.wire.requests import Request
@@ -83,16 +83,28 @@ class Route:
 
 
 class Routes:
-    """A table of routes, matched on the raw path."""
+    """A table of routes, matched on the raw path.
+
+    Routes are taken from an iterator when a request matches none of those before them: what makes the later
+    ones is paid for by who needs it.
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._routes = [(tuple(route.template.encode().split(b"/")), route) for route in routes]
+        self._left = iter(routes)
+        self._routes: list[tuple[tuple[bytes, ...], Route]] = []
+
+    def _all(self) -> Iterator[tuple[tuple[bytes, ...], Route]]:
+        yield from self._routes
+        for route in self._left:
+            known = (tuple(route.template.encode().split(b"/")), route)
+            self._routes.append(known)
+            yield known
 
     def match(self, method: str, path: bytes) -> tuple[Route, dict[str, str]]:
         """The route at `path` and its labels. Faults: UNKNOWN_OPERATION, METHOD_NOT_ALLOWED."""
         segments = path.split(b"/")
         allowed: list[str] = []
-        for template, route in self._routes:
+        for template, route in self._all():
             labels = _labels(template, segments)
             if labels is None:
                 continue
@@ -102,6 +114,11 @@ class Routes:
         if allowed:
             raise MethodNotAllowed(allowed)
         raise Fault(FaultKind.UNKNOWN_OPERATION, "Nothing answers at this path.")
+
+
+def labels_of(template: str) -> list[str]:
+    """Return the names of the labels of a path."""
+    return [part[1:-1] for part in template.split("/") if part.startswith("{")]
 
 
 def _labels(template: tuple[bytes, ...], segments: list[bytes]) -> dict[str, bytes] | None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from desk import Desk
 
-from indicia.app.own_api import OwnApi
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
+from indicia.operations.own.api import routes
 from indicia.store.accounts import access
 from indicia.wire.own import Asked
 
@@ -257,7 +257,7 @@ def test_what_cannot_be_asked(
 
 def over_http(desk: Desk, body: bytes) -> bytes:
     """Return what the route answers to a body."""
-    route = next(route for route in OwnApi(desk.dispatch).routes if route.operation == "ExplainPolicy")
+    route = next(route for route in routes(desk.dispatch) if route.operation == "ExplainPolicy")
     assert (route.method, route.template) == ("POST", "/indicia/v1/policy/explain")
 
     async def answered() -> bytes:
@@ -310,7 +310,7 @@ def test_the_description_has_it(sqlite_desk: Desk) -> None:
 
 
 def _described(desk: Desk) -> bytes:
-    route = next(route for route in OwnApi(desk.dispatch).routes if route.operation == "DescribeApi")
+    route = next(route for route in routes(desk.dispatch) if route.operation == "DescribeApi")
 
     async def answered() -> bytes:
         return (await route.answer(desk.call("indicia", "DescribeApi"), Asked({}, {}, b""))).body
