@@ -20,7 +20,7 @@ from bench.report import Aim, Section
 from bench.slow_resolver import SLOWEST
 from indicia.domain.fairness import SLOW_PARTS
 from indicia.store.engine.opening import open_database
-from indicia.verifier.engine import Limits
+from indicia.verifier.engine.engine import Limits
 
 _BITS: Final = 1024
 _CHECK_MIN: Final = 10.0

@@ -30,7 +30,7 @@ import dns.rdatatype
 import dns.rrset
 
 from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
-from indicia.verifier.client import Budget, Client, Sockets
+from indicia.verifier.dns.client import Budget, Client, Sockets
 
 BATCH = 20
 BUDGET = Budget(exchange=0.3, tries=2, question=2.0, control=0.1, tcp=8)

@@ -15,7 +15,7 @@ from indicia.store.dkim.key_requests import KeyRequest
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.vault.assignment import Assigned, assign
-from indicia.verifier import completion
+from indicia.verifier.engine import completion
 
 _LENGTHS = {length.bits: length for length in KeyLength}
 

@@ -62,13 +62,13 @@ from indicia.store.identities import facets, identities
 from indicia.store.verification import checks, evidence
 from indicia.store.verification.checks import Claim
 from indicia.vault.assigner import KeyAssigner
-from indicia.verifier import completion
-from indicia.verifier.asking import Asking
-from indicia.verifier.client import Budget
-from indicia.verifier.controls import Controls, Passed
-from indicia.verifier.engine import Engine, Limits
-from indicia.verifier.landing import Landing
-from indicia.verifier.perspectives import Perspective, Perspectives
+from indicia.verifier.diagnosis.asking import Asking
+from indicia.verifier.dns.client import Budget
+from indicia.verifier.dns.perspectives import Perspective, Perspectives
+from indicia.verifier.engine import completion
+from indicia.verifier.engine.commit import Landing
+from indicia.verifier.engine.controls import Controls, Passed
+from indicia.verifier.engine.engine import Engine, Limits
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"

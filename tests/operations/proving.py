@@ -59,9 +59,9 @@ from indicia.store.identities.identities import IdentityView
 from indicia.store.verification import checks
 from indicia.vault.assignment import assign
 from indicia.vault.rotation import advance
-from indicia.verifier.checker import Checker, Found
-from indicia.verifier.completion import complete
-from indicia.verifier.landing import Landing
+from indicia.verifier.engine.checker import Checker, Found
+from indicia.verifier.engine.commit import Landing
+from indicia.verifier.engine.completion import complete
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 NAME: Final = "example.com"

@@ -27,7 +27,7 @@ from nameserver import NameServer
 from indicia.clock import real_now
 from indicia.domain.address_space import NOT_PUBLIC
 from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
-from indicia.verifier.client import Client
+from indicia.verifier.dns.client import Client
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "unbound.conf"
 # Documentation and what nobody routes lead into no network; loopback is refused by a line of its own.

@@ -28,8 +28,8 @@ from indicia.store.engine.session import Session
 from indicia.store.verification import checks
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.rotation import Advanced
-from indicia.verifier.engine import Engine, Limits
-from indicia.verifier.perspectives import Perspective, Perspectives
+from indicia.verifier.dns.perspectives import Perspective, Perspectives
+from indicia.verifier.engine.engine import Engine, Limits
 
 T = TypeVar("T")
 RULES = Rules(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from indicia.outbound.domain_connect import Providers
     from indicia.settings import Settings
     from indicia.store.identities.identities import IdentityView
-    from indicia.verifier.asking import Look
+    from indicia.verifier.diagnosis.asking import Look
 
 
 class Connecting:

@@ -12,8 +12,8 @@ from indicia.publicsuffix import PublicSuffixes
 from indicia.store.engine import meta
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
-from indicia.verifier.controls import Controls, Passed
-from indicia.verifier.perspectives import Perspectives
+from indicia.verifier.dns.perspectives import Perspectives
+from indicia.verifier.engine.controls import Controls, Passed
 
 log = structlog.get_logger("indicia")
 

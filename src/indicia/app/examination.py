@@ -21,9 +21,9 @@ from indicia.domain.installation.soundness import Check, State
 from indicia.publicsuffix import PublicSuffixes
 from indicia.settings import Settings
 from indicia.settings.dangers import UNREAL_SUFFIXES
-from indicia.verifier.controls import Controls
-from indicia.verifier.perspectives import Perspective, Perspectives
-from indicia.verifier.soundness import look_at_resolvers, look_outside
+from indicia.verifier.diagnosis.soundness import look_at_resolvers, look_outside
+from indicia.verifier.dns.perspectives import Perspective, Perspectives
+from indicia.verifier.engine.controls import Controls
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 
 from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
 from indicia.health import Check
-from indicia.verifier.controls import Controls
-from indicia.verifier.perspectives import Perspectives
+from indicia.verifier.dns.perspectives import Perspectives
+from indicia.verifier.engine.controls import Controls
 
 T = TypeVar("T")
 

@@ -34,7 +34,7 @@ from indicia.store.engine.schema import Schema
 from indicia.store.installation import examination
 from indicia.vault import keyring
 from indicia.vault.keyring import KeyringError
-from indicia.verifier.controls import Passed
+from indicia.verifier.engine.controls import Passed
 
 _SERVICE_WITHIN: Final = 5.0  # seconds
 _SERVICE_MOST: Final = 1024 * 1024  # octets: what is ready and what is not takes a few hundred

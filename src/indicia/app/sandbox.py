@@ -38,7 +38,7 @@ from indicia.settings import ALL_ROLES, Settings
 from indicia.store.dkim import keys
 from indicia.store.engine import meta
 from indicia.store.engine.database import Database
-from indicia.verifier.perspectives import Perspective
+from indicia.verifier.dns.perspectives import Perspective
 from indicia.wire.browsers import Guard, Guarded
 
 log = structlog.get_logger("indicia")

@@ -48,12 +48,12 @@ from indicia.store.verification import brakes, checks
 from indicia.store.verification_mail import outbox
 from indicia.vault.keyring import KeyringError
 from indicia.vault.pool import TARGETS
-from indicia.verifier.asking import Asking
-from indicia.verifier.diagnosis import Doctor
-from indicia.verifier.forecast import Forecaster
-from indicia.verifier.investigation import Investigator
-from indicia.verifier.issuance import issued_in
-from indicia.verifier.perspectives import Perspective, Perspectives
+from indicia.verifier.diagnosis.asking import Asking
+from indicia.verifier.diagnosis.diagnosis import Doctor
+from indicia.verifier.diagnosis.forecast import Forecaster
+from indicia.verifier.diagnosis.investigation import Investigator
+from indicia.verifier.diagnosis.issuance import issued_in
+from indicia.verifier.dns.perspectives import Perspective, Perspectives
 from indicia.wire.forwarded import is_within
 from indicia.wire.framing import Trailers
 from indicia.wire.own import Route
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from indicia.keyzone.server import KeyZone
     from indicia.store.dkim.keys import NoKeyYet
     from indicia.store.engine.session import Session
-    from indicia.verifier.sockets import Tally
+    from indicia.verifier.dns.sockets import Tally
     from indicia.wire.browsers import Guard
     from indicia.wire.requests import App
 

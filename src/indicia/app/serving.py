@@ -34,8 +34,8 @@ from indicia.store.engine import budgets
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.vault import purposes
-from indicia.verifier.diagnosis import Diagnosis, Doctor
-from indicia.verifier.forecast import Foresees
+from indicia.verifier.diagnosis.diagnosis import Diagnosis, Doctor
+from indicia.verifier.diagnosis.forecast import Foresees
 from indicia.wire.authentication import Authenticator, KeyRecord
 from indicia.wire.gateway import Gateway
 from indicia.wire.own import Route

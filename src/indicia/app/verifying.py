@@ -28,17 +28,17 @@ from indicia.store.verification import checks
 from indicia.vault.assigner import KeyAssigner
 from indicia.vault.keeper import KeyKeeper
 from indicia.vault.pool import KeyPool
-from indicia.verifier import completion
-from indicia.verifier.advisor import Advisor
-from indicia.verifier.asking import Asking
-from indicia.verifier.completion import Completed
-from indicia.verifier.controls import Controls
-from indicia.verifier.engine import Engine
-from indicia.verifier.explainer import Explainer
-from indicia.verifier.investigation import Investigator
-from indicia.verifier.landing import Landing
-from indicia.verifier.perspectives import Perspectives
-from indicia.verifier.roster import Roster
+from indicia.verifier.diagnosis.advisor import Advisor
+from indicia.verifier.diagnosis.asking import Asking
+from indicia.verifier.diagnosis.explainer import Explainer
+from indicia.verifier.diagnosis.investigation import Investigator
+from indicia.verifier.dns.perspectives import Perspectives
+from indicia.verifier.engine import completion
+from indicia.verifier.engine.commit import Landing
+from indicia.verifier.engine.completion import Completed
+from indicia.verifier.engine.controls import Controls
+from indicia.verifier.engine.engine import Engine
+from indicia.verifier.engine.membership import Roster
 
 log = structlog.get_logger("indicia")
 

@@ -11,7 +11,7 @@ from own_keys import OWN, OWN_KEY_TEXT
 from indicia.domain.faults import FaultKind
 from indicia.domain.identities.records import expected_records
 from indicia.store.identities import identities
-from indicia.verifier.codec import form
+from indicia.verifier.dns.codec import form
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 CREATE, CHANGE = "CreateEmailIdentity", "PutEmailIdentityDkimSigningAttributes"

@@ -3,7 +3,7 @@
 A record that is not as expected is not there for a reason. The reasons that owners of domains meet most often
 can be seen, each at a place of its own: the name with the zone appended once more, the name without its
 underscore, the name one level off, another type at the name, a name beside it that nobody has, the zone's own
-servers (spec 12; verification.md, Findings). Who looks is `verifier.investigation`.
+servers (spec 12; verification.md, Findings). Who looks is `verifier.diagnosis.investigation`.
 """
 
 from __future__ import annotations

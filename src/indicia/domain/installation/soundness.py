@@ -2,7 +2,7 @@
 
 The parts that other people's machines decide are judged here: the delegation of the key zone, each of its
 servers, the hosts of custom MAIL FROM domains, the SPF record that customers include. Who looks is
-`verifier.soundness`.
+`verifier.diagnosis.soundness`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from indicia.operations.diagnosis import diagnosing, recommendations
 from indicia.operations.entry import Handling, Rate, v2
 from indicia.operations.own.declaration import IDENTITY, own
 from indicia.operations.own.route import OwnRoute
-from indicia.verifier.diagnosis import Diagnosis
+from indicia.verifier.diagnosis.diagnosis import Diagnosis
 from indicia.wire.shapes import sesv2
 
 ENTRIES: Final = (
