@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from bench.plan import Plan
 from bench.report import Aim, Section, spread
-from indicia.mail.signing import sign
+from indicia.mail.dkim.signing import sign
 from indicia.vault import rsa
 
 _DOMAIN, _SELECTOR = "example.com", "abcdefghijklmnopqrstuvwxyz234567"

@@ -15,8 +15,8 @@ import time
 from html.parser import HTMLParser
 
 from indicia.domain.faults import Fault
-from indicia.mail.harmless_html import MOST_IMAGES, MOST_OCTETS, UnsuitableHtmlError
-from indicia.mail.sanitizer import Sanitizer
+from indicia.mail.html.harmless import MOST_IMAGES, MOST_OCTETS, UnsuitableHtmlError
+from indicia.mail.html.sanitizer import Sanitizer
 
 DOMAIN = "mail.example.org"
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACw="

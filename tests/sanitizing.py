@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from typing import Final
 
-from indicia.mail.sanitizer import Sanitizer
+from indicia.mail.html.sanitizer import Sanitizer
 
 # However busy the machine is: what a document may take is counted in processor time.
 PATIENT: Final = 600.0  # seconds

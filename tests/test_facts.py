@@ -60,7 +60,7 @@ def test_the_code_has_it_once(written: str, where: str | None) -> None:
         if "shapes" not in path.parts and _holds(path, written)
     }
 
-    assert found - {"mail/notice.py"} == ({where} if where else set())
+    assert found - {"mail/notices/notice.py"} == ({where} if where else set())
 
 
 def _holds(path: Path, written: str) -> bool:

@@ -138,10 +138,10 @@ def test_one_process_alone_reads_html_of_strangers() -> None:
         str(path.relative_to(SOURCES / "indicia"))
         for path in SOURCES.glob("indicia/**/*.py")
         for _, dotted in imported(path)
-        if dotted == "nh3" or dotted.startswith("indicia.mail.restricted_html")
+        if dotted == "nh3" or dotted.startswith("indicia.mail.html.restricted")
     }
 
-    assert readers == {"mail/restricted_html.py", "mail/html_child.py"}
+    assert readers == {"mail/html/restricted.py", "mail/html/child.py"}
 
 
 @pytest.mark.parametrize("name", ["utils", "helpers", "common", "misc", "base", "core"])

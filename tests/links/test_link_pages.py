@@ -32,9 +32,9 @@ from indicia.domain.time import DAY, HOUR, MINUTE
 from indicia.domain.verification_mail.links import TOKEN_OCTETS, make_token
 from indicia.links.ledger import Ledger
 from indicia.links.pages import application
-from indicia.mail.compose import Letter
-from indicia.mail.custom import CustomWords
-from indicia.mail.harmless_html import HarmlessHtml
+from indicia.mail.html.harmless import HarmlessHtml
+from indicia.mail.message.compose import Letter
+from indicia.mail.notices.custom import CustomWords
 from indicia.operations.verification_mail.verification_mail import CustomMail
 from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease

@@ -33,11 +33,11 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification_mail.caps import Scope, Sent
 from indicia.domain.verification_mail.links import token_hash
-from indicia.mail.carrier import Carrier, PermanentDeliveryError, TemporaryDeliveryError
-from indicia.mail.compose import Letter
-from indicia.mail.maildir import Maildir
+from indicia.mail.message.compose import Letter
 from indicia.mail.outbox import OF_LETTERS, Deliverer
-from indicia.mail.relay import SmtpCarrier
+from indicia.mail.transport.carrier import Carrier, PermanentDeliveryError, TemporaryDeliveryError
+from indicia.mail.transport.maildir import Maildir
+from indicia.mail.transport.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
 from indicia.store import tables
 from indicia.store.engine.database import Database
@@ -392,7 +392,7 @@ sys.path.insert(0, {tests!r})
 from correspondence import KEYRING
 from indicia.clock import Clock
 from indicia.mail.outbox import Deliverer
-from indicia.mail.relay import SmtpCarrier
+from indicia.mail.transport.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
 from indicia.store.engine.opening import open_database
 

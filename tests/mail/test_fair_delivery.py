@@ -13,7 +13,7 @@ from indicia.clock import Clock
 from indicia.domain.retry import OPENS_AFTER
 from indicia.domain.time import HOUR
 from indicia.mail.outbox import OF_THE_RELAY, Deliverer
-from indicia.mail.relay import SmtpCarrier
+from indicia.mail.transport.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
 from indicia.store.engine.database import Database
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from indicia.domain.faults import Fault
 from indicia.domain.names import parse_address
 from indicia.domain.time import DAY, HOUR, MINUTE
-from indicia.mail.compose import (
+from indicia.mail.message.compose import (
     VerificationRequest,
     envelope_address,
     recipient_of,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from desk import Desk
 
-from indicia.mail.compose import Letter
+from indicia.mail.message.compose import Letter
 from indicia.store.engine.queue import Lease
 from indicia.store.verification_mail import outbox
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from indicia.mail import compose
+from indicia.mail.message import compose
 from indicia.store import tables
 from indicia.store.dkim import keys
 from indicia.store.engine import sealed

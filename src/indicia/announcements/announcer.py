@@ -15,8 +15,8 @@ import msgspec
 
 from indicia.domain.events.identity_events import Event
 from indicia.domain.time import rfc3339
-from indicia.mail.compose import Sealer
-from indicia.mail.notice import NOTICE, is_told, notices
+from indicia.mail.message.compose import Sealer
+from indicia.mail.notices.notice import NOTICE, is_told, notices
 from indicia.store.accounts import access
 from indicia.store.engine.session import Session
 from indicia.store.events import events, fanout, webhook_deliveries, webhooks

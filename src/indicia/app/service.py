@@ -30,7 +30,7 @@ from indicia.domain.verification.schedule import Pace
 from indicia.domain.verification.transitions import Windows
 from indicia.health import Check, Health
 from indicia.installation import Installation
-from indicia.mail.sanitizer import Sanitizer
+from indicia.mail.html.sanitizer import Sanitizer
 from indicia.metrics import Metrics
 from indicia.operations.refused_calls import RefusedCalls
 from indicia.publicsuffix import PublicSuffixes

@@ -41,7 +41,7 @@ from indicia.wire.gateway import Gateway
 from indicia.wire.own import Route
 
 if TYPE_CHECKING:
-    from indicia.mail.harmless_html import HarmlessHtml
+    from indicia.mail.html.harmless import HarmlessHtml
     from indicia.wire.browsers import Guard
     from indicia.wire.requests import App, Receive, Scope, Send
 

@@ -22,7 +22,7 @@ from indicia.domain.identities.identity import FacetState, TokenSet
 from indicia.domain.verification.check import Conclusion, Rules
 from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
-from indicia.mail.relay import carrier_for
+from indicia.mail.transport.relay import carrier_for
 from indicia.operations.dkim.replicating import Replicator
 from indicia.store.verification import checks
 from indicia.vault.assigner import KeyAssigner

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from indicia.domain.verification_mail.links import LinkState, is_token, token_hash
 from indicia.domain.verification_mail.redirects import origin_of
 from indicia.links.visits import Act, Sight
-from indicia.mail.compose import shown_moment
+from indicia.mail.message.compose import shown_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

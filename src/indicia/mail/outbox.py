@@ -17,23 +17,23 @@ from indicia.domain.delivery import Flow, Portion
 from indicia.domain.fairness import Shares
 from indicia.domain.retry import CLOSED, Backoff
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
-from indicia.mail.carrier import (
+from indicia.mail.message.compose import KIND, Letter
+from indicia.mail.notices.notice import NOTICE, Notice
+from indicia.mail.notices.notice import letter as written
+from indicia.mail.transport.carrier import (
     DeliveryError,
     PermanentDeliveryError,
     TemporaryDeliveryError,
     UnavailableError,
 )
-from indicia.mail.compose import KIND, Letter
-from indicia.mail.notice import NOTICE, Notice
-from indicia.mail.notice import letter as written
 from indicia.store.verification_mail import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from indicia.clock import Clock
-    from indicia.mail.carrier import Carrier
-    from indicia.mail.compose import Opener
+    from indicia.mail.message.compose import Opener
+    from indicia.mail.transport.carrier import Carrier
     from indicia.store.engine.database import Database
     from indicia.store.engine.queue import Lease
     from indicia.store.engine.session import Session

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.mail.compose import load_templates, templates_are_loaded
+from indicia.mail.message.compose import load_templates, templates_are_loaded
 from indicia.operations.authorization import authorize, needs_policy
 from indicia.operations.entry import Handler, Handling, ManyAtOnce, Preparation, Together
 from indicia.operations.house import RememberedWakes

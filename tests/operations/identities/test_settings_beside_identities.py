@@ -18,7 +18,7 @@ from letters import TEMPLATE, letters
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY
-from indicia.mail.custom import DISCLAIMER
+from indicia.mail.notices.custom import DISCLAIMER
 from indicia.operations.dispatch import Dispatch
 from indicia.store.accounts import account_regions
 from indicia.store.identities import tags

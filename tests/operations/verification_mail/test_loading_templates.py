@@ -12,7 +12,7 @@ import jinja2
 import pytest
 from desk import Desk
 
-from indicia.mail import compose
+from indicia.mail.message import compose
 from indicia.operations.dispatch import Dispatch
 
 

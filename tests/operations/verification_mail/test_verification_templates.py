@@ -17,7 +17,7 @@ from sanitizing import SANITIZER
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
-from indicia.mail.harmless_html import HarmlessHtml
+from indicia.mail.html.harmless import HarmlessHtml
 from indicia.operations.dispatch import Dispatch
 from indicia.store.engine import meta
 from indicia.store.verification_mail import templates

@@ -20,7 +20,7 @@ from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Ide
 from indicia.domain.time import DAY, HOUR, SECOND, Instant
 from indicia.domain.verification.brake import AT_LEAST, EACH
 from indicia.domain.verification.transitions import own_status, start
-from indicia.mail.notice import Notice, letter
+from indicia.mail.notices.notice import Notice, letter
 from indicia.operations.verification.carrying import carry_on
 from indicia.store.accounts import access
 from indicia.store.accounts.access import Account

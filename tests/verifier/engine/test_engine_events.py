@@ -15,7 +15,7 @@ from nameserver import NameServer, Trick
 from indicia.announcements.announcer import Announcer, NoticeMails
 from indicia.domain.identities.identity import Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
-from indicia.mail.notice import NOTICE, Notice, letter
+from indicia.mail.notices.notice import NOTICE, Notice, letter
 from indicia.store.accounts import access
 from indicia.store.accounts.access import Account
 from indicia.store.engine.database import Database

@@ -20,7 +20,7 @@ from indicia.domain.events.identity_events import About
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.domain.verification.brake import AT_LEAST, EACH
-from indicia.mail.notice import Notice, letter
+from indicia.mail.notices.notice import Notice, letter
 from indicia.metrics import Metrics
 from indicia.store.accounts import access
 from indicia.store.accounts.access import Account

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import parse_address, shown
 from indicia.domain.sending.message_id import RANDOM_OCTETS, make_message_id
-from indicia.mail.custom import CustomWords
-from indicia.mail.harmless_html import HarmlessHtml
+from indicia.mail.html.harmless import HarmlessHtml
+from indicia.mail.notices.custom import CustomWords
 from indicia.operations.accounts.account import standing
 from indicia.operations.configuration_sets.configuration_sets import found, options_of
 from indicia.operations.identities.registration import link_mail

@@ -21,7 +21,8 @@ from indicia.domain.verification_mail.links import (
     make_token,
     token_hash,
 )
-from indicia.mail.compose import (
+from indicia.mail.html.harmless import HarmlessHtml
+from indicia.mail.message.compose import (
     KIND,
     Letter,
     Sealer,
@@ -30,8 +31,7 @@ from indicia.mail.compose import (
     recipient_of,
     verification_mail,
 )
-from indicia.mail.custom import CustomWords, custom_mail
-from indicia.mail.harmless_html import HarmlessHtml
+from indicia.mail.notices.custom import CustomWords, custom_mail
 from indicia.store.engine.session import Session
 from indicia.store.verification_mail import links, mailings, outbox
 from indicia.store.verification_mail.links import Landing
@@ -46,7 +46,7 @@ class VerificationMails:
 
     `sender` is the value of From, `service` how the service names itself (its domain), `public_url` how links
     begin, `window` how long a link works, `caps` how many mails may be sent. `sanitize` makes HTML harmless
-    (`mail.sanitizer`).
+    (`mail.html.sanitizer`).
     """
 
     sender: str

@@ -1,7 +1,7 @@
 """Templates of custom verification mails, v1 and v2: one store, two spellings of the same calls.
 
 What a template says is kept as it was given. It is made harmless once, when it is stored and before the
-transaction in which it is; that takes a process of its own, which may die of it (`mail.sanitizer`).
+transaction in which it is; that takes a process of its own, which may die of it (`mail.html.sanitizer`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from indicia.domain.identities.inheritance import candidates, may_send
 from indicia.domain.identities.tags import check_tags
 from indicia.domain.names import is_address, shown
 from indicia.domain.verification_mail.redirects import is_redirect
-from indicia.mail.compose import recipient_of
-from indicia.mail.harmless_html import UnsuitableHtmlError
+from indicia.mail.html.harmless import UnsuitableHtmlError
+from indicia.mail.message.compose import recipient_of
 from indicia.operations import paging
 from indicia.store.accounts import account_regions
 from indicia.store.identities import identities, tags

@@ -13,10 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from indicia.domain.time import DAY
-from indicia.mail.compose import VerificationRequest
-from indicia.mail.custom import DISCLAIMER, CustomWords, custom_mail
-from indicia.mail.harmless_html import HarmlessHtml
-from indicia.mail.restricted_html import restricted
+from indicia.mail.html.harmless import HarmlessHtml
+from indicia.mail.html.restricted import restricted
+from indicia.mail.message.compose import VerificationRequest
+from indicia.mail.notices.custom import DISCLAIMER, CustomWords, custom_mail
 
 TOKEN = "Zk3Q9v_2pWd0yB7mXc4RtUeLs8NhJg1aFi6Ko5-VxTw"
 LINK = f"https://mail.example.org/verify/{TOKEN}"

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import TESTS
 
-from indicia.mail.canonical import Field, NotAMessageError, parse, relaxed, simple_body_hash
-from indicia.mail.signing import SIGNED, sign
+from indicia.mail.dkim.canonical import Field, NotAMessageError, parse, relaxed, simple_body_hash
+from indicia.mail.dkim.signing import SIGNED, sign
 
 GOLDEN = TESTS / "mail" / "golden"
 T0 = 1_790_000_000_123

@@ -13,10 +13,10 @@ import pytest
 import trustme
 from smtpserver import SmtpServer, listening
 
-from indicia.mail.carrier import DeliveryError, PermanentDeliveryError, TemporaryDeliveryError
-from indicia.mail.compose import Letter
-from indicia.mail.maildir import Maildir
-from indicia.mail.relay import SmtpCarrier, carrier_for
+from indicia.mail.message.compose import Letter
+from indicia.mail.transport.carrier import DeliveryError, PermanentDeliveryError, TemporaryDeliveryError
+from indicia.mail.transport.maildir import Maildir
+from indicia.mail.transport.relay import SmtpCarrier, carrier_for
 from indicia.settings.urls import parse_relay
 
 TOKEN = "Zk3Q9v_2pWd0yB7mXc4RtUeLs8NhJg1aFi6Ko5-VxTw"

@@ -20,10 +20,10 @@ from indicia.clock import Clock
 from indicia.domain.events.identity_events import EFFECTS, WEBHOOK_DISABLED, About, Event, What
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import DAY, HOUR, MINUTE
-from indicia.mail import notice as notice_module
-from indicia.mail.maildir import Maildir
-from indicia.mail.notice import MOST_APART, MOST_LISTED, Notice, letter, notices
-from indicia.mail.relay import SmtpCarrier
+from indicia.mail.notices import notice as notice_module
+from indicia.mail.notices.notice import MOST_APART, MOST_LISTED, Notice, letter, notices
+from indicia.mail.transport.maildir import Maildir
+from indicia.mail.transport.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay
 from indicia.store.accounts import access
 from indicia.store.accounts.access import Account

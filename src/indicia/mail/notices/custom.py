@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from indicia.mail.compose import (
+from indicia.mail.message.compose import (
     VerificationRequest,
     finished,
     headed,
@@ -18,11 +18,11 @@ from indicia.mail.compose import (
     shown_moment,
     shown_span,
 )
-from indicia.mail.header import one_line
+from indicia.mail.message.header import one_line
 
 if TYPE_CHECKING:
     from indicia.domain.time import Span
-    from indicia.mail.harmless_html import HarmlessHtml
+    from indicia.mail.html.harmless import HarmlessHtml
 
 # SES guide, creating identities, FAQ Q10: appended to every such mail, word for word.
 DISCLAIMER: Final = "If you did not request to verify this email address, please disregard this message."

@@ -1,4 +1,4 @@
-"""`python -m indicia.mail.html_child`: HTML is made harmless in a process of its own, one after another.
+"""`python -m indicia.mail.html.child`: HTML is made harmless in a process of its own, one after another.
 
 It may take so much memory and, for each document, so much processor time; the kernel ends it when it takes
 more (setrlimit(2)). It has no secrets, opens no files and writes to nobody but the process that started it.
@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from indicia.mail.harmless_html import (
+from indicia.mail.html.harmless import (
     HEADER,
     MEMORY,
     PROCESSOR_SECONDS,
@@ -29,7 +29,7 @@ from indicia.mail.harmless_html import (
     frame_length,
     framed,
 )
-from indicia.mail.restricted_html import restricted
+from indicia.mail.html.restricted import restricted
 
 IDLE_SECONDS: Final = 30.0
 

@@ -21,7 +21,7 @@ from indicia.domain.events.identity_events import (
 from indicia.domain.identities.identity import Status
 from indicia.domain.names import shown
 from indicia.domain.time import DAY, Instant, Span
-from indicia.mail.compose import (
+from indicia.mail.message.compose import (
     SEALED_AS,
     Letter,
     addressed,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from indicia.domain.events.identity_events import Event
-    from indicia.mail.compose import Opener, Sealer
+    from indicia.mail.message.compose import Opener, Sealer
 
 NOTICE: Final = "notice"  # what the outbox calls one
 MOST_APART: Final = 8

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from indicia.mail.header import address_field, text_field
+from indicia.mail.message.header import address_field, text_field
 
 ENCODED_WORD = re.compile(r"=\?[^\s?]+\?[bq]\?[^\s?]*\?=\Z")  # RFC 2047 §2
 

@@ -20,7 +20,7 @@ from typing import Final
 
 import nh3
 
-from indicia.mail.harmless_html import (
+from indicia.mail.html.harmless import (
     MOST_IMAGES,
     MOST_OCTETS,
     NESTED,

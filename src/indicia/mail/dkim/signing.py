@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from indicia.domain.time import SECOND, Instant
-from indicia.mail.canonical import Field, NotAMessageError, parse, relaxed, simple_body_hash
+from indicia.mail.dkim.canonical import Field, NotAMessageError, parse, relaxed, simple_body_hash
 
 # Spec 9.4: signed where it is there, and nothing else is. RFC 5322 §3.6 and RFC 2045 §3 allow each once.
 SIGNED: Final = (

@@ -8,7 +8,7 @@ import sys
 
 from places import ROOT
 
-from indicia.mail.harmless_html import HarmlessHtml
+from indicia.mail.html.harmless import HarmlessHtml
 
 TARGET = ROOT / "fuzz" / "harmless_html.py"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from indicia.mail.compose import Letter
+    from indicia.mail.message.compose import Letter
 
 
 class DeliveryError(Exception):

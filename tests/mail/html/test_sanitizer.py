@@ -15,7 +15,7 @@ from sanitizing import PATIENT
 from serving import until
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.mail.harmless_html import (
+from indicia.mail.html.harmless import (
     MEMORY,
     MOST_IMAGES,
     MOST_OCTETS,
@@ -23,8 +23,8 @@ from indicia.mail.harmless_html import (
     HarmlessHtml,
     UnsuitableHtmlError,
 )
-from indicia.mail.restricted_html import restricted
-from indicia.mail.sanitizer import Sanitizer
+from indicia.mail.html.restricted import restricted
+from indicia.mail.html.sanitizer import Sanitizer
 
 DOMAIN = "mail.example.org"
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
@@ -48,7 +48,7 @@ def children_of(process: int) -> list[int]:
     found = Path(f"/proc/{process}/task/{process}/children")
     threads = found.parent.parent.glob("*/children")
     numbers = {int(each) for place in threads for each in place.read_text().split()}
-    return [n for n in numbers if "indicia.mail.html_child" in Path(f"/proc/{n}/cmdline").read_text()]
+    return [n for n in numbers if "indicia.mail.html.child" in Path(f"/proc/{n}/cmdline").read_text()]
 
 
 def test_what_is_left_is_what_the_parser_leaves(sanitizer: Sanitizer) -> None:

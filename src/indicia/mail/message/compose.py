@@ -21,7 +21,7 @@ import msgspec
 from indicia.domain.names import shown
 from indicia.domain.sending.mailboxes import parse_mailboxes
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
-from indicia.mail.header import LINE_AT_MOST, address_field, text_field
+from indicia.mail.message.header import LINE_AT_MOST, address_field, text_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -234,7 +234,7 @@ def _templates() -> jinja2.Environment:
     import jinja2  # 20 ms that no start waits for
 
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("indicia.mail", "templates"),
+        loader=jinja2.PackageLoader("indicia.mail.message", "templates"),
         autoescape=jinja2.select_autoescape(("html.j2",), default_for_string=True),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -10,14 +10,14 @@ import re
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from indicia.mail.carrier import (
+from indicia.mail.transport.carrier import (
     Carrier,
     DeliveryError,
     PermanentDeliveryError,
     TemporaryDeliveryError,
     UnavailableError,
 )
-from indicia.mail.maildir import Maildir
+from indicia.mail.transport.maildir import Maildir
 from indicia.settings.urls import RelayKind
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import aiosmtplib
 
-    from indicia.mail.compose import Letter
+    from indicia.mail.message.compose import Letter
     from indicia.settings.urls import Relay
 
 COMMAND_WITHIN: Final = 30.0  # seconds for one answer

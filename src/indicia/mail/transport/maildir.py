@@ -16,12 +16,12 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from indicia.mail.carrier import UnavailableError
+from indicia.mail.transport.carrier import UnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from indicia.mail.compose import Letter
+    from indicia.mail.message.compose import Letter
 
 _FOLDERS = ("tmp", "new", "cur")
 # The specification: what was not touched for 36 hours under `tmp` belongs to a delivery that died.

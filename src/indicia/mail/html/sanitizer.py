@@ -22,7 +22,7 @@ import msgspec
 import structlog
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.mail.harmless_html import (
+from indicia.mail.html.harmless import (
     HEADER,
     MOST_OCTETS,
     TOO_MUCH,
@@ -153,7 +153,7 @@ class _Child:
         """Start it. Raises OSError where it cannot be."""
         # Nothing is inherited: neither open files, nor what is in the environment, such as secrets.
         self._process = subprocess.Popen(
-            (sys.executable, "-P", "-m", "indicia.mail.html_child"),
+            (sys.executable, "-P", "-m", "indicia.mail.html.child"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,0 +1,1 @@
+"""HTML of strangers, made harmless in a process that may die of it."""

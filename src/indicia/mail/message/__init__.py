@@ -1,0 +1,1 @@
+"""Messages as octets: their fields and parts."""

@@ -1,0 +1,1 @@
+"""Mails of the service itself, and of tenants in their own words."""

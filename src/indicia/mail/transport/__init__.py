@@ -1,0 +1,1 @@
+"""How a mail leaves: a relay of the operator's, or a Maildir."""
