@@ -28,8 +28,8 @@ from bench.nameserver import HOST, answers
 from bench.plan import Plan
 from bench.report import Aim, Section
 from bench.signing import Key, Signer
-from indicia import ready
 from indicia.domain.identities.identity import Status
+from indicia.runtime import ready
 from indicia.store import tables
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database

@@ -16,13 +16,14 @@ from typing import Any, TypeAlias, cast
 from bench.population import populate
 from bench.servers import SETTINGS
 from bench.signing import Key
-from indicia import logs, settings
-from indicia.clock import Clock, real_now
+from indicia import settings
 from indicia.domain.call import Call
 from indicia.installation import Installation
-from indicia.metrics import Metrics
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.house import House
+from indicia.runtime import logs
+from indicia.runtime.clock import Clock, real_now
+from indicia.runtime.metrics import Metrics
 from indicia.store.engine.session import Session
 from indicia.store.identities import identities
 from indicia.wire import faults, query, rest, sigv4, xml

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bench import servers
 from bench.nameserver import HOST
 from bench.population import populate
-from indicia import ready
+from indicia.runtime import ready
 from indicia.store import tables
 from indicia.store.engine import schema
 from indicia.store.engine.opening import open_database

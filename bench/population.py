@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from bench.signing import REGION, Key
 from indicia import settings as configuration
-from indicia.clock import Clock
 from indicia.domain.dkim.key_record import new_tokens, new_verification_token
 from indicia.domain.identities.identity import (
     Facet,
@@ -33,6 +32,7 @@ from indicia.domain.identities.identity import (
 from indicia.domain.time import DAY, HOUR, Instant
 from indicia.domain.verification.observation import Soa
 from indicia.installation import Installation
+from indicia.runtime.clock import Clock
 from indicia.store import tables
 from indicia.store.dkim import keys
 from indicia.store.engine.ids import new_id

@@ -16,7 +16,7 @@ from typing import Final
 
 from bench.population import populate
 from bench.signing import Key, Reply
-from indicia import ready
+from indicia.runtime import ready
 
 _START_WITHIN: Final = 120.0  # seconds; moto with 100,000 identities takes some
 _TICKS: Final = os.sysconf("SC_CLK_TCK")

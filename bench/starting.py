@@ -19,7 +19,7 @@ from typing import Final
 from bench.plan import Plan
 from bench.report import Aim, Section, spread
 from bench.servers import NOBODY, SETTINGS, Server, free_port, listens, process, wait_for
-from indicia import ready
+from indicia.runtime import ready
 from indicia.testing.kit import Sandbox
 
 _LOOK: Final = 0.001  # seconds

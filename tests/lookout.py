@@ -26,7 +26,6 @@ import sqlalchemy as sa
 from nameserver import NameServer
 
 from indicia.announcements.announcer import Announcer
-from indicia.clock import Clock
 from indicia.domain.dkim.key_record import new_tokens
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.dkim.rotation import KeyPace
@@ -52,6 +51,7 @@ from indicia.domain.verification.schedule import Pace
 from indicia.domain.verification.transitions import Windows, start
 from indicia.operations.dkim.replicating import Replicator
 from indicia.publicsuffix import PublicSuffixes
+from indicia.runtime.clock import Clock
 from indicia.store import tables
 from indicia.store.dkim import key_requests, keys, zones
 from indicia.store.engine.database import Database

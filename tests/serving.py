@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
-from indicia import ready
 from indicia.credentials import AccessKey, read_credentials
-from indicia.ready import Ready
+from indicia.runtime import ready
+from indicia.runtime.ready import Ready
 
 T = TypeVar("T")
 

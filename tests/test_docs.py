@@ -135,7 +135,7 @@ def test_settings_and_metrics_exist(page: Path) -> None:
     """Every setting and every metric that is named is there."""
     names = {name.upper() for name in BY_NAME}
     names |= {f"{setting.name.upper()}_FILE" for setting in BY_NAME.values() if setting.has_file_form}
-    metrics = (ROOT / "src" / "indicia" / "metrics.py").read_text(encoding="utf-8")
+    metrics = (ROOT / "src" / "indicia" / "runtime/metrics.py").read_text(encoding="utf-8")
 
     metrics += (ROOT / "src" / "indicia" / "testing" / "plugin.py").read_text(
         encoding="utf-8"

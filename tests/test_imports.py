@@ -155,7 +155,11 @@ def test_no_module_is_named_after_nothing(name: str) -> None:
     ("file", "line", "complaint"),
     [
         ("domain/x.py", "from indicia.store import ids", "`domain` may not import `indicia.store.ids`"),
-        ("domain/x.py", "from indicia.clock import Clock", "`domain` may not import `indicia.clock.Clock`"),
+        (
+            "domain/x.py",
+            "from indicia.runtime.clock import Clock",
+            "`domain` may not import `indicia.runtime.clock.Clock`",
+        ),
         (
             "wire/x.py",
             "import indicia.operations.registry",
@@ -184,7 +188,7 @@ def test_a_trespass_is_found(tmp_path: Path, file: str, line: str, complaint: st
     ("file", "line"),
     [
         ("operations/x.py", "from indicia.wire.shapes import sesv2"),
-        ("verifier/x.py", "from indicia.clock import Clock"),
+        ("verifier/x.py", "from indicia.runtime.clock import Clock"),
         ("cli/x.py", "from indicia.app import serve"),
         ("sandbox/x.py", "from indicia.operations.registry import REGISTRY"),
     ],

@@ -10,9 +10,10 @@ import boto3
 import botocore.session
 import pytest
 
-from indicia import installation, ready
+from indicia import installation
 from indicia.credentials import AccessKey, new_access_key, read_credentials, write_config, write_credentials
 from indicia.installation import Origin
+from indicia.runtime import ready
 from indicia.settings import Settings, load
 from indicia.store.accounts import access
 from indicia.store.engine.database import Database

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from indicia import operator_entries
-from indicia.clock import Clock, real_now
 from indicia.credentials import (
     AccessKey,
     new_access_key,
@@ -23,6 +22,7 @@ from indicia.credentials import (
 )
 from indicia.domain.time import Instant
 from indicia.private_files import Exposure, exposure, is_own, make_folder, write_file
+from indicia.runtime.clock import Clock, real_now
 from indicia.settings import Settings
 from indicia.store.accounts import access, audit
 from indicia.store.dkim import zones

@@ -9,9 +9,9 @@ from lookout import REGION, Lookout
 from nameserver import NameServer
 
 from indicia.app.premises import clock, kernel_follows_a_time_server, stored
-from indicia.clock import real_now
 from indicia.domain.installation.soundness import State
 from indicia.domain.time import MINUTE, SECOND, Span
+from indicia.runtime.clock import real_now
 from indicia.settings import load
 from indicia.store.engine.database import Database
 from indicia.store.engine.prepared import POSTGRESQL

@@ -13,10 +13,10 @@ from nameserver import NameServer, Trick
 from serving import FREE, get
 
 from indicia.app.service import Service, Variant
-from indicia.clock import Clock
 from indicia.domain.time import HOUR
 from indicia.installation import Installation
-from indicia.ready import Ready
+from indicia.runtime.clock import Clock
+from indicia.runtime.ready import Ready
 from indicia.settings import ALL_ROLES, load
 from indicia.store.verification import brakes
 

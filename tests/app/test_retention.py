@@ -8,8 +8,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from serving import serve, until
 
-from indicia.clock import real_now
 from indicia.domain.time import DAY
+from indicia.runtime.clock import real_now
 from indicia.store import tables
 from indicia.store.accounts import audit
 from indicia.store.accounts.audit import AuditEntry, Wanted

@@ -22,8 +22,8 @@ import pytest
 from botocore.exceptions import ClientError
 from serving import FREE, INDICIA, Running, client, environment, get, run, started, until
 
-from indicia import ready
 from indicia.credentials import AccessKey
+from indicia.runtime import ready
 
 ANYONE = AccessKey("any-key-will-do", "whatever", "000000000000")
 

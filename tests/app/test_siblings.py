@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from indicia import ready
 from indicia.app.premises import service
 from indicia.app.siblings import Siblings
 from indicia.domain.installation.soundness import State
-from indicia.ready import Ready
+from indicia.runtime import ready
+from indicia.runtime.ready import Ready
 
 OWN = b"# HELP x Counted.\n# TYPE x counter\nx 1.0\n"
 FLOOD = 256 * 1024 * 1024

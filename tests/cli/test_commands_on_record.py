@@ -12,8 +12,8 @@ import pytest
 from cyclopts import App
 
 from indicia.cli import application, main
-from indicia.clock import Clock
 from indicia.installation import Installation
+from indicia.runtime.clock import Clock
 from indicia.settings import load
 from indicia.store.accounts import audit
 from indicia.store.accounts.audit import AuditEntry, Wanted

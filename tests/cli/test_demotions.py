@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from invocation import Run
 
-from indicia.clock import real_now
 from indicia.domain.time import DAY, HOUR
+from indicia.runtime.clock import real_now
 from indicia.settings import load
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.session import Session

@@ -13,7 +13,7 @@ import pytest
 from invocation import Run
 
 from indicia.credentials import AccessKey, write_credentials
-from indicia.ready import Ready
+from indicia.runtime.ready import Ready
 
 KEY = AccessKey("AKIAABCDEFGHIJKLMNOP", "se+cret/with'quote$and space" + "x" * 12, "123456789012")
 NAMES = [

@@ -25,7 +25,6 @@ from correspondence import (
 )
 from structlog.testing import capture_logs
 
-from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.time import DAY, HOUR, MINUTE
@@ -36,6 +35,7 @@ from indicia.mail.html.harmless import HarmlessHtml
 from indicia.mail.message.compose import Letter
 from indicia.mail.notices.custom import CustomWords
 from indicia.operations.verification_mail.verification_mail import CustomMail
+from indicia.runtime.clock import Clock
 from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
 from indicia.store.engine.session import Session

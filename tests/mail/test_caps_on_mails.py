@@ -10,10 +10,10 @@ import pytest
 from correspondence import mails, pending_address, send_link
 from test_delivery import rows
 
-from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import DAY, SECOND
 from indicia.domain.verification_mail.caps import Cap, Scope, caps
+from indicia.runtime.clock import Clock
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 

@@ -28,7 +28,6 @@ from correspondence import (
 from smtpserver import SmtpServer, listening
 from structlog.testing import capture_logs
 
-from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification_mail.caps import Scope, Sent
@@ -38,6 +37,7 @@ from indicia.mail.outbox import OF_LETTERS, Deliverer
 from indicia.mail.transport.carrier import Carrier, PermanentDeliveryError, TemporaryDeliveryError
 from indicia.mail.transport.maildir import Maildir
 from indicia.mail.transport.relay import SmtpCarrier
+from indicia.runtime.clock import Clock
 from indicia.settings.urls import parse_relay
 from indicia.store import tables
 from indicia.store.engine.database import Database
@@ -390,7 +390,7 @@ import asyncio, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from correspondence import KEYRING
-from indicia.clock import Clock
+from indicia.runtime.clock import Clock
 from indicia.mail.outbox import Deliverer
 from indicia.mail.transport.relay import SmtpCarrier
 from indicia.settings.urls import parse_relay

@@ -9,11 +9,11 @@ from correspondence import KEYRING, SERVICE, written_to
 from smtpserver import SmtpServer, listening
 from test_delivery import delivering, rows, until
 
-from indicia.clock import Clock
 from indicia.domain.retry import OPENS_AFTER
 from indicia.domain.time import HOUR
 from indicia.mail.outbox import OF_THE_RELAY, Deliverer
 from indicia.mail.transport.relay import SmtpCarrier
+from indicia.runtime.clock import Clock
 from indicia.settings.urls import parse_relay
 from indicia.store.engine.database import Database
 

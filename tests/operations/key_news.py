@@ -10,7 +10,7 @@ from desk import Desk
 from key_steps import NAME, PACE
 
 from indicia.announcements.announcer import Announcer
-from indicia.clock import Clock
+from indicia.runtime.clock import Clock
 from indicia.store.events import events
 from indicia.vault.keeper import KeyKeeper
 

@@ -27,7 +27,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from one_thread import OneThreadDatabase
 
 from indicia.announcements.announcer import Announcer
-from indicia.clock import Clock, real_now
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.faults import Fault, FaultKind
@@ -46,6 +45,7 @@ from indicia.domain.verification.transitions import MAY_SEND, OWN_PROOF, Sight, 
 from indicia.links import ledger
 from indicia.operations.dkim.replicating import Replicator
 from indicia.operations.dkim.signing_keys import signing_key_for
+from indicia.runtime.clock import Clock, real_now
 from indicia.store import tables
 from indicia.store.dkim import key_lives, keys
 from indicia.store.dkim.keys import NoKeyYet

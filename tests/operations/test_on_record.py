@@ -12,12 +12,12 @@ import pytest
 from correspondence import mails, pending_address
 from desk import OWN_REQUESTS, T0, Desk
 
-from indicia.clock import Clock
 from indicia.domain.faults import Fault
 from indicia.links.ledger import Ledger
 from indicia.links.visits import Act
 from indicia.operations.registry import REGISTRY, AnyEntry
 from indicia.operations.verification_mail.verification_mail import issue_link, write_mail
+from indicia.runtime.clock import Clock
 from indicia.store.accounts import access, audit
 from indicia.store.accounts.audit import Wanted
 from indicia.wire.shapes import operations

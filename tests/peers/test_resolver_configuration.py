@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from daemons import Address, free_port, nsd, shipped_unbound
 from nameserver import NameServer
 
-from indicia.clock import real_now
 from indicia.domain.address_space import NOT_PUBLIC
 from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
+from indicia.runtime.clock import real_now
 from indicia.verifier.dns.client import Client
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "unbound.conf"

@@ -16,13 +16,13 @@ import dns.rdatatype
 import dns.rrset
 from nameserver import NameServer, Zone
 
-from indicia.clock import real_now
 from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.time import SECOND
 from indicia.keyzone.lookup import in_database, zones_of
 from indicia.keyzone.server import KeyZone
 from indicia.mail.dkim.signing import sign
 from indicia.operations.dkim.signing_keys import SigningKey, signing_key_for
+from indicia.runtime.clock import real_now
 from indicia.store.engine.database import Database
 from indicia.store.identities import identities
 from indicia.vault.keyring import Keyring

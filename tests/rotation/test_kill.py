@@ -22,7 +22,6 @@ import pytest
 from nameserver import NameServer
 from outside import DOMAIN, RealKeyZone, Receiver, Sender, World, txt
 
-from indicia.clock import real_now
 from indicia.domain.dkim.key_record import new_tokens
 from indicia.domain.dkim.rotation import KeyPace, Stage
 from indicia.domain.dkim.signing import Unsigned
@@ -37,6 +36,7 @@ from indicia.domain.identities.identity import (
 )
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.transitions import start
+from indicia.runtime.clock import real_now
 from indicia.store.dkim import key_lives, keys, zones
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database

@@ -20,7 +20,6 @@ from outside import DOMAIN, RealKeyZone, Receiver, Sender, World
 from sanitizing import SANITIZER
 from test_kill import ACCOUNT, PACE, REGION, ZONE, Scene
 
-from indicia.clock import real_now
 from indicia.domain.call import Call
 from indicia.domain.dkim.rotation import Stage
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
@@ -29,6 +28,7 @@ from indicia.operations.dispatch import Dispatch
 from indicia.operations.house import House
 from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
+from indicia.runtime.clock import real_now
 from indicia.store.dkim import zones
 from indicia.store.engine import schema
 from indicia.store.engine.opening import open_database

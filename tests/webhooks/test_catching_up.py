@@ -12,11 +12,11 @@ from receiver import Post, receiving
 from test_deliverer import ACCOUNT, REGION, delivering, subscribe
 
 from indicia.announcements.announcer import Announcer
-from indicia.clock import Clock
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER
 from indicia.domain.time import DAY, HOUR, MINUTE
 from indicia.outbound.client import Patience
+from indicia.runtime.clock import Clock
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.session import Session

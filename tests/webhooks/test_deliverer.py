@@ -21,12 +21,12 @@ from receiver import Post, Receiver, receiving
 from structlog.testing import capture_logs
 
 from indicia.announcements.announcer import Announcer
-from indicia.clock import Clock
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER, parse_url
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.outbound.client import Client, Patience
 from indicia.outbound.names import Names
+from indicia.runtime.clock import Clock
 from indicia.settings.places import public_only
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database

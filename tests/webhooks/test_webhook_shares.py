@@ -12,12 +12,12 @@ from receiver import Post, Receiver, receiving
 from test_deliverer import ACCOUNT, KEYRING, REGION, settled, subscribe
 
 from indicia.announcements.announcer import Announcer
-from indicia.clock import Clock
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF
 from indicia.domain.time import MINUTE
 from indicia.outbound.client import Client, Patience
 from indicia.outbound.names import Names
+from indicia.runtime.clock import Clock
 from indicia.settings.places import public_only
 from indicia.store.engine.database import Database
 from indicia.store.events import destinations

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from indicia import ready as ready_file
 from indicia.app import premises
 from indicia.app.service import perspectives_of
-from indicia.clock import real_now
 from indicia.domain.identities.records import feedback_host
 from indicia.domain.installation.service_records import ServiceRecord, service_records, service_spf
 from indicia.domain.installation.soundness import Check, State
 from indicia.publicsuffix import PublicSuffixes
+from indicia.runtime import ready as ready_file
+from indicia.runtime.clock import real_now
 from indicia.settings import Settings
 from indicia.settings.dangers import UNREAL_SUFFIXES
 from indicia.verifier.diagnosis.soundness import look_at_resolvers, look_outside

@@ -15,11 +15,11 @@ from typing import Final
 
 import structlog
 
-from indicia.clock import real_now
 from indicia.domain.faults import Fault
 from indicia.domain.installation.presence import BEAT_EVERY, Presence, absence, presences
 from indicia.domain.time import DAY, SECOND
-from indicia.health import Check
+from indicia.runtime.clock import real_now
+from indicia.runtime.health import Check
 from indicia.settings import ALL_ROLES, Role
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session

@@ -15,9 +15,9 @@ from typing import Final
 
 import structlog
 
-from indicia.clock import Clock, real_now
 from indicia.domain.time import DAY, HOUR, SECOND, Instant, Span
 from indicia.domain.verification.brake import WITHIN
+from indicia.runtime.clock import Clock, real_now
 from indicia.store.accounts import audit
 from indicia.store.engine import budgets
 from indicia.store.engine.database import Database

@@ -12,12 +12,13 @@ from typing import Final
 
 import structlog
 
-from indicia import credentials, logs
-from indicia import ready as ready_file
+from indicia import credentials
 from indicia.app.preflight import open_secrets
 from indicia.app.service import Service
 from indicia.installation import Installation, Origin
-from indicia.ready import Ready
+from indicia.runtime import logs
+from indicia.runtime import ready as ready_file
+from indicia.runtime.ready import Ready
 from indicia.settings import Role, Settings, refusals, warnings
 from indicia.settings.dangers import only_for_trying
 

@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 
 from indicia.app import heartbeat
 from indicia.app.controlling import passed_before
-from indicia.clock import real_now
 from indicia.domain.call import CLOCK_SKEW
 from indicia.domain.faults import Fault
 from indicia.domain.installation.presence import of_roles
 from indicia.domain.installation.soundness import Check, State
 from indicia.domain.time import MINUTE, SECOND, Span
 from indicia.installation import FINGERPRINT, exposures
-from indicia.ready import Ready
+from indicia.runtime.clock import real_now
+from indicia.runtime.ready import Ready
 from indicia.settings import Settings, refusals, warnings
 from indicia.store.engine import meta, schema
 from indicia.store.engine.opening import open_database

@@ -15,9 +15,9 @@ from pathlib import Path
 def main(folder: Path, service_domain: str | None = None) -> int:
     """Run it; return the exit status. What keeps it from starting is one line on standard error."""
     gc.disable()  # `play` enables it when everything stands: until then there is no garbage to speak of
-    from indicia import lean
+    from indicia.runtime import lazy_imports
 
-    lean.import_libraries()
+    lazy_imports.import_libraries()
     from indicia.app import sandbox
     from indicia.installation import InstallationError
     from indicia.settings import SettingsError, load

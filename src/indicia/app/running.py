@@ -10,12 +10,12 @@ from typing import Final
 import structlog
 import uvloop
 
-from indicia import logs
 from indicia.app.lifecycle import Told, run, say_what_is_unsafe
 from indicia.app.service import Service, Variant
-from indicia.clock import Clock
 from indicia.installation import Installation
-from indicia.ready import Ready
+from indicia.runtime import logs
+from indicia.runtime.clock import Clock
+from indicia.runtime.ready import Ready
 from indicia.settings import Role, Settings
 
 log = structlog.get_logger("indicia")

@@ -17,10 +17,8 @@ from urllib.parse import urlsplit
 import structlog
 import uvloop
 
-from indicia import credentials, logs
-from indicia import ready as ready_file
+from indicia import credentials
 from indicia.app.service import Service, Variant
-from indicia.clock import Clock
 from indicia.credentials import AccessKey
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.domain.dkim.key_record import key_record
@@ -28,7 +26,10 @@ from indicia.domain.verification.controls import CONTROL_TEXT, control_zone
 from indicia.installation import Installation, InstallationError
 from indicia.private_files import write_file
 from indicia.publicsuffix import PublicSuffixes
-from indicia.ready import Ready
+from indicia.runtime import logs
+from indicia.runtime import ready as ready_file
+from indicia.runtime.clock import Clock
+from indicia.runtime.ready import Ready
 from indicia.sandbox.calls import SandboxCalls, SentMail
 from indicia.sandbox.mailbox import Mailbox
 from indicia.sandbox.playground import KeyText, Playground

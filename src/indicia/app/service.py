@@ -19,7 +19,6 @@ from indicia.app.controlling import controls_of
 from indicia.app.heartbeat import Heartbeats
 from indicia.app.siblings import Siblings
 from indicia.app.verifying import Verifying
-from indicia.clock import Clock, real_now
 from indicia.connections.limits import open_files
 from indicia.connections.process import ProcessConnections
 from indicia.domain.fairness import ZonePart, ZoneRates
@@ -28,13 +27,14 @@ from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification.check import Rules
 from indicia.domain.verification.schedule import Pace
 from indicia.domain.verification.transitions import Windows
-from indicia.health import Check, Health
 from indicia.installation import Installation
 from indicia.mail.html.sanitizer import Sanitizer
-from indicia.metrics import Metrics
 from indicia.operations.refused_calls import RefusedCalls
 from indicia.publicsuffix import PublicSuffixes
-from indicia.ready import Ready
+from indicia.runtime.clock import Clock, real_now
+from indicia.runtime.health import Check, Health
+from indicia.runtime.metrics import Metrics
+from indicia.runtime.ready import Ready
 from indicia.settings import Address as Wanted
 from indicia.settings import Perspective as PerspectiveSetting
 from indicia.settings import Role, Settings, system_perspective

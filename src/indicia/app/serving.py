@@ -9,9 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from indicia import logs
 from indicia.app import telling
-from indicia.clock import Clock
 from indicia.domain.call import Call
 from indicia.domain.rates import Allowance
 from indicia.domain.time import MINUTE, SECOND
@@ -28,6 +26,8 @@ from indicia.operations.own.api import routes as own_routes
 from indicia.operations.refused_calls import RefusedCalls
 from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
+from indicia.runtime import logs
+from indicia.runtime.clock import Clock
 from indicia.settings import Limits, Role, Settings, VerificationMode
 from indicia.store.accounts import access
 from indicia.store.engine import budgets

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from indicia import ready
-from indicia.health import Check
-from indicia.metrics import labelled, together
+from indicia.runtime import ready
+from indicia.runtime.health import Check
+from indicia.runtime.metrics import labelled, together
 
 _WITHIN: Final = 2.0  # seconds
 _MOST: Final = 4 * 1024 * 1024  # octets: a page of metrics is some 30 KiB

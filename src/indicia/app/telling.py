@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from indicia import __version__
 from indicia.announcements.announcer import Announcer, NoticeMails
-from indicia.clock import Clock
 from indicia.domain.events.identity_events import About
 from indicia.installation import ROOT_ACCOUNT, Installation
 from indicia.outbound.client import Client
 from indicia.outbound.names import Names
+from indicia.runtime.clock import Clock
 from indicia.settings import Settings
 from indicia.settings.places import public_only
 from indicia.store.engine import meta

@@ -16,7 +16,6 @@ import structlog
 
 from indicia.app import abroad, telling
 from indicia.app.housekeeping import keep_house
-from indicia.clock import Clock
 from indicia.domain.fairness import ZonePart, ZoneRates
 from indicia.domain.identities.identity import FacetState, TokenSet
 from indicia.domain.verification.check import Conclusion, Rules
@@ -24,6 +23,7 @@ from indicia.installation import Installation, InstallationError
 from indicia.mail.outbox import Deliverer
 from indicia.mail.transport.relay import carrier_for
 from indicia.operations.dkim.replicating import Replicator
+from indicia.runtime.clock import Clock
 from indicia.store.verification import checks
 from indicia.vault.assigner import KeyAssigner
 from indicia.vault.keeper import KeyKeeper

@@ -23,10 +23,10 @@ import uvloop
 from indicia.app.lifecycle import Told, run, say_what_is_unsafe
 from indicia.app.service import Service, Variant
 from indicia.app.siblings import Siblings
-from indicia.clock import Clock
 from indicia.domain.faults import Fault
 from indicia.installation import Installation, InstallationError
-from indicia.ready import Ready
+from indicia.runtime.clock import Clock
+from indicia.runtime.ready import Ready
 from indicia.settings import Address, Role, Settings
 from indicia.settings.client_url import client_url
 from indicia.settings.table import LISTEN_HTTP

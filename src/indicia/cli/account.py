@@ -13,11 +13,11 @@ from indicia.cli.opened import opened_database
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_columns, print_json
 from indicia.cli.when import shown_instant
-from indicia.clock import real_now
 from indicia.credentials import new_account
 from indicia.domain.accounts.account import ReviewStatus
 from indicia.domain.time import Instant
 from indicia.installation import ensure_account
+from indicia.runtime.clock import real_now
 from indicia.settings import Settings
 from indicia.settings.words import parse_account, parse_mailbox
 from indicia.store.accounts import access, account_regions, audit

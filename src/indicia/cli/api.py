@@ -21,11 +21,11 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from cyclopts import Group, Parameter
 
-from indicia import ready
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import DEFAULT_CONFIG_FILE
 from indicia.credentials import read_credentials
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
+from indicia.runtime import ready
 from indicia.settings.table import LISTEN_HTTP
 from indicia.wire.signer import signed_headers
 

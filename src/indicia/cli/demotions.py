@@ -12,11 +12,11 @@ from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.opened import opened_database
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
-from indicia.clock import real_now
 from indicia.domain.events.identity_events import DEMOTIONS_PAUSED, DEMOTIONS_RESUMED, About, Event
 from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification.brake import WITHIN
 from indicia.installation import ROOT_ACCOUNT
+from indicia.runtime.clock import real_now
 from indicia.settings.words import parse_span
 from indicia.store.accounts import audit
 from indicia.store.engine import meta

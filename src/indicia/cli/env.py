@@ -6,11 +6,11 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from indicia import ready
 from indicia.cli.errors import CommandError
 from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, settings_of
 from indicia.cli.output import print_json
 from indicia.credentials import AccessKey, environment, read_credentials
+from indicia.runtime import ready
 from indicia.settings import Settings
 from indicia.settings.client_url import client_url
 

@@ -15,12 +15,12 @@ from indicia.cli.opened import opened, opened_database
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_columns, print_json
 from indicia.cli.when import shown_instant
-from indicia.clock import real_now
 from indicia.credentials import AccessKey, new_access_key
 from indicia.domain.faults import Fault
 from indicia.domain.policies.document import without_white_space
 from indicia.domain.time import Instant
 from indicia.installation import ROOT_ACCOUNT
+from indicia.runtime.clock import real_now
 from indicia.settings.words import parse_account, quoted
 from indicia.store.accounts import access, audit
 from indicia.store.engine import meta

@@ -12,8 +12,8 @@ from indicia.cli.errors import CommandError
 from indicia.cli.opened import opened, opened_database, speaking_of_the_installation
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_json
-from indicia.clock import real_now
 from indicia.installation import FINGERPRINT, prepare_folder, require_own_files
+from indicia.runtime.clock import real_now
 from indicia.store.accounts import audit
 from indicia.store.engine import meta, schema
 from indicia.store.engine.schema import Schema

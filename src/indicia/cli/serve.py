@@ -11,10 +11,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from indicia import lean
 from indicia.cli.config import roles_of, what_stands_against
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import NO_SETTING, Config, SettingFlags, settings_of
+from indicia.runtime import lazy_imports
 
 _MOST_WORKERS = 64
 
@@ -53,7 +53,7 @@ def starting() -> Iterator[None]:
     the service enables the collector when it is ready.
     """
     gc.disable()
-    lean.import_libraries()
+    lazy_imports.import_libraries()
     from indicia.installation import InstallationError
     from indicia.wire.server import CannotListenError
 

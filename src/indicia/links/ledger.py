@@ -23,9 +23,9 @@ from indicia.store.verification_mail import links, mailings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from indicia.clock import Clock
     from indicia.domain.identities.identity import Identity
     from indicia.domain.time import Instant
+    from indicia.runtime.clock import Clock
     from indicia.store.engine.database import Database
     from indicia.store.engine.session import Session
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from indicia.delivery_loop import DeliveryLoop
 from indicia.domain.delivery import Flow, Portion
 from indicia.domain.fairness import Shares
 from indicia.domain.retry import CLOSED, Backoff
@@ -26,14 +25,15 @@ from indicia.mail.transport.carrier import (
     TemporaryDeliveryError,
     UnavailableError,
 )
+from indicia.runtime.delivery_loop import DeliveryLoop
 from indicia.store.verification_mail import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from indicia.clock import Clock
     from indicia.mail.message.compose import Opener
     from indicia.mail.transport.carrier import Carrier
+    from indicia.runtime.clock import Clock
     from indicia.store.engine.database import Database
     from indicia.store.engine.queue import Lease
     from indicia.store.engine.session import Session

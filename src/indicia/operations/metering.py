@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from indicia.clock import real_now
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.rates import Allowance, Bucket, full, take
 from indicia.operations.entry import Rate
+from indicia.runtime.clock import real_now
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from indicia.clock import Clock
 from indicia.domain.time import Instant, Span
+from indicia.runtime.clock import Clock
 from indicia.sandbox.mailbox import Mailbox
 from indicia.sandbox.playground import TTL, Playground
 from indicia.store.engine import meta

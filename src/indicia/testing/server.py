@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from indicia import ready
+from indicia.runtime import ready
 
 _WITHIN: Final = 30.0  # seconds until it has to be ready
 _LOOK: Final = 0.005

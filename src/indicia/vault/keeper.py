@@ -12,12 +12,12 @@ from typing import Final
 
 import structlog
 
-from indicia.clock import Clock
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.events.identity_events import Event
 from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import SECOND, Instant, Span
-from indicia.rounds import Rounds
+from indicia.runtime.background_loop import Rounds
+from indicia.runtime.clock import Clock
 from indicia.store.dkim import key_exports, key_lives
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session

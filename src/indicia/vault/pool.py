@@ -17,9 +17,9 @@ from typing import Final
 
 import structlog
 
-from indicia.clock import real_now
 from indicia.domain.dkim.key_supply import Stock, order
 from indicia.domain.time import Instant
+from indicia.runtime.clock import real_now
 from indicia.store.dkim import key_supply, keys
 from indicia.store.dkim.keys import PooledKey
 from indicia.store.engine.database import Database

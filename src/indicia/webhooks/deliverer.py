@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from indicia.announcements.announcer import Announcer, public_id
-from indicia.clock import Clock, real_now
-from indicia.delivery_loop import DeliveryLoop
 from indicia.domain.delivery import Flow, Portion
 from indicia.domain.events.identity_events import WEBHOOK_DISABLED, About, Event
 from indicia.domain.events.webhooks import BACKOFF, given_up, headers, host_of, overloaded, parse_url, took
 from indicia.domain.fairness import Shares
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
 from indicia.outbound.client import PostError
+from indicia.runtime.clock import Clock, real_now
+from indicia.runtime.delivery_loop import DeliveryLoop
 from indicia.store.events import destinations, fanout, webhook_deliveries, webhooks
 from indicia.vault.purposes import webhook_secret
 

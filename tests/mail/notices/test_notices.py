@@ -16,7 +16,6 @@ from smtpserver import SmtpServer, listening
 from test_delivery import Postman, delivering, rows, until
 
 from indicia.announcements.announcer import Announcer, NoticeMails
-from indicia.clock import Clock
 from indicia.domain.events.identity_events import EFFECTS, WEBHOOK_DISABLED, About, Event, What
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import DAY, HOUR, MINUTE
@@ -24,6 +23,7 @@ from indicia.mail.notices import notice as notice_module
 from indicia.mail.notices.notice import MOST_APART, MOST_LISTED, Notice, letter, notices
 from indicia.mail.transport.maildir import Maildir
 from indicia.mail.transport.relay import SmtpCarrier
+from indicia.runtime.clock import Clock
 from indicia.settings.urls import parse_relay
 from indicia.store.accounts import access
 from indicia.store.accounts.access import Account
@@ -302,7 +302,7 @@ _DIES_BEFORE_NOTING = """
 import asyncio, os, signal, sys
 sys.path.insert(0, {tests!r})
 from correspondence import KEYRING
-from indicia.clock import Clock
+from indicia.runtime.clock import Clock
 from indicia.mail.outbox import Deliverer
 from indicia.mail.{where} import {carrier}
 from indicia.settings.urls import parse_relay

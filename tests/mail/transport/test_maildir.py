@@ -16,10 +16,10 @@ import pytest
 from correspondence import ADDRESS, KEYRING, mails_in, written_to
 from places import TESTS
 
-from indicia.clock import Clock
 from indicia.mail.message.compose import Letter
 from indicia.mail.outbox import Deliverer
 from indicia.mail.transport.maildir import LEFTOVER_AFTER, Maildir
+from indicia.runtime.clock import Clock
 from indicia.store.engine.opening import open_database
 
 LETTER = Letter(

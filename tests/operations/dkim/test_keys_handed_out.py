@@ -23,11 +23,11 @@ from installations import (
 from key_steps import PACE, key_of, see, set_id, signing, stages
 from serving import until
 
-from indicia.clock import Clock
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import HOUR
 from indicia.operations.dkim.replication_offer import ReplicationRequest, offer_keys
 from indicia.operations.dkim.signing_keys import SigningKey
+from indicia.runtime.clock import Clock
 from indicia.settings.elsewhere import Offered
 from indicia.store.accounts import access
 from indicia.store.dkim import key_exports, key_lives

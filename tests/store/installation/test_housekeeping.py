@@ -10,11 +10,11 @@ from values import add
 
 from indicia.announcements.announcer import Announcer
 from indicia.app.housekeeping import EVENTS_KEPT, LETTERS_KEPT, MAILINGS_KEPT, tidy
-from indicia.clock import real_now
 from indicia.domain.events.identity_events import deleted
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.rates import Allowance
 from indicia.domain.time import DAY
+from indicia.runtime.clock import real_now
 from indicia.store import tables
 from indicia.store.accounts import audit
 from indicia.store.accounts.audit import AuditEntry

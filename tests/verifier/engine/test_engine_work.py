@@ -13,10 +13,10 @@ from lookout import LIMITS, PACE, PATIENT, WINDOW, Lookout, run, until
 from nameserver import NameServer, Trick
 from postgres import PostgresServer
 
-from indicia.clock import Clock
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.domain.verification.check import Conclusion
+from indicia.runtime.clock import Clock
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database

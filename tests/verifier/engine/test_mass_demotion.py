@@ -15,13 +15,13 @@ from lookout import ACCOUNT, NEGATIVE_TTL, PACE, PATIENT, REGION, WINDOW, Lookou
 from nameserver import NameServer
 
 from indicia.announcements.announcer import Announcer, NoticeMails
-from indicia.clock import real_now
 from indicia.domain.events.identity_events import About
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.domain.verification.brake import AT_LEAST, EACH
 from indicia.mail.notices.notice import Notice, letter
-from indicia.metrics import Metrics
+from indicia.runtime.clock import real_now
+from indicia.runtime.metrics import Metrics
 from indicia.store.accounts import access
 from indicia.store.accounts.access import Account
 from indicia.store.engine.database import Database

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from indicia.delivery_loop import DeliveryLoop
 from indicia.domain.delivery import Flow, Portion
 from indicia.domain.diagnosis.recommendations import (
     BIMI_LABEL,
@@ -30,14 +29,15 @@ from indicia.domain.identities.identity import IdentityKind
 from indicia.domain.identities.inheritance import may_send
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
 from indicia.domain.verification.observation import Question, RecordType
+from indicia.runtime.delivery_loop import DeliveryLoop
 from indicia.store.diagnosis import recommendations
 from indicia.store.identities import identities
 from indicia.verifier.diagnosis import spf
 from indicia.verifier.diagnosis.asking import AskedEnoughError
 
 if TYPE_CHECKING:
-    from indicia.clock import Clock
     from indicia.domain.verification.check import Observations, Rules
+    from indicia.runtime.clock import Clock
     from indicia.store.diagnosis.recommendations import Turn
     from indicia.store.engine.database import Database
     from indicia.store.engine.queue import Lease

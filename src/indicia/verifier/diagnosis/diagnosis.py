@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from indicia.clock import Clock
 from indicia.domain.diagnosis.excerpts import found_values
 from indicia.domain.diagnosis.explanation import explain
 from indicia.domain.diagnosis.probing import Refined
@@ -28,6 +27,7 @@ from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification.check import Observations, RecordVerdict, Rules, distrusted, judge_record
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.transitions import Sight, own_status
+from indicia.runtime.clock import Clock
 from indicia.store.engine.database import Database
 from indicia.store.identities import identities
 from indicia.store.identities.identities import IdentityView

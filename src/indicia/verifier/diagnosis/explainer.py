@@ -29,17 +29,17 @@ from indicia.domain.diagnosis.probing import can_be_explained
 from indicia.domain.fairness import Shares, ZoneAccounts
 from indicia.domain.names import IdentityName
 from indicia.domain.verification.findings import Finding
-from indicia.rounds import Rounds
+from indicia.runtime.background_loop import Rounds
 from indicia.store.identities import identities
 from indicia.store.verification import evidence as trail
 from indicia.verifier.engine import evidence
 
 if TYPE_CHECKING:
-    from indicia.clock import Clock
     from indicia.domain.diagnosis.probing import Refined
     from indicia.domain.fairness import ZonePart
     from indicia.domain.time import Instant
     from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVerdict
+    from indicia.runtime.clock import Clock
     from indicia.store.engine.database import Database
     from indicia.store.engine.session import Session
     from indicia.verifier.diagnosis.investigation import Investigator

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from indicia.clock import Clock
 from indicia.domain.dkim.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.domain.dkim.replication import NOTHING_LEARNT, ParentSeen
 from indicia.domain.fairness import lane_after
@@ -28,6 +27,7 @@ from indicia.domain.verification.check import (
 )
 from indicia.domain.verification.observation import Observation, Question, RecordType, Soa
 from indicia.domain.verification.transitions import CHECKED, Sight
+from indicia.runtime.clock import Clock
 from indicia.store.dkim.key_lives import Sighting
 from indicia.store.dkim.key_requests import KeySight
 from indicia.store.verification.checks import CheckResult, Claim

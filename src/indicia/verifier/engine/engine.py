@@ -18,7 +18,6 @@ from typing import Final
 
 import structlog
 
-from indicia.clock import Clock, real_now
 from indicia.domain.dkim.key_sight import LiveKey
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.fairness import Lane, ZoneRates
@@ -27,6 +26,7 @@ from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import HOUR, SECOND, Instant, Span
 from indicia.domain.verification.check import Conclusion, Rules
 from indicia.domain.verification.findings import Finding
+from indicia.runtime.clock import Clock, real_now
 from indicia.store.dkim import key_lives
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session

@@ -13,8 +13,8 @@ from typing import Final
 
 import structlog
 
-from indicia.clock import Clock, real_now
 from indicia.domain.time import SECOND, Span
+from indicia.runtime.clock import Clock, real_now
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.store.installation import verifiers

@@ -11,7 +11,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from indicia import logs
+from indicia.runtime import logs
 from indicia.settings import LogFormat
 from indicia.wire.exchange import RequestLine, through
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import structlog
 
-from indicia.clock import Clock, real_now
 from indicia.domain.delivery import Flow, Portion, admit
-from indicia.rounds import Rounds
+from indicia.runtime.background_loop import Rounds
+from indicia.runtime.clock import Clock, real_now
 from indicia.store.engine.prepared import SQLITE
 from indicia.store.engine.queue import Lease
 

@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Final
 
-from indicia.clock import Clock
 from indicia.domain.time import SECOND, Instant, Span
+from indicia.runtime.clock import Clock
 
 # How long someone who waits for the end of all work waits before looking again (seconds): what another
 # process has in hand tells nobody here when it is done.

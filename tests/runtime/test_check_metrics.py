@@ -8,7 +8,7 @@ from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVe
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.observation import RecordType
 from indicia.domain.verification.transitions import Sight
-from indicia.metrics import Metrics
+from indicia.runtime.metrics import Metrics
 
 RECORD = ExpectedRecord(
     Purpose.DKIM, "a._domainkey.example.com", RecordType.CNAME, "a.dkim.example.org", required=True

@@ -18,7 +18,7 @@ from test_check_metrics import concluded
 
 from indicia.connections.process import ProcessConnections
 from indicia.keyzone.server import Tally
-from indicia.metrics import Metrics
+from indicia.runtime.metrics import Metrics
 from indicia.verifier.dns.sockets import Tally as ResolverTally
 from indicia.wire.body_budget import BodyBudget
 from indicia.wire.framing import Trailers

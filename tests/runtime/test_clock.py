@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from indicia.clock import Clock, real_now
 from indicia.domain.time import HOUR, SECOND
+from indicia.runtime.clock import Clock, real_now
 
 
 def test_it_shows_real_time_and_its_offset() -> None:
