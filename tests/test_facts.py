@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from indicia.app import housekeeping, premises
+from indicia.app import housekeeping
+from indicia.app.doctor import local_checks
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.domain.call import CLOCK_SKEW
 from indicia.domain.dkim.key_record import KEY_ZONE_LABEL
@@ -22,8 +23,8 @@ TOLD = [
     ("docs/operate/doctor.md", f"more than {CLOCK_SKEW // MINUTE} min apart fails"),
     ("docs/spec/divergences.md", f"A date more than {CLOCK_SKEW // MINUTE} minutes off"),
     ("docs/operate/doctor.md", f"within the last {presence.SILENT_AFTER // SECOND} s"),
-    ("docs/operate/doctor.md", f"below {premises.LITTLE_ROOM // premises.MIB} MiB is a warning"),
-    ("docs/operate/doctor.md", f"below {premises.TOO_LITTLE_ROOM // premises.MIB} MiB a failure"),
+    ("docs/operate/doctor.md", f"below {local_checks.LITTLE_ROOM // local_checks.MIB} MiB is a warning"),
+    ("docs/operate/doctor.md", f"below {local_checks.TOO_LITTLE_ROOM // local_checks.MIB} MiB a failure"),
     ("docs/operate/watching.md", f"given up | {housekeeping.LETTERS_KEPT // DAY} days"),
     ("docs/operate/watching.md", f"link it was sent | {housekeeping.MAILINGS_KEPT // DAY} days"),
     ("docs/operate/watching.md", f"delivery to webhooks | {housekeeping.EVENTS_KEPT // DAY} days"),

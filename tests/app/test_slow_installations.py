@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from indicia.app.abroad import installations
+from indicia.app.replication_client import installations
 from indicia.operations.dkim.replicating import Fetch
 from indicia.settings import load
 from indicia.store.dkim.replications import Replication

@@ -15,7 +15,7 @@ import trustme
 from nameserver import NameServer
 from serving import client, run, serve, until
 
-from indicia.app.abroad import installations
+from indicia.app.replication_client import installations
 from indicia.credentials import AccessKey
 from indicia.domain.identities.identity import ErrorType
 from indicia.settings import load

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from indicia import __version__
-from indicia.app import heartbeat, outside
-from indicia.app.certificates import certificate_of, reason_of
 from indicia.app.connecting import Connecting
 from indicia.app.controlling import controls_of
-from indicia.app.heartbeat import Heartbeats
-from indicia.app.siblings import Siblings
-from indicia.app.verifying import Verifying
+from indicia.app.doctor import outside
+from indicia.app.processes import heartbeat
+from indicia.app.processes.certificates import certificate_of, reason_of
+from indicia.app.processes.heartbeat import Heartbeats
+from indicia.app.processes.worker_status import Siblings
+from indicia.app.roles.verifier import Verifying
 from indicia.connections.limits import open_files
 from indicia.connections.process import ProcessConnections
 from indicia.domain.fairness import ZonePart, ZoneRates
@@ -360,7 +361,7 @@ class Service:
 
     def _http(self, sockets: Sequence[socket.socket], eyes: Perspectives) -> tuple[str, Server]:
         """Return how the API is reached on this machine, and what serves it and the pages on the sockets."""
-        from indicia.app.serving import gateway
+        from indicia.app.roles.api import gateway
 
         settings, variant = self.settings, self._variant
         wishes, aside = None, None

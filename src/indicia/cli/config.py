@@ -21,7 +21,7 @@ from indicia.settings import (
 from indicia.settings.dangers import only_for_trying
 
 if TYPE_CHECKING:
-    from indicia.app.preflight import Obstacle
+    from indicia.app.processes.preflight import Obstacle
 
 app = App(name="config", help="Check and show the settings.")
 
@@ -92,13 +92,13 @@ def check(
 
 
 def _open_secrets(tree: Settings) -> list[str]:
-    from indicia.app.preflight import open_secrets
+    from indicia.app.processes.preflight import open_secrets
 
     return open_secrets(tree)
 
 
 def _obstacles(tree: Settings, roles: frozenset[Role]) -> list[Obstacle]:
-    from indicia.app.preflight import obstacles  # it brings in the server and the database
+    from indicia.app.processes.preflight import obstacles  # it brings in the server and the database
 
     return obstacles(tree, roles)
 

@@ -76,8 +76,8 @@ def _installation(config: Path | None, where: api.Where, parts: Flags, *, json: 
         )
     import asyncio
 
-    from indicia.app.examination import NothingToExamineError, examine
-    from indicia.app.premises import kernel_follows_a_time_server
+    from indicia.app.doctor.examination import NothingToExamineError, examine
+    from indicia.app.doctor.local_checks import kernel_follows_a_time_server
     from indicia.cli.installation_report import document, print_report
     from indicia.domain.installation.soundness import is_sound
 

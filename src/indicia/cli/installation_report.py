@@ -12,7 +12,7 @@ from indicia.domain.installation.soundness import State, is_sound
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from indicia.app.examination import Examination
+    from indicia.app.doctor.examination import Examination
 
 _STYLES: Final = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red", State.UNKNOWN: "magenta"}
 _WIDEST: Final = 96  # prose is read best in lines of this many characters

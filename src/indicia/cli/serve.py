@@ -40,7 +40,7 @@ def serve(
 
     with starting():
         # The service brings in most of the house; a refusal should not have to wait for that.
-        from indicia.app.running import serve as run
+        from indicia.app.processes.single import serve as run
 
         return run(tree, roles=chosen, workers=workers, ready_file=ready_file)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indicia.app.certificates import certificate_of
+from indicia.app.processes.certificates import certificate_of
 from indicia.domain.faults import Fault
 from indicia.installation import (
     FINGERPRINT,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from indicia.app import premises
+from indicia.app.doctor import local_checks
 from indicia.app.service import perspectives_of
 from indicia.domain.identities.records import feedback_host
 from indicia.domain.installation.service_records import ServiceRecord, service_records, service_spf
@@ -50,17 +50,17 @@ async def examine(settings: Settings, *, synchronised: Callable[[], bool | None]
             " INDICIA_DATA_DIR, or its settings with --config"
         )
     running = ready_file.read(settings.ready_file)
-    service = await asyncio.to_thread(premises.service, running)
+    service = await asyncio.to_thread(local_checks.service, running)
     playground = running.playground if running is not None and service.answers else ""
     perspectives = _perspectives(settings, playground)
     names = [each.name for each in perspectives]
-    at_database = await asyncio.to_thread(premises.stored, settings, names)
+    at_database = await asyncio.to_thread(local_checks.stored, settings, names)
     checks = [
-        *premises.of_settings(settings),
+        *local_checks.of_settings(settings),
         *at_database.checks,
         service.check,
         *at_database.roles,
-        premises.clock(service.apart, at_database.apart, synchronised()),
+        local_checks.clock(service.apart, at_database.apart, synchronised()),
     ]
     async with Perspectives(perspectives, clock=real_now) as eyes:
         controls = Controls(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from indicia.app.premises import service
-from indicia.app.siblings import Siblings
+from indicia.app.doctor.local_checks import service
+from indicia.app.processes.worker_status import Siblings
 from indicia.domain.installation.soundness import State
 from indicia.runtime import ready
 from indicia.runtime.ready import Ready

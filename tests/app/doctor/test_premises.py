@@ -8,7 +8,7 @@ import pytest
 from lookout import REGION, Lookout
 from nameserver import NameServer
 
-from indicia.app.premises import clock, kernel_follows_a_time_server, stored
+from indicia.app.doctor.local_checks import clock, kernel_follows_a_time_server, stored
 from indicia.domain.installation.soundness import State
 from indicia.domain.time import MINUTE, SECOND, Span
 from indicia.runtime.clock import real_now

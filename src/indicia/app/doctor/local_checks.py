@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from indicia.app import heartbeat
 from indicia.app.controlling import passed_before
+from indicia.app.processes import heartbeat
 from indicia.domain.call import CLOCK_SKEW
 from indicia.domain.faults import Fault
 from indicia.domain.installation.presence import of_roles

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from indicia import credentials
-from indicia.app.preflight import open_secrets
+from indicia.app.processes.preflight import open_secrets
 from indicia.app.service import Service
 from indicia.installation import Installation, Origin
 from indicia.runtime import logs

@@ -20,9 +20,9 @@ from typing import Final
 
 import uvloop
 
-from indicia.app.lifecycle import Told, run, say_what_is_unsafe
+from indicia.app.processes.lifecycle import Told, run, say_what_is_unsafe
+from indicia.app.processes.worker_status import Siblings
 from indicia.app.service import Service, Variant
-from indicia.app.siblings import Siblings
 from indicia.domain.faults import Fault
 from indicia.installation import Installation, InstallationError
 from indicia.runtime.clock import Clock

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 import uvloop
 
-from indicia.app.lifecycle import Told, run, say_what_is_unsafe
+from indicia.app.processes.lifecycle import Told, run, say_what_is_unsafe
 from indicia.app.service import Service, Variant
 from indicia.installation import Installation
 from indicia.runtime import logs
@@ -38,7 +38,7 @@ def serve(
     places = (settings.ready_file, *([ready_file] if ready_file else []))
     told = Told(settings, places)
     if workers > 1 and roles & {Role.API, Role.LINKS}:
-        from indicia.app import workers as working
+        from indicia.app.processes import workers as working
 
         return working.serve(settings, roles, workers, told)
     installation = Installation(settings, Clock())

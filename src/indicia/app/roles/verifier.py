@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 
-from indicia.app import abroad, telling
+from indicia.app import event_wiring, replication_client
 from indicia.app.housekeeping import keep_house
 from indicia.domain.fairness import ZonePart, ZoneRates
 from indicia.domain.identities.identity import FacetState, TokenSet
@@ -115,8 +115,8 @@ class Verifying:
                 patience=2 * rules.pace.verified,
                 window=rules.windows.records,
                 again=rules.pace.largest,
-                announce=telling.announcer(installation).announce,
-                operator=telling.operator(installation),
+                announce=event_wiring.announcer(installation).announce,
+                operator=event_wiring.operator(installation),
                 observe=held_back,
             ),
             news=self.deliver,
@@ -128,14 +128,14 @@ class Verifying:
                 settings.key_pace,
                 rules.pace.first,
                 clock.now,
-                abroad.installations(settings, installation.keyring),
-                telling.announcer(installation).announce,
+                replication_client.installations(settings, installation.keyring),
+                event_wiring.announcer(installation).announce,
                 self.deliver,
             ),
         )
         # On the embedded default there is one verifier, which a lock makes sure of.
         self.roster = Roster(database, clock, owner, self._share)
-        announce = telling.announcer(installation).announce
+        announce = event_wiring.announcer(installation).announce
         self.keeper = KeyKeeper(
             database,
             clock,
@@ -172,7 +172,7 @@ class Verifying:
         self.advisor = Advisor(database, asking, rules, clock, registrable=registrable, random=random.random)
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
         self.deliverer = Deliverer(database, installation.keyring, carrier, clock)
-        self.webhooks = telling.webhook_deliverer(
+        self.webhooks = event_wiring.webhook_deliverer(
             installation, clock, observe=posted, news=self.deliverer.wake
         )
         self._tasks: list[asyncio.Task[None]] = []

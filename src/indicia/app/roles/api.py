@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from indicia.app import telling
+from indicia.app import event_wiring
 from indicia.domain.call import Call
 from indicia.domain.rates import Allowance
 from indicia.domain.time import MINUTE, SECOND
@@ -84,7 +84,7 @@ def gateway(
     )
     serves_api = Role.API in roles
     if Role.LINKS in roles:
-        ledger = Ledger(database, clock, announcer=telling.announcer(installation), news=wakes.outbox)
+        ledger = Ledger(database, clock, announcer=event_wiring.announcer(installation), news=wakes.outbox)
         mounts = (*mounts, (PAGES, _Pages(ledger, settings.service_domain)))
     return Gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict, guard=guard),
@@ -166,8 +166,8 @@ def _house(installation: Installation, rules: Rules, mails: VerificationMails, w
         random=secrets.token_bytes,
         mails=mails,
         wakes=wakes,
-        announcer=telling.announcer(installation),
-        may_reach_private=telling.may_reach_private(settings),
+        announcer=event_wiring.announcer(installation),
+        may_reach_private=event_wiring.may_reach_private(settings),
         instant=settings.verification is VerificationMode.INSTANT,
         most_identities=settings.limits.identities,
         key_pace=settings.key_pace,

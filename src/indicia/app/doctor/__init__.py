@@ -1,0 +1,1 @@
+"""`indicia doctor` without a name: how an installation is, part by part."""

@@ -1,0 +1,1 @@
+"""The roles of a process, each put together from what it needs."""
