@@ -14,7 +14,7 @@ import uvicorn
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from indicia.wire.requests import App, Receive, Scope, Send
+    from indicia.wire.http.requests import App, Receive, Scope, Send
 
 
 def answering(

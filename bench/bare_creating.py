@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.bare import answering, serve
 
 if TYPE_CHECKING:
-    from indicia.wire.requests import App, Receive, Scope
+    from indicia.wire.http.requests import App, Receive, Scope
 
 _QUIET_TURNS: Final = 8  # as our writer waits
 _MOST: Final = 32

@@ -26,11 +26,11 @@ from indicia.runtime.clock import Clock, real_now
 from indicia.runtime.metrics import Metrics
 from indicia.store.engine.session import Session
 from indicia.store.identities import identities
-from indicia.wire import faults, query, rest, sigv4, xml
 from indicia.wire.authentication import Authenticator, Caller, KeyRecord
+from indicia.wire.aws import faults, query, rest, sigv4, xml
 from indicia.wire.exchange import Exchange
 from indicia.wire.gateway import QUERY_SERVICES, Gateway
-from indicia.wire.requests import ANSWER, WHOLE, Request, new_request_id
+from indicia.wire.http.requests import ANSWER, WHOLE, Request, new_request_id
 
 Step: TypeAlias = Callable[["Work"], Awaitable[object]]
 

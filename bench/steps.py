@@ -26,7 +26,7 @@ from bench.course import Course, Step, Work, laid_out, work_of
 from bench.plan import Plan
 from bench.report import Aim, Section
 from bench.signing import Key, Signer, sign_alone
-from indicia.wire import sigv4
+from indicia.wire.aws import sigv4
 
 _IDENTITIES: Final = 1000
 _REQUESTS: Final = 500

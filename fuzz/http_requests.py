@@ -25,9 +25,9 @@ import uvloop
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from indicia.wire.connection import HEAD_OCTETS, Connection
-from indicia.wire.framing import TRAILER_OCTETS
-from indicia.wire.requests import ANSWER
+from indicia.wire.http.connection import HEAD_OCTETS, Connection
+from indicia.wire.http.framing import TRAILER_OCTETS
+from indicia.wire.http.requests import ANSWER
 
 METHODS = (b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"HEAD")
 TARGETS = (

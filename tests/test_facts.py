@@ -14,7 +14,7 @@ from indicia.domain.dkim.key_record import KEY_ZONE_LABEL
 from indicia.domain.installation import presence
 from indicia.domain.time import DAY, MINUTE, SECOND
 from indicia.settings.table import CHECK_MAX, CHECK_MIN, LISTEN_HTTP
-from indicia.wire import connection, framing, lingering, server
+from indicia.wire.http import connection, framing, lingering, server
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "src" / "indicia"

@@ -168,7 +168,7 @@ def test_no_module_is_named_after_nothing(name: str) -> None:
         (
             "operations/x.py",
             "from indicia.wire import sigv4",
-            "`operations` may not import `indicia.wire.sigv4`",
+            "`operations` may not import `indicia.wire.aws.sigv4`",
         ),
         ("sandbox/x.py", "from indicia.app import serve", "`sandbox` may not import `indicia.app.serve`"),
         ("store/x.py", "def f():\n    from indicia import vault", "`store` may not import `indicia.vault`"),

@@ -14,7 +14,7 @@ import pytest
 from indicia.domain.verification_mail.links import LinkState
 from indicia.links import pages
 from indicia.links.visits import Request, Sight
-from indicia.wire.front_page import front_page, https_page
+from indicia.wire.http.front_page import front_page, https_page
 
 TESTS = Path(__file__).resolve().parents[1]
 AXE = TESTS / "clients" / "js" / "node_modules" / "axe-core" / "axe.min.js"

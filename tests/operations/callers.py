@@ -23,9 +23,9 @@ from indicia.operations.dispatch import admit
 from indicia.operations.own.api import routes
 from indicia.wire import shapes
 from indicia.wire.authentication import Authenticator, KeyRecord
+from indicia.wire.aws.signer import signed_headers
 from indicia.wire.gateway import Gateway
 from indicia.wire.shapes.operation import Operation
-from indicia.wire.signer import signed_headers
 
 SECRET = "opens/nothing/at/all"
 HOST = "indicia.test"

@@ -8,8 +8,8 @@ from typing import Any
 from desk import Desk
 
 from indicia.domain.faults import Fault
-from indicia.wire import faults, query, rest, xml
-from indicia.wire.faults import Protocol
+from indicia.wire.aws import faults, query, rest, xml
+from indicia.wire.aws.faults import Protocol
 
 REQUEST_ID = "r-1"
 NAMESPACE = "http://ses.amazonaws.com/doc/2010-12-01/"

@@ -30,8 +30,8 @@ from indicia.store.engine import schema
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.wire import shapes
+from indicia.wire.aws.validation import validate
 from indicia.wire.shapes.kinds import Kind, ListOf, MapOf, Scalar, Structure, members
-from indicia.wire.validation import validate
 
 # What is told elsewhere needs more than the store.
 ANSWERED = {key for key, entry in REGISTRY.items() if entry.handling.handler is not None}

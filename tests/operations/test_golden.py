@@ -12,7 +12,7 @@ from desk import Desk
 from transcripts import Exchange, Stage, exchanges, rewritten
 
 from indicia.operations.registry import REGISTRY
-from indicia.wire.rest import Router
+from indicia.wire.aws.rest import Router
 
 ROUTER = Router()
 # These take nothing that could be wrong.

@@ -20,8 +20,8 @@ from indicia.connections.process import ProcessConnections
 from indicia.keyzone.server import Tally
 from indicia.runtime.metrics import Metrics
 from indicia.verifier.dns.sockets import Tally as ResolverTally
-from indicia.wire.body_budget import BodyBudget
-from indicia.wire.framing import Trailers
+from indicia.wire.http.body_budget import BodyBudget
+from indicia.wire.http.framing import Trailers
 
 RULES = ROOT / "deploy" / "prometheus-rules.yml"
 DASHBOARD = ROOT / "deploy" / "grafana-dashboard.json"

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import edge
 import uvloop
 
-from indicia.wire.server import Server, bind
+from indicia.wire.http.server import Server, bind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from indicia.wire.requests import App
+    from indicia.wire.http.requests import App
 
 
 class Running:

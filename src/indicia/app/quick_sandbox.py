@@ -22,7 +22,7 @@ def main(folder: Path, service_domain: str | None = None) -> int:
     from indicia.installation import InstallationError
     from indicia.settings import SettingsError, load
     from indicia.settings.sandbox import DEFAULTS, FREE_PORTS
-    from indicia.wire.server import CannotListenError
+    from indicia.wire.http.server import CannotListenError
 
     defaults = {**DEFAULTS, **FREE_PORTS, "data_dir": str(folder)}
     named = {} if service_domain is None else {"service_domain": service_domain}

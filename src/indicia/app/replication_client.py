@@ -31,7 +31,7 @@ from indicia.settings import Settings
 from indicia.settings.elsewhere import Elsewhere
 from indicia.store.dkim.replications import Replication
 from indicia.vault.keyring import Keyring
-from indicia.wire.signer import signed_headers
+from indicia.wire.aws.signer import signed_headers
 
 log = structlog.get_logger("indicia")
 

@@ -40,7 +40,7 @@ from indicia.store.dkim import keys
 from indicia.store.engine import meta
 from indicia.store.engine.database import Database
 from indicia.verifier.dns.perspectives import Perspective
-from indicia.wire.browsers import Guard, Guarded
+from indicia.wire.http.browsers import Guard, Guarded
 
 log = structlog.get_logger("indicia")
 

@@ -55,17 +55,10 @@ from indicia.verifier.diagnosis.forecast import Forecaster
 from indicia.verifier.diagnosis.investigation import Investigator
 from indicia.verifier.diagnosis.issuance import issued_in
 from indicia.verifier.dns.perspectives import Perspective, Perspectives
-from indicia.wire.forwarded import is_within
-from indicia.wire.framing import Trailers
+from indicia.wire.http.forwarded import is_within
+from indicia.wire.http.framing import Trailers
+from indicia.wire.http.server import Address, CannotListenError, Server, addresses_of, bind, listening_by
 from indicia.wire.own import Route
-from indicia.wire.server import (
-    Address,
-    CannotListenError,
-    Server,
-    addresses_of,
-    bind,
-    listening_by,
-)
 
 if TYPE_CHECKING:
     import socket
@@ -74,8 +67,8 @@ if TYPE_CHECKING:
     from indicia.store.dkim.keys import NoKeyYet
     from indicia.store.engine.session import Session
     from indicia.verifier.dns.sockets import Tally
-    from indicia.wire.browsers import Guard
-    from indicia.wire.requests import App
+    from indicia.wire.http.browsers import Guard
+    from indicia.wire.http.requests import App
 
 log = structlog.get_logger("indicia")
 

@@ -27,7 +27,7 @@ from indicia.credentials import read_credentials
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.runtime import ready
 from indicia.settings.table import LISTEN_HTTP
-from indicia.wire.signer import signed_headers
+from indicia.wire.aws.signer import signed_headers
 
 _GROUP = Group(
     "Service",

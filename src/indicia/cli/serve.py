@@ -55,7 +55,7 @@ def starting() -> Iterator[None]:
     gc.disable()
     lazy_imports.import_libraries()
     from indicia.installation import InstallationError
-    from indicia.wire.server import CannotListenError
+    from indicia.wire.http.server import CannotListenError
 
     try:
         yield

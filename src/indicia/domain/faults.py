@@ -1,8 +1,8 @@
 """Every way in which a request can be refused: one closed list.
 
-A refusal is raised as a `Fault` of one kind, with a sentence for the caller. `wire.faults` turns kinds into
-codes, statuses and bodies, one table a protocol; nothing else does. What is not a `Fault` is a mistake of
-ours and leaves as `INTERNAL` with nothing of its text.
+A refusal is raised as a `Fault` of one kind, with a sentence for the caller. `wire.aws.faults` turns kinds
+into codes, statuses and bodies, one table a protocol; nothing else does. What is not a `Fault` is a mistake
+of ours and leaves as `INTERNAL` with nothing of its text.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from indicia.connections.limits import open_files, plan
 from indicia.connections.listener import Listener
 from indicia.sandbox.faces import ADDRESSES, Face
 from indicia.sandbox.playground import Playground
-from indicia.wire.server import CannotListenError, bind
+from indicia.wire.http.server import CannotListenError, bind
 
 log = structlog.get_logger(__name__)
 

@@ -17,16 +17,16 @@ from indicia.connections.networks import network_of
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.domain.arns import caller_arn, in_partition_of
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire import sigv4
-from indicia.wire.bodies import STRANGERS
-from indicia.wire.browsers import Guard
+from indicia.wire.aws import sigv4
+from indicia.wire.http.bodies import STRANGERS
+from indicia.wire.http.browsers import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import TypeAlias
 
     from indicia.domain.time import Instant
-    from indicia.wire.requests import Request
+    from indicia.wire.http.requests import Request
 
     Lookup: TypeAlias = Callable[[str], "Awaitable[KeyRecord | None] | KeyRecord | None"]
 

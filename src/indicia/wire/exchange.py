@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from indicia.wire import sigv4
     from indicia.wire.authentication import Caller
-    from indicia.wire.faults import Protocol
-    from indicia.wire.requests import Request
-    from indicia.wire.unheard import Refusal
+    from indicia.wire.aws import sigv4
+    from indicia.wire.aws.faults import Protocol
+    from indicia.wire.http.requests import Request
+    from indicia.wire.http.unheard import Refusal
 
     Record: TypeAlias = Callable[[Struct], None]
 

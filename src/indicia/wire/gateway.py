@@ -19,14 +19,15 @@ from msgspec import Struct
 
 from indicia.domain.call import Call
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.wire import faults, own, query, rest, shapes, sigv4, xml
+from indicia.wire import own, shapes
 from indicia.wire.authentication import Caller
-from indicia.wire.bodies import MIB, Allowance, Bodies
-from indicia.wire.body_budget import BodyBudget
+from indicia.wire.aws import faults, query, rest, sigv4, xml
+from indicia.wire.aws.faults import Answer, MethodNotAllowed, Protocol
 from indicia.wire.exchange import Exchange, through, unread_line
-from indicia.wire.faults import Answer, MethodNotAllowed, Protocol
-from indicia.wire.front_page import front_page, wants_page
-from indicia.wire.requests import Disconnected, Request, new_request_id
+from indicia.wire.http.bodies import MIB, Allowance, Bodies
+from indicia.wire.http.body_budget import BodyBudget
+from indicia.wire.http.front_page import front_page, wants_page
+from indicia.wire.http.requests import Disconnected, Request, new_request_id
 from indicia.wire.shapes.rules import word
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
 
     from indicia.domain.time import Instant
     from indicia.wire.authentication import Authenticator
+    from indicia.wire.aws.query import Admit
     from indicia.wire.exchange import Record
-    from indicia.wire.forwarded import Network
-    from indicia.wire.query import Admit
-    from indicia.wire.requests import App, Message, Receive, Scope, Send
-    from indicia.wire.unheard import Refusal
+    from indicia.wire.http.forwarded import Network
+    from indicia.wire.http.requests import App, Message, Receive, Scope, Send
+    from indicia.wire.http.unheard import Refusal
 
     Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]
     Observe: TypeAlias = Callable[[str, str, int, float], None]  # service, operation, status, seconds

@@ -14,15 +14,15 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import msgspec
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire.browsers import Guard
-from indicia.wire.faults import MethodNotAllowed
-from indicia.wire.forwarded import is_loopback
+from indicia.wire.aws.faults import MethodNotAllowed
+from indicia.wire.http.browsers import Guard
+from indicia.wire.http.forwarded import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from indicia.domain.call import Call
-    from indicia.wire.requests import Request
+    from indicia.wire.http.requests import Request
 
 PREFIX = b"/indicia/"
 _GUARD = Guard()

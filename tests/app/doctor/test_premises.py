@@ -17,7 +17,7 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.prepared import POSTGRESQL
 from indicia.store.installation import examination
 from indicia.vault import keyring
-from indicia.wire.sigv4 import SKEW
+from indicia.wire.aws.sigv4 import SKEW
 
 
 @pytest.mark.parametrize(

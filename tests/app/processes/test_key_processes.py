@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from serving import Running, client, started, until
 
 from indicia.credentials import AccessKey
-from indicia.wire.signer import signed_headers
+from indicia.wire.aws.signer import signed_headers
 
 NAME = "shop.example"
 ROOT = {

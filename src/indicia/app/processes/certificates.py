@@ -6,7 +6,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from indicia.installation import InstallationError
-from indicia.wire.server import Certificate
+from indicia.wire.http.server import Certificate
 
 if TYPE_CHECKING:
     from indicia.settings import Tls

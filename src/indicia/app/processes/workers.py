@@ -1,6 +1,6 @@
 """`indicia serve --workers N`: processes that answer HTTP, and one beside them for every other role.
 
-The process that was started binds the addresses and watches (`wire.workers`). Of the others each is a
+The process that was started binds the addresses and watches (`wire.http.workers`). Of the others each is a
 `Service` with some of the roles, opens the installation for itself, and is asked how it is at an admin
 address of its own. The one for the other roles speaks for all: it has the configured admin address.
 """
@@ -30,9 +30,9 @@ from indicia.runtime.ready import Ready
 from indicia.settings import Address, Role, Settings
 from indicia.settings.client_url import client_url
 from indicia.settings.table import LISTEN_HTTP
-from indicia.wire.server import Address as Bound
-from indicia.wire.server import CannotListenError, addresses_of, listening_by
-from indicia.wire.workers import UNABLE, Supervisor, shared_sockets
+from indicia.wire.http.server import Address as Bound
+from indicia.wire.http.server import CannotListenError, addresses_of, listening_by
+from indicia.wire.http.workers import UNABLE, Supervisor, shared_sockets
 
 HTTP_ROLES: Final = frozenset({Role.API, Role.LINKS})
 _LOOK: Final = 0.01  # seconds

@@ -42,8 +42,8 @@ from indicia.wire.own import Route
 
 if TYPE_CHECKING:
     from indicia.mail.html.harmless import HarmlessHtml
-    from indicia.wire.browsers import Guard
-    from indicia.wire.requests import App, Receive, Scope, Send
+    from indicia.wire.http.browsers import Guard
+    from indicia.wire.http.requests import App, Receive, Scope, Send
 
 PAGES: Final = "/verify/"
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire import query, shapes
+from indicia.wire import shapes
+from indicia.wire.aws import query
 from indicia.wire.shapes import ses
 
 NAMES = sorted(shapes.operations("ses"))

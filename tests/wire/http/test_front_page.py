@@ -19,8 +19,8 @@ from listening import Running, everything, raw, running
 from indicia.connections.admission import Admission
 from indicia.connections.limits import Room
 from indicia.domain.faults import FaultKind
-from indicia.wire.server import Certificate
-from indicia.wire.unheard import Refusal
+from indicia.wire.http.server import Certificate
+from indicia.wire.http.unheard import Refusal
 
 BROWSER = ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
 LOOKING = Asking("GET", "/", (("Host", "ses.example.com:8465"), BROWSER))

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire import faults, shapes
-from indicia.wire.faults import TABLES, V1, V2, MethodNotAllowed, Protocol, answer
+from indicia.wire import shapes
+from indicia.wire.aws import faults
+from indicia.wire.aws.faults import TABLES, V1, V2, MethodNotAllowed, Protocol, answer
 
 
 @pytest.mark.parametrize("protocol", Protocol)

@@ -23,18 +23,18 @@ from uvicorn.server import ServerState
 from indicia.connections.admission import Admission
 from indicia.connections.limits import open_files, plan
 from indicia.connections.listener import Listener, Tls
-from indicia.wire.connection import HEAD_OCTETS, HEAD_SECONDS, Connection
-from indicia.wire.lingering import UNREAD_SECONDS
-from indicia.wire.unheard import no_room, spoken_in_clear
+from indicia.wire.http.connection import HEAD_OCTETS, HEAD_SECONDS, Connection
+from indicia.wire.http.lingering import UNREAD_SECONDS
+from indicia.wire.http.unheard import no_room, spoken_in_clear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from indicia.connections.admission import Place
-    from indicia.wire.framing import Trailers
-    from indicia.wire.requests import App
-    from indicia.wire.unheard import Refusal
+    from indicia.wire.http.framing import Trailers
+    from indicia.wire.http.requests import App
+    from indicia.wire.http.unheard import Refusal
 
 # Longer than the clients' own: who closes first races with the other's next request. AWS SDKs and load
 # balancers give an idle connection 60 s or less.

@@ -19,9 +19,9 @@ import pytest
 from edge import Desk, signed
 from listening import Running, answer, everything, raw, running
 
-from indicia.wire.connection import PIPELINE_DEPTH
-from indicia.wire.cycle import Cycle
-from indicia.wire.framing import TRAILER_OCTETS, Trailers
+from indicia.wire.http.connection import PIPELINE_DEPTH
+from indicia.wire.http.cycle import Cycle
+from indicia.wire.http.framing import TRAILER_OCTETS, Trailers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 # A worker says its process id to whoever connects, and drains by closing.
 PROGRAM = """
 import os, select, signal, sys
-from indicia.wire.server import addresses_of
-from indicia.wire.workers import Supervisor, shared_sockets
+from indicia.wire.http.server import addresses_of
+from indicia.wire.http.workers import Supervisor, shared_sockets
 
 def work(sockets):
     if sys.argv[1] == "fail":

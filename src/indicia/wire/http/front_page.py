@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from indicia.wire.browsers import host_of
-from indicia.wire.faults import Answer
+from indicia.wire.aws.faults import Answer
+from indicia.wire.http.browsers import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

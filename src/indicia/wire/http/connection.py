@@ -21,13 +21,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire import faults
-from indicia.wire.cycle import Cycle
-from indicia.wire.flow import Flow
-from indicia.wire.framing import TRAILER_OCTETS, Framing, Trailers
-from indicia.wire.lingering import UNREAD_SECONDS, Lingering
-from indicia.wire.requests import ANSWER, WHOLE, new_request_id
-from indicia.wire.unheard import Refusal, whole
+from indicia.wire.aws import faults
+from indicia.wire.http.cycle import Cycle
+from indicia.wire.http.flow import Flow
+from indicia.wire.http.framing import TRAILER_OCTETS, Framing, Trailers
+from indicia.wire.http.lingering import UNREAD_SECONDS, Lingering
+from indicia.wire.http.requests import ANSWER, WHOLE, new_request_id
+from indicia.wire.http.unheard import Refusal, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from indicia.connections.admission import Place
-    from indicia.wire.requests import Scope
+    from indicia.wire.http.requests import Scope
 
 HEAD_OCTETS = 16 * 1024
 HEAD_SECONDS = 10.0

@@ -22,11 +22,11 @@ from edge import Desk, signed
 from listening import Running, answer, everything, raw, running
 
 from indicia.domain.faults import FaultKind
-from indicia.wire.cycle import Cycle
 from indicia.wire.gateway import Limits
-from indicia.wire.requests import ANSWER
-from indicia.wire.server import Address, CannotListenError, Certificate, addresses_of, bind
-from indicia.wire.unheard import Refusal
+from indicia.wire.http.cycle import Cycle
+from indicia.wire.http.requests import ANSWER
+from indicia.wire.http.server import Address, CannotListenError, Certificate, addresses_of, bind
+from indicia.wire.http.unheard import Refusal
 
 # ---- clients
 

@@ -9,7 +9,8 @@ from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from shape_examples import example, model, plain
 
-from indicia.wire import rest, shapes
+from indicia.wire import shapes
+from indicia.wire.aws import rest
 
 SESV2 = model("sesv2")
 OPERATIONS = sorted(SESV2.operation_names)

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
-from indicia.wire.forwarded import Origin, origin
-from indicia.wire.sigv4 import normalised_path
+from indicia.wire.aws.sigv4 import normalised_path
+from indicia.wire.http.forwarded import Origin, origin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Iterable, MutableMapping, Sequence
     from typing import TypeAlias
 
-    from indicia.wire.body_budget import Held
-    from indicia.wire.forwarded import Network
+    from indicia.wire.http.body_budget import Held
+    from indicia.wire.http.forwarded import Network
 
     Scope: TypeAlias = MutableMapping[str, Any]
     Message: TypeAlias = MutableMapping[str, Any]

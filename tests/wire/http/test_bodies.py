@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from indicia.connections.networks import network_of
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.wire.authentication import Authenticator, KeyRecord
-from indicia.wire.bodies import MIB, UNKNOWN_OCTETS
-from indicia.wire.body_budget import FREE_OCTETS, BodyBudget, Held
 from indicia.wire.gateway import Gateway, Limits
+from indicia.wire.http.bodies import MIB, UNKNOWN_OCTETS
+from indicia.wire.http.body_budget import FREE_OCTETS, BodyBudget, Held
 from indicia.wire.shapes.operation import Operation
 
 PIECE = 64 * 1024

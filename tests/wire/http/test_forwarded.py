@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indicia.domain.call import UNKNOWN_ADDRESS
-from indicia.wire.forwarded import MOST_HOPS, Origin, is_within, origin
+from indicia.wire.http.forwarded import MOST_HOPS, Origin, is_within, origin
 
 PROXY = "10.0.0.1"
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]

@@ -13,10 +13,11 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire import coercion, shapes
-from indicia.wire.faults import MethodNotAllowed
+from indicia.wire import shapes
+from indicia.wire.aws import coercion
+from indicia.wire.aws.faults import MethodNotAllowed
+from indicia.wire.aws.validation import validate
 from indicia.wire.shapes.kinds import ListOf, Member, Scalar, members
-from indicia.wire.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

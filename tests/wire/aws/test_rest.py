@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from shape_strategies import structs
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire import rest, shapes
+from indicia.wire import shapes
+from indicia.wire.aws import rest
 from indicia.wire.shapes import sesv2
 
 ROUTER = rest.Router()

@@ -7,15 +7,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire import faults
-from indicia.wire.faults import Protocol
-from indicia.wire.front_page import https_page, url_of, wants_page
-from indicia.wire.requests import new_request_id
+from indicia.wire.aws import faults
+from indicia.wire.aws.faults import Protocol
+from indicia.wire.http.front_page import https_page, url_of, wants_page
+from indicia.wire.http.requests import new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from indicia.wire.faults import Answer
+    from indicia.wire.aws.faults import Answer
 
 # As far as it has to be understood what somebody says who speaks HTTP where TLS is spoken.
 _REQUEST_LINE = re.compile(rb"[A-Z]{3,16} ([^ ?\r\n]*)")

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from indicia.domain.faults import Fault, FaultKind
+from indicia.wire.aws.validation import MOST_TOLD, validate
 from indicia.wire.shapes import ses, sesv2
-from indicia.wire.validation import MOST_TOLD, validate
 
 CREATE = sesv2.CreateEmailIdentityRequest
 SIGNING = sesv2.DkimSigningAttributes

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from indicia.connections.networks import network_of
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire.body_budget import BodyBudget, Held
-from indicia.wire.forwarded import is_within
-from indicia.wire.requests import Disconnected
+from indicia.wire.http.body_budget import BodyBudget, Held
+from indicia.wire.http.forwarded import is_within
+from indicia.wire.http.requests import Disconnected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection
     from typing import TypeAlias
 
-    from indicia.wire.forwarded import Network
-    from indicia.wire.requests import Message, Receive, Request
+    from indicia.wire.http.forwarded import Network
+    from indicia.wire.http.requests import Message, Receive, Request
 
     Know: TypeAlias = Callable[[], Awaitable[None]]
 

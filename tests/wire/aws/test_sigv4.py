@@ -16,9 +16,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from indicia.wire import sigv4
 from indicia.wire.authentication import Authenticator, KeptKeys, KeyRecord
-from indicia.wire.requests import Request
+from indicia.wire.aws import sigv4
+from indicia.wire.http.requests import Request
 
 # ---- the published test suite of AWS
 

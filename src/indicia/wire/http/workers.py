@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
-from indicia.wire.server import addresses_of, bind
+from indicia.wire.http.server import addresses_of, bind
 
 if TYPE_CHECKING:
     from types import FrameType

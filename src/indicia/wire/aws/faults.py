@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire.xml import NAMESPACES, escape
+from indicia.wire.aws.xml import NAMESPACES, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.wire import coercion, shapes
+from indicia.wire import shapes
+from indicia.wire.aws import coercion
+from indicia.wire.aws.validation import validate
 from indicia.wire.shapes.kinds import Kind, ListOf, MapOf, Scalar, ScalarName, Structure, members
-from indicia.wire.validation import validate
 
 if TYPE_CHECKING:
     from msgspec import Struct

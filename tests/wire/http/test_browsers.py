@@ -10,7 +10,7 @@ from edge import Asking, Desk, ask, signed, v1, v2
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.authentication import Authenticator
-from indicia.wire.browsers import Guard, Guarded
+from indicia.wire.http.browsers import Guard, Guarded
 from indicia.wire.own import Access, Asked, Reply, Route
 
 HOME = Guard()

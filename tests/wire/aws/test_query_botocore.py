@@ -7,7 +7,8 @@ from botocore.serialize import create_serializer
 from botocore.utils import percent_encode_sequence
 from shape_examples import example, model, plain
 
-from indicia.wire import query, shapes, xml
+from indicia.wire import shapes
+from indicia.wire.aws import query, xml
 
 MODELS = {"ses": model("ses"), "sts": model("sts")}
 OPERATIONS = [("ses", name) for name in sorted(MODELS["ses"].operation_names)]

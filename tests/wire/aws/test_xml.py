@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from shape_examples import model, plain
 from shape_strategies import XML_TEXT, structs
 
-from indicia.wire import shapes, xml
+from indicia.wire import shapes
+from indicia.wire.aws import xml
 from indicia.wire.shapes import ses, sts
 from indicia.wire.shapes.rules import timestamp
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import shown
-from indicia.wire.forwarded import is_address, is_loopback
-from indicia.wire.requests import joined
+from indicia.wire.http.forwarded import is_address, is_loopback
+from indicia.wire.http.requests import joined
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from indicia.wire.requests import App, Receive, Scope, Send
+    from indicia.wire.http.requests import App, Receive, Scope, Send
 
 # A name, an address or an address in brackets, and a port: no user, no blank, no dot at the end.
 _HOST = re.compile(

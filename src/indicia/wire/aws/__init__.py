@@ -1,0 +1,1 @@
+"""The protocols of the Amazon SES API: signatures, requests, results, refusals."""
