@@ -6,7 +6,7 @@ from functools import partial
 
 from lookout import ACCOUNT, easy_dkim, rules
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.identities.identity import KeyLength
 from indicia.domain.time import Instant

@@ -25,7 +25,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from nameserver import NameServer
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.domain.dkim.key_record import new_tokens
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.dkim.rotation import KeyPace

@@ -26,7 +26,7 @@ from indicia.runtime.clock import Clock, real_now
 from indicia.settings import Settings
 from indicia.store.accounts import access, audit
 from indicia.store.dkim import zones
-from indicia.store.engine import meta, schema, turns
+from indicia.store.engine import file_lock, meta, schema
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.schema import Migration, NewerSchemaError, Schema
@@ -40,7 +40,7 @@ ROOT_KEY: Final = "root_access_key_id"
 ROOT_ACCOUNT: Final = "root_account"
 
 # What SQLite (sqlite.org/tempfiles.html) and the queue of its writers (store.turns) keep beside a database.
-DATABASE_COMPANIONS: Final = ("-wal", "-shm", "-journal", *(f"-{name}" for name in turns.FILES))
+DATABASE_COMPANIONS: Final = ("-wal", "-shm", "-journal", *(f"-{name}" for name in file_lock.FILES))
 
 
 class InstallationError(Exception):

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from serving import Running, serve, until
 
-from indicia.store.engine.trouble import DISK_FULL
+from indicia.store.engine.errors import DISK_FULL
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indicia.keyzone.hot import ENTRY_OVERHEAD, HotNames
+from indicia.keyzone.answer_cache import ENTRY_OVERHEAD, HotNames
 
 
 def test_bound_holds() -> None:

@@ -29,7 +29,7 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.time import DAY, HOUR, MINUTE
 from indicia.domain.verification_mail.links import TOKEN_OCTETS, make_token
-from indicia.links.ledger import Ledger
+from indicia.links.link_service import Ledger
 from indicia.links.pages import application
 from indicia.mail.html.harmless import HarmlessHtml
 from indicia.mail.message.compose import Letter

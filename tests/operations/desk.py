@@ -16,6 +16,7 @@ from indicia.domain.faults import Fault
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant
 from indicia.domain.verification.transitions import Windows
+from indicia.operations.context import House
 from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.dkim.replication_offer import ReplicationRequest
@@ -27,7 +28,6 @@ from indicia.operations.events.webhooks import (
     UpdateWebhookRequest,
     WebhookRequest,
 )
-from indicia.operations.house import House
 from indicia.operations.identities.records import RecordsRequest
 from indicia.operations.policies.policy_explanation import ExplainRequest
 from indicia.operations.verification.checking import CheckRequest

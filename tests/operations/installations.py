@@ -16,7 +16,7 @@ from indicia.domain.verification.transitions import Evidence, Sight
 from indicia.operations.dkim.replicating import Installations, Replicator
 from indicia.operations.dkim.replication_acceptance import Abroad
 from indicia.operations.dkim.replication_offer import Offer, ReplicationRequest
-from indicia.settings.elsewhere import Offered
+from indicia.settings.replication_peers import Offered
 from indicia.store.accounts import access
 from indicia.store.dkim import keys
 from indicia.store.dkim.replications import Replication

@@ -9,10 +9,10 @@ from typing import Any
 from desk import Desk
 from key_steps import NAME, PACE
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.runtime.clock import Clock
 from indicia.store.events import events
-from indicia.vault.keeper import KeyKeeper
+from indicia.vault.key_rotator import KeyKeeper
 
 
 def keep(desk: Desk) -> list[str]:

@@ -11,8 +11,9 @@ from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.dkim.signing_keys import SigningKey, signing_key_for
-from indicia.store.dkim import key_lives, keys
-from indicia.store.dkim.key_lives import Sighting
+from indicia.store.dkim import keys
+from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim.rotation import Sighting
 from indicia.vault.rotation import advance
 
 NAME = "example.com"

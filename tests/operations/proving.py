@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from one_thread import OneThreadDatabase
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.faults import Fault, FaultKind
@@ -42,12 +42,13 @@ from indicia.domain.verification.check import Rules
 from indicia.domain.verification.observation import Observation, Question, RecordType, Reply, Soa
 from indicia.domain.verification.schedule import Pace
 from indicia.domain.verification.transitions import MAY_SEND, OWN_PROOF, Sight, own_status
-from indicia.links import ledger
+from indicia.links import link_service
 from indicia.operations.dkim.replicating import Replicator
 from indicia.operations.dkim.signing_keys import signing_key_for
 from indicia.runtime.clock import Clock, real_now
 from indicia.store import tables
-from indicia.store.dkim import key_lives, keys
+from indicia.store.dkim import keys
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.dkim.keys import NoKeyYet
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
@@ -661,7 +662,7 @@ class ProofMachine(RuleBasedStateMachine):
         row = self.database.read(lambda s: s.one(_NEWEST_LINK, of_id=view.identity.id))
         if row is None:
             return
-        used = self.database.write(partial(ledger.use_link, token_hash=row[0], now=now))
+        used = self.database.write(partial(link_service.use_link, token_hash=row[0], now=now))
         if used.changed:
             self.confirmed.add(view.identity.id)
 

@@ -11,7 +11,7 @@ from indicia.domain.call import Call
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.rates import Allowance
 from indicia.operations.dispatch import entry_of
-from indicia.operations.metering import Meter
+from indicia.operations.rate_limiting import Meter
 from indicia.store.engine import budgets
 from indicia.store.engine.database import Database
 

@@ -13,7 +13,7 @@ from correspondence import mails, pending_address
 from desk import OWN_REQUESTS, T0, Desk
 
 from indicia.domain.faults import Fault
-from indicia.links.ledger import Ledger
+from indicia.links.link_service import Ledger
 from indicia.links.visits import Act
 from indicia.operations.registry import REGISTRY, AnyEntry
 from indicia.operations.verification_mail.verification_mail import issue_link, write_mail

@@ -11,7 +11,7 @@ from desk import Desk
 from indicia.domain.faults import FaultKind
 from indicia.domain.rates import Allowance
 from indicia.operations.dispatch import Dispatch
-from indicia.operations.metering import Meter
+from indicia.operations.rate_limiting import Meter
 from indicia.operations.refused_calls import ENTRIES, MINUTE, RefusedCalls
 from indicia.store.accounts import audit
 from indicia.store.accounts.audit import AuditEntry

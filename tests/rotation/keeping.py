@@ -26,7 +26,7 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.session import Session
 from indicia.store.verification import checks
-from indicia.vault.keeper import KeyKeeper
+from indicia.vault.key_rotator import KeyKeeper
 from indicia.vault.rotation import Advanced
 from indicia.verifier.dns.perspectives import Perspective, Perspectives
 from indicia.verifier.engine.engine import Engine, Limits

@@ -37,7 +37,8 @@ from indicia.domain.identities.identity import (
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.transitions import start
 from indicia.runtime.clock import real_now
-from indicia.store.dkim import key_lives, keys, zones
+from indicia.store.dkim import keys, zones
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id

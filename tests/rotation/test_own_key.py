@@ -24,8 +24,8 @@ from indicia.domain.call import Call
 from indicia.domain.dkim.rotation import Stage
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.transitions import Windows
+from indicia.operations.context import House
 from indicia.operations.dispatch import Dispatch
-from indicia.operations.house import House
 from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.runtime.clock import real_now

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from indicia.settings import SettingsError, load
-from indicia.settings.elsewhere import Elsewhere, Offered
+from indicia.settings.replication_peers import Elsewhere, Offered
 
 GOOD = """
 regions = ["us-east-1"]

@@ -20,7 +20,7 @@ from indicia.settings import (
     VerificationMode,
     load,
 )
-from indicia.settings.elsewhere import Offered
+from indicia.settings.replication_peers import Offered
 from indicia.settings.table import TABLE
 
 GOOD: list[tuple[str, str, Callable[[Settings], Any], Any]] = [

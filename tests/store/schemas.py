@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indicia.store.engine.postgres import connect as connect_postgres
+from indicia.store.engine.postgresql import connect as connect_postgres
 from indicia.store.engine.sqlite import connect as connect_sqlite
 
 

@@ -13,7 +13,7 @@ from indicia.store import tables
 from indicia.store.accounts import access, audit
 from indicia.store.configuration_sets import configuration_sets
 from indicia.store.dkim import keys
-from indicia.store.engine import meta, sealed
+from indicia.store.engine import meta, sealed_columns
 from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
 from indicia.store.identities import tags
@@ -313,7 +313,7 @@ def test_everything_sealed_is_known(database: Database):
         for column in table.columns
         if isinstance(column.type, sa.LargeBinary) and column.name != "token_hash"
     }
-    assert octets - open_to_readers == {place.value for place in sealed.Place}
+    assert octets - open_to_readers == {place.value for place in sealed_columns.Place}
 
 
 def test_sealed_values_are_replaced_page_by_page(database: Database):
@@ -321,15 +321,15 @@ def test_sealed_values_are_replaced_page_by_page(database: Database):
     made = [pooled_key() for _ in range(5)]
     for key in made:
         database.write(lambda s, key=key: keys.add_pooled(s, key))
-    place = sealed.Place.POOLED_KEY
+    place = sealed_columns.Place.POOLED_KEY
     seen: list[tuple[int | str, bytes]] = []
     after: int | str | None = None
-    while page := database.read(lambda s, after=after: sealed.page(s, place, after=after, limit=2)):
+    while page := database.read(lambda s, after=after: sealed_columns.page(s, place, after=after, limit=2)):
         seen += page
         after = page[-1][0]
     assert seen == [(key.id, b"sealed") for key in made]
     first = made[0].id
-    assert database.write(lambda s: sealed.replace(s, place, first, b"sealed", b"anew"))
-    assert not database.write(lambda s: sealed.replace(s, place, first, b"sealed", b"again"))
+    assert database.write(lambda s: sealed_columns.replace(s, place, first, b"sealed", b"anew"))
+    assert not database.write(lambda s: sealed_columns.replace(s, place, first, b"sealed", b"again"))
     taken, *_ = database.write(lambda s: keys.hold_pooled(s, 2048, 1))
     assert taken.private_key == b"anew"

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from indicia.mail.message import compose
 from indicia.store import tables
 from indicia.store.dkim import keys
-from indicia.store.engine import sealed
+from indicia.store.engine import sealed_columns
 from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
-from indicia.store.engine.sealed import Place
+from indicia.store.engine.sealed_columns import Place
 from indicia.store.engine.session import Session
 from indicia.vault import purposes
 from indicia.vault.keyring import Keyring, KeyringError
@@ -42,7 +42,7 @@ def _access_keys(s: Session, ring: Keyring) -> None:
 
 
 def _all(database: Database, place: Place) -> list[tuple[int | str, bytes]]:
-    return database.read(partial(sealed.page, place=place, after=None, limit=10_000))
+    return database.read(partial(sealed_columns.page, place=place, after=None, limit=10_000))
 
 
 def test_everything_anew(database: Database) -> None:

@@ -11,7 +11,7 @@ import pytest
 from receiver import Post, receiving
 from test_deliverer import ACCOUNT, REGION, delivering, subscribe
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER
 from indicia.domain.time import DAY, HOUR, MINUTE

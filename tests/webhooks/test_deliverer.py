@@ -20,7 +20,7 @@ import pytest
 from receiver import Post, Receiver, receiving
 from structlog.testing import capture_logs
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER, parse_url
 from indicia.domain.time import DAY, HOUR, SECOND

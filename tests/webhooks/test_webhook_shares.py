@@ -11,7 +11,7 @@ from typing import Any
 from receiver import Post, Receiver, receiving
 from test_deliverer import ACCOUNT, KEYRING, REGION, settled, subscribe
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF
 from indicia.domain.time import MINUTE

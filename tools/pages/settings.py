@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from indicia.settings.choices import Danger
-from indicia.settings.dangers import UNREAL_SUFFIXES
+from indicia.settings.exposure_checks import UNREAL_SUFFIXES
 from indicia.settings.limits import PROFILES, SINGLE
 from indicia.settings.table import TABLE, Setting
 from pages.markdown import SOURCES, Blocks, code, table

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from indicia import __version__
-from indicia.announcements.announcer import Announcer, NoticeMails
+from indicia.announcements.event_recorder import Announcer, NoticeMails
 from indicia.domain.events.identity_events import About
 from indicia.installation import ROOT_ACCOUNT, Installation
 from indicia.outbound.client import Client

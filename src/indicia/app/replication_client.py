@@ -28,7 +28,7 @@ from indicia.operations.dkim.replication_acceptance import Abroad
 from indicia.operations.dkim.replication_offer import Offer, ReplicationResponse
 from indicia.operations.slow_work import SlowWork
 from indicia.settings import Settings
-from indicia.settings.elsewhere import Elsewhere
+from indicia.settings.replication_peers import Elsewhere
 from indicia.store.dkim.replications import Replication
 from indicia.vault.keyring import Keyring
 from indicia.wire.aws.signer import signed_headers

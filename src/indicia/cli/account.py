@@ -19,7 +19,7 @@ from indicia.domain.time import Instant
 from indicia.installation import ensure_account
 from indicia.runtime.clock import real_now
 from indicia.settings import Settings
-from indicia.settings.words import parse_account, parse_mailbox
+from indicia.settings.parsers import parse_account, parse_mailbox
 from indicia.store.accounts import access, account_regions, audit
 from indicia.store.accounts.account_regions import AccountRegion, Review
 from indicia.store.engine.session import Session

@@ -17,7 +17,7 @@ from indicia.cli.opened import opened_database
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.domain.time import SECOND, Instant, rfc3339
 from indicia.runtime.clock import real_now
-from indicia.settings.words import parse_account, parse_span, quoted
+from indicia.settings.parsers import parse_account, parse_span, quoted
 from indicia.store.accounts import audit
 from indicia.store.accounts.audit import AuditEntry, Wanted
 from indicia.store.engine.database import Database

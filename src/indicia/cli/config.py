@@ -18,7 +18,7 @@ from indicia.settings import (
     refusals,
     warnings,
 )
-from indicia.settings.dangers import only_for_trying
+from indicia.settings.exposure_checks import only_for_trying
 
 if TYPE_CHECKING:
     from indicia.app.processes.preflight import Obstacle

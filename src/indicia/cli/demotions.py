@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from indicia import operator_entries
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.opened import opened_database
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
@@ -17,7 +17,7 @@ from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification.brake import WITHIN
 from indicia.installation import ROOT_ACCOUNT
 from indicia.runtime.clock import real_now
-from indicia.settings.words import parse_span
+from indicia.settings.parsers import parse_span
 from indicia.store.accounts import audit
 from indicia.store.engine import meta
 from indicia.store.engine.session import Session

@@ -21,7 +21,7 @@ from indicia.domain.policies.document import without_white_space
 from indicia.domain.time import Instant
 from indicia.installation import ROOT_ACCOUNT
 from indicia.runtime.clock import real_now
-from indicia.settings.words import parse_account, quoted
+from indicia.settings.parsers import parse_account, quoted
 from indicia.store.accounts import access, audit
 from indicia.store.engine import meta
 from indicia.store.engine.session import Session

@@ -11,7 +11,7 @@ from indicia.cli import api
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import Json
 from indicia.cli.output import print_columns, print_json
-from indicia.settings.dangers import is_unreal
+from indicia.settings.exposure_checks import is_unreal
 
 Form: TypeAlias = Literal["table", "json", "zone", "terraform", "cloudflare", "octodns"]
 

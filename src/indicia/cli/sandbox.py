@@ -19,8 +19,8 @@ from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, config_f
 from indicia.cli.output import print_json
 from indicia.cli.serve import starting
 from indicia.settings import Settings, load
+from indicia.settings.parsers import parse_span
 from indicia.settings.sandbox import DEFAULTS, FREE_PORTS
-from indicia.settings.words import parse_span
 
 if TYPE_CHECKING:
     from indicia.domain.verification.findings import Finding

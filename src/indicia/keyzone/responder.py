@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 import structlog
 
 from indicia.domain.dkim.key_record import TOKEN_LENGTH, is_token
-from indicia.keyzone import odd
-from indicia.keyzone.hot import HotNames
+from indicia.keyzone import slow_path
+from indicia.keyzone.answer_cache import HotNames
 from indicia.keyzone.lookup import Found, Lookup
 from indicia.keyzone.message import (
     EDNS_UDP,
@@ -174,7 +174,7 @@ class Responder:
         return fit(query, query[HEADER:end], _CUT, 0, _opt_for(query))
 
     def _odd(self, query: bytes, now: float, *, datagram: bool) -> bytes | Coroutine[None, None, bytes]:
-        read = odd.read(query)
+        read = slow_path.read(query)
         if isinstance(read, Rcode):
             return bare(query, read)
         room = read.room if datagram else OVER_TCP

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from indicia.domain.faults import Fault, FaultKind
 from indicia.mail.message.compose import load_templates, templates_are_loaded
 from indicia.operations.authorization import authorize, needs_policy
+from indicia.operations.context import RememberedWakes
+from indicia.operations.deferred_request import Unread
 from indicia.operations.entry import Handler, Handling, ManyAtOnce, Preparation, Together
-from indicia.operations.house import RememberedWakes
-from indicia.operations.metering import Meter
+from indicia.operations.rate_limiting import Meter
 from indicia.operations.refused_calls import RefusedCalls, entry_of_call
 from indicia.operations.registry import REGISTRY, AnyEntry
 from indicia.operations.slow_work import SlowWork
-from indicia.operations.unread import Unread
 from indicia.store.accounts import audit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.database import Database
     from indicia.store.engine.session import Session
     from indicia.wire.shapes.operation import Operation

@@ -21,7 +21,7 @@ from indicia.wire.shapes import operations
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 Request = TypeVar("Request")  # what the caller sent

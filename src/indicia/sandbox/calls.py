@@ -18,7 +18,7 @@ from indicia.operations.own.route import WHOLE, OwnRoute
 from indicia.sandbox.mailbox import Mail
 from indicia.sandbox.playground import TTL
 from indicia.sandbox.steering import Steering
-from indicia.settings.words import parse_span
+from indicia.settings.parsers import parse_span
 from indicia.wire.own import Access, Asked, Reply, Route
 
 _PLACE = "/indicia/v1/sandbox"

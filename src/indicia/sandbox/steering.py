@@ -13,7 +13,7 @@ from indicia.sandbox.mailbox import Mailbox
 from indicia.sandbox.playground import TTL, Playground
 from indicia.store.engine import meta
 from indicia.store.engine.database import Database
-from indicia.store.installation import playing
+from indicia.store.installation import sandbox as playing
 
 # What changes with them, or with what they took the place of, are the names below theirs.
 _REDIRECTING = frozenset({"CNAME", "DNAME"})

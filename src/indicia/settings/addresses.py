@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import TypeAlias
 
-from indicia.settings.words import parse_number, quoted
+from indicia.settings.parsers import parse_number, quoted
 
 Network: TypeAlias = IPv4Network | IPv6Network
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from indicia.settings.words import parse_number
+from indicia.settings.parsers import parse_number
 
 
 @dataclass(frozen=True, slots=True)

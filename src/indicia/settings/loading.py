@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from indicia.settings.addresses import Perspective
-    from indicia.settings.elsewhere import Elsewhere, Offered
+    from indicia.settings.replication_peers import Elsewhere, Offered
     from indicia.settings.table import Setting
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from indicia.settings.words import listed, quoted
+from indicia.settings.parsers import listed, quoted
 
 
 class Role(Enum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indicia.settings.elsewhere import notation
+from indicia.settings.replication_peers import notation
 from indicia.settings.service_links import is_service_link
 from indicia.settings.table import BY_NAME, TABLE, Setting
 

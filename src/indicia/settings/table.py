@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from indicia.settings import limits, words
+from indicia.settings import limits, parsers
 from indicia.settings.addresses import (
     Address,
     parse_address,
@@ -21,7 +21,7 @@ from indicia.settings.addresses import (
     parse_resolvers,
 )
 from indicia.settings.choices import Danger, VerificationMode
-from indicia.settings.elsewhere import parse_elsewhere, parse_offered
+from indicia.settings.replication_peers import parse_elsewhere, parse_offered
 from indicia.settings.tree import LogFormat
 from indicia.settings.urls import parse_database_url, parse_public_url, parse_relay
 
@@ -82,12 +82,12 @@ def _existing_file(text: str) -> Path:
 
 
 def _listen(text: str) -> tuple[Address, ...]:
-    return words.not_empty(words.parse_list(parse_address))(text)
+    return parsers.not_empty(parsers.parse_list(parse_address))(text)
 
 
 def _profile(text: str) -> limits.Limits:
     if text not in limits.PROFILES:
-        raise ValueError(f"{words.quoted(text)} is none of {words.listed(limits.PROFILES)}")
+        raise ValueError(f"{parsers.quoted(text)} is none of {parsers.listed(limits.PROFILES)}")
     return limits.PROFILES[text]
 
 
@@ -96,7 +96,7 @@ def _comma(values: tuple[Any, ...]) -> str:
 
 
 def _span(name: str, meaning: str, default: str) -> Setting[int]:
-    return Setting(name, words.parse_span, meaning, default, show=words.shown_span)
+    return Setting(name, parsers.parse_span, meaning, default, show=parsers.shown_span)
 
 
 # The SES regions (spec 11.1), the default first, then by name.
@@ -124,20 +124,20 @@ DATABASE_URL = Setting(
 )
 SERVICE_DOMAIN = Setting(
     "service_domain",
-    words.parse_service_domain,
+    parsers.parse_service_domain,
     "the operator's own domain; keys are under dkim.<it>",
     "indicia.test",
 )
 NAMESERVERS = Setting(
     "nameservers",
-    words.not_empty(words.parse_list(words.parse_domain)),
+    parsers.not_empty(parsers.parse_list(parsers.parse_domain)),
     "names of the servers of the key zone",
     otherwise="ns1.<service domain>",
     show=_comma,
 )
 REGIONS = Setting(
     "regions",
-    words.not_empty(words.parse_list(words.parse_region)),
+    parsers.not_empty(parsers.parse_list(parsers.parse_region)),
     "regions served, the first is the default",
     SES_REGIONS,
     show=_comma,
@@ -165,7 +165,7 @@ TLS_CERT_FILE = Setting(
 TLS_KEY_FILE = Setting("tls_key_file", _existing_file, "its private key", path=True)
 TRUSTED_PROXIES = Setting(
     "trusted_proxies",
-    words.parse_list(parse_network),
+    parsers.parse_list(parse_network),
     "addresses whose X-Forwarded-For and X-Forwarded-Proto count",
     "",
     show=_comma,
@@ -179,25 +179,33 @@ RESOLVERS = Setting(
 )
 QUORUM = Setting(
     "quorum",
-    words.parse_number,
+    parsers.parse_number,
     "perspectives that must agree",
     otherwise="all of one or two, all but one from three up",
 )
-ZONE_RATE = Setting("zone_rate", words.parse_number, "questions a second to one zone, burst twice that", "20")
+ZONE_RATE = Setting(
+    "zone_rate", parsers.parse_number, "questions a second to one zone, burst twice that", "20"
+)
 RELAY = Setting("relay", parse_relay, "where accepted mail goes", "outbox", sealed=True)
 MAIL_SENDER = Setting(
     "mail_sender",
-    words.parse_mailbox,
+    parsers.parse_mailbox,
     "From of the service's own mails",
     otherwise="no-reply@<service domain>",
 )
 ROOT_ACCESS_KEY_ID = Setting(
-    "root_access_key_id", words.parse_access_key_id, "the operator's access key", otherwise="generated"
+    "root_access_key_id", parsers.parse_access_key_id, "the operator's access key", otherwise="generated"
 )
 ROOT_SECRET_ACCESS_KEY = Setting(
-    "root_secret_access_key", words.parse_secret, "the secret of that key", otherwise="generated", secret=True
+    "root_secret_access_key",
+    parsers.parse_secret,
+    "the secret of that key",
+    otherwise="generated",
+    secret=True,
 )
-ROOT_ACCOUNT = Setting("root_account", words.parse_account, "the account of that key", otherwise="generated")
+ROOT_ACCOUNT = Setting(
+    "root_account", parsers.parse_account, "the account of that key", otherwise="generated"
+)
 LIMITS = Setting(
     "limits",
     _profile,
@@ -207,14 +215,14 @@ LIMITS = Setting(
 )
 PRODUCTION_ACCESS = Setting(
     "production_access",
-    words.parse_truth,
+    parsers.parse_truth,
     "whether accounts may send to recipients that are not verified",
     "true",
     show=lambda truth: str(truth).lower(),
 )
 VERIFICATION = Setting(
     "verification",
-    words.parse_choice(VerificationMode),
+    parsers.parse_choice(VerificationMode),
     "dns, or instant: verified when created",
     "dns",
     show=lambda mode: mode.value,
@@ -225,7 +233,7 @@ CHECK_MIN = _span("check_min", "first interval between checks of a pending ident
 CHECK_MAX = _span("check_max", "largest interval between checks of a pending identity", "15m")
 CHECK_VERIFIED = _span("check_verified", "interval between checks of a verified identity", "24h")
 AUTHORITY_PORT = Setting(
-    "authority_port", words.parse_port, "port on which a zone's own servers are asked for diagnosis", "53"
+    "authority_port", parsers.parse_port, "port on which a zone's own servers are asked for diagnosis", "53"
 )
 PRIVATE_ADDRESSES = Setting(
     "private_addresses",
@@ -242,52 +250,52 @@ MASTER_KEY_FILE = Setting(
 )
 UNSAFE = Setting(
     "unsafe",
-    words.parse_list(words.parse_choice(Danger)),
+    parsers.parse_list(parsers.parse_choice(Danger)),
     "refusals to waive, by name",
     "",
     show=lambda dangers: ",".join(danger.value for danger in dangers),
 )
 LOG_FORMAT = Setting(
     "log_format",
-    words.parse_choice(LogFormat),
+    parsers.parse_choice(LogFormat),
     "console or json",
     otherwise="console on a terminal, else json",
     show=lambda form: form.value,
 )
 AUDIT_RETENTION = Setting(
     "audit_retention",
-    words.parse_span_or_off,
+    parsers.parse_span_or_off,
     "how long it is kept who did what; or off, which keeps it for ever",
     # A year, and a month in which that is looked at: PCI DSS 4.0 §10.5.1 asks for twelve months.
     "400d",
-    show=words.shown_span_or_off,
+    show=parsers.shown_span_or_off,
 )
 KEYS_ROTATE_EVERY = Setting(
     "keys_rotate_every",
-    words.parse_span_or_off,
+    parsers.parse_span_or_off,
     "how long a key of Easy DKIM signs before the next one is published; or off",
     "180d",
-    show=words.shown_span_or_off,
+    show=parsers.shown_span_or_off,
     toml_only=True,
 )
 KEYS_WITHDRAW_AFTER = Setting(
     "keys_withdraw_after",
-    words.parse_linger,
+    parsers.parse_linger,
     "how long a key stays published after its last signature: the longest TTL and queue age",
     "5d",
-    show=words.shown_span,
+    show=parsers.shown_span,
     toml_only=True,
 )
 KEYS_POOL = Setting(
     "keys_pool",
-    partial(words.parse_number, most=100_000),
+    partial(parsers.parse_number, most=100_000),
     "unused keys kept ready of each length, at most; fewer where fewer were waited for of late",
     "1000",
     toml_only=True,
 )
 KEYS_PROCESSES = Setting(
     "keys_processes",
-    partial(words.parse_number, most=1024),
+    partial(parsers.parse_number, most=1024),
     "processes of low priority that make keys, at most",
     otherwise="one for each core it may use",
     toml_only=True,
@@ -302,7 +310,7 @@ REPLICATION = Setting(
 )
 REPLICATION_OFFERS = Setting(
     "replication_offers",
-    words.parse_list(parse_offered),
+    parsers.parse_list(parse_offered),
     "whose private DKIM keys another installation may fetch, and which region it serves:"
     " `account/region,...`; only access keys may whose policy allows `indicia:ReplicateIdentity`",
     "",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from indicia.domain.time import Span
     from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses
     from indicia.settings.choices import Danger, VerificationMode
-    from indicia.settings.elsewhere import Elsewhere, Offered
     from indicia.settings.limits import Limits
+    from indicia.settings.replication_peers import Elsewhere, Offered
     from indicia.settings.urls import DatabaseUrl, Relay
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from indicia.settings.addresses import Address, parse_address
-from indicia.settings.words import quoted
+from indicia.settings.parsers import quoted
 
 HIDDEN = "***"
 

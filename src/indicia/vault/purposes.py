@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from indicia.store.engine.sealed import Place
+from indicia.store.engine.sealed_columns import Place
 
 PRIVATE_KEY: Final = "dkim private key"  # in the pool and published: a key moves from one to the other sealed
 OUTBOX_PAYLOAD: Final = "outbox.payload"

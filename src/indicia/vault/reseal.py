@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from indicia.store.engine import sealed
+from indicia.store.engine import sealed_columns
 from indicia.store.engine.database import Database
-from indicia.store.engine.sealed import Place
+from indicia.store.engine.sealed_columns import Place
 from indicia.store.engine.session import Session
 from indicia.vault.keyring import Keyring
 from indicia.vault.purposes import purpose_of
@@ -28,7 +28,7 @@ def reseal(database: Database, keyring: Keyring) -> int:
 def _reseal_place(database: Database, keyring: Keyring, place: Place) -> int:
     after: int | str | None = None
     count = 0
-    while page := database.read(partial(sealed.page, place=place, after=after, limit=_PAGE)):
+    while page := database.read(partial(sealed_columns.page, place=place, after=after, limit=_PAGE)):
         after = page[-1][0]
         anew = [
             (row, old, _anew(keyring, place, row, old)) for row, old in page if not keyring.is_current(old)
@@ -44,4 +44,4 @@ def _anew(keyring: Keyring, place: Place, row: int | str, old: bytes) -> bytes:
 
 
 def _replace(s: Session, *, place: Place, anew: list[tuple[int | str, bytes, bytes]]) -> int:
-    return sum(sealed.replace(s, place, row, old, new) for row, old, new in anew)
+    return sum(sealed_columns.replace(s, place, row, old, new) for row, old, new in anew)

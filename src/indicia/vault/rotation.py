@@ -14,10 +14,11 @@ from indicia.domain.events.identity_events import Event
 from indicia.domain.events.key_events import KeyNews, of_keys
 from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import Instant
-from indicia.store.dkim import key_lives, key_requests, keys
-from indicia.store.dkim.key_lives import StoredKeys
+from indicia.store.dkim import key_requests, keys
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.dkim.key_requests import KeyRequest
 from indicia.store.dkim.keys import PooledKey, PublishedKey
+from indicia.store.dkim.rotation import StoredKeys
 from indicia.store.engine.session import Session
 from indicia.store.identities import identities
 from indicia.store.verification import checks

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from indicia.announcements.announcer import Announcer, public_id
+from indicia.announcements.event_recorder import Announcer, public_id
 from indicia.domain.delivery import Flow, Portion
 from indicia.domain.events.identity_events import WEBHOOK_DISABLED, About, Event
 from indicia.domain.events.webhooks import BACKOFF, given_up, headers, host_of, overloaded, parse_url, took

@@ -15,7 +15,7 @@ from correspondence import KEYRING, SERVICE, mails_in, read, text_of
 from smtpserver import SmtpServer, listening
 from test_delivery import Postman, delivering, rows, until
 
-from indicia.announcements.announcer import Announcer, NoticeMails
+from indicia.announcements.event_recorder import Announcer, NoticeMails
 from indicia.domain.events.identity_events import EFFECTS, WEBHOOK_DISABLED, About, Event, What
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import DAY, HOUR, MINUTE

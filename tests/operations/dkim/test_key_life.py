@@ -16,7 +16,8 @@ from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, rfc3339
 from indicia.operations.dkim.signing_keys import SigningKey
-from indicia.store.dkim import key_lives, key_supply, keys
+from indicia.store.dkim import key_supply, keys
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.session import Session
 from indicia.store.identities import facets

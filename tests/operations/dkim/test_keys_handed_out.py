@@ -28,15 +28,15 @@ from indicia.domain.time import HOUR
 from indicia.operations.dkim.replication_offer import ReplicationRequest, offer_keys
 from indicia.operations.dkim.signing_keys import SigningKey
 from indicia.runtime.clock import Clock
-from indicia.settings.elsewhere import Offered
+from indicia.settings.replication_peers import Offered
 from indicia.store.accounts import access
-from indicia.store.dkim import key_exports, key_lives
+from indicia.store.dkim import key_exports, rotation
 from indicia.store.dkim.key_exports import KeyExport
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.session import Session
 from indicia.vault import transit
-from indicia.vault.keeper import KeyKeeper
+from indicia.vault.key_rotator import KeyKeeper
 from indicia.vault.purposes import PRIVATE_KEY
 
 _WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -221,7 +221,7 @@ def test_a_recall_takes_a_bounded_number_at_a_time(parent: Elsewhere) -> None:
         work = partial(key_exports.recall, access_key=KEY_ID, now=parent.now, limit=2)
         asked.append(parent.database.write(work))
     assert asked == [2, 1]
-    lives = [parent.read(partial(key_lives.read, token_set_id=set_id(parent, name))) for name in names]
+    lives = [parent.read(partial(rotation.read, token_set_id=set_id(parent, name))) for name in names]
     assert [each.life.asked_at for each in lives] == [parent.now] * 3
 
 
@@ -253,7 +253,7 @@ def test_a_revocation_beside_a_fetch_misses_nothing(postgres_url: str) -> None:
     keeper(parent)
 
     assert parent.read(partial(key_exports.of_set, token_set_id=set_id(parent))) == []
-    stored = parent.read(partial(key_lives.read, token_set_id=set_id(parent)))
+    stored = parent.read(partial(rotation.read, token_set_id=set_id(parent)))
     assert stored is not None
     assert stored.life.asked_at == parent.now
     database.close()

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from desk import T0, Desk
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import MOST, SECRET_PREFIX
 from indicia.domain.faults import Fault, FaultKind

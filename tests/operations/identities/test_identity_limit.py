@@ -10,7 +10,7 @@ from desk import Desk
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.operations.dispatch import Dispatch
-from indicia.store.installation import playing
+from indicia.store.installation import sandbox
 
 
 def _limited(desk: Desk, most: int) -> Desk:
@@ -79,6 +79,6 @@ def test_a_sandbox_that_begins_again_has_room_again(desk: Desk) -> None:
     desk = _limited(desk, 1)
     desk.ask("CreateEmailIdentity", EmailIdentity="one.example.com")
 
-    desk.database.write(playing.reset)
+    desk.database.write(sandbox.reset)
 
     desk.ask("CreateEmailIdentity", EmailIdentity="two.example.com")

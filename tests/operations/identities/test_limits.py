@@ -13,7 +13,7 @@ from desk import Desk
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.rates import Allowance
 from indicia.operations.dispatch import Dispatch
-from indicia.operations.metering import Meter
+from indicia.operations.rate_limiting import Meter
 from indicia.settings.limits import PROFILES
 
 ARN = "arn:aws:ses:eu-west-1:111122223333:identity/example.com"

@@ -11,7 +11,7 @@ from desk import T0, Desk
 from indicia.domain.identities.identity import Facet, MxFailureBehavior, Status
 from indicia.domain.time import DAY, HOUR
 from indicia.domain.verification_mail.links import make_token, token_hash
-from indicia.links.ledger import use_link
+from indicia.links.link_service import use_link
 from indicia.store.verification_mail import links
 
 PUT = "PutEmailIdentityMailFromAttributes"

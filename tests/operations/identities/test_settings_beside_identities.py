@@ -22,7 +22,7 @@ from indicia.mail.notices.custom import DISCLAIMER
 from indicia.operations.dispatch import Dispatch
 from indicia.store.accounts import account_regions
 from indicia.store.identities import tags
-from indicia.store.installation import playing
+from indicia.store.installation import sandbox as playing
 from indicia.store.verification_mail import templates
 from indicia.store.verification_mail.templates import Template
 from indicia.wire.shapes import sesv2

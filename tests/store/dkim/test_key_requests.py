@@ -12,7 +12,8 @@ from handing import hand_out, queue_up
 from values import add, pooled_key
 
 from indicia.domain.identities.identity import Identity
-from indicia.store.dkim import key_lives, key_requests, key_supply, keys
+from indicia.store.dkim import key_requests, key_supply, keys
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.dkim.key_requests import KeyRequest, KeySight, Waiting
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session

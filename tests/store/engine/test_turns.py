@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.engine import meta
+from indicia.store.engine.file_lock import Turns
 from indicia.store.engine.opening import open_database
-from indicia.store.engine.turns import Turns
 
 
 def test_it_is_one_process_s_turn_at_a_time(tmp_path: Path) -> None:
@@ -101,7 +101,8 @@ def test_the_turn_of_a_process_that_died_is_free(tmp_path: Path) -> None:
     """The kernel takes it back, however it died."""
     (tmp_path / "file").touch()
     path = str(tmp_path / "file")
-    dies = f"import os; from indicia.store.engine.turns import Turns; Turns({path!r}, 30).take(); os._exit(9)"
+    taken = f"from indicia.store.engine.file_lock import Turns; Turns({path!r}, 30).take()"
+    dies = f"import os; {taken}; os._exit(9)"
     assert subprocess.run([sys.executable, "-c", dies], check=False).returncode == 9
 
     Turns(path, 0).take()

@@ -16,8 +16,8 @@ import pytest
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.engine import meta
 from indicia.store.engine.database import Database
+from indicia.store.engine.file_lock import Turns
 from indicia.store.engine.opening import open_database
-from indicia.store.engine.turns import Turns
 
 
 @pytest.fixture

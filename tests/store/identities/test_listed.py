@@ -13,7 +13,7 @@ from indicia.domain.verification.transitions import own_status
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.store.identities import facets, identities, listed
-from indicia.store.installation import playing
+from indicia.store.installation import sandbox as playing
 from indicia.store.verification import carried, checks
 
 NAMES = [

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from values import add
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.app.housekeeping import EVENTS_KEPT, LETTERS_KEPT, MAILINGS_KEPT, tidy
 from indicia.domain.events.identity_events import deleted
 from indicia.domain.identities.identity import Facet, Status

@@ -15,7 +15,7 @@ from indicia.domain.verification.observation import Soa
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.identities import facets, identities
-from indicia.store.installation import playing
+from indicia.store.installation import sandbox
 from indicia.store.verification import checks, evidence
 
 SOA = Soa("example.com", "ns1.example.com", "hostmaster.example.com", 2026010101, 300)
@@ -248,7 +248,7 @@ def test_a_change_in_the_playground_during_a_check_is_looked_at_after_it(databas
     database.write(lambda s: add(s, "news.example.com", due_at=1))
     database.write(lambda s: add(s, "else.example", due_at=99_000))
     (claimed,) = claim(database)
-    database.write(lambda s: playing.make_due(s, ["news.example.com"], [], 10_200))
+    database.write(lambda s: sandbox.make_due(s, ["news.example.com"], [], 10_200))
     assert claim(database, "two", now=10_300) == []
     write_back(database, result(claimed, due_at=99_000))
     assert names(claim(database, now=10_500)) == ["news.example.com"]

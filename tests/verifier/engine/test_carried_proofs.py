@@ -15,7 +15,7 @@ from nameserver import NameServer, Trick
 from test_diagnosis import diagnose
 from test_mass_demotion import MANY, Watch, watch
 
-from indicia.announcements.announcer import Announcer, NoticeMails
+from indicia.announcements.event_recorder import Announcer, NoticeMails
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND, Instant
 from indicia.domain.verification.brake import AT_LEAST, EACH
@@ -24,7 +24,7 @@ from indicia.mail.notices.notice import Notice, letter
 from indicia.operations.verification.carrying import carry_on
 from indicia.store.accounts import access
 from indicia.store.accounts.access import Account
-from indicia.store.dkim import key_lives, keys
+from indicia.store.dkim import keys, rotation
 from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
 from indicia.store.engine.session import Session
@@ -260,7 +260,7 @@ def test_a_late_key_takes_the_place_of_what_is_carried(
         assert news == ["dkim.verified", *(["identity.restored"] if gone else [])]
         shown = lookout.database.read(lambda s: listed.statuses(s, ACCOUNT, REGION, [NAME]))
         assert shown == {NAME: Status.SUCCESS}
-        left = lookout.database.read(lambda s: key_lives.read(s, before.token_set_id or 0))
+        left = lookout.database.read(lambda s: rotation.read(s, before.token_set_id or 0))
         assert left is not None
         assert left.life.abandoned_at is not None
         lookout.withdraw(before)

@@ -12,7 +12,7 @@ import pytest
 from lookout import ACCOUNT, NEGATIVE_TTL, PACE, REGION, WINDOW, Lookout, run
 from nameserver import NameServer, Trick
 
-from indicia.announcements.announcer import Announcer, NoticeMails
+from indicia.announcements.event_recorder import Announcer, NoticeMails
 from indicia.domain.identities.identity import Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.mail.notices.notice import NOTICE, Notice, letter

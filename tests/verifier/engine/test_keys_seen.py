@@ -14,7 +14,8 @@ from indicia.domain.identities.identity import Facet, Identity, KeyLength, Statu
 from indicia.domain.time import DAY, MINUTE, SECOND
 from indicia.domain.verification.transitions import start
 from indicia.operations.verification.carrying import carry_on
-from indicia.store.dkim import key_lives, keys
+from indicia.store.dkim import keys
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.dkim.keys import PublishedKey
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session

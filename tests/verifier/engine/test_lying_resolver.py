@@ -15,7 +15,7 @@ from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Ide
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.domain.verification.controls import CONTROL_TEXT, Control, control_zone
 from indicia.publicsuffix import PublicSuffixes
-from indicia.store.dkim import key_lives, keys
+from indicia.store.dkim import keys, rotation
 from indicia.store.engine.database import Database
 from indicia.store.identities import facets
 from indicia.store.verification import checks
@@ -218,7 +218,7 @@ def test_a_key_is_not_lost_by_a_lie(database: Database, server: NameServer) -> N
         for _ in range(3):
             await lookout.advance(PACE.largest)
 
-        (life,) = database.read(partial(key_lives.live, token_set_id=dkim.id))
+        (life,) = database.read(partial(rotation.live, token_set_id=dkim.id))
         assert life.life.seen_at is not None
         assert (life.life.absent_since, life.life.lost_at) == (None, None)
 

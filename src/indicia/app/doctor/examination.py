@@ -20,7 +20,7 @@ from indicia.publicsuffix import PublicSuffixes
 from indicia.runtime import ready as ready_file
 from indicia.runtime.clock import real_now
 from indicia.settings import Settings
-from indicia.settings.dangers import UNREAL_SUFFIXES
+from indicia.settings.exposure_checks import UNREAL_SUFFIXES
 from indicia.verifier.diagnosis.soundness import look_at_resolvers, look_outside
 from indicia.verifier.dns.perspectives import Perspective, Perspectives
 from indicia.verifier.engine.controls import Controls

@@ -20,7 +20,7 @@ from indicia.runtime import logs
 from indicia.runtime import ready as ready_file
 from indicia.runtime.ready import Ready
 from indicia.settings import Role, Settings, refusals, warnings
-from indicia.settings.dangers import only_for_trying
+from indicia.settings.exposure_checks import only_for_trying
 
 log = structlog.get_logger("indicia")
 

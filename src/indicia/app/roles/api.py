@@ -16,13 +16,13 @@ from indicia.domain.time import MINUTE, SECOND
 from indicia.domain.verification.check import Rules
 from indicia.domain.verification_mail.caps import caps
 from indicia.installation import Installation
-from indicia.links.ledger import Ledger
+from indicia.links.link_service import Ledger
+from indicia.operations.context import House, Wakes
 from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch, admit
-from indicia.operations.house import House, Wakes
 from indicia.operations.identities.records import DomainConnect, RecordsRequest, RecordsResponse, completed
-from indicia.operations.metering import Meter
 from indicia.operations.own.api import routes as own_routes
+from indicia.operations.rate_limiting import Meter
 from indicia.operations.refused_calls import RefusedCalls
 from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii

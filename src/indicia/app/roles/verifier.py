@@ -26,7 +26,7 @@ from indicia.operations.dkim.replicating import Replicator
 from indicia.runtime.clock import Clock
 from indicia.store.verification import checks
 from indicia.vault.assigner import KeyAssigner
-from indicia.vault.keeper import KeyKeeper
+from indicia.vault.key_rotator import KeyKeeper
 from indicia.vault.pool import KeyPool
 from indicia.verifier.diagnosis.advisor import Advisor
 from indicia.verifier.diagnosis.asking import Asking

@@ -10,7 +10,7 @@ from indicia.wire.shapes import sts
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 

@@ -29,7 +29,7 @@ from indicia.wire.shapes.rules import timestamp
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 _V2_TLS: Final = {"Require": "REQUIRE", "Optional": "OPTIONAL"}

@@ -28,13 +28,13 @@ from indicia.operations.dkim.token_sets import abandon, change_length, issue
 from indicia.operations.identities.inheritance import views_above
 from indicia.operations.identities.registration import begin, begin_replica, look_anew
 from indicia.operations.verification.carrying import carry_on
-from indicia.store.dkim import key_lives, replications, signing_overrides
+from indicia.store.dkim import replications, rotation, signing_overrides
 from indicia.store.identities import facets, identities
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView
 
@@ -193,7 +193,7 @@ def _stay_easy(
     wanted = choice.key_length
     if wanted is None or (wanted is configured and _has_failed(view)):
         return _stay(house, call, s, view)
-    stored = key_lives.read(s, token_set.id)
+    stored = rotation.read(s, token_set.id)
     assert stored is not None
     check_change(
         configured,

@@ -28,7 +28,7 @@ from indicia.store.verification import checks
 if TYPE_CHECKING:
     from indicia.domain.dkim.rotation import KeyPace
     from indicia.domain.time import Instant, Span
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 

@@ -18,7 +18,8 @@ from indicia.domain.identities.publishable import dkim_to_be, unpublishable
 from indicia.domain.names import parse_domain
 from indicia.domain.time import HOUR, Instant, Span
 from indicia.operations.dkim.replication_offer import about
-from indicia.store.dkim import key_lives, keys, zones
+from indicia.store.dkim import keys, zones
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.engine.ids import new_id
 from indicia.store.identities import identities
 from indicia.vault import transit

@@ -17,10 +17,11 @@ from indicia.domain.dkim.rotation import Stage
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import ErrorType
 from indicia.domain.names import fold, shown
-from indicia.settings.elsewhere import Offered
-from indicia.settings.words import parse_region
+from indicia.settings.parsers import parse_region
+from indicia.settings.replication_peers import Offered
 from indicia.store.accounts import access
-from indicia.store.dkim import key_exports, key_lives, replications
+from indicia.store.dkim import key_exports, replications
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.dkim.key_exports import KeyExport
 from indicia.store.identities import identities
 from indicia.vault import transit
@@ -28,7 +29,7 @@ from indicia.vault.purposes import PRIVATE_KEY, access_key
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 # Only keys that sign, or have signed, leave: one that was replaced before its time never counts anywhere.

@@ -15,15 +15,15 @@ from indicia.domain.identities.identity import TokenSetKind
 from indicia.domain.names import fold, shown
 from indicia.domain.time import SECOND, rfc3339
 from indicia.operations.dkim.token_sets import rotate
-from indicia.store.dkim import key_lives
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.identities import identities
 
 if TYPE_CHECKING:
     from indicia.domain.dkim.rotation import KeyPace, KeySet
     from indicia.domain.identities.identity import TokenSet
     from indicia.operations.call import Call
-    from indicia.operations.house import House
-    from indicia.store.dkim.key_lives import StoredKeys
+    from indicia.operations.context import House
+    from indicia.store.dkim.rotation import StoredKeys
     from indicia.store.engine.session import Session
 
 

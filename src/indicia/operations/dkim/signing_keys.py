@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from indicia.domain.dkim.signing import Unsigned, refusal
 from indicia.domain.identities.identity import Facet
 from indicia.domain.identities.inheritance import Standing
-from indicia.store.dkim import key_lives
+from indicia.store.dkim import rotation
 from indicia.store.engine.session import Session
 
 
@@ -29,7 +29,7 @@ def signing_key_for(s: Session, domain: Standing) -> SigningKey | Unsigned:
     address has its signature switched off is said there too.
     """
     identity, token_set = domain.identity, domain.token_set
-    signing = None if token_set is None else key_lives.signing(s, token_set)
+    signing = None if token_set is None else rotation.signing(s, token_set)
     state = domain.facets.get(Facet.DKIM)
     life = None if signing is None else signing.life
     carried = domain.carried

@@ -15,7 +15,8 @@ from indicia.domain.dkim.key_record import new_tokens
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.operations.dkim.signing_choice import EasyDkim
-from indicia.store.dkim import key_lives, key_requests, keys
+from indicia.store.dkim import key_requests, keys
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.dkim.key_requests import KeyRequest
 from indicia.store.engine.ids import new_id
 from indicia.store.identities import identities
@@ -26,8 +27,8 @@ from indicia.vault.rotation import advance, events_of
 if TYPE_CHECKING:
     from indicia.domain.time import Instant
     from indicia.operations.call import Call
+    from indicia.operations.context import House
     from indicia.operations.dkim.signing_choice import OwnDkim
-    from indicia.operations.house import House
     from indicia.store.dkim.keys import PooledKey
     from indicia.store.engine.session import Session
 

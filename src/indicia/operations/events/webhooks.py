@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from indicia.announcements.announcer import parse_public_id, public_id
+from indicia.announcements.event_recorder import parse_public_id, public_id
 from indicia.domain.events.identity_events import TYPES, WEBHOOK_TEST, About, Event
 from indicia.domain.events.webhooks import (
     LONGEST_DESCRIPTION,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 _SHOWN_DELIVERIES: Final = 20

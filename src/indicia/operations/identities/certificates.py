@@ -20,7 +20,7 @@ from indicia.wire.shapes import sesv2
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 LARGEST_PAGE: Final = 1000  # probed, and the default

@@ -39,7 +39,7 @@ from indicia.wire.shapes.rules import timestamp
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.operations.verification_mail.verification_mail import LinkMail
     from indicia.store.engine.session import Session
 

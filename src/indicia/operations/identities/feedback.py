@@ -14,7 +14,7 @@ from indicia.wire.shapes import ses, sesv2
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 

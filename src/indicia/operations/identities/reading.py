@@ -21,7 +21,7 @@ from indicia.wire.shapes.rules import timestamp, word
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView
 

@@ -44,8 +44,8 @@ from indicia.store.verification import carried, checks
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
+    from indicia.operations.context import House
     from indicia.operations.dkim.signing_choice import SigningChoice
-    from indicia.operations.house import House
     from indicia.store.engine.session import Session
 
 # Spec 2.4, recorded: the length of the next key differs by the kind of identity.

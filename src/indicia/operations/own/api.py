@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
+from indicia.operations.deferred_request import Unread
 from indicia.operations.own.openapi import describe
 from indicia.operations.own.route import OwnRoute
 from indicia.operations.registry import REGISTRY, AnyEntry
-from indicia.operations.unread import Unread
 from indicia.wire.own import Access, Answering, Asked, Reply, Route
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from indicia.wire.shapes import ses, sesv2
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 MOST_POLICIES: Final = 20  # of an identity, and those that one v1 call retrieves (spec 6.5, 6.7)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from indicia.domain.policies.conditions import Context
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.accounts.access import AccessKey
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView

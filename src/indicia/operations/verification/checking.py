@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from indicia.domain.identities.identity import FacetState
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 

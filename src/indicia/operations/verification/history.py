@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from indicia.announcements.announcer import EventBody
+from indicia.announcements.event_recorder import EventBody
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import Facet
 from indicia.domain.names import fold, shown
@@ -18,7 +18,7 @@ from indicia.store.verification import evidence
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
     from indicia.store.events.events import StoredEvent
     from indicia.store.verification.evidence import Evidence

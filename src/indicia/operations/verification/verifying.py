@@ -31,7 +31,7 @@ from indicia.wire.shapes import ses
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.operations.verification_mail.verification_mail import LinkMail
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView

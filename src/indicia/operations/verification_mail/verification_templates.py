@@ -26,7 +26,7 @@ from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.house import House
+    from indicia.operations.context import House
     from indicia.store.engine.session import Session
 
 MOST: Final = 50  # SES guide, creating identities: an account in a region

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from indicia.domain.dkim.rotation import Stage
 from indicia.domain.time import Instant
 from indicia.store import tables
-from indicia.store.dkim import key_lives
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace

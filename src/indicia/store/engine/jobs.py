@@ -12,9 +12,9 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from indicia.domain.faults import Fault
 from indicia.store.engine.database import Shared
+from indicia.store.engine.errors import told
 from indicia.store.engine.prepared import SQLITE
 from indicia.store.engine.session import Session
-from indicia.store.engine.trouble import told
 
 T = TypeVar("T")
 

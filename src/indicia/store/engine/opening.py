@@ -16,7 +16,7 @@ def open_database(url: str) -> Database:
 
         return SqliteDatabase(url.removeprefix("sqlite:///"))
     if url.startswith(("postgresql://", "postgres://")):
-        from indicia.store.engine.postgres import PostgresDatabase
+        from indicia.store.engine.postgresql import PostgresDatabase
 
         return PostgresDatabase(url)
     raise ValueError("a database URL is sqlite:///PATH or postgresql://...")

@@ -156,7 +156,7 @@ def _opened(url: str) -> Iterator[tuple[str, _Connection]]:
         with closing(connect(_path(url))) as connection:
             yield SQLITE, connection
     else:
-        from indicia.store.engine.postgres import connect as connect_postgres
+        from indicia.store.engine.postgresql import connect as connect_postgres
 
         with closing(connect_postgres(url)) as held:
             held.autocommit = True

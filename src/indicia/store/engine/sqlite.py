@@ -22,11 +22,11 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.private_files import sync_folder
 from indicia.store.engine.checkpoint import Checkpointer
 from indicia.store.engine.database import Database, Shared, alone
+from indicia.store.engine.errors import READ_TROUBLE, told
+from indicia.store.engine.file_lock import Turns
 from indicia.store.engine.jobs import Job, Share, Transactions
 from indicia.store.engine.prepared import SQLITE
 from indicia.store.engine.session import Session
-from indicia.store.engine.trouble import READ_TROUBLE, told
-from indicia.store.engine.turns import Turns
 from indicia.store.engine.writer import Writer
 
 T = TypeVar("T")

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.engine.checkpoint import Checkpointer
+from indicia.store.engine.errors import told
+from indicia.store.engine.file_lock import Turns
 from indicia.store.engine.jobs import Group, Job, Outcome, Transactions, tell, tell_all
-from indicia.store.engine.trouble import told
-from indicia.store.engine.turns import Turns
 
 _GROUP: Final = 512  # units of work in one commit
 _SHORT_GROUP: Final = 32  # the most that run in an event loop before it sees to other things

@@ -26,7 +26,7 @@ from indicia.domain.verification.observation import Soa
 from indicia.domain.verification.transitions import CARRIED, OWN_PROOF
 from indicia.store import tables
 from indicia.store.diagnosis import recommendations
-from indicia.store.dkim import key_lives, key_requests
+from indicia.store.dkim import key_requests, rotation
 from indicia.store.engine import documents, rows
 from indicia.store.engine.prepared import POSTGRESQL, Cell, Prepared
 from indicia.store.engine.session import Row, Session
@@ -93,7 +93,7 @@ class CheckResult:
     soa: Soa | None
     zone_cut: str | None = None
     evidence: tuple[evidence.Evidence, ...] = ()
-    sightings: tuple[key_lives.Sighting, ...] = ()
+    sightings: tuple[rotation.Sighting, ...] = ()
     lane: Lane = Lane.ROUTINE
     key_sight: key_requests.KeySight | None = None
     looked_at: Mapping[Facet, int] = field(default_factory=dict)
@@ -474,7 +474,7 @@ def write_back(s: Session, results: Iterable[CheckResult]) -> list[CheckResult]:
     recommendations.make_due(s, [result.identity_id for result in landed if result.facets])
     evidence.add(s, [verdict for result in landed for verdict in result.evidence])
     for result in landed:
-        key_lives.sight(s, result.sightings, result.checked_at)
+        rotation.sight(s, result.sightings, result.checked_at)
     key_requests.note(s, [result.key_sight for result in sound if result.key_sight is not None])
     return landed
 

@@ -20,7 +20,7 @@ from indicia.domain.verification.check import Observations, RecordVerdict, Rules
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.observation import RecordType
 from indicia.domain.verification.transitions import Sight
-from indicia.store.dkim import key_lives
+from indicia.store.dkim import rotation
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.store.identities.identities import IdentityView
@@ -86,10 +86,10 @@ def _judged(record: ExpectedRecord, seen: Observations, rules: Rules) -> RecordV
 
 def _further(s: Session, view: IdentityView) -> _Further:
     token_set, domain = view.token_set, view.identity.name
-    keys = () if token_set is None else key_lives.live(s, token_set.id)
+    keys = () if token_set is None else rotation.live(s, token_set.id)
     left = [
-        _Left(record, bool(key_lives.live(s, each.id)))
-        for each in key_lives.left_by(s, domain, limit=_MOST_LEFT_OVER)
+        _Left(record, bool(rotation.live(s, each.id)))
+        for each in rotation.left_by(s, domain, limit=_MOST_LEFT_OVER)
         for record in dkim_records(domain, each)
     ]
     return _Further(keys, tuple(left))

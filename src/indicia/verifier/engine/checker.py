@@ -28,8 +28,8 @@ from indicia.domain.verification.check import (
 from indicia.domain.verification.observation import Observation, Question, RecordType, Soa
 from indicia.domain.verification.transitions import CHECKED, Sight
 from indicia.runtime.clock import Clock
-from indicia.store.dkim.key_lives import Sighting
 from indicia.store.dkim.key_requests import KeySight
+from indicia.store.dkim.rotation import Sighting
 from indicia.store.verification.checks import CheckResult, Claim
 from indicia.verifier.dns import chains
 from indicia.verifier.dns.deadline import Deadline

@@ -27,7 +27,7 @@ from indicia.domain.time import HOUR, SECOND, Instant, Span
 from indicia.domain.verification.check import Conclusion, Rules
 from indicia.domain.verification.findings import Finding
 from indicia.runtime.clock import Clock, real_now
-from indicia.store.dkim import key_lives
+from indicia.store.dkim import rotation
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.store.verification import checks
@@ -424,7 +424,7 @@ class Engine:
         self._found.append(found)
 
     async def _keys_of(self, token_set: TokenSet) -> tuple[LiveKey, ...]:
-        return await self._database.reading(partial(key_lives.live, token_set_id=token_set.id))
+        return await self._database.reading(partial(rotation.live, token_set_id=token_set.id))
 
     # -- committing --------------------------------------------------------------------------------------
 

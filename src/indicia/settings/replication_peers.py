@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from indicia.settings.words import parse_access_key_id, parse_account, parse_region, quoted
+from indicia.settings.parsers import parse_access_key_id, parse_account, parse_region, quoted
 
 _MEMBERS: Final = ("url", "access_key_id", "secret_access_key", "secret_access_key_file")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.domain.accounts.account import UNLIMITED, Quota
 from indicia.domain.dkim.key_record import RandomBytes, key_zone_of
 from indicia.domain.dkim.rotation import KeyPace
@@ -18,7 +18,7 @@ from indicia.domain.events.identity_events import Event
 from indicia.domain.time import Span
 from indicia.domain.verification.transitions import Windows
 from indicia.operations.verification_mail.verification_mail import VerificationMails
-from indicia.settings.elsewhere import Offered
+from indicia.settings.replication_peers import Offered
 from indicia.store.engine.session import Session
 from indicia.vault.keyring import Keyring
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from indicia.announcements.announcer import Announcer
+from indicia.announcements.event_recorder import Announcer
 from indicia.domain.arns import identity_arn
 from indicia.domain.events.identity_events import Reason, of_change
 from indicia.domain.identities.identity import Facet, Status

@@ -18,7 +18,8 @@ from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import SECOND, Instant, Span
 from indicia.runtime.background_loop import Rounds
 from indicia.runtime.clock import Clock
-from indicia.store.dkim import key_exports, key_lives
+from indicia.store.dkim import key_exports
+from indicia.store.dkim import rotation as key_lives
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.vault.rotation import Advanced, advance, events_of

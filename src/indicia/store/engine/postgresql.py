@@ -18,10 +18,10 @@ from psycopg.types.numeric import Int8Dumper
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.engine.database import Database, Shared
+from indicia.store.engine.errors import DISK_FULL
 from indicia.store.engine.grouping import Grouping
 from indicia.store.engine.prepared import POSTGRESQL
 from indicia.store.engine.session import Session
-from indicia.store.engine.trouble import DISK_FULL
 
 T = TypeVar("T")
 Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
