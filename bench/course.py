@@ -19,7 +19,7 @@ from bench.signing import Key
 from indicia import settings
 from indicia.domain.call import Call
 from indicia.installation import Installation
-from indicia.operations.context import House
+from indicia.operations.context import OperationContext
 from indicia.operations.dispatch import Dispatch
 from indicia.runtime import logs
 from indicia.runtime.clock import Clock, real_now

@@ -6,7 +6,7 @@ from functools import partial
 
 from lookout import ACCOUNT, easy_dkim, rules
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.identities.identity import KeyLength
 from indicia.domain.time import Instant
@@ -35,7 +35,7 @@ def hand_out(database: Database, now: Instant) -> list[Assigned]:
 
     def once(s: Session) -> Assigned:
         done = assign(s, now, KeyPace(), partial(completion.complete, rules=rules(1)))
-        Announcer().announce(s, done.events)
+        EventRecorder().announce(s, done.events)
         return done
 
     handed: list[Assigned] = []

@@ -25,7 +25,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from nameserver import NameServer
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.dkim.key_record import new_tokens
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.dkim.rotation import KeyPace
@@ -110,7 +110,7 @@ class Lookout:
         budget: Budget = QUICK,
         random: Callable[[], float] = lambda: 0.5,
         observe: Callable[[Conclusion, float], None] | None = None,
-        announcer: Announcer | None = None,
+        announcer: EventRecorder | None = None,
         landed: Callable[[Conclusion], None] = lambda _: None,
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
         unbelieved: Callable[[str, float], Awaitable[Collection[str]]] | None = None,
@@ -147,7 +147,7 @@ class Lookout:
                 patience=2 * PACE.verified,
                 window=WINDOW,
                 again=PACE.largest,
-                announce=(announcer or Announcer()).announce,
+                announce=(announcer or EventRecorder()).announce,
                 operator=About(ACCOUNT, REGION),
             ),
             unbelieved=unbelieved or self.controls.unbelieved,
@@ -159,7 +159,7 @@ class Lookout:
                 KeyPace(),
                 PACE.first,
                 self.clock.now,
-                announce=(announcer or Announcer()).announce,
+                announce=(announcer or EventRecorder()).announce,
             ),
         )
         self.assigner = KeyAssigner(
@@ -168,7 +168,7 @@ class Lookout:
             KeyPace(),
             complete=partial(completion.complete, rules=self.rules),
             completed=lambda _: self.engine.wake(),
-            announce=(announcer or Announcer()).announce,
+            announce=(announcer or EventRecorder()).announce,
         )
         self.running: asyncio.Task[None] | None = None
         self.assigning: asyncio.Task[None] | None = None

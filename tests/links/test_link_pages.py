@@ -29,7 +29,7 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.time import DAY, HOUR, MINUTE
 from indicia.domain.verification_mail.links import TOKEN_OCTETS, make_token
-from indicia.links.link_service import Ledger
+from indicia.links.link_service import LinkService
 from indicia.links.pages import application
 from indicia.mail.html.harmless import HarmlessHtml
 from indicia.mail.message.compose import Letter
@@ -67,7 +67,7 @@ class Installation:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clock = Clock(real=lambda: 1_795_323_960_000)
-        self.app = application(Ledger(database, self.clock), service=SERVICE)
+        self.app = application(LinkService(database, self.clock), service=SERVICE)
 
     def ask(self, path: str, method: str = "GET") -> Answer:
         """Send one request to the pages, as the HTTP server would."""

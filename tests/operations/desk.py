@@ -16,7 +16,7 @@ from indicia.domain.faults import Fault
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant
 from indicia.domain.verification.transitions import Windows
-from indicia.operations.context import House
+from indicia.operations.context import OperationContext
 from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.dkim.replication_offer import ReplicationRequest
@@ -99,7 +99,7 @@ class Desk:
         self.policy: str | None = None
         self.keyring = Keyring((secrets.token_bytes(32),))
         self.wakes = NotedWakes()
-        self.house = House(
+        self.house = OperationContext(
             service_domain=SERVICE_DOMAIN,
             windows=Windows(records=72 * HOUR, link=DAY, corroborate=15 * MINUTE),
             first_check=10 * SECOND,

@@ -9,22 +9,22 @@ from typing import Any
 from desk import Desk
 from key_steps import NAME, PACE
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.runtime.clock import Clock
 from indicia.store.events import events
-from indicia.vault.key_rotator import KeyKeeper
+from indicia.vault.key_rotator import KeyRotator
 
 
 def keep(desk: Desk) -> list[str]:
     """Let a keeper do what is due, and return what it made known beside the events."""
     heard: list[str] = []
-    keeper = KeyKeeper(
+    keeper = KeyRotator(
         desk.database,
         Clock(real=lambda: desk.now),
         PACE,
         published=lambda _: heard.append("published"),
         taken=lambda: heard.append("taken"),
-        announce=Announcer().announce,
+        announce=EventRecorder().announce,
         news=lambda: heard.append("news"),
     )
 

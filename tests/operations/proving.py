@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from one_thread import OneThreadDatabase
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.faults import Fault, FaultKind
@@ -84,7 +84,7 @@ Published = dict[tuple[str, RecordType], tuple[str, ...]]
 
 
 class Sky:
-    """What can be seen: the records that are published, and our own key zone. Implements `Eyes`."""
+    """What can be seen: the records that are published, and our own key zone. Implements `DnsObserver`."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -95,12 +95,12 @@ class Sky:
     async def observe(
         self,
         questions: Sequence[Question],
-        within: float | None = None,  # noqa: ARG002 - as `Eyes` has it
+        within: float | None = None,  # noqa: ARG002 - as `DnsObserver` has it
     ) -> dict[Question, tuple[Observation, ...]]:
         """Return what is there now, or SERVFAIL."""
         return {question: (self._observed(question),) for question in questions}
 
-    async def enclosing_zone(self, name: str) -> Sequence[Soa | None]:  # noqa: ARG002 - as `Eyes` has it
+    async def enclosing_zone(self, name: str) -> Sequence[Soa | None]:  # noqa: ARG002 - as `DnsObserver` has it
         """Return the one zone there is."""
         return (SOA,)
 
@@ -276,7 +276,7 @@ class ProofMachine(RuleBasedStateMachine):
         desk = self.desks[REGIONS[0]]
         windows = replace(desk.house.windows, corroborate=PACE.largest)
         self.rules = Rules(SERVICE_DOMAIN, 1, windows, PACE)
-        tell = Announcer().announce
+        tell = EventRecorder().announce
         self.checker = Checker(
             self.sky,
             self.rules,

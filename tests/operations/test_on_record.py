@@ -13,7 +13,7 @@ from correspondence import mails, pending_address
 from desk import OWN_REQUESTS, T0, Desk
 
 from indicia.domain.faults import Fault
-from indicia.links.link_service import Ledger
+from indicia.links.link_service import LinkService
 from indicia.links.visits import Act
 from indicia.operations.registry import REGISTRY, AnyEntry
 from indicia.operations.verification_mail.verification_mail import issue_link, write_mail
@@ -89,7 +89,7 @@ def test_every_button_behind_a_link_is_on_record(sqlite_desk: Desk, act: Act) ->
         mails(), identity.name, account=identity.account, region=identity.region, now=sqlite_desk.now
     )
     sqlite_desk.database.write(lambda s: issue_link(s, identity, mail, ()))
-    ledger = Ledger(sqlite_desk.database, Clock(real=lambda: T0))
+    ledger = LinkService(sqlite_desk.database, Clock(real=lambda: T0))
     if act is Act.ALLOW:
         asyncio.run(ledger.act(mail.token_hash, Act.STOP, "192.0.2.1"))
 

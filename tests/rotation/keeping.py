@@ -26,7 +26,7 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.session import Session
 from indicia.store.verification import checks
-from indicia.vault.key_rotator import KeyKeeper
+from indicia.vault.key_rotator import KeyRotator
 from indicia.vault.rotation import Advanced
 from indicia.verifier.dns.perspectives import Perspective, Perspectives
 from indicia.verifier.engine.engine import Engine, Limits
@@ -92,7 +92,7 @@ async def main(url: str, port: int, offset: int, stage: str = "", when: str = ""
         random=lambda: 0.0,
         limits=Limits(poll=50),
     )
-    keeper = KeyKeeper(
+    keeper = KeyRotator(
         database,  # type: ignore[arg-type]
         clock,
         PACE,

@@ -24,7 +24,7 @@ from indicia.domain.call import Call
 from indicia.domain.dkim.rotation import Stage
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.transitions import Windows
-from indicia.operations.context import House
+from indicia.operations.context import OperationContext
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.publicsuffix import PublicSuffixes, to_ascii
@@ -58,7 +58,7 @@ class Owner:
 
     def call(self, operation: str, **members: object) -> None:
         """Have an operation of API v2 answered."""
-        house = House(
+        house = OperationContext(
             service_domain=SERVICE,
             windows=Windows(records=72 * HOUR, link=DAY, corroborate=15 * MINUTE),
             first_check=10 * SECOND,

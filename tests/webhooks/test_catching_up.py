@@ -11,7 +11,7 @@ import pytest
 from receiver import Post, receiving
 from test_deliverer import ACCOUNT, REGION, delivering, subscribe
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER
 from indicia.domain.time import DAY, HOUR, MINUTE
@@ -38,7 +38,7 @@ def happen(database: Database, clock: Clock, numbers: range) -> None:
     """Let something numbered happen to each of forty identities in turn, in one transaction."""
 
     def work(s: Session) -> None:
-        Announcer().announce(s, [event(clock, number) for number in numbers])
+        EventRecorder().announce(s, [event(clock, number) for number in numbers])
 
     database.write(work)
 

@@ -20,7 +20,7 @@ import pytest
 from receiver import Post, Receiver, receiving
 from structlog.testing import capture_logs
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER, parse_url
 from indicia.domain.time import DAY, HOUR, SECOND
@@ -78,7 +78,7 @@ def tell(database: Database, clock: Clock, identity: int, *causes: str) -> None:
     for cause in causes:
         about = About(ACCOUNT, REGION, identity, f"d{identity}.example.com")
         event = Event("dkim.verified", clock.now(), about, cause, "Seen.", "It means something.")
-        database.write(lambda s, event=event: Announcer().announce(s, [event]))  # type: ignore[misc]
+        database.write(lambda s, event=event: EventRecorder().announce(s, [event]))  # type: ignore[misc]
 
 
 def causes(posts: list[Post], identity: int | None = None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from receiver import Post, Receiver, receiving
 from test_deliverer import ACCOUNT, KEYRING, REGION, settled, subscribe
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF
 from indicia.domain.time import MINUTE
@@ -71,7 +71,7 @@ def tell(database: Database, clock: Clock, account: str, identities: int = 1) ->
         Event("dkim.verified", clock.now(), About(account, REGION, number + 1, f"d{number}"), "c", "s", "e")
         for number in range(identities)
     ]
-    database.write(lambda s: Announcer().announce(s, told))
+    database.write(lambda s: EventRecorder().announce(s, told))
 
 
 def held(pits: list[Receiver]) -> int:

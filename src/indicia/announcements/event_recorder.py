@@ -106,7 +106,7 @@ def body(event_id: int, event: Event) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Announcer:
+class EventRecorder:
     """Writes events down, for whoever is to hear of them. Without `mails` nobody is written to."""
 
     mails: NoticeMails | None = None

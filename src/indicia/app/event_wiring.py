@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from indicia import __version__
-from indicia.announcements.event_recorder import Announcer, NoticeMails
+from indicia.announcements.event_recorder import EventRecorder, NoticeMails
 from indicia.domain.events.identity_events import About
 from indicia.installation import ROOT_ACCOUNT, Installation
 from indicia.outbound.client import Client
@@ -18,10 +18,10 @@ from indicia.store.engine import meta
 from indicia.webhooks.deliverer import WebhookDeliverer
 
 
-def announcer(installation: Installation) -> Announcer:
+def announcer(installation: Installation) -> EventRecorder:
     """Return what writes events down, with mails to the contacts of accounts."""
     settings = installation.settings
-    return Announcer(
+    return EventRecorder(
         NoticeMails(
             sender=settings.mail_sender,
             service=settings.service_domain,

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from indicia import operator_entries
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.opened import opened_database
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
@@ -139,4 +139,4 @@ def _resume(s: Session, now: Instant, until: Instant, region: str) -> None:
 
 def _tell(s: Session, event_type: str, now: Instant, region: str, *, seen: str, effect: str) -> None:
     about = About(meta.get(s, ROOT_ACCOUNT) or "", region)
-    Announcer().announce(s, [Event(event_type, now, about, cause="asked", seen=seen, effect=effect)])
+    EventRecorder().announce(s, [Event(event_type, now, about, cause="asked", seen=seen, effect=effect)])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.arns import identity_arn
 from indicia.domain.events.identity_events import Reason, of_change
 from indicia.domain.identities.identity import Facet, Status
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from indicia.store.engine.session import Session
 
 
-class Ledger:
+class LinkService:
     """The links of a database, as of the clock. Implements `visits.Links`.
 
     `announcer` writes down what a visit changed; `news` is called when that may be delivered.
@@ -41,12 +41,12 @@ class Ledger:
         database: Database,
         clock: Clock,
         *,
-        announcer: Announcer | None = None,
+        announcer: EventRecorder | None = None,
         news: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._announcer = announcer or Announcer()
+        self._announcer = announcer or EventRecorder()
         self._news = news
 
     async def look(self, token_hash: bytes) -> Sight:
@@ -117,7 +117,9 @@ def look(session: Session, token_hash: bytes, now: Instant) -> Sight:
     return Sight(state, request, mailbox, stopped, landing=link.landing)
 
 
-def use_link(session: Session, token_hash: bytes, now: Instant, announcer: Announcer | None = None) -> Sight:
+def use_link(
+    session: Session, token_hash: bytes, now: Instant, announcer: EventRecorder | None = None
+) -> Sight:
     """Prove the address, if the link is one that still does, and return what is there then.
 
     `changed` says whether this call did it. Of two at the same moment one does: the link is used up first.
@@ -133,7 +135,7 @@ def use_link(session: Session, token_hash: bytes, now: Instant, announcer: Annou
         return look(session, token_hash, now)
     if not links.use(session, token_hash, now):
         return look(session, token_hash, now)
-    _prove(session, identity, now, announcer or Announcer())
+    _prove(session, identity, now, announcer or EventRecorder())
     return replace(seen, state=LinkState.USED, changed=True)
 
 
@@ -142,7 +144,7 @@ def _given_up(session: Session, identity: Identity) -> bool:
     return state is not None and state.status is Status.FAILED
 
 
-def _prove(session: Session, identity: Identity, now: Instant, announcer: Announcer) -> None:
+def _prove(session: Session, identity: Identity, now: Instant, announcer: EventRecorder) -> None:
     # A check that runs now has read the facet as it was and would put it back: its lease ends here.
     checks.schedule(session, identity.id, checks.shard_of(identity.name), now)
     known = facets.get_all(session, identity.id)

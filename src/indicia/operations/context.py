@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.accounts.account import UNLIMITED, Quota
 from indicia.domain.dkim.key_record import RandomBytes, key_zone_of
 from indicia.domain.dkim.rotation import KeyPace
@@ -40,7 +40,7 @@ class Wakes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class OperationContext:
     """The parts that handlers use. Made once, by whoever puts the service together.
 
     `service_domain` is the operator's own; keys of new identities are published under `dkim.` it. `windows`
@@ -70,7 +70,7 @@ class House:
     regions: frozenset[str] = frozenset()
     production_access: bool = True
     quota: Quota = UNLIMITED
-    announcer: Announcer = field(default_factory=Announcer)
+    announcer: EventRecorder = field(default_factory=EventRecorder)
     may_reach_private: bool = False
     offered: frozenset[Offered] = frozenset()
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Unread(Generic[T]):
+class DeferredRequest(Generic[T]):
     """What `read` returns is the request. It may raise a `Fault`, which refuses the call."""
 
     read: Callable[[], T]

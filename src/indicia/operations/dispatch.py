@@ -15,7 +15,7 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.mail.message.compose import load_templates, templates_are_loaded
 from indicia.operations.authorization import authorize, needs_policy
 from indicia.operations.context import RememberedWakes
-from indicia.operations.deferred_request import Unread
+from indicia.operations.deferred_request import DeferredRequest
 from indicia.operations.entry import Handler, Handling, ManyAtOnce, Preparation, Together
 from indicia.operations.rate_limiting import Meter
 from indicia.operations.refused_calls import RefusedCalls, entry_of_call
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.database import Database
     from indicia.store.engine.session import Session
     from indicia.wire.shapes.operation import Operation
@@ -62,7 +62,7 @@ class Dispatch:
     def __init__(
         self,
         database: Database,
-        house: House,
+        house: OperationContext,
         elsewhere: Mapping[str, Callable[[Call, Any], Awaitable[Any]]] | None = None,
         meter: Meter | None = None,
         refused: RefusedCalls | None = None,
@@ -77,7 +77,7 @@ class Dispatch:
         self._together: dict[tuple[str, str], Callable[[Session, Sequence[_Asked]], list[_Done | Fault]]] = {}
 
     async def __call__(self, call: Call, request: Any) -> Any:
-        """Return the typed answer, None where there is none. The request of a write may be `Unread`.
+        """Return the typed answer, None where there is none. The request of a write may be `DeferredRequest`.
 
         Raises: `Fault`; whatever else leaves is a mistake of ours.
         """
@@ -156,7 +156,7 @@ class Dispatch:
             outcomes.append(_Done(answer, wakes))
         return outcomes
 
-    def _remembering(self) -> tuple[House, RememberedWakes]:
+    def _remembering(self) -> tuple[OperationContext, RememberedWakes]:
         """Return the house with wakes that are passed on later, when what was written is durable."""
         wakes = RememberedWakes()
         return replace(self._house, wakes=wakes), wakes
@@ -173,7 +173,7 @@ class Dispatch:
 
     async def _prepared(self, handling: Handling[Any, Any], call: Call, request: Any) -> Any:
         """Return what the handler takes, which is made outside of its transaction."""
-        if isinstance(request, Unread):
+        if isinstance(request, DeferredRequest):
             request = request.read()
         look, prepare = handling.look, handling.prepare
         if look is not None:

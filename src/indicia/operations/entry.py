@@ -21,7 +21,7 @@ from indicia.wire.shapes import operations
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 Request = TypeVar("Request")  # what the caller sent
@@ -30,9 +30,11 @@ Given = TypeVar("Given")  # what the handler takes
 Found = TypeVar("Found")  # what a reading handler returns where more is made of that
 Answer = TypeVar("Answer")  # what the caller gets
 
-Handler: TypeAlias = "Callable[[House, Call, Given, Session], Answer]"
-Preparation: TypeAlias = "Callable[[House, Call, Given], Answer]"
-ManyAtOnce: TypeAlias = "Callable[[House, Sequence[tuple[Call, Any]], Session], Sequence[Any | Fault]]"
+Handler: TypeAlias = "Callable[[OperationContext, Call, Given, Session], Answer]"
+Preparation: TypeAlias = "Callable[[OperationContext, Call, Given], Answer]"
+ManyAtOnce: TypeAlias = (
+    "Callable[[OperationContext, Sequence[tuple[Call, Any]], Session], Sequence[Any | Fault]]"
+)
 
 ARN: Final = "arn"
 NOTHING: Final = type(None)  # the answer of what answers nothing

@@ -36,7 +36,7 @@ def _tell_nobody(_: Session, __: Sequence[Event]) -> bool:
     return False
 
 
-class KeyKeeper(Rounds):
+class KeyRotator(Rounds):
     """Takes due steps for as long as it runs.
 
     `published` hears of a set whose tokens answer otherwise from now on, `taken` that keys were taken from

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from indicia.announcements.event_recorder import Announcer, public_id
+from indicia.announcements.event_recorder import EventRecorder, public_id
 from indicia.domain.delivery import Flow, Portion
 from indicia.domain.events.identity_events import WEBHOOK_DISABLED, About, Event
 from indicia.domain.events.webhooks import BACKOFF, given_up, headers, host_of, overloaded, parse_url, took
@@ -78,7 +78,7 @@ class WebhookDeliverer(DeliveryLoop["Attempt"]):
         client: Client,
         clock: Clock,
         *,
-        announcer: Announcer | None = None,
+        announcer: EventRecorder | None = None,
         observe: Callable[[str], None] = lambda _: None,
         news: Callable[[], None] = lambda: None,
         at_once: int = AT_ONCE,
@@ -86,7 +86,7 @@ class WebhookDeliverer(DeliveryLoop["Attempt"]):
         super().__init__(database, clock, Shares(at_once, PARTS), owner="webhooks", lease=LEASE)
         self._keyring = keyring
         self._client = client
-        self._announcer = announcer or Announcer()
+        self._announcer = announcer or EventRecorder()
         self._observe = observe
         self._mail_waits = news
         self._place: tuple[str, str] | None = None

@@ -15,7 +15,7 @@ from correspondence import KEYRING, SERVICE, mails_in, read, text_of
 from smtpserver import SmtpServer, listening
 from test_delivery import Postman, delivering, rows, until
 
-from indicia.announcements.event_recorder import Announcer, NoticeMails
+from indicia.announcements.event_recorder import EventRecorder, NoticeMails
 from indicia.domain.events.identity_events import EFFECTS, WEBHOOK_DISABLED, About, Event, What
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import DAY, HOUR, MINUTE
@@ -107,7 +107,7 @@ def tell(database: Database, told: Sequence[Event]) -> None:
     def work(s: Any) -> None:
         for account in (ACCOUNT, OTHER):
             access.create_account(s, Account(account, CONTACT, 1, True, True))
-        assert Announcer(mails).announce(s, told)
+        assert EventRecorder(mails).announce(s, told)
 
     database.write(work)
 

@@ -36,7 +36,7 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.session import Session
 from indicia.vault import transit
-from indicia.vault.key_rotator import KeyKeeper
+from indicia.vault.key_rotator import KeyRotator
 from indicia.vault.purposes import PRIVATE_KEY
 
 _WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -50,7 +50,7 @@ def parent(database: Database) -> Elsewhere:
 
 def keeper(desk: Desk) -> None:
     """Let whoever keeps the keys do what there is to do."""
-    keeping = KeyKeeper(
+    keeping = KeyRotator(
         desk.database, Clock(real=lambda: desk.now), PACE, published=lambda _: None, taken=lambda: None
     )
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from desk import T0, Desk
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import MOST, SECRET_PREFIX
 from indicia.domain.faults import Fault, FaultKind
@@ -225,7 +225,7 @@ def happen(desk: Desk, count: int) -> None:
     """Let so many events be told of, of ten identities."""
     about = [About(desk.account, desk.region, 1 + number % 10, "d") for number in range(count)]
     told = [Event("dkim.verified", desk.now, each, "c", "s", "e") for each in about]
-    desk.database.write(lambda s: Announcer().announce(s, told))
+    desk.database.write(lambda s: EventRecorder().announce(s, told))
 
 
 def test_an_event_is_one_row_however_many_hear_of_it(desk: Desk) -> None:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.engine import meta
-from indicia.store.engine.file_lock import Turns
+from indicia.store.engine.file_lock import FileLock
 from indicia.store.engine.opening import open_database
 
 
@@ -26,7 +26,7 @@ def test_it_is_one_process_s_turn_at_a_time(tmp_path: Path) -> None:
 
     def write(number: int) -> None:
         nonlocal writing, most
-        turns = Turns(path, 30)
+        turns = FileLock(path, 30)
         while not enough.is_set():
             turns.take()
             writing += 1
@@ -50,7 +50,7 @@ def test_it_is_one_process_s_turn_at_a_time(tmp_path: Path) -> None:
 
 def test_who_waits_comes_before_who_has_just_been(tmp_path: Path) -> None:
     """The one that gives its turn back cannot take the next while somebody stands in the door."""
-    first, second = Turns(str(tmp_path / "file"), 30), Turns(str(tmp_path / "file"), 30)
+    first, second = FileLock(str(tmp_path / "file"), 30), FileLock(str(tmp_path / "file"), 30)
     (tmp_path / "file").touch()
     came: list[str] = []
 
@@ -86,7 +86,7 @@ def _is_free(descriptor: int) -> bool:
 def test_a_turn_that_does_not_come_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     """Whoever holds it for too long makes the others say so; when it is given back they go on."""
     (tmp_path / "file").touch()
-    held, waiting = Turns(str(tmp_path / "file"), 30), Turns(str(tmp_path / "file"), 0)
+    held, waiting = FileLock(str(tmp_path / "file"), 30), FileLock(str(tmp_path / "file"), 0)
     held.take()
 
     with pytest.raises(Fault, match="another process writes to it") as caught:
@@ -101,11 +101,11 @@ def test_the_turn_of_a_process_that_died_is_free(tmp_path: Path) -> None:
     """The kernel takes it back, however it died."""
     (tmp_path / "file").touch()
     path = str(tmp_path / "file")
-    taken = f"from indicia.store.engine.file_lock import Turns; Turns({path!r}, 30).take()"
+    taken = f"from indicia.store.engine.file_lock import FileLock; FileLock({path!r}, 30).take()"
     dies = f"import os; {taken}; os._exit(9)"
     assert subprocess.run([sys.executable, "-c", dies], check=False).returncode == 9
 
-    Turns(path, 0).take()
+    FileLock(path, 0).take()
 
 
 def test_the_files_belong_to_those_whose_the_database_is(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_the_files_belong_to_those_whose_the_database_is(tmp_path: Path) -> None
     database.chmod(0o660)
     if os.geteuid() == 0:
         os.chown(database, 12, 34)
-    turns = Turns(str(database), 0)
+    turns = FileLock(str(database), 0)
     turns.take()
     turns.give()
 
@@ -128,7 +128,7 @@ def test_without_such_files_nobody_waits_and_nothing_leaks(tmp_path: Path) -> No
     """Where one of them cannot be opened the lock of SQLite has to do; no descriptor is left open."""
     (tmp_path / "file").touch()
     (tmp_path / "file-turn").mkdir()
-    turns = Turns(str(tmp_path / "file"), 0)
+    turns = FileLock(str(tmp_path / "file"), 0)
     with capture_logs() as logged:
         turns.take()
         before = len(list(Path("/proc/self/fd").iterdir()))
@@ -143,7 +143,7 @@ def test_without_such_files_nobody_waits_and_nothing_leaks(tmp_path: Path) -> No
 def test_a_write_waits_for_its_turn(sqlite_url: str) -> None:
     """The database writes in its turn only, and says that it cannot while the turn does not come."""
     database = open_database(sqlite_url)
-    other = Turns(sqlite_url.removeprefix("sqlite:///"), 30)
+    other = FileLock(sqlite_url.removeprefix("sqlite:///"), 30)
     other.take()
     written = threading.Thread(target=database.write, args=(lambda s: meta.put(s, "a", "there"),))
     written.start()

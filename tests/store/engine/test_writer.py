@@ -16,7 +16,7 @@ import pytest
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.engine import meta
 from indicia.store.engine.database import Database
-from indicia.store.engine.file_lock import Turns
+from indicia.store.engine.file_lock import FileLock
 from indicia.store.engine.opening import open_database
 
 
@@ -128,7 +128,7 @@ def test_a_loop_does_not_wait_for_another_writer_of_the_file(patient: Database, 
 
 def test_a_loop_does_not_wait_for_the_turn_of_another_process(patient: Database, sqlite_url: str):
     """It is another's turn: the loop goes on, and what waits is done afterwards."""
-    turns = Turns(file_of(sqlite_url), 10.0)
+    turns = FileLock(file_of(sqlite_url), 10.0)
     turns.take()
     assert_the_loop_goes_on(patient, turns.give)
     turns.close()

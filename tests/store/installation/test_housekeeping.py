@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from values import add
 
-from indicia.announcements.event_recorder import Announcer
+from indicia.announcements.event_recorder import EventRecorder
 from indicia.app.housekeeping import EVENTS_KEPT, LETTERS_KEPT, MAILINGS_KEPT, tidy
 from indicia.domain.events.identity_events import deleted
 from indicia.domain.identities.identity import Facet, Status
@@ -106,7 +106,7 @@ def test_events_go_with_their_deliveries_and_the_trails_of_the_deleted(database:
 
     def delete(s: Any) -> None:
         identities.delete(s, gone)
-        Announcer().announce(s, [deleted(gone, NOW)] * 3)
+        EventRecorder().announce(s, [deleted(gone, NOW)] * 3)
 
     database.write(delete)
     database.write(lambda s: fanout.spread(s, gone.account, gone.region, NOW, limit=9))

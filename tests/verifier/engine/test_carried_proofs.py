@@ -15,7 +15,7 @@ from nameserver import NameServer, Trick
 from test_diagnosis import diagnose
 from test_mass_demotion import MANY, Watch, watch
 
-from indicia.announcements.event_recorder import Announcer, NoticeMails
+from indicia.announcements.event_recorder import EventRecorder, NoticeMails
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND, Instant
 from indicia.domain.verification.brake import AT_LEAST, EACH
@@ -162,7 +162,7 @@ def test_each_step_of_what_is_carried_is_told_and_mailed(database: Database, ser
         )
         assert "Status: FAILED" in last
 
-    run(database, story, server, announcer=Announcer(MAILS))
+    run(database, story, server, announcer=EventRecorder(MAILS))
 
 
 def test_a_fall_is_told_while_new_records_are_waited_for(database: Database, server: NameServer) -> None:

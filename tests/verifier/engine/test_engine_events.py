@@ -12,7 +12,7 @@ import pytest
 from lookout import ACCOUNT, NEGATIVE_TTL, PACE, REGION, WINDOW, Lookout, run
 from nameserver import NameServer, Trick
 
-from indicia.announcements.event_recorder import Announcer, NoticeMails
+from indicia.announcements.event_recorder import EventRecorder, NoticeMails
 from indicia.domain.identities.identity import Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.mail.notices.notice import NOTICE, Notice, letter
@@ -89,7 +89,7 @@ def test_what_did_not_land_is_not_told(database: Database, server: NameServer) -
         identity = lookout.add(NAME)
         lookout.publish(identity)
         landing = Landing(
-            now=lookout.clock.now, patience=DAY, window=WINDOW, again=HOUR, announce=Announcer().announce
+            now=lookout.clock.now, patience=DAY, window=WINDOW, again=HOUR, announce=EventRecorder().announce
         )
         found = []
         for lease in ("before", "now"):
@@ -169,4 +169,4 @@ def test_the_contact_is_written_to_about_what_ses_writes_about(
             for what in ("DKIM Setup Successful", "DKIM REVOCATION WARNING", "DKIM REVOCATION CANCELLATION")
         ]
 
-    run(database, story, server, announcer=Announcer(mails))
+    run(database, story, server, announcer=EventRecorder(mails))

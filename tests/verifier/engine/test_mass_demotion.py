@@ -14,7 +14,7 @@ import pytest
 from lookout import ACCOUNT, NEGATIVE_TTL, PACE, PATIENT, REGION, WINDOW, Lookout, _plain, _store, easy_dkim
 from nameserver import NameServer
 
-from indicia.announcements.event_recorder import Announcer, NoticeMails
+from indicia.announcements.event_recorder import EventRecorder, NoticeMails
 from indicia.domain.events.identity_events import About
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR, SECOND
@@ -67,7 +67,7 @@ class Watch:
             patience=2 * PACE.verified,
             window=WINDOW,
             again=PACE.largest,
-            announce=Announcer(MAILS).announce,
+            announce=EventRecorder(MAILS).announce,
             operator=About(OPERATOR, REGION),
             observe=self.metrics.held_back,
         )

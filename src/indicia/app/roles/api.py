@@ -16,8 +16,8 @@ from indicia.domain.time import MINUTE, SECOND
 from indicia.domain.verification.check import Rules
 from indicia.domain.verification_mail.caps import caps
 from indicia.installation import Installation
-from indicia.links.link_service import Ledger
-from indicia.operations.context import House, Wakes
+from indicia.links.link_service import LinkService
+from indicia.operations.context import OperationContext, Wakes
 from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch, admit
 from indicia.operations.identities.records import DomainConnect, RecordsRequest, RecordsResponse, completed
@@ -84,7 +84,9 @@ def gateway(
     )
     serves_api = Role.API in roles
     if Role.LINKS in roles:
-        ledger = Ledger(database, clock, announcer=event_wiring.announcer(installation), news=wakes.outbox)
+        ledger = LinkService(
+            database, clock, announcer=event_wiring.announcer(installation), news=wakes.outbox
+        )
         mounts = (*mounts, (PAGES, _Pages(ledger, settings.service_domain)))
     return Gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict, guard=guard),
@@ -115,7 +117,7 @@ async def _completed(
 class _Pages:
     """The pages behind links, put together when the first link is opened: no start waits for templates."""
 
-    def __init__(self, ledger: Ledger, service: str) -> None:
+    def __init__(self, ledger: LinkService, service: str) -> None:
         self._ledger = ledger
         self._service = service
         self._made: App | None = None
@@ -154,9 +156,11 @@ async def _diagnosed(doctor: Doctor, call: Call, request: DiagnosisRequest) -> D
     return await doctor.diagnose(call.account, call.region, request.name)
 
 
-def _house(installation: Installation, rules: Rules, mails: VerificationMails, wakes: Wakes) -> House:
+def _house(
+    installation: Installation, rules: Rules, mails: VerificationMails, wakes: Wakes
+) -> OperationContext:
     settings = installation.settings
-    return House(
+    return OperationContext(
         service_domain=settings.service_domain,
         windows=rules.windows,
         first_check=rules.pace.first,

@@ -26,7 +26,7 @@ from indicia.operations.dkim.replicating import Replicator
 from indicia.runtime.clock import Clock
 from indicia.store.verification import checks
 from indicia.vault.assigner import KeyAssigner
-from indicia.vault.key_rotator import KeyKeeper
+from indicia.vault.key_rotator import KeyRotator
 from indicia.vault.pool import KeyPool
 from indicia.verifier.diagnosis.advisor import Advisor
 from indicia.verifier.diagnosis.asking import Asking
@@ -136,7 +136,7 @@ class Verifying:
         # On the embedded default there is one verifier, which a lock makes sure of.
         self.roster = Roster(database, clock, owner, self._share)
         announce = event_wiring.announcer(installation).announce
-        self.keeper = KeyKeeper(
+        self.keeper = KeyRotator(
             database,
             clock,
             settings.key_pace,

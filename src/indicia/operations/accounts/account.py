@@ -21,7 +21,7 @@ from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 HEALTHY: Final = "HEALTHY"  # SES v2 EnforcementStatus: nobody here puts an account on probation
@@ -56,7 +56,7 @@ class Standing:
     stored: AccountRegion
 
 
-def standing(house: House, call: Call, s: Session) -> Standing:
+def standing(house: OperationContext, call: Call, s: Session) -> Standing:
     """Return what the account of the call may do in its region."""
     stored = account_regions.get(s, call.account, call.region)
     account = access.get_account(s, call.account)
@@ -69,7 +69,7 @@ def standing(house: House, call: Call, s: Session) -> Standing:
 
 
 def get_account(
-    house: House, call: Call, request: sesv2.GetAccountRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.GetAccountRequest, s: Session
 ) -> sesv2.GetAccountResponse:
     """SES v2 GetAccount. Details are there once somebody gave some.
 
@@ -106,7 +106,7 @@ def _details(stored: AccountRegion) -> sesv2.AccountDetails | None:
 
 
 def put_account_details(
-    house: House, call: Call, request: sesv2.PutAccountDetailsRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutAccountDetailsRequest, s: Session
 ) -> sesv2.PutAccountDetailsResponse:
     """SES v2 PutAccountDetails: kept, and the operator asked where production access is wanted and missing.
 
@@ -138,7 +138,7 @@ def put_account_details(
 
 
 def put_account_sending_attributes(
-    house: House, call: Call, request: sesv2.PutAccountSendingAttributesRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutAccountSendingAttributesRequest, s: Session
 ) -> sesv2.PutAccountSendingAttributesResponse:
     """SES v2 PutAccountSendingAttributes: mail leaves, or is refused. Not given is false (spec 7.6)."""
     _switch(call, s, enabled=bool(request.SendingEnabled))
@@ -146,7 +146,7 @@ def put_account_sending_attributes(
 
 
 def update_account_sending_enabled(
-    house: House, call: Call, request: ses.UpdateAccountSendingEnabledRequest, s: Session
+    house: OperationContext, call: Call, request: ses.UpdateAccountSendingEnabledRequest, s: Session
 ) -> None:
     """SES v1 UpdateAccountSendingEnabled: mail leaves, or is refused. Not given is false."""
     _switch(call, s, enabled=bool(request.Enabled))
@@ -158,14 +158,14 @@ def _switch(call: Call, s: Session, *, enabled: bool) -> None:
 
 
 def get_account_sending_enabled(
-    house: House, call: Call, request: ses.GetAccountSendingEnabledRequest, s: Session
+    house: OperationContext, call: Call, request: ses.GetAccountSendingEnabledRequest, s: Session
 ) -> ses.GetAccountSendingEnabledResponse:
     """SES v1 GetAccountSendingEnabled."""
     return ses.GetAccountSendingEnabledResponse(Enabled=standing(house, call, s).sending_enabled)
 
 
 def get_send_quota(
-    house: House, call: Call, request: ses.GetSendQuotaRequest, s: Session
+    house: OperationContext, call: Call, request: ses.GetSendQuotaRequest, s: Session
 ) -> ses.GetSendQuotaResponse:
     """SES v1 GetSendQuota: 200 a day and one a second without production access (recorded)."""
     quota = standing(house, call, s).quota

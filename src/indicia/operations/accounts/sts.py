@@ -10,12 +10,12 @@ from indicia.wire.shapes import sts
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 
 def get_caller_identity(
-    house: House, call: Call, request: sts.GetCallerIdentityRequest, s: Session
+    house: OperationContext, call: Call, request: sts.GetCallerIdentityRequest, s: Session
 ) -> sts.GetCallerIdentityResponse:
     """Return account, ARN and a stable user id: the account for its root, `AIDA...` for a user."""
     return sts.GetCallerIdentityResponse(UserId=_user_id(call), Account=call.account, Arn=call.principal)

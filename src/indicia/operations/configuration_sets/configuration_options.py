@@ -29,7 +29,7 @@ from indicia.wire.shapes.rules import timestamp
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 _V2_TLS: Final = {"Require": "REQUIRE", "Optional": "OPTIONAL"}
@@ -43,7 +43,7 @@ def _change(call: Call, name: str, s: Session, change: Callable[[Options], Optio
 
 
 def put_archiving_options(
-    house: House, call: Call, request: sesv2.PutConfigurationSetArchivingOptionsRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetArchivingOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetArchivingOptionsResponse:
     """SES v2 PutConfigurationSetArchivingOptions: no archive where none is named.
 
@@ -60,7 +60,7 @@ def put_archiving_options(
 
 
 def put_delivery_options_v2(
-    house: House, call: Call, request: sesv2.PutConfigurationSetDeliveryOptionsRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetDeliveryOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetDeliveryOptionsResponse:
     """SES v2 PutConfigurationSetDeliveryOptions: none are set where none is given.
 
@@ -83,7 +83,7 @@ def put_delivery_options_v2(
 
 
 def put_delivery_options_v1(
-    house: House, call: Call, request: ses.PutConfigurationSetDeliveryOptionsRequest, s: Session
+    house: OperationContext, call: Call, request: ses.PutConfigurationSetDeliveryOptionsRequest, s: Session
 ) -> ses.PutConfigurationSetDeliveryOptionsResponse:
     """SES v1 PutConfigurationSetDeliveryOptions: the TLS policy; what only v2 can say stays.
 
@@ -102,7 +102,10 @@ def put_delivery_options_v1(
 
 
 def put_reputation_options(
-    house: House, call: Call, request: sesv2.PutConfigurationSetReputationOptionsRequest, s: Session
+    house: OperationContext,
+    call: Call,
+    request: sesv2.PutConfigurationSetReputationOptionsRequest,
+    s: Session,
 ) -> sesv2.PutConfigurationSetReputationOptionsResponse:
     """SES v2 PutConfigurationSetReputationOptions: metrics are on or off.
 
@@ -113,7 +116,7 @@ def put_reputation_options(
 
 
 def update_reputation_metrics_enabled(
-    house: House,
+    house: OperationContext,
     call: Call,
     request: ses.UpdateConfigurationSetReputationMetricsEnabledRequest,
     s: Session,
@@ -134,7 +137,7 @@ def _set_metrics(call: Call, name: str, s: Session, *, enabled: bool) -> None:
 
 
 def put_sending_options(
-    house: House, call: Call, request: sesv2.PutConfigurationSetSendingOptionsRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetSendingOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetSendingOptionsResponse:
     """SES v2 PutConfigurationSetSendingOptions: mail through the set leaves, or is refused.
 
@@ -145,7 +148,7 @@ def put_sending_options(
 
 
 def update_sending_enabled(
-    house: House, call: Call, request: ses.UpdateConfigurationSetSendingEnabledRequest, s: Session
+    house: OperationContext, call: Call, request: ses.UpdateConfigurationSetSendingEnabledRequest, s: Session
 ) -> None:
     """SES v1 UpdateConfigurationSetSendingEnabled: mail through the set leaves, or is refused.
 
@@ -168,7 +171,10 @@ def _set_sending(call: Call, name: str, s: Session, *, enabled: bool) -> None:
 
 
 def put_suppression_options(
-    house: House, call: Call, request: sesv2.PutConfigurationSetSuppressionOptionsRequest, s: Session
+    house: OperationContext,
+    call: Call,
+    request: sesv2.PutConfigurationSetSuppressionOptionsRequest,
+    s: Session,
 ) -> sesv2.PutConfigurationSetSuppressionOptionsResponse:
     """SES v2 PutConfigurationSetSuppressionOptions: the account's count again where none is given.
 
@@ -192,7 +198,7 @@ def put_suppression_options(
 
 
 def put_tracking_options(
-    house: House, call: Call, request: sesv2.PutConfigurationSetTrackingOptionsRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetTrackingOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetTrackingOptionsResponse:
     """SES v2 PutConfigurationSetTrackingOptions: no tracking domain of its own where none is given.
 
@@ -214,7 +220,7 @@ def put_tracking_options(
 
 
 def put_vdm_options(
-    house: House, call: Call, request: sesv2.PutConfigurationSetVdmOptionsRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetVdmOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetVdmOptionsResponse:
     """SES v2 PutConfigurationSetVdmOptions.
 
@@ -230,7 +236,7 @@ def put_vdm_options(
 
 
 def update_configuration_set(
-    house: House, call: Call, request: sesv2.UpdateConfigurationSetRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.UpdateConfigurationSetRequest, s: Session
 ) -> sesv2.UpdateConfigurationSetResponse:
     """SES v2 UpdateConfigurationSet: the security of messages; what is not given stays.
 
@@ -248,7 +254,7 @@ def update_configuration_set(
 
 
 def create_tracking_options(
-    house: House, call: Call, request: ses.CreateConfigurationSetTrackingOptionsRequest, s: Session
+    house: OperationContext, call: Call, request: ses.CreateConfigurationSetTrackingOptionsRequest, s: Session
 ) -> ses.CreateConfigurationSetTrackingOptionsResponse:
     """SES v1 CreateConfigurationSetTrackingOptions.
 
@@ -267,7 +273,7 @@ def create_tracking_options(
 
 
 def update_tracking_options(
-    house: House, call: Call, request: ses.UpdateConfigurationSetTrackingOptionsRequest, s: Session
+    house: OperationContext, call: Call, request: ses.UpdateConfigurationSetTrackingOptionsRequest, s: Session
 ) -> ses.UpdateConfigurationSetTrackingOptionsResponse:
     """SES v1 UpdateConfigurationSetTrackingOptions: the domain; the HTTPS policy of v2 stays.
 
@@ -287,7 +293,7 @@ def update_tracking_options(
 
 
 def delete_tracking_options(
-    house: House, call: Call, request: ses.DeleteConfigurationSetTrackingOptionsRequest, s: Session
+    house: OperationContext, call: Call, request: ses.DeleteConfigurationSetTrackingOptionsRequest, s: Session
 ) -> ses.DeleteConfigurationSetTrackingOptionsResponse:
     """SES v1 DeleteConfigurationSetTrackingOptions.
 

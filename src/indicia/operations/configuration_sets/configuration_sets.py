@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 MAX_NAME: Final = 64  # spec 6.7
@@ -112,7 +112,7 @@ def refuse_missing(name: str) -> NoReturn:
 
 
 def create_configuration_set_v2(
-    house: House, call: Call, request: sesv2.CreateConfigurationSetRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.CreateConfigurationSetRequest, s: Session
 ) -> sesv2.CreateConfigurationSetResponse:
     """SES v2 CreateConfigurationSet: with options and tags, or nothing at all.
 
@@ -143,7 +143,7 @@ def create_configuration_set_v2(
 
 
 def create_configuration_set_v1(
-    house: House, call: Call, request: ses.CreateConfigurationSetRequest, s: Session
+    house: OperationContext, call: Call, request: ses.CreateConfigurationSetRequest, s: Session
 ) -> ses.CreateConfigurationSetResponse:
     """SES v1 CreateConfigurationSet: a name, nothing set.
 
@@ -192,7 +192,7 @@ def check_reasons(reasons: Sequence[str] | None) -> None:
 
 
 def get_configuration_set(
-    house: House, call: Call, request: sesv2.GetConfigurationSetRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.GetConfigurationSetRequest, s: Session
 ) -> sesv2.GetConfigurationSetResponse:
     """SES v2 GetConfigurationSet: sending, reputation and tags always, every other option once it was set.
 
@@ -216,7 +216,7 @@ def get_configuration_set(
 
 
 def describe_configuration_set(
-    house: House, call: Call, request: ses.DescribeConfigurationSetRequest, s: Session
+    house: OperationContext, call: Call, request: ses.DescribeConfigurationSetRequest, s: Session
 ) -> ses.DescribeConfigurationSetResponse:
     """SES v1 DescribeConfigurationSet: the name, and what is asked for by name of attribute.
 
@@ -247,7 +247,7 @@ def describe_configuration_set(
 
 
 def delete_configuration_set_v2(
-    house: House, call: Call, request: sesv2.DeleteConfigurationSetRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.DeleteConfigurationSetRequest, s: Session
 ) -> sesv2.DeleteConfigurationSetResponse:
     """SES v2 DeleteConfigurationSet. Identities that name it keep naming it (spec 9.5).
 
@@ -258,7 +258,7 @@ def delete_configuration_set_v2(
 
 
 def delete_configuration_set_v1(
-    house: House, call: Call, request: ses.DeleteConfigurationSetRequest, s: Session
+    house: OperationContext, call: Call, request: ses.DeleteConfigurationSetRequest, s: Session
 ) -> ses.DeleteConfigurationSetResponse:
     """SES v1 DeleteConfigurationSet, as v2. A missing one is refused (recorded).
 
@@ -274,7 +274,7 @@ def _delete(call: Call, name: str, s: Session) -> None:
 
 
 def list_configuration_sets_v2(
-    house: House, call: Call, request: sesv2.ListConfigurationSetsRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.ListConfigurationSetsRequest, s: Session
 ) -> sesv2.ListConfigurationSetsResponse:
     """SES v2 ListConfigurationSets, by name. The filter finds a part of a name in any case (probe: floci).
 
@@ -303,7 +303,7 @@ def list_configuration_sets_v2(
 
 
 def list_configuration_sets_v1(
-    house: House, call: Call, request: ses.ListConfigurationSetsRequest, s: Session
+    house: OperationContext, call: Call, request: ses.ListConfigurationSetsRequest, s: Session
 ) -> ses.ListConfigurationSetsResponse:
     """SES v1 ListConfigurationSets, by name. Tokens are those of v2.
 
@@ -336,7 +336,7 @@ def _names(call: Call, s: Session, after: str, limit: int, contains: str = "") -
         after = rows[-1]
 
 
-def _next_token(house: House, call: Call, names: list[str], size: int) -> str | None:
+def _next_token(house: OperationContext, call: Call, names: list[str], size: int) -> str | None:
     if len(names) <= size:
         return None
     return paging.token_after(names[size - 1], paging.CONFIGURATION_SETS, call, house.keyring)

@@ -13,12 +13,15 @@ from indicia.wire.shapes import sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 
 def put_configuration_set_attributes(
-    house: House, call: Call, request: sesv2.PutEmailIdentityConfigurationSetAttributesRequest, s: Session
+    house: OperationContext,
+    call: Call,
+    request: sesv2.PutEmailIdentityConfigurationSetAttributesRequest,
+    s: Session,
 ) -> sesv2.PutEmailIdentityConfigurationSetAttributesResponse:
     """SES v2 PutEmailIdentityConfigurationSetAttributes: the default from now on; none where none is named.
 

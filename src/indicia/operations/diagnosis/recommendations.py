@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 LARGEST_PAGE: Final = 100
@@ -39,7 +39,7 @@ _VALUES: Final[dict[str, frozenset[str]]] = {
 
 
 def list_recommendations(
-    house: House, call: Call, request: sesv2.ListRecommendationsRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.ListRecommendationsRequest, s: Session
 ) -> sesv2.ListRecommendationsResponse:
     """SES v2 ListRecommendations, in the order of names and codes.
 
@@ -88,7 +88,7 @@ def _named(call: Call, arn: str, s: Session) -> str:
     return resource.name
 
 
-def _token(house: House, call: Call, last: Listed) -> str:
+def _token(house: OperationContext, call: Call, last: Listed) -> str:
     place = f"{last.recommendation.code.value} {last.name}"
     return paging.token_after(place, paging.RECOMMENDATIONS, call, house.keyring)
 

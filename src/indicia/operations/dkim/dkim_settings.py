@@ -34,13 +34,13 @@ from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView
 
 
 def put_dkim_attributes(
-    house: House, call: Call, request: sesv2.PutEmailIdentityDkimAttributesRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutEmailIdentityDkimAttributesRequest, s: Session
 ) -> sesv2.PutEmailIdentityDkimAttributesResponse:
     """SES v2 PutEmailIdentityDkimAttributes: signing is on or off. The status of DKIM is not touched.
 
@@ -52,7 +52,7 @@ def put_dkim_attributes(
 
 
 def set_dkim_enabled(
-    house: House, call: Call, request: ses.SetIdentityDkimEnabledRequest, s: Session
+    house: OperationContext, call: Call, request: ses.SetIdentityDkimEnabledRequest, s: Session
 ) -> ses.SetIdentityDkimEnabledResponse:
     """SES v1 SetIdentityDkimEnabled: as PutEmailIdentityDkimAttributes.
 
@@ -105,7 +105,7 @@ def is_slow(request: sesv2.PutEmailIdentityDkimSigningAttributesRequest) -> bool
 
 
 def prepare_signing(
-    house: House, call: Call, request: sesv2.PutEmailIdentityDkimSigningAttributesRequest
+    house: OperationContext, call: Call, request: sesv2.PutEmailIdentityDkimSigningAttributesRequest
 ) -> SigningChange:
     """Return the change that is asked for.
 
@@ -129,7 +129,7 @@ def prepare_signing(
 
 
 def put_dkim_signing_attributes(
-    house: House, call: Call, request: SigningChange, s: Session
+    house: OperationContext, call: Call, request: SigningChange, s: Session
 ) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     """SES v2 PutEmailIdentityDkimSigningAttributes: another method, another key, or a start anew (spec 3.4).
 
@@ -158,7 +158,7 @@ def put_dkim_signing_attributes(
 
 
 def _become_replica(
-    house: House, call: Call, s: Session, view: IdentityView, choice: Replica
+    house: OperationContext, call: Call, s: Session, view: IdentityView, choice: Replica
 ) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     """The keys are to be the parent's; nothing is to do where they are, or are waited for."""
     identity = view.identity
@@ -178,13 +178,13 @@ def _become_replica(
     return _answer(shared, status)
 
 
-def _leave(house: House, call: Call, s: Session, token_set: TokenSet | None) -> None:
+def _leave(house: OperationContext, call: Call, s: Session, token_set: TokenSet | None) -> None:
     if token_set is not None:
         abandon(s, token_set.id, call.now, house.key_pace)
 
 
 def _stay_easy(
-    house: House, call: Call, s: Session, view: IdentityView, choice: EasyDkim
+    house: OperationContext, call: Call, s: Session, view: IdentityView, choice: EasyDkim
 ) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     """Easy DKIM stays: the length changes, a search that failed starts anew, or nothing is to do."""
     token_set = view.token_set
@@ -220,7 +220,7 @@ def _has_own_key(view: IdentityView, choice: OwnDkim) -> bool:
 
 
 def _stay(
-    house: House, call: Call, s: Session, view: IdentityView
+    house: OperationContext, call: Call, s: Session, view: IdentityView
 ) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     """What is there stays; a search for it that has failed begins anew."""
     status = dkim_status(view)
@@ -234,7 +234,13 @@ def _has_failed(view: IdentityView) -> bool:
 
 
 def _restart(
-    house: House, call: Call, s: Session, view: IdentityView, token_set: TokenSet | None, *, origin: str
+    house: OperationContext,
+    call: Call,
+    s: Session,
+    view: IdentityView,
+    token_set: TokenSet | None,
+    *,
+    origin: str,
 ) -> Status:
     """Store what is to be published now and begin to look for it. Return the status of that.
 

@@ -28,7 +28,7 @@ from indicia.store.verification import checks
 if TYPE_CHECKING:
     from indicia.domain.dkim.rotation import KeyPace
     from indicia.domain.time import Instant, Span
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 
@@ -153,7 +153,7 @@ def of_sharing(
     return of_change(identity, known, shared, Reason(Cause.PROVED, sentence(None), now))
 
 
-def wake_replicas(house: House, s: Session, parents: Sequence[Identity], now: Instant) -> None:
+def wake_replicas(house: OperationContext, s: Session, parents: Sequence[Identity], now: Instant) -> None:
     """Let every replica that names one of these parents be looked at: it is there now, or another one.
 
     All of them are of one account and region.

@@ -29,7 +29,7 @@ from indicia.vault.purposes import PRIVATE_KEY, access_key
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 # Only keys that sign, or have signed, leave: one that was replaced before its time never counts anywhere.
@@ -81,7 +81,9 @@ class ReplicationResponse(msgspec.Struct, kw_only=True, frozen=True):
     offer: Offer | None = None
 
 
-def offer_keys(house: House, call: Call, request: ReplicationRequest, s: Session) -> ReplicationResponse:
+def offer_keys(
+    house: OperationContext, call: Call, request: ReplicationRequest, s: Session
+) -> ReplicationResponse:
     """The caller has the tokens and keys of an identity of its own, for a replica elsewhere.
 
     Raises: `Fault` INVALID_PARAMETER without a region; ACCESS_DENIED where the operator does not offer the

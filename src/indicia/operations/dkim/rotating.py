@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from indicia.domain.dkim.rotation import KeyPace, KeySet
     from indicia.domain.identities.identity import TokenSet
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.dkim.rotation import StoredKeys
     from indicia.store.engine.session import Session
 
@@ -53,7 +53,9 @@ class RotateResponse(Struct, kw_only=True, frozen=True):
     keys: list[KeyInLife]
 
 
-def rotate_identity(house: House, call: Call, request: RotateRequest, s: Session) -> RotateResponse:
+def rotate_identity(
+    house: OperationContext, call: Call, request: RotateRequest, s: Session
+) -> RotateResponse:
     """A rotation of the identity's Easy DKIM key is under way.
 
     Raises: `Fault` NOT_FOUND; CONFLICT where there is no key of ours that signs.

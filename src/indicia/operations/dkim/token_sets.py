@@ -27,14 +27,14 @@ from indicia.vault.rotation import advance, events_of
 if TYPE_CHECKING:
     from indicia.domain.time import Instant
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.operations.dkim.signing_choice import OwnDkim
     from indicia.store.dkim.keys import PooledKey
     from indicia.store.engine.session import Session
 
 
 def issue(
-    house: House,
+    house: OperationContext,
     call: Call,
     s: Session,
     choice: EasyDkim | OwnDkim,
@@ -48,7 +48,9 @@ def issue(
     return _issue_own(house, call, s, domain, choice)
 
 
-def issue_easy(house: House, s: Session, wanted: Sequence[tuple[Call, str, KeyLength]]) -> list[TokenSet]:
+def issue_easy(
+    house: OperationContext, s: Session, wanted: Sequence[tuple[Call, str, KeyLength]]
+) -> list[TokenSet]:
     """Return a new Easy DKIM set for each domain, with a key of its length while some can be spared."""
     lengths = Counter(length for _, _, length in wanted)
     pooled = {length: keys.take_spare(s, length.bits, count) for length, count in lengths.items()}
@@ -60,7 +62,7 @@ def issue_easy(house: House, s: Session, wanted: Sequence[tuple[Call, str, KeyLe
 
 
 def _issue_easy(  # noqa: PLR0917 - whose, for what, with what
-    house: House, call: Call, s: Session, domain: str, length: KeyLength, key: PooledKey | None
+    house: OperationContext, call: Call, s: Session, domain: str, length: KeyLength, key: PooledKey | None
 ) -> TokenSet:
     # 130 random bits a token: one that was issued before does not come up again.
     token_set = TokenSet(
@@ -82,7 +84,7 @@ def _issue_easy(  # noqa: PLR0917 - whose, for what, with what
     return token_set
 
 
-def _issue_own(house: House, call: Call, s: Session, domain: str, choice: OwnDkim) -> TokenSet:
+def _issue_own(house: OperationContext, call: Call, s: Session, domain: str, choice: OwnDkim) -> TokenSet:
     token_set = TokenSet(
         id=new_id(),
         kind=TokenSetKind.EXTERNAL,
@@ -101,7 +103,9 @@ def _issue_own(house: House, call: Call, s: Session, domain: str, choice: OwnDki
     return token_set
 
 
-def change_length(house: House, call: Call, s: Session, token_set: TokenSet, length: KeyLength) -> TokenSet:
+def change_length(
+    house: OperationContext, call: Call, s: Session, token_set: TokenSet, length: KeyLength
+) -> TokenSet:
     """Return the Easy DKIM set, whose next key is of another length. It comes by a rotation.
 
     Until it signs, the key that signs now goes on. Nobody waits for the pool: where that has none to spare,
@@ -112,14 +116,14 @@ def change_length(house: House, call: Call, s: Session, token_set: TokenSet, len
     return _advanced(house, call, s, token_set)
 
 
-def rotate(house: House, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
+def rotate(house: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
     """Return the Easy DKIM set with a rotation begun, or to begin as soon as a token and a key are free."""
     key_lives.ask_rotation(s, token_set.id, call.now)
     house.wakes.pool()
     return _advanced(house, call, s, token_set)
 
 
-def _advanced(house: House, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
+def _advanced(house: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
     advanced = advance(s, token_set.id, call.now, house.key_pace)
     if advanced is not None:
         house.tell(s, events_of(s, advanced, call.now, house.key_pace))
@@ -127,7 +131,7 @@ def _advanced(house: House, call: Call, s: Session, token_set: TokenSet) -> Toke
     return _to_be_given(house, call, s, keys.get_token_set(s, token_set.id) or token_set)
 
 
-def _to_be_given(house: House, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
+def _to_be_given(house: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
     """Return the set; where verification is instant, it queues up for the first key it lacks.
 
     Elsewhere it does when its records are seen. Here nobody looks for them.

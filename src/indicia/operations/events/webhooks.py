@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 _SHOWN_DELIVERIES: Final = 20
@@ -169,7 +169,7 @@ class QueuedResponse(Struct, kw_only=True, frozen=True):
 
 
 def create_webhook(
-    house: House, call: Call, request: CreateWebhookRequest, s: Session
+    house: OperationContext, call: Call, request: CreateWebhookRequest, s: Session
 ) -> WebhookSecretResponse:
     """Events of the account in the region are sent to a place, from now on.
 
@@ -199,14 +199,18 @@ def create_webhook(
     return WebhookSecretResponse(webhook=_shown(call, webhook, s), secret=shown_secret(secret))
 
 
-def list_webhooks(house: House, call: Call, request: ListWebhooksRequest, s: Session) -> WebhookListResponse:
+def list_webhooks(
+    house: OperationContext, call: Call, request: ListWebhooksRequest, s: Session
+) -> WebhookListResponse:
     """Return the webhooks of the account in the region."""
     found = webhooks.listed(s, call.account, call.region)
     paused = destinations.paused(s, call.account, call.now)
     return WebhookListResponse(webhooks=[_shown(call, webhook, s, paused) for webhook in found])
 
 
-def get_webhook(house: House, call: Call, request: WebhookRequest, s: Session) -> WebhookDetailResponse:
+def get_webhook(
+    house: OperationContext, call: Call, request: WebhookRequest, s: Session
+) -> WebhookDetailResponse:
     """Return a webhook and how its last deliveries went. Raises: `Fault` NOT_FOUND."""
     webhook = _own(call, request.id, webhooks.get, s)
     deliveries = webhook_deliveries.last(s, webhook.id, limit=_SHOWN_DELIVERIES)
@@ -215,7 +219,9 @@ def get_webhook(house: House, call: Call, request: WebhookRequest, s: Session) -
     )
 
 
-def update_webhook(house: House, call: Call, request: UpdateWebhookRequest, s: Session) -> WebhookResponse:
+def update_webhook(
+    house: OperationContext, call: Call, request: UpdateWebhookRequest, s: Session
+) -> WebhookResponse:
     """The webhook is as it is wanted.
 
     One that was switched on, or leads elsewhere, is tried at once; how its host has answered is remembered.
@@ -258,7 +264,7 @@ def _try(s: Session, webhook: Webhook, now: Instant) -> None:
 
 
 def rotate_webhook_secret(
-    house: House, call: Call, request: WebhookRequest, s: Session
+    house: OperationContext, call: Call, request: WebhookRequest, s: Session
 ) -> WebhookSecretResponse:
     """Messages are signed with a new secret, and for a day with the one before as well.
 
@@ -278,7 +284,9 @@ def rotate_webhook_secret(
     )
 
 
-def delete_webhook(house: House, call: Call, request: WebhookRequest, s: Session) -> DeletedResponse:
+def delete_webhook(
+    house: OperationContext, call: Call, request: WebhookRequest, s: Session
+) -> DeletedResponse:
     """The webhook is gone, and what waited for it. Raises: `Fault` NOT_FOUND."""
     webhook = _held(call, request.id, s)
     webhooks.delete(s, webhook.id, call.now)
@@ -286,7 +294,7 @@ def delete_webhook(house: House, call: Call, request: WebhookRequest, s: Session
     return DeletedResponse(id=webhook.id)
 
 
-def check_webhook(house: House, call: Call, request: WebhookRequest, s: Session) -> QueuedResponse:
+def check_webhook(house: OperationContext, call: Call, request: WebhookRequest, s: Session) -> QueuedResponse:
     """An event that tells of nothing is on its way to the webhook, as every other would be.
 
     Where the webhook or its host is left alone for a while they are tried at once, with one message.
@@ -310,7 +318,7 @@ def check_webhook(house: House, call: Call, request: WebhookRequest, s: Session)
     return QueuedResponse(queued=1)
 
 
-def redeliver(house: House, call: Call, request: RedeliverRequest, s: Session) -> QueuedResponse:
+def redeliver(house: OperationContext, call: Call, request: RedeliverRequest, s: Session) -> QueuedResponse:
     """Events are sent once more, behind what waits. Of those since an instant only what the webhook wants.
 
     Those are read from the log by whoever delivers, as the queue empties; what happens meanwhile comes behind
@@ -339,7 +347,9 @@ def redeliver(house: House, call: Call, request: RedeliverRequest, s: Session) -
     return QueuedResponse(queued=0, since=rfc3339(since))
 
 
-def _redeliver_one(house: House, call: Call, webhook: Webhook, public: str, s: Session) -> QueuedResponse:
+def _redeliver_one(
+    house: OperationContext, call: Call, webhook: Webhook, public: str, s: Session
+) -> QueuedResponse:
     number = parse_public_id(public)
     found = None if number is None else events.get(s, number, call.account, call.region)
     if found is None:
@@ -362,7 +372,9 @@ def _require_room(webhook: Webhook, s: Session) -> None:
         )
 
 
-def _checked(house: House, url: str, types: list[str] | tuple[str, ...], description: str) -> Target:
+def _checked(
+    house: OperationContext, url: str, types: list[str] | tuple[str, ...], description: str
+) -> Target:
     """Return where the webhook leads. Raises: `Fault` INVALID_PARAMETER."""
     target = parse_url(url)
     if not target.secure and not house.may_reach_private:

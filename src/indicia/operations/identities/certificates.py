@@ -20,7 +20,7 @@ from indicia.wire.shapes import sesv2
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 LARGEST_PAGE: Final = 1000  # probed, and the default
@@ -29,7 +29,7 @@ FAILED: Final = "FAILED"
 
 
 def associate_certificate(
-    house: House, call: Call, request: sesv2.AssociateEmailIdentityCertificateRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.AssociateEmailIdentityCertificateRequest, s: Session
 ) -> sesv2.AssociateEmailIdentityCertificateResponse:
     """SES v2 AssociateEmailIdentityCertificate. The certificate itself is not looked at.
 
@@ -52,7 +52,10 @@ def associate_certificate(
 
 
 def disassociate_certificate(
-    house: House, call: Call, request: sesv2.DisassociateEmailIdentityCertificateRequest, s: Session
+    house: OperationContext,
+    call: Call,
+    request: sesv2.DisassociateEmailIdentityCertificateRequest,
+    s: Session,
 ) -> sesv2.DisassociateEmailIdentityCertificateResponse:
     """SES v2 DisassociateEmailIdentityCertificate. A From address without one is no matter.
 
@@ -64,7 +67,7 @@ def disassociate_certificate(
 
 
 def list_certificates(
-    house: House, call: Call, request: sesv2.ListEmailIdentityCertificatesRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.ListEmailIdentityCertificatesRequest, s: Session
 ) -> sesv2.ListEmailIdentityCertificatesResponse:
     """SES v2 ListEmailIdentityCertificates, by From address; each FAILED, and without an expiry.
 

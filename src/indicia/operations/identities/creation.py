@@ -39,7 +39,7 @@ from indicia.wire.shapes.rules import timestamp
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.operations.verification_mail.verification_mail import LinkMail
     from indicia.store.engine.session import Session
 
@@ -69,7 +69,9 @@ def is_address(request: sesv2.CreateEmailIdentityRequest) -> bool:
     return "@" in request.EmailIdentity
 
 
-def prepare_create(house: House, call: Call, request: sesv2.CreateEmailIdentityRequest) -> NewIdentity:
+def prepare_create(
+    house: OperationContext, call: Call, request: sesv2.CreateEmailIdentityRequest
+) -> NewIdentity:
     """Return what is to be created.
 
     Raises: `Fault` INVALID_PARAMETER for a name, or a way of signing, that no identity can have, and for
@@ -104,7 +106,7 @@ def _brings_own(attributes: sesv2.DkimSigningAttributes) -> bool:
 
 
 def create_email_identity(
-    house: House, call: Call, request: NewIdentity, s: Session
+    house: OperationContext, call: Call, request: NewIdentity, s: Session
 ) -> sesv2.CreateEmailIdentityResponse:
     """SES v2 CreateEmailIdentity. Order of checks: already there, tags, configuration set (spec 2.2).
 
@@ -118,7 +120,7 @@ def create_email_identity(
 
 
 def create_domains(
-    house: House, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
+    house: OperationContext, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
 ) -> list[sesv2.CreateEmailIdentityResponse | Fault]:
     """SES v2 CreateEmailIdentity, of many domains with Easy DKIM: for each its answer, or why it is refused.
 
@@ -135,7 +137,7 @@ def create_domains(
 
 
 def _create_domains(
-    house: House, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
+    house: OperationContext, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
 ) -> list[sesv2.CreateEmailIdentityResponse | Fault]:
     """As `create_domains`, in one account and region."""
     present = _present(s, wanted)
@@ -194,7 +196,7 @@ def _admitted(call: Call, request: NewIdentity, s: Session, present: Collection[
 
 
 def _created(  # noqa: PLR0917 - what was created, and what was there
-    house: House,
+    house: OperationContext,
     s: Session,
     identity: Identity,
     token_set: TokenSet | None,
@@ -211,7 +213,9 @@ def _created(  # noqa: PLR0917 - what was created, and what was there
     )
 
 
-def _dkim(house: House, identity: Identity, token_set: TokenSet | None) -> sesv2.DkimAttributes | None:
+def _dkim(
+    house: OperationContext, identity: Identity, token_set: TokenSet | None
+) -> sesv2.DkimAttributes | None:
     """Return the DKIM side of what was created; an address has none."""
     if token_set is not None:
         return _answer(house, identity, token_set)
@@ -226,7 +230,9 @@ def _dkim(house: House, identity: Identity, token_set: TokenSet | None) -> sesv2
     )
 
 
-def _register(house: House, call: Call, request: NewIdentity, s: Session) -> tuple[Identity, TokenSet | None]:
+def _register(
+    house: OperationContext, call: Call, request: NewIdentity, s: Session
+) -> tuple[Identity, TokenSet | None]:
     name, choice = request.name.text, request.choice
     if request.name.kind is IdentityKind.DOMAIN:
         return register_domain(house, call, s, name, choice, configuration_set=request.configuration_set)
@@ -243,7 +249,7 @@ def _register(house: House, call: Call, request: NewIdentity, s: Session) -> tup
     return identity, None
 
 
-def _answer(house: House, identity: Identity, token_set: TokenSet) -> sesv2.DkimAttributes:
+def _answer(house: OperationContext, identity: Identity, token_set: TokenSet) -> sesv2.DkimAttributes:
     """Return the DKIM side of a domain just created: NOT_STARTED here, PENDING from the next Get on (2.4)."""
     status = Status.SUCCESS if house.instant else Status.NOT_STARTED
     easy = token_set.kind is TokenSetKind.EASY

@@ -18,12 +18,12 @@ from indicia.wire.shapes import ses, sesv2
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 
 def delete_email_identity(
-    house: House, call: Call, request: sesv2.DeleteEmailIdentityRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.DeleteEmailIdentityRequest, s: Session
 ) -> sesv2.DeleteEmailIdentityResponse:
     """SES v2 DeleteEmailIdentity: gone with its policies, tags and settings, at once.
 
@@ -38,7 +38,7 @@ def delete_email_identity(
 
 
 def delete_identity(
-    house: House, call: Call, request: ses.DeleteIdentityRequest, s: Session
+    house: OperationContext, call: Call, request: ses.DeleteIdentityRequest, s: Session
 ) -> ses.DeleteIdentityResponse:
     """SES v1 DeleteIdentity: gone. A name that is no identity is as good as gone (spec 2.3)."""
     _delete_if_there(house, call, s, _named(call, request.Identity, s))
@@ -46,7 +46,7 @@ def delete_identity(
 
 
 def delete_verified_email_address(
-    house: House, call: Call, request: ses.DeleteVerifiedEmailAddressRequest, s: Session
+    house: OperationContext, call: Call, request: ses.DeleteVerifiedEmailAddressRequest, s: Session
 ) -> None:
     """SES v1 DeleteVerifiedEmailAddress (deprecated): as DeleteIdentity, for addresses only."""
     identity = _named(call, request.EmailAddress, s)
@@ -58,7 +58,7 @@ def _named(call: Call, name: str, s: Session) -> Identity | None:
     return identities.get(s, call.account, call.region, fold(name))
 
 
-def _delete_if_there(house: House, call: Call, s: Session, identity: Identity | None) -> None:
+def _delete_if_there(house: OperationContext, call: Call, s: Session, identity: Identity | None) -> None:
     if identity is None:
         return
     try:
@@ -69,7 +69,7 @@ def _delete_if_there(house: House, call: Call, s: Session, identity: Identity | 
             raise
 
 
-def _delete(house: House, call: Call, s: Session, identity: Identity) -> None:
+def _delete(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
     """Remove the identity. Its keys sign no more, and are withdrawn when mail they signed has arrived.
 
     Raises: `Fault` INVALID_PARAMETER where it has certificates or replicas, CONCURRENT_MODIFICATION where it
@@ -86,7 +86,7 @@ def _delete(house: House, call: Call, s: Session, identity: Identity) -> None:
         abandon(s, token_set_id, call.now, house.key_pace)
 
 
-def _refuse_with_replicas(house: House, call: Call, identity: Identity, s: Session) -> None:
+def _refuse_with_replicas(house: OperationContext, call: Call, identity: Identity, s: Session) -> None:
     """A parent stays for as long as replicas have its keys (spec 3.8; the vendor's text is unknown).
 
     One elsewhere that has not asked for them within the window in which records may be missing is gone.

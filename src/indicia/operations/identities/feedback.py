@@ -14,12 +14,12 @@ from indicia.wire.shapes import ses, sesv2
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 
 def put_feedback_attributes(
-    house: House, call: Call, request: sesv2.PutEmailIdentityFeedbackAttributesRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutEmailIdentityFeedbackAttributesRequest, s: Session
 ) -> sesv2.PutEmailIdentityFeedbackAttributesResponse:
     """SES v2 PutEmailIdentityFeedbackAttributes: on or off; absent is off.
 
@@ -32,7 +32,7 @@ def put_feedback_attributes(
 
 
 def set_feedback_forwarding_enabled(
-    house: House, call: Call, request: ses.SetIdentityFeedbackForwardingEnabledRequest, s: Session
+    house: OperationContext, call: Call, request: ses.SetIdentityFeedbackForwardingEnabledRequest, s: Session
 ) -> ses.SetIdentityFeedbackForwardingEnabledResponse:
     """SES v1 SetIdentityFeedbackForwardingEnabled: off only where topics hear of bounces and complaints both.
 

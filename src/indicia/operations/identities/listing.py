@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
     from indicia.store.identities.listed import Page
 
@@ -31,7 +31,7 @@ _V1_KINDS: Final = {"EmailAddress": IdentityKind.EMAIL_ADDRESS, "Domain": Identi
 
 
 def list_email_identities(
-    house: House, call: Call, request: sesv2.ListEmailIdentitiesRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.ListEmailIdentitiesRequest, s: Session
 ) -> sesv2.ListEmailIdentitiesResponse:
     """SES v2 ListEmailIdentities, by name. Conditions of the filter are joined by "and".
 
@@ -115,12 +115,12 @@ def _page_size(asked: int | None, default: int, parameter: str) -> int:
     return asked
 
 
-def _next_token(house: House, call: Call, page: Page) -> str | None:
+def _next_token(house: OperationContext, call: Call, page: Page) -> str | None:
     return paging.token_after(page.names[-1], paging.IDENTITIES, call, house.keyring) if page.more else None
 
 
 def list_identities(
-    house: House, call: Call, request: ses.ListIdentitiesRequest, s: Session
+    house: OperationContext, call: Call, request: ses.ListIdentitiesRequest, s: Session
 ) -> ses.ListIdentitiesResponse:
     """SES v1 ListIdentities, by name, whatever their status. Tokens are those of v2.
 
@@ -134,7 +134,7 @@ def list_identities(
 
 
 def list_verified_email_addresses(
-    house: House, call: Call, request: ses.ListVerifiedEmailAddressesRequest, s: Session
+    house: OperationContext, call: Call, request: ses.ListVerifiedEmailAddressesRequest, s: Session
 ) -> ses.ListVerifiedEmailAddressesResponse:
     """SES v1 ListVerifiedEmailAddresses (deprecated): every address whose own status is Success, by name.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView
 
@@ -44,7 +44,7 @@ class _Wish:
 
 
 def put_mail_from_attributes(
-    house: House, call: Call, request: sesv2.PutEmailIdentityMailFromAttributesRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.PutEmailIdentityMailFromAttributesRequest, s: Session
 ) -> sesv2.PutEmailIdentityMailFromAttributesResponse:
     """SES v2 PutEmailIdentityMailFromAttributes: set, and searched for; cleared where there is no domain.
 
@@ -58,7 +58,7 @@ def put_mail_from_attributes(
 
 
 def set_mail_from_domain(
-    house: House, call: Call, request: ses.SetIdentityMailFromDomainRequest, s: Session
+    house: OperationContext, call: Call, request: ses.SetIdentityMailFromDomainRequest, s: Session
 ) -> ses.SetIdentityMailFromDomainResponse:
     """SES v1 SetIdentityMailFromDomain: as the call of v2, but that clearing needs no identity.
 
@@ -76,7 +76,7 @@ def set_mail_from_domain(
     return ses.SetIdentityMailFromDomainResponse()
 
 
-def _set(house: House, call: Call, s: Session, asked: str, wish: _Wish) -> None:
+def _set(house: OperationContext, call: Call, s: Session, asked: str, wish: _Wish) -> None:
     view = identities.view(s, call.account, call.region, fold(asked))
     if view is None:
         refuse(FaultKind.INVALID_PARAMETER, f"Identity <{shown(asked)}> does not exist.")
@@ -99,7 +99,7 @@ def _set(house: House, call: Call, s: Session, asked: str, wish: _Wish) -> None:
 
 
 def _take(
-    house: House,
+    house: OperationContext,
     call: Call,
     s: Session,
     step: Step,
@@ -117,7 +117,7 @@ def _take(
 
 
 def get_mail_from_domain_attributes(
-    house: House, call: Call, request: ses.GetIdentityMailFromDomainAttributesRequest, s: Session
+    house: OperationContext, call: Call, request: ses.GetIdentityMailFromDomainAttributesRequest, s: Session
 ) -> ses.GetIdentityMailFromDomainAttributesResponse:
     """SES v1 GetIdentityMailFromDomainAttributes. Unknown identities are left out.
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 _NOTHING = Notification()
 
 
 def set_notification_topic(
-    house: House, call: Call, request: ses.SetIdentityNotificationTopicRequest, s: Session
+    house: OperationContext, call: Call, request: ses.SetIdentityNotificationTopicRequest, s: Session
 ) -> ses.SetIdentityNotificationTopicResponse:
     """SES v1 SetIdentityNotificationTopic: the topic hears of it from now on; none does where none is given.
 
@@ -49,7 +49,10 @@ def set_notification_topic(
 
 
 def set_headers_in_notifications_enabled(
-    house: House, call: Call, request: ses.SetIdentityHeadersInNotificationsEnabledRequest, s: Session
+    house: OperationContext,
+    call: Call,
+    request: ses.SetIdentityHeadersInNotificationsEnabledRequest,
+    s: Session,
 ) -> ses.SetIdentityHeadersInNotificationsEnabledResponse:
     """SES v1 SetIdentityHeadersInNotificationsEnabled: kept, and of use once there is a topic of that type.
 
@@ -79,7 +82,7 @@ def _put(
 
 
 def get_notification_attributes(
-    house: House, call: Call, request: ses.GetIdentityNotificationAttributesRequest, s: Session
+    house: OperationContext, call: Call, request: ses.GetIdentityNotificationAttributesRequest, s: Session
 ) -> ses.GetIdentityNotificationAttributesResponse:
     """SES v1 GetIdentityNotificationAttributes, of names or ARNs. Unknown identities are left out.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView
 
@@ -107,7 +107,9 @@ def _as_seen(record: Record, now: Seen | None) -> Record:
     return replace(record, state=now.sight, finding=now.finding, conflict=now.conflict)
 
 
-def get_records(house: House, call: Call, request: RecordsRequest, s: Session) -> RecordsResponse | str:
+def get_records(
+    house: OperationContext, call: Call, request: RecordsRequest, s: Session
+) -> RecordsResponse | str:
     """Return the records to publish, as text where one of the text forms is asked for.
 
     Raises: `Fault` NOT_FOUND, INVALID_PARAMETER for a form nobody knows or a zone that cannot hold them.

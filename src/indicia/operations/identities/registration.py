@@ -44,7 +44,7 @@ from indicia.store.verification import carried, checks
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.operations.dkim.signing_choice import SigningChoice
     from indicia.store.engine.session import Session
 
@@ -63,7 +63,7 @@ class NewDomain:
 
 
 def register_domains(
-    house: House, s: Session, wanted: Sequence[tuple[Call, NewDomain]]
+    house: OperationContext, s: Session, wanted: Sequence[tuple[Call, NewDomain]]
 ) -> list[tuple[Identity, TokenSet]]:
     """Return for each domain its new identity, its proof begun and its first check due.
 
@@ -98,12 +98,12 @@ def register_domains(
     return registered
 
 
-def room(house: House, call: Call, s: Session) -> int | None:
+def room(house: OperationContext, call: Call, s: Session) -> int | None:
     """Return how many more identities the account may have in the region; None for any number."""
     return identities.room(s, call.account, call.region, house.most_identities)
 
 
-def no_room(house: House, call: Call) -> Fault:
+def no_room(house: OperationContext, call: Call) -> Fault:
     """Return the fault LIMIT_EXCEEDED (spec 6.7; the vendor's text is unknown)."""
     message = (
         f"You have reached the limit of {house.most_identities} identities for this account in {call.region}."
@@ -111,18 +111,18 @@ def no_room(house: House, call: Call) -> Fault:
     return Fault(FaultKind.LIMIT_EXCEEDED, message)
 
 
-def _require_room(house: House, call: Call, s: Session) -> None:
+def _require_room(house: OperationContext, call: Call, s: Session) -> None:
     if room(house, call, s) == 0:
         raise no_room(house, call)
 
 
-def _count(house: House, call: Call, s: Session, more: int = 1) -> None:
+def _count(house: OperationContext, call: Call, s: Session, more: int = 1) -> None:
     if not identities.count_up(s, call.account, call.region, more, house.most_identities):
         raise no_room(house, call)
 
 
 def register_domain(
-    house: House,
+    house: OperationContext,
     call: Call,
     s: Session,
     name: str,
@@ -173,7 +173,7 @@ def register_domain(
 
 
 def _domain(  # noqa: PLR0917 - whose, which, with what
-    house: House,
+    house: OperationContext,
     call: Call,
     identity_id: int,
     name: str,
@@ -214,7 +214,9 @@ def _origin(token_set: TokenSet | None, wish: Replication | None) -> str:
     return (token_set.kind if token_set else TokenSetKind.EASY).value
 
 
-def begin_replica(house: House, call: Call, s: Session, identity: Identity, wish: Replication) -> None:
+def begin_replica(
+    house: OperationContext, call: Call, s: Session, identity: Identity, wish: Replication
+) -> None:
     """Store whose replica the identity is, and how that stands: shared already, or to be tried again."""
     replications.put(s, wish)
     if identity.token_set_id is None:
@@ -227,7 +229,7 @@ def begin_replica(house: House, call: Call, s: Session, identity: Identity, wish
 
 
 def register_address(
-    house: House,
+    house: OperationContext,
     call: Call,
     s: Session,
     name: str,
@@ -270,7 +272,7 @@ def register_address(
 
 
 def begin(
-    house: House,
+    house: OperationContext,
     call: Call,
     s: Session,
     identity: Identity,
@@ -292,7 +294,7 @@ def begin(
 
 
 def _begun(
-    house: House,
+    house: OperationContext,
     call: Call,
     identity: Identity,
     facet: Facet,
@@ -311,7 +313,9 @@ def _begun(
     return state, of_change(identity, known, state, Reason(Cause.STARTED, seen, call.now))
 
 
-def link_mail(house: House, call: Call, name: str, custom: CustomMail | None = None) -> LinkMail | None:
+def link_mail(
+    house: OperationContext, call: Call, name: str, custom: CustomMail | None = None
+) -> LinkMail | None:
     """Return the mail with which the address is proved, None where nothing is asked for its proof.
 
     It is in `custom` words where there are some. To be made before the transaction of the call.
@@ -325,7 +329,7 @@ def link_mail(house: House, call: Call, name: str, custom: CustomMail | None = N
     )
 
 
-def send_link(house: House, s: Session, identity: Identity, mail: LinkMail | None) -> None:
+def send_link(house: OperationContext, s: Session, identity: Identity, mail: LinkMail | None) -> None:
     """Put the mail with its new link into the outbox, where there is one; earlier links of the address end.
 
     Raises: `Fault` LIMIT_EXCEEDED where its mailbox, its domain or the account had too many mails,
@@ -336,7 +340,7 @@ def send_link(house: House, s: Session, identity: Identity, mail: LinkMail | Non
         house.wakes.outbox()
 
 
-def look_now(house: House, call: Call, s: Session, identity: Identity) -> None:
+def look_now(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
     """Make a new identity due at this moment, with the shortest interval ahead; never where it is instant."""
     due_at = None if house.instant else call.now
     checks.schedule(s, identity.id, checks.shard_of(identity.name), due_at, interval=house.first_check)
@@ -344,7 +348,7 @@ def look_now(house: House, call: Call, s: Session, identity: Identity) -> None:
         house.wakes.engine()
 
 
-def look_anew(house: House, call: Call, s: Session, identity: Identity) -> None:
+def look_anew(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
     """Make an identity due of which something was begun anew; as `look_now`, where it is instant.
 
     A check that is running goes on: what it finds of everything else counts (`checks.begin_anew`).

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from indicia.operations.deferred_request import Unread
+from indicia.operations.deferred_request import DeferredRequest
 from indicia.operations.own.openapi import describe
 from indicia.operations.own.route import OwnRoute
 from indicia.operations.registry import REGISTRY, AnyEntry
@@ -67,7 +67,7 @@ class _Answering:
         """Answer one call. Raises: `Fault`."""
         # The body of what writes is looked at when the call is known to be allowed.
         unread = bool(self.route.body) and self.entry.writes
-        request = Unread(partial(self.route.read, asked)) if unread else self.route.read(asked)
+        request = DeferredRequest(partial(self.route.read, asked)) if unread else self.route.read(asked)
         answer = await self.dispatch(call, request)
         if isinstance(answer, str):
             return Reply(answer.encode(), self.route.status, _TEXT)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from indicia.domain.policies.conditions import Context
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.accounts.access import AccessKey
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView
@@ -71,7 +71,7 @@ class Case:
     keys: Sequence[AccessKey]
 
 
-def find_case(house: House, call: Call, request: ExplainRequest, s: Session) -> Case:
+def find_case(house: OperationContext, call: Call, request: ExplainRequest, s: Session) -> Case:
     """Return what is asked, and what decides it.
 
     An identity that is not registered is covered by the one above it. Raises: `Fault` INVALID_PARAMETER for
@@ -98,7 +98,7 @@ def is_slow(case: Case) -> bool:
     return texts * sum(map(len, documents)) > _QUICK
 
 
-def decide_case(house: House, call: Call, case: Case) -> ExplainResponse:
+def decide_case(house: OperationContext, call: Call, case: Case) -> ExplainResponse:
     """Return what would be decided."""
     question = case.question
     policies = [[policy for view in level for policy in _policies(call, view)] for level in case.levels]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from indicia.domain.identities.identity import FacetState
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 
@@ -39,7 +39,7 @@ class CheckResponse(Struct, kw_only=True, frozen=True):
 _AWAITED: Final = (Status.PENDING, Status.TEMPORARY_FAILURE)
 
 
-def check_identity(house: House, call: Call, request: CheckRequest, s: Session) -> CheckResponse:
+def check_identity(house: OperationContext, call: Call, request: CheckRequest, s: Session) -> CheckResponse:
     """The identity is due at once, behind a check that is running.
 
     Raises: `Fault` NOT_FOUND; CONFLICT when looking can change nothing, naming what can.

@@ -18,7 +18,7 @@ from indicia.store.verification import evidence
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
     from indicia.store.events.events import StoredEvent
     from indicia.store.verification.evidence import Evidence
@@ -55,7 +55,7 @@ class HistoryResponse(Struct, kw_only=True, frozen=True):
     events: list[EventBody]
 
 
-def get_history(house: House, call: Call, request: HistoryRequest, s: Session) -> HistoryResponse:
+def get_history(house: OperationContext, call: Call, request: HistoryRequest, s: Session) -> HistoryResponse:
     """Return every stored verdict on the identity, and its last events: what moved, and what moved it.
 
     Raises: `Fault` NOT_FOUND.

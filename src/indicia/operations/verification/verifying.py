@@ -31,14 +31,14 @@ from indicia.wire.shapes import ses
 if TYPE_CHECKING:
     from indicia.domain.identities.identity import Identity
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.operations.verification_mail.verification_mail import LinkMail
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView
 
 
 def verify_domain_identity(
-    house: House, call: Call, request: ses.VerifyDomainIdentityRequest, s: Session
+    house: OperationContext, call: Call, request: ses.VerifyDomainIdentityRequest, s: Session
 ) -> ses.VerifyDomainIdentityResponse:
     """SES v1 VerifyDomainIdentity: the legacy TXT record is searched for from now on.
 
@@ -58,7 +58,7 @@ def verify_domain_identity(
 
 
 def verify_domain_dkim(
-    house: House, call: Call, request: ses.VerifyDomainDkimRequest, s: Session
+    house: OperationContext, call: Call, request: ses.VerifyDomainDkimRequest, s: Session
 ) -> ses.VerifyDomainDkimResponse:
     """SES v1 VerifyDomainDkim: Easy DKIM is set up, for a new domain too. Tokens do not change at a repeat.
 
@@ -105,7 +105,9 @@ class AddressToProve:
 
 
 def prepare_address(
-    house: House, call: Call, request: ses.VerifyEmailIdentityRequest | ses.VerifyEmailAddressRequest
+    house: OperationContext,
+    call: Call,
+    request: ses.VerifyEmailIdentityRequest | ses.VerifyEmailAddressRequest,
 ) -> AddressToProve:
     """Return what is to be proved.
 
@@ -116,7 +118,7 @@ def prepare_address(
 
 
 def verify_email_identity(
-    house: House, call: Call, request: AddressToProve, s: Session
+    house: OperationContext, call: Call, request: AddressToProve, s: Session
 ) -> ses.VerifyEmailIdentityResponse:
     """SES v1 VerifyEmailIdentity: a fresh link is on its way, and the earlier one no longer works.
 
@@ -129,12 +131,12 @@ def verify_email_identity(
     return ses.VerifyEmailIdentityResponse()
 
 
-def verify_email_address(house: House, call: Call, request: AddressToProve, s: Session) -> None:
+def verify_email_address(house: OperationContext, call: Call, request: AddressToProve, s: Session) -> None:
     """SES v1 VerifyEmailAddress (deprecated): as VerifyEmailIdentity."""
     write_to(house, call, request, s)
 
 
-def write_to(house: House, call: Call, wanted: AddressToProve, s: Session) -> None:
+def write_to(house: OperationContext, call: Call, wanted: AddressToProve, s: Session) -> None:
     """A fresh link is on its way to the address, which is an identity from now on if it was none.
 
     A proof that stands stays; one that is awaited or has failed begins anew.
@@ -150,7 +152,7 @@ def write_to(house: House, call: Call, wanted: AddressToProve, s: Session) -> No
         send_link(house, s, _restart(house, call, s, view, Facet.LINK), wanted.mail)
 
 
-def _domain(house: House, text: str) -> str:
+def _domain(house: OperationContext, text: str) -> str:
     """Return the folded name of a domain that the caller may verify.
 
     Raises: `Fault` INVALID_PARAMETER.
@@ -166,7 +168,7 @@ def _failed(view: IdentityView, facet: Facet) -> bool:
 
 
 def _restart(
-    house: House, call: Call, s: Session, view: IdentityView, facet: Facet, **changes: Any
+    house: OperationContext, call: Call, s: Session, view: IdentityView, facet: Facet, **changes: Any
 ) -> Identity:
     """Return the identity with a facet begun anew. Evidence gathered before is dropped, being of before."""
     identity = view.identity

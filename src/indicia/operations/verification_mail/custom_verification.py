@@ -26,7 +26,7 @@ from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
     from indicia.store.verification_mail.templates import Template
 
@@ -55,7 +55,7 @@ class Written:
 
 
 def look_v2(
-    house: House, call: Call, request: sesv2.SendCustomVerificationEmailRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.SendCustomVerificationEmailRequest, s: Session
 ) -> Wanted:
     """Return what is to be sent.
 
@@ -65,7 +65,9 @@ def look_v2(
     return _look(house, call, request, s, paused=FaultKind.ACCOUNT_SENDING_PAUSED)
 
 
-def look_v1(house: House, call: Call, request: ses.SendCustomVerificationEmailRequest, s: Session) -> Wanted:
+def look_v1(
+    house: OperationContext, call: Call, request: ses.SendCustomVerificationEmailRequest, s: Session
+) -> Wanted:
     """Return what is to be sent.
 
     Raises: `Fault` as v2; MESSAGE_REJECTED where sending is paused, for which v1 documents nothing else here.
@@ -73,7 +75,7 @@ def look_v1(house: House, call: Call, request: ses.SendCustomVerificationEmailRe
     return _look(house, call, request, s, paused=FaultKind.MESSAGE_REJECTED)
 
 
-def _look(house: House, call: Call, request: _Request, s: Session, *, paused: FaultKind) -> Wanted:
+def _look(house: OperationContext, call: Call, request: _Request, s: Session, *, paused: FaultKind) -> Wanted:
     """Return what is to be sent. The recipient is looked at before the template (spec 7.4)."""
     name = parse_address(request.EmailAddress)
     template = find(call, request.TemplateName, s)
@@ -101,7 +103,7 @@ def is_slow(wanted: Wanted) -> bool:
     return wanted.template.harmless is None or len(wanted.template.harmless) > _SHORT
 
 
-def prepare(house: House, call: Call, wanted: Wanted) -> Written:
+def prepare(house: OperationContext, call: Call, wanted: Wanted) -> Written:
     """Return the mail, written. What it says is the template as it was found a moment ago.
 
     Raises: `Fault` INVALID_PARAMETER where no mail can be sent to the address, INVALID_CONTENT where none can
@@ -121,7 +123,7 @@ def prepare(house: House, call: Call, wanted: Wanted) -> Written:
 
 
 def send_custom_verification_email_v2(
-    house: House, call: Call, written: Written, s: Session
+    house: OperationContext, call: Call, written: Written, s: Session
 ) -> sesv2.SendCustomVerificationEmailResponse:
     """SES v2 SendCustomVerificationEmail: the recipient is a pending identity from now on.
 
@@ -132,7 +134,7 @@ def send_custom_verification_email_v2(
 
 
 def send_custom_verification_email_v1(
-    house: House, call: Call, written: Written, s: Session
+    house: OperationContext, call: Call, written: Written, s: Session
 ) -> ses.SendCustomVerificationEmailResponse:
     """SES v1 SendCustomVerificationEmail.
 
@@ -142,7 +144,7 @@ def send_custom_verification_email_v1(
     return ses.SendCustomVerificationEmailResponse(MessageId=written.message_id)
 
 
-def _send(house: House, call: Call, written: Written, s: Session) -> None:
+def _send(house: OperationContext, call: Call, written: Written, s: Session) -> None:
     """Let the mail be on its way.
 
     What was looked at is not looked at again: had it changed since, then behind this call.

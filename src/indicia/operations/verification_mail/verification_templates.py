@@ -26,7 +26,7 @@ from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
-    from indicia.operations.context import House
+    from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
 
 MOST: Final = 50  # SES guide, creating identities: an account in a region
@@ -76,7 +76,7 @@ class NewTemplate:
     tags: tuple[tuple[str, str], ...] = ()
 
 
-def look_at_new(house: House, call: Call, request: _Create, s: Session) -> NewTemplate:
+def look_at_new(house: OperationContext, call: Call, request: _Create, s: Session) -> NewTemplate:
     """Return what is to be created, so far as it can be kept: its content was not looked at yet.
 
     Raises: `Fault` INVALID_PARAMETER, INVALID_CONTENT, FROM_NOT_VERIFIED.
@@ -95,7 +95,7 @@ def look_at_new(house: House, call: Call, request: _Create, s: Session) -> NewTe
     return NewTemplate(template, check_tags([(tag.Key, tag.Value) for tag in given]))
 
 
-def prepare_new(house: House, call: Call, wanted: NewTemplate) -> NewTemplate:
+def prepare_new(house: OperationContext, call: Call, wanted: NewTemplate) -> NewTemplate:
     """Return what is to be created, with what is left of its content.
 
     Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it.
@@ -103,7 +103,7 @@ def prepare_new(house: House, call: Call, wanted: NewTemplate) -> NewTemplate:
     return replace(wanted, template=made_harmless(house, wanted.template))
 
 
-def made_harmless(house: House, template: Template) -> Template:
+def made_harmless(house: OperationContext, template: Template) -> Template:
     """Return the template with what is left of its content. Takes from milliseconds to seconds.
 
     Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it; UNAVAILABLE.
@@ -160,7 +160,7 @@ def _create(call: Call, wanted: NewTemplate, s: Session) -> None:
 
 
 def create_template_v2(
-    house: House, call: Call, wanted: NewTemplate, s: Session
+    house: OperationContext, call: Call, wanted: NewTemplate, s: Session
 ) -> sesv2.CreateCustomVerificationEmailTemplateResponse:
     """SES v2 CreateCustomVerificationEmailTemplate.
 
@@ -170,7 +170,7 @@ def create_template_v2(
     return sesv2.CreateCustomVerificationEmailTemplateResponse()
 
 
-def create_template_v1(house: House, call: Call, wanted: NewTemplate, s: Session) -> None:
+def create_template_v1(house: OperationContext, call: Call, wanted: NewTemplate, s: Session) -> None:
     """SES v1 CreateCustomVerificationEmailTemplate, as v2 but for tags.
 
     Raises: `Fault` as v2.
@@ -179,7 +179,7 @@ def create_template_v1(house: House, call: Call, wanted: NewTemplate, s: Session
 
 
 def get_template_v2(
-    house: House, call: Call, request: sesv2.GetCustomVerificationEmailTemplateRequest, s: Session
+    house: OperationContext, call: Call, request: sesv2.GetCustomVerificationEmailTemplateRequest, s: Session
 ) -> sesv2.GetCustomVerificationEmailTemplateResponse:
     """SES v2 GetCustomVerificationEmailTemplate, with its content as it was given, and its tags.
 
@@ -199,7 +199,7 @@ def get_template_v2(
 
 
 def get_template_v1(
-    house: House, call: Call, request: ses.GetCustomVerificationEmailTemplateRequest, s: Session
+    house: OperationContext, call: Call, request: ses.GetCustomVerificationEmailTemplateRequest, s: Session
 ) -> ses.GetCustomVerificationEmailTemplateResponse:
     """SES v1 GetCustomVerificationEmailTemplate.
 
@@ -224,7 +224,7 @@ class ChangedTemplate:
     changed: Template
 
 
-def look_at_change(house: House, call: Call, request: _Update, s: Session) -> ChangedTemplate:
+def look_at_change(house: OperationContext, call: Call, request: _Update, s: Session) -> ChangedTemplate:
     """Return what is to be otherwise, so far as that can be kept: new content was not looked at yet.
 
     Raises: `Fault` INVALID_PARAMETER, INVALID_CONTENT, FROM_NOT_VERIFIED, TEMPLATE_NOT_FOUND.
@@ -239,7 +239,7 @@ def brings_content(wanted: ChangedTemplate) -> bool:
     return wanted.request.TemplateContent is not None
 
 
-def prepare_change(house: House, call: Call, wanted: ChangedTemplate) -> ChangedTemplate:
+def prepare_change(house: OperationContext, call: Call, wanted: ChangedTemplate) -> ChangedTemplate:
     """Return what is to be otherwise, with what is left of the content where there is another one.
 
     Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it.
@@ -274,7 +274,7 @@ def _given(text: str | None, otherwise: str) -> str:
 
 
 def update_template_v2(
-    house: House, call: Call, wanted: ChangedTemplate, s: Session
+    house: OperationContext, call: Call, wanted: ChangedTemplate, s: Session
 ) -> sesv2.UpdateCustomVerificationEmailTemplateResponse:
     """SES v2 UpdateCustomVerificationEmailTemplate: all of it. Tags stay.
 
@@ -284,7 +284,7 @@ def update_template_v2(
     return sesv2.UpdateCustomVerificationEmailTemplateResponse()
 
 
-def update_template_v1(house: House, call: Call, wanted: ChangedTemplate, s: Session) -> None:
+def update_template_v1(house: OperationContext, call: Call, wanted: ChangedTemplate, s: Session) -> None:
     """SES v1 UpdateCustomVerificationEmailTemplate: what is not given stays.
 
     Raises: `Fault` as v2.
@@ -293,7 +293,10 @@ def update_template_v1(house: House, call: Call, wanted: ChangedTemplate, s: Ses
 
 
 def delete_template_v2(
-    house: House, call: Call, request: sesv2.DeleteCustomVerificationEmailTemplateRequest, s: Session
+    house: OperationContext,
+    call: Call,
+    request: sesv2.DeleteCustomVerificationEmailTemplateRequest,
+    s: Session,
 ) -> sesv2.DeleteCustomVerificationEmailTemplateResponse:
     """SES v2 DeleteCustomVerificationEmailTemplate. Links in mails made with it work on.
 
@@ -305,7 +308,7 @@ def delete_template_v2(
 
 
 def delete_template_v1(
-    house: House, call: Call, request: ses.DeleteCustomVerificationEmailTemplateRequest, s: Session
+    house: OperationContext, call: Call, request: ses.DeleteCustomVerificationEmailTemplateRequest, s: Session
 ) -> None:
     """SES v1 DeleteCustomVerificationEmailTemplate. One that is not there is as good as deleted."""
     if _NAME.match(request.TemplateName) is not None:
@@ -313,7 +316,10 @@ def delete_template_v1(
 
 
 def list_templates_v2(
-    house: House, call: Call, request: sesv2.ListCustomVerificationEmailTemplatesRequest, s: Session
+    house: OperationContext,
+    call: Call,
+    request: sesv2.ListCustomVerificationEmailTemplatesRequest,
+    s: Session,
 ) -> sesv2.ListCustomVerificationEmailTemplatesResponse:
     """SES v2 ListCustomVerificationEmailTemplates, by name, without their content.
 
@@ -339,7 +345,7 @@ def list_templates_v2(
 
 
 def list_templates_v1(
-    house: House, call: Call, request: ses.ListCustomVerificationEmailTemplatesRequest, s: Session
+    house: OperationContext, call: Call, request: ses.ListCustomVerificationEmailTemplatesRequest, s: Session
 ) -> ses.ListCustomVerificationEmailTemplatesResponse:
     """SES v1 ListCustomVerificationEmailTemplates. A size out of range is served as fifty (spec 6.8).
 
@@ -364,7 +370,7 @@ def list_templates_v1(
 
 
 def _page(
-    house: House, call: Call, token: str | None, size: int, s: Session
+    house: OperationContext, call: Call, token: str | None, size: int, s: Session
 ) -> tuple[list[TemplateRow], str | None]:
     """Return a page of templates and the token of the next one. v1 and v2 share them."""
     after = paging.place_of(

@@ -30,7 +30,7 @@ _FIRST_LOOK_SECONDS: Final = 0.0001
 _LOOK_SECONDS: Final = 0.001
 
 
-class Turns:
+class FileLock:
     """One process's place in the queue: `take` a turn, write, `give` it back.
 
     Whoever waits for the turn stands in the door meanwhile, and nobody else comes through it: so the one

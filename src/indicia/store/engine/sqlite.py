@@ -23,7 +23,7 @@ from indicia.private_files import sync_folder
 from indicia.store.engine.checkpoint import Checkpointer
 from indicia.store.engine.database import Database, Shared, alone
 from indicia.store.engine.errors import READ_TROUBLE, told
-from indicia.store.engine.file_lock import Turns
+from indicia.store.engine.file_lock import FileLock
 from indicia.store.engine.jobs import Job, Share, Transactions
 from indicia.store.engine.prepared import SQLITE
 from indicia.store.engine.session import Session
@@ -49,7 +49,7 @@ class SqliteDatabase(Database):
         self._closed = False
         self._writer = Writer(
             Transactions(connect(self._path)),
-            Turns(self._path, BUSY_SECONDS),
+            FileLock(self._path, BUSY_SECONDS),
             Checkpointer(partial(connect, self._path)),
         )
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from indicia.domain.faults import Fault, FaultKind
 from indicia.store.engine.checkpoint import Checkpointer
 from indicia.store.engine.errors import told
-from indicia.store.engine.file_lock import Turns
+from indicia.store.engine.file_lock import FileLock
 from indicia.store.engine.jobs import Group, Job, Outcome, Transactions, tell, tell_all
 
 _GROUP: Final = 512  # units of work in one commit
@@ -53,7 +53,7 @@ class _Gathering:
 class Writer:
     """Runs jobs and tells who waits for them."""
 
-    def __init__(self, transactions: Transactions, turns: Turns, checkpointer: Checkpointer) -> None:
+    def __init__(self, transactions: Transactions, turns: FileLock, checkpointer: Checkpointer) -> None:
         self._transactions = transactions
         self._turns = turns
         self._checkpointer = checkpointer

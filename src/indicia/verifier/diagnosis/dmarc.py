@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from indicia.domain.diagnosis.wording import Explanation
     from indicia.domain.verification.findings import Finding
     from indicia.store.identities.identities import IdentityView
-    from indicia.verifier.dns.observer import Eyes
+    from indicia.verifier.dns.observer import DnsObserver
 
 
 async def judged(
-    eyes: Eyes, rules: Rules, view: IdentityView, registrable: Callable[[str], str]
+    eyes: DnsObserver, rules: Rules, view: IdentityView, registrable: Callable[[str], str]
 ) -> tuple[Finding, Explanation] | None:
     """Return what receivers find and what that means, None where they find nothing or nobody can say.
 

@@ -36,7 +36,7 @@ from indicia.verifier.dns.client import Budget, Client
 
 if TYPE_CHECKING:
     from indicia.verifier.diagnosis.asking import Look
-    from indicia.verifier.dns.observer import Eyes
+    from indicia.verifier.dns.observer import DnsObserver
 
 _MOST_SERVERS = 8
 _MOST_ROUNDS = 6  # of questions to the resolvers: each asks for what the last one has brought up
@@ -53,7 +53,7 @@ def surroundings(domain: str, zone: str) -> Surroundings:
 
 
 async def explained(
-    eyes: Eyes, verdicts: Sequence[RecordVerdict], around: Surroundings, *, places: bool = True
+    eyes: DnsObserver, verdicts: Sequence[RecordVerdict], around: Surroundings, *, places: bool = True
 ) -> dict[RecordVerdict, Refined]:
     """Return what questions to the resolvers explain: what is at the names, beside them and elsewhere.
 
@@ -81,7 +81,7 @@ class Investigator:
 
     def __init__(
         self,
-        eyes: Eyes,
+        eyes: DnsObserver,
         *,
         clock: Callable[[], Instant],
         port: int,

@@ -24,7 +24,7 @@ from indicia.store.dkim import rotation
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.store.identities.identities import IdentityView
-from indicia.verifier.dns.observer import Eyes
+from indicia.verifier.dns.observer import DnsObserver
 
 _MOST_LEFT_OVER = 5  # token sets of before
 
@@ -53,7 +53,7 @@ class _Further:
 
 
 async def remarks(
-    database: Database, eyes: Eyes, rules: Rules, view: IdentityView, verdicts: Sequence[RecordVerdict]
+    database: Database, eyes: DnsObserver, rules: Rules, view: IdentityView, verdicts: Sequence[RecordVerdict]
 ) -> list[Remark]:
     """Return what there is to say of the identity's keys and of what earlier identities have left."""
     if view.identity.kind is not IdentityKind.DOMAIN:
@@ -75,7 +75,7 @@ async def remarks(
     ]
 
 
-async def _observed(eyes: Eyes, records: Sequence[ExpectedRecord]) -> Observations:
+async def _observed(eyes: DnsObserver, records: Sequence[ExpectedRecord]) -> Observations:
     questions = [question for record in records for question in record.questions]
     return await eyes.observe(questions) if questions else {}
 

@@ -10,7 +10,7 @@ from indicia.domain.diagnosis import spf
 from indicia.domain.verification.observation import Observation, Question, RecordType
 
 if TYPE_CHECKING:
-    from indicia.verifier.dns.observer import Eyes
+    from indicia.verifier.dns.observer import DnsObserver
 
 _MOST_ROUNDS: Final = spf.MOST_LOOKUPS + 1  # each but the last follows an include at least
 
@@ -23,7 +23,7 @@ class Judged:
     certain: bool
 
 
-async def judge(eyes: Eyes, texts: Sequence[str], include: str) -> Judged | None:
+async def judge(eyes: DnsObserver, texts: Sequence[str], include: str) -> Judged | None:
     """Return the judgement on the TXT records of a name, None where they lead on for too long."""
     fetched: dict[str, str | spf.NoRecord] = {}
     for _ in range(_MOST_ROUNDS):

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from indicia.domain.identities.records import ExpectedRecord
     from indicia.domain.verification.check import Observations
     from indicia.domain.verification.observation import Question
-    from indicia.verifier.dns.observer import Eyes
+    from indicia.verifier.dns.observer import DnsObserver
 
 
 async def observe(
-    eyes: Eyes,
+    eyes: DnsObserver,
     records: Sequence[ExpectedRecord],
     questions: Sequence[Question],
     within: float | None = None,

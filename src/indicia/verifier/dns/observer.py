@@ -9,7 +9,7 @@ from indicia.domain.verification.check import Observations
 from indicia.domain.verification.observation import Question, Soa
 
 
-class Eyes(Protocol):
+class DnsObserver(Protocol):
     """Something that asks the DNS through every perspective."""
 
     async def observe(self, questions: Sequence[Question], within: float | None = None) -> Observations:

@@ -33,7 +33,7 @@ from indicia.store.dkim.rotation import Sighting
 from indicia.store.verification.checks import CheckResult, Claim
 from indicia.verifier.dns import chains
 from indicia.verifier.dns.deadline import Deadline
-from indicia.verifier.dns.observer import Eyes
+from indicia.verifier.dns.observer import DnsObserver
 from indicia.verifier.engine import evidence
 
 
@@ -57,7 +57,7 @@ class Checker:
 
     def __init__(
         self,
-        eyes: Eyes,
+        eyes: DnsObserver,
         rules: Rules,
         clock: Clock,
         *,

@@ -32,7 +32,7 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.store.verification import checks
 from indicia.store.verification.checks import Claim
-from indicia.verifier.dns.observer import Eyes
+from indicia.verifier.dns.observer import DnsObserver
 from indicia.verifier.engine.admission import Admission, Later
 from indicia.verifier.engine.checker import Checker, Found
 from indicia.verifier.engine.commit import Landing, falls
@@ -105,7 +105,7 @@ class Engine:
     def __init__(
         self,
         database: Database,
-        eyes: Eyes,
+        eyes: DnsObserver,
         rules: Rules,
         clock: Clock,
         *,
