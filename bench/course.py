@@ -90,7 +90,7 @@ class Course:
         self._database = installation.database
         self._authenticator = Authenticator(lambda _: record, installation.settings.regions)
         # What only reads needs nothing of the house.
-        self._dispatch = Dispatch(installation.database, cast("House", None))
+        self._dispatch = Dispatch(installation.database, cast("OperationContext", None))
         self._router = rest.Router()
         self._metrics = Metrics()
         self.log = StringIO()

@@ -16,8 +16,9 @@ from protocols import v1, v2
 from indicia.domain.call import UNKNOWN_ADDRESS, Call
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.time import DAY, rfc3339
-from indicia.operations.authorization import REPLICATE, authorize, check_key_policy, may_replicate
+from indicia.operations.authorization import REPLICATE, authorize, may_replicate
 from indicia.operations.own.api import routes
+from indicia.operations.policies.key_policies import check_key_policy
 from indicia.operations.registry import REGISTRY, AnyEntry
 from indicia.wire.own import Access, Asked, Route
 from indicia.wire.shapes import operations

@@ -182,7 +182,7 @@ def _policy(path: Path | None) -> str | None:
         raise CommandError(f"--policy: {path} cannot be read: {error.strerror}", status=USAGE) from error
     except (ValueError, RecursionError) as error:
         raise CommandError(f"--policy: {path} is not JSON: {error}", status=USAGE) from error
-    from indicia.operations.authorization import check_key_policy
+    from indicia.operations.policies.key_policies import check_key_policy
 
     document = without_white_space(text)
     try:

@@ -13,18 +13,15 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import structlog
 
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.domain.names import shown
-from indicia.domain.policies import wildcards
 from indicia.domain.policies.evaluation import Decision, Effect, Ground, Policy, Question, decide
 from indicia.domain.policies.explanation import explained
 from indicia.domain.policies.grammar import access_key_policy
 from indicia.domain.policies.principals import Principal
 from indicia.operations.call_context import context_of
 from indicia.operations.resources import NONE
-from indicia.wire.shapes import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from indicia.operations.call import Call
 
@@ -102,24 +99,6 @@ def compiled_key_policy(text: str) -> Policy:
     return _compiled(text) or access_key_policy(text)
 
 
-def check_key_policy(text: str) -> None:
-    """The text can be the policy of a new access key: it is understood, and every action exists.
-
-    An action that is misspelt would neither allow nor deny anything.
-
-    Raises: `Fault` INVALID_POLICY naming what is wrong.
-    """
-    known = _known_actions()
-    for statement in access_key_policy(text).statements:
-        for action in statement.actions:
-            fits = wildcards.compiled(action.lower())
-            if not any(map(fits, known)):
-                refuse(
-                    FaultKind.INVALID_POLICY,
-                    f"Statement {statement.position} has the action {shown(action)}, and there is none.",
-                )
-
-
 @lru_cache(maxsize=1024)
 def _compiled(text: str) -> Policy | None:
     """Return the compiled policy; None, which allows nothing, where a stored one cannot be understood."""
@@ -150,13 +129,3 @@ def _deny(call: Call, permission: str, resource: str, reason: str) -> NoReturn:
     else:
         message = f"User: {who} is not authorized to perform: {permission} on resource: {resource} {reason}"
     refuse(FaultKind.ACCESS_DENIED, message)
-
-
-@lru_cache(maxsize=1)
-def _known_actions() -> frozenset[str]:
-    """Return every action there is, in lower case: of the service models, built or not, and our own."""
-    from indicia.operations.registry import REGISTRY
-
-    modelled: Iterable[str] = (f"ses:{name}" for service in ("ses", "sesv2") for name in operations(service))
-    own = (entry.permission for entry in REGISTRY.values())
-    return frozenset(action.lower() for action in (*modelled, *own, REPLICATE))
