@@ -1,4 +1,4 @@
-"""Write what the pages of `docs/` say about the code: operations, standards, settings, commands, states.
+"""Write what the pages of `docs/` say about the code: operations, standards, settings, commands, errors.
 
 Pages are written by hand, and have pairs of markers between which this writes. `tools/generate_docs.py`
 writes, `--check` only compares, and fails naming the pages that are not up to date.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from pages import commands, events, findings, operations, rfcs, routes, settings, states
+from pages import commands, errors, events, findings, operations, rfcs, rooms, routes, settings, states
 from pages.markdown import ROOT, with_block
 
-_GROUPS = (operations, rfcs, settings, commands, routes, events, states, findings)
+_GROUPS = (operations, rfcs, settings, commands, routes, events, states, findings, errors, rooms)
 
 
 def main(arguments: list[str]) -> int:
