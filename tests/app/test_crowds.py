@@ -143,7 +143,7 @@ def test_a_process_without_files_says_so_once_and_recovers(tmp_path: Path) -> No
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (20_000, 20_000))
             assert waiting.recv(65536).startswith(b"HTTP/1.1 200 ")
         tries = sample(house, "indicia_connections_refused_total", 'reason="files"')
-        assert 1 < tries < 100  # it paused between them
+        assert 0 < tries < 100  # it paused between them
         assert house.log.count("connections.no_files") == 1
         assert "Traceback" not in house.log
 

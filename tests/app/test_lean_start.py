@@ -36,7 +36,7 @@ LATER = {
 }
 START = """
 import asyncio, sys
-from indicia import lean
+from indicia.runtime import lazy_imports as lean
 lean.import_libraries()
 from indicia.app.sandbox import Sandbox
 from indicia.settings import load
@@ -62,7 +62,7 @@ def test_a_sandbox_starts_without_what_it_may_need_later(tmp_path: Path) -> None
 
 OPENED = """
 import threading
-from indicia import lean
+from indicia.runtime import lazy_imports as lean
 lean.import_libraries()
 import importlib.metadata, prometheus_client, uvicorn
 found = []
@@ -97,7 +97,7 @@ def test_what_a_start_leaves_out_is_there_for_whoever_asks_for_it(asked: str) ->
 def test_a_name_that_no_library_has_is_missing_as_ever() -> None:
     """Asking an unopened library for what it does not have is an AttributeError, the first time and later."""
     start = """
-from indicia import lean
+from indicia.runtime import lazy_imports as lean
 lean.import_libraries()
 import uvicorn
 print(hasattr(uvicorn, "nothing"), hasattr(uvicorn, "nothing"), callable(uvicorn.run))

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from indicia.operations.own.api import declared
 from indicia.operations.registry import REGISTRY, SUBJECTS, AnyEntry, Registry
@@ -35,6 +36,8 @@ def test_a_route_gives_every_member_of_its_request(entry: AnyEntry) -> None:
     members = set(getattr(route.request, "__struct_fields__", ()))
     given = {*labels_of(route.template), *(name.replace("-", "_") for name in route.query)}
 
+    without = {each.name for each in fields(route.request) if not each.required}
+    assert {name.replace("-", "_") for name in route.query} <= without
     assert route.summary.endswith(".")
     assert members == (members if route.body == "*" else given | ({route.body} - {""}))
 

@@ -116,7 +116,7 @@ def test_a_log_that_cannot_be_written_stops_nobody() -> None:
 
 PROGRAM = """
 import asyncio
-from indicia import logs
+from indicia.runtime import logs
 from indicia.settings import LogFormat
 from indicia.wire.exchange import RequestLine
 
@@ -139,7 +139,7 @@ def test_a_clean_exit_loses_nothing() -> None:
 
 FAILING = """
 import structlog
-from indicia import logs
+from indicia.runtime import logs
 from indicia.settings import LogFormat
 
 logs.configure(LogFormat.{form}, colors=False)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from correspondence import KEYRING, SERVICE, mails_in, read, text_of
+from places import TESTS
 from smtpserver import SmtpServer, listening
 from test_delivery import Postman, delivering, rows, until
 
@@ -304,7 +305,7 @@ sys.path.insert(0, {tests!r})
 from correspondence import KEYRING
 from indicia.runtime.clock import Clock
 from indicia.mail.outbox import Deliverer
-from indicia.mail.{where} import {carrier}
+from indicia.mail.transport.{where} import {carrier}
 from indicia.settings.urls import parse_relay
 from indicia.store.engine.opening import open_database
 
@@ -319,7 +320,7 @@ asyncio.run(Deliverer(open_database({url!r}), KEYRING, Dying({made}), Clock()).r
 
 async def died(**given: str) -> None:
     """A deliverer was killed when it had handed a mail over, before it had noted that."""
-    script = _DIES_BEFORE_NOTING.format(tests=str(Path(__file__).parent.parent), **given)
+    script = _DIES_BEFORE_NOTING.format(tests=str(TESTS), **given)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
     assert await process.wait() == -signal.SIGKILL
 

@@ -12,8 +12,8 @@ from indicia.store.engine.opening import open_database
 # Opens the database as a command does, and leaves; prints what it reads.
 VISITOR = """
 import sys
-from indicia.store import meta, schema
-from indicia.store.engine.database import Database
+from indicia.store.engine import meta, schema
+from indicia.store.engine.opening import open_database
 schema.check(sys.argv[1])
 database = open_database(sys.argv[1])
 print(database.read(lambda s: meta.get(s, sys.argv[2])))
@@ -53,8 +53,8 @@ def test_who_comes_and_goes_takes_nothing_away(tmp_path: Path) -> None:
 # whether its connection is still open.
 FORKS = """
 import os, sys, threading
-from indicia.store import meta
-from indicia.store.engine.database import Database
+from indicia.store.engine import meta
+from indicia.store.engine.opening import open_database
 database = open_database(sys.argv[1])
 has_read, may_end = threading.Event(), threading.Event()
 held = []

@@ -40,7 +40,7 @@ class ReplicationRequest(msgspec.Struct, kw_only=True, frozen=True):
     """Whose keys are asked for, and for a replica in which region."""
 
     name: str
-    replica_region: str
+    replica_region: str = ""
 
 
 class OfferedKey(msgspec.Struct, kw_only=True, frozen=True):
