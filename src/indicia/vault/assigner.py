@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 # Another process may have made keys, or queued somebody up: it tells nobody.
 _LOOK_EVERY: Final[Span] = SECOND
+# How long keys gather where more wait than there are keys (seconds): a transaction hands out what has come.
+_COMPANY: Final = 0.1
 # How long somebody who waits for the end of all work waits for keys to be made (seconds).
 _SETTLE: Final = 30.0
 
@@ -78,6 +80,8 @@ class KeyAssigner(Rounds):
             self._progressed()
             if not done.left:  # another process has them in hand
                 return None
+            if not await self._idle():
+                await asyncio.sleep(_COMPANY)
         return None
 
     def _hand_out(self, s: Session, now: Instant) -> tuple[Assigned, bool]:

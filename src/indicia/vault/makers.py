@@ -18,8 +18,11 @@ from indicia.vault import key_maker
 log = structlog.get_logger(__name__)
 
 # How many keys a process is asked for at a time, so that it never waits for an event loop that has much to
-# do: 50 ms of a core at 1024 bits, eight times that at 2048.
-_AHEAD: Final = 6
+# do, nor for the transaction that stores those before: as many as it makes in so many seconds.
+_AHEAD: Final = 0.5
+_LEAST_AHEAD: Final = 6
+_MOST_AHEAD: Final = 64
+_LATEST: Final = 0.2  # of what a key takes, the weight of the last one
 # A process takes 0.2 s of a core to start: another is started when each has as many as this to make.
 _WORTH_A_START: Final = 2
 _IDLE: Final = 10.0  # seconds after which a process without work is ended
@@ -59,11 +62,20 @@ class _Maker:
         self._loop = asyncio.get_running_loop()
         self.asked: deque[int] = deque()
         self.productive = False
-        self.busy_at = self._loop.time()
+        self.busy_at = self._began_at = self._loop.time()
+        self._takes = _AHEAD / _LEAST_AHEAD  # seconds a key, of late
         self.task = self._loop.create_task(self._run(), name="key-maker")
+
+    @property
+    def room(self) -> int:
+        """How many more keys it may be asked for."""
+        ahead = min(_MOST_AHEAD, max(_LEAST_AHEAD, int(_AHEAD / self._takes)))
+        return max(0, ahead - len(self.asked))
 
     def ask(self, bits: int) -> None:
         """Have a key made."""
+        if not self.asked:
+            self._began_at = self._loop.time()
         self.asked.append(bits)
         self._send(bits)
 
@@ -97,7 +109,9 @@ class _Maker:
                 key = await answers.readexactly(size)
                 if not self.asked:
                     return
-                self.productive, self.busy_at = True, self._loop.time()
+                now = self._loop.time()
+                self._takes += _LATEST * (now - self._began_at - self._takes)
+                self.productive, self.busy_at, self._began_at = True, now, now
                 self._made(self.asked.popleft(), key)
 
     async def _end(self) -> None:
@@ -136,7 +150,7 @@ class Makers:
     @property
     def room(self) -> int:
         """How many more keys may be asked for."""
-        return sum(_AHEAD - len(maker.asked) for maker in self._living) + _AHEAD * self._to_start
+        return sum(maker.room for maker in self._living) + _LEAST_AHEAD * self._to_start
 
     @property
     def _to_start(self) -> int:

@@ -266,6 +266,21 @@ def test_an_account_whose_servers_say_nothing_delays_no_other(database: Database
     explained(database, story, server)
 
 
+def test_of_a_crowd_most_are_left_to_their_next_look(database: Database, server: NameServer) -> None:
+    """A few of the hundreds that are created at once are looked at further; the rest may be right soon."""
+
+    async def story(lookout: Lookout, explainer: Explainer) -> None:
+        for number in range(200):
+            lookout.add(f"d{number}.{NAME}")
+        await lookout.settled()
+        await until(lambda: explainer.in_hand == 0)
+
+        assert explainer.waiting > 100
+        assert explainer.waiting + looked_elsewhere(server) // 3 == 200
+
+    explained(database, story, server)
+
+
 def test_of_what_waits_an_account_has_its_part(database: Database, server: NameServer) -> None:
     """However much puzzles of one account, there is room for what puzzles of others."""
     landed: list[Conclusion] = []

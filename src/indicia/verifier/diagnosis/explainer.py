@@ -12,13 +12,11 @@ nobody but who named them.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -32,6 +30,7 @@ from indicia.domain.verification.findings import Finding
 from indicia.runtime.background_loop import Rounds
 from indicia.store.identities import identities
 from indicia.store.verification import evidence as trail
+from indicia.verifier.diagnosis.waiting import Waiting
 from indicia.verifier.engine import evidence
 
 if TYPE_CHECKING:
@@ -51,6 +50,10 @@ _AT_ONCE: Final = 16
 _PARTS: Final = (8, 4)
 _MOST_WAITING: Final = 4096
 _PARTS_WAITING: Final = (4,)  # one part in so many is an account's
+# Where so many of an account wait, the next wait so long (seconds) before it is their turn: of a crowd that
+# is created and published at once most are right by then, and looking further would keep checks from it.
+_CROWD: Final = 64
+_PATIENCE: Final = 30.0
 _WITHIN: Final = 20.0  # seconds for one identity: what is not found by then is not told
 # Other names and types of each record that is wrong, what is beside it (asked once for all), the SOA, the
 # delegation, and each server of the zone.
@@ -103,12 +106,10 @@ class Explainer(Rounds):
         self._database = database
         self._investigator = investigator
         self._rates = None if part is None else ZoneAccounts(part)
-        # What waits, by account and zone: from when on it may be looked at, and in which order it came.
-        self._waiting: dict[tuple[str, str], list[tuple[float, int, Conclusion]]] = {}
+        self._waiting: Waiting[Conclusion] = Waiting()
         self._room = Shares(_MOST_WAITING, _PARTS_WAITING)
         self._shares = Shares(_AT_ONCE, _PARTS)
         self._alarm: asyncio.TimerHandle | None = None
-        self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -124,14 +125,14 @@ class Explainer(Rounds):
     def offer(self, conclusion: Conclusion) -> None:
         """Look further at what was concluded and stored, if need be. Call it on the loop of `run`."""
         if any(map(_puzzling, conclusion.facets)):
-            self._wait(conclusion, 0.0)
+            crowded = self._room.of(0, conclusion.account) >= _CROWD
+            self._wait(conclusion, time.monotonic() + _PATIENCE if crowded else 0.0)
 
     def _wait(self, conclusion: Conclusion, at: float) -> None:
         """Look at it from an instant on, if there is room for it."""
         if self._room.take((conclusion.account,)):
             zone = conclusion.soa.zone if conclusion.soa is not None else ""
-            waiting = self._waiting.setdefault((conclusion.account, zone), [])
-            heappush(waiting, (at, next(self._numbers), conclusion))
+            self._waiting.add(conclusion.account, zone, at, conclusion)
             self.wake()
 
     async def run(self) -> None:
@@ -153,27 +154,32 @@ class Explainer(Rounds):
 
     def _begin(self) -> bool:
         """Begin what may begin; say whether anything did."""
-        now = time.monotonic()
-        ready = [
-            whose for whose, waiting in self._waiting.items() if self._shares.left and waiting[0][0] <= now
-        ]
-        flows = {_flow(*whose): whose for whose in ready}
+        room, now = self._shares.left, time.monotonic()
+        if not room:
+            return False
+        flows = {
+            _flow(account, zone): (account, zone)
+            for account in self._waiting
+            if self._shares.trusts(("", account))
+            for zone in self._waiting.ready(account, now, room, partial(self._is_full, account))
+        }
         portions = admit(list(flows), self._shares)
         for portion in portions:
-            whose = flows[portion.flow]
+            account, zone = flows[portion.flow]
             for _ in range(portion.items):
-                waiting = self._waiting.get(whose)
-                if not waiting or waiting[0][0] > now:
+                conclusion = self._waiting.take(account, zone, now)
+                if conclusion is None:
                     self._shares.give(portion.flow.names)
                     continue
-                _, _, conclusion = heappop(waiting)
-                if not waiting:
-                    del self._waiting[whose]
-                self._room.give(whose[:1])
+                self._room.give((account,))
                 task = asyncio.create_task(self._explain(conclusion))
                 self._tasks.add(task)
                 task.add_done_callback(partial(self._ended, names=portion.flow.names))
         return bool(portions)
+
+    def _is_full(self, account: str, zone: str) -> bool:
+        """Say whether the account has its whole share in hand in this zone."""
+        return not self._shares.trusts(_flow(account, zone).names[:1])
 
     def _set_alarm(self) -> None:
         """Let the next round be when something that waits for its zone may be looked at."""
@@ -181,9 +187,9 @@ class Explainer(Rounds):
             self._alarm.cancel()
             self._alarm = None
         now = time.monotonic()
-        later = [at for waiting in self._waiting.values() if (at := waiting[0][0]) > now]
-        if later:
-            self._alarm = asyncio.get_running_loop().call_later(min(later) - now, self.wake)
+        later = self._waiting.next_after(now)
+        if later is not None:
+            self._alarm = asyncio.get_running_loop().call_later(later - now, self.wake)
 
     async def _idle(self) -> bool:
         return not self._waiting and not self._tasks
