@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -72,10 +73,8 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
     for filled, make in _FILLED_WITH.items():
         text = _full(make)
         policy = _compiled(text)
-        taken = [
-            _cost(lambda policy=policy: decide((policy,), _ASKED), _DECISIONS) for _ in range(plan.rounds)
-        ]  # type: ignore[misc]
-        compiling = [_cost(lambda text=text: _compiled(text), 20) for _ in range(plan.rounds)]  # type: ignore[misc]
+        taken = [_cost(partial(decide, (policy,), _ASKED), _DECISIONS) for _ in range(plan.rounds)]
+        compiling = [_cost(partial(_compiled, text), 20) for _ in range(plan.rounds)]
         decision = spread(taken)
         rows.append(
             (

@@ -16,7 +16,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -83,7 +83,7 @@ VALUES = {
     "aws:SecureTransport": ("true", "false"),
     "aws:EpochTime": ("100", "200", "200.5"),
 }
-NUMBERS = {
+NUMBERS: dict[str, Callable[[float, float], bool]] = {
     "Equals": lambda given, wanted: given == wanted,
     "NotEquals": lambda given, wanted: given == wanted,
     "LessThan": lambda given, wanted: given < wanted,

@@ -79,7 +79,7 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "DomainSigningSelector": ("own",),
     "NextToken": ("",),
 }
-ODD = (None, True, 0, -1, "", "x", [], {}, "x" * 3000)
+ODD: tuple[object, ...] = (None, True, 0, -1, "", "x", [], {}, "x" * 3000)
 # What a request id is differs from answer to answer.
 _IDS = re.compile(rb"<RequestId>[^<]*</RequestId>")
 # Calls of our own have no shapes and ask for what only a running service has; what SES has is drawn.
