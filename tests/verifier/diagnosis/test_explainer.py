@@ -276,7 +276,7 @@ def test_of_a_crowd_most_are_left_to_their_next_look(database: Database, server:
         await until(lambda: explainer.in_hand == 0)
 
         assert explainer.waiting > 100
-        assert explainer.waiting + looked_elsewhere(server) // 3 == 200
+        assert looked_elsewhere(server) < 3 * 100  # for the three records of each
 
     explained(database, story, server)
 
