@@ -19,7 +19,7 @@ from indicia.runtime.clock import Clock
 from indicia.store.dkim import key_requests
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
-from indicia.vault.assignment import Assigned, Complete, assign
+from indicia.vault.assignment import BATCH, Assigned, Complete, assign
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,8 @@ class KeyAssigner(Rounds):
 
     `complete` stores what a key completes, with its publication; `completed` hears of it afterwards.
     `published` hears of a set whose tokens answer otherwise from now on, `taken` how many keys of each length
-    have left the pool. `announce` and `news` are as the keeper has them.
+    have left the pool. `announce` and `news` are as the keeper has them. `company` is for how long (seconds)
+    keys gather where more wait than there are.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class KeyAssigner(Rounds):
         taken: Callable[[Mapping[int, int]], None] = lambda _: None,
         announce: Callable[[Session, Sequence[Event]], bool] = lambda _, __: False,
         news: Callable[[], None] = lambda: None,
+        company: float = _COMPANY,
     ) -> None:
         super().__init__(clock, look_every=_LOOK_EVERY)
+        self._company = company
         self._database = database
         self._pace = pace
         self._complete = complete
@@ -80,8 +83,8 @@ class KeyAssigner(Rounds):
             self._progressed()
             if not done.left:  # another process has them in hand
                 return None
-            if not await self._idle():
-                await asyncio.sleep(_COMPANY)
+            if done.given.total() < BATCH and not await self._idle():
+                await asyncio.sleep(self._company)
         return None
 
     def _hand_out(self, s: Session, now: Instant) -> tuple[Assigned, bool]:
