@@ -71,9 +71,21 @@ def test_everything_that_waits_is_taken_once_in_the_order_of_its_zone(
         for each in {ANN, BOB} & set(waiting):
             zones = waiting.ready(each, 4.0, 99, nobody)
             heads = {zone: min(one for one in known if one[2:] == (each, zone)) for zone in zones}
+            assert len(zones) == len(set(zones))
             assert set(zones) == {one[3] for one in known if one[2] == each and one[0] <= 4}
             assert zones == sorted(zones, key=lambda zone: heads[zone])
     assert bool(waiting) == bool(known)
+
+
+def test_a_zone_that_waits_is_found_once_however_much_passes_before_it() -> None:
+    """Something that has to wait long is overtaken again and again, and leaves no trace of each time."""
+    waiting: Waiting[str] = Waiting()
+    waiting.add(ANN, "a.example", 100.0, "late")
+    for _ in range(50):
+        waiting.add(ANN, "a.example", 0.0, "early")
+        assert waiting.take(ANN, "a.example", 0.0) == "early"
+
+    assert waiting.ready(ANN, 100.0, 99, nobody) == ["a.example"]
 
 
 @pytest.mark.parametrize("zones", [1, 1000])

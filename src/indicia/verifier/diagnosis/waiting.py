@@ -15,11 +15,20 @@ T = TypeVar("T")
 class _OfAccount(Generic[T]):
     """Of each zone what waits, and the zones in the order of what is first in them.
 
-    Entries of `order` that are not about what is first in their zone any more are passed over.
+    Entries of `order` that are not about what is first in their zone any more are passed over. An item has
+    one at most, so that there are never more of them than of what waits and of what was taken out since.
     """
 
     zones: dict[str, list[tuple[float, int, T]]] = field(default_factory=dict)
     order: list[tuple[float, int, str]] = field(default_factory=list)
+    entered: set[int] = field(default_factory=set)
+
+    def enter(self, zone: str) -> None:
+        """Have an entry of what is first in the zone."""
+        at, number, _ = self.zones[zone][0]
+        if number not in self.entered:
+            self.entered.add(number)
+            heappush(self.order, (at, number, zone))
 
     def first(self) -> tuple[float, int, str] | None:
         """Return the entry of what is first of all, with nothing outdated before it."""
@@ -29,6 +38,7 @@ class _OfAccount(Generic[T]):
             if waiting and waiting[0][:2] == (at, number):
                 return self.order[0]
             heappop(self.order)
+            self.entered.discard(number)
         return None
 
 
@@ -50,11 +60,8 @@ class Waiting(Generic[T]):
     def add(self, account: str, zone: str, at: float, item: T) -> None:
         """Let the item wait until `at`, behind what came before it and may begin as early."""
         of = self._accounts.setdefault(account, _OfAccount())
-        waiting = of.zones.setdefault(zone, [])
-        number = next(self._numbers)
-        heappush(waiting, (at, number, item))
-        if waiting[0][1] == number:
-            heappush(of.order, (at, number, zone))
+        heappush(of.zones.setdefault(zone, []), (at, next(self._numbers), item))
+        of.enter(zone)
 
     def ready(self, account: str, now: float, most: int, full: Callable[[str], bool]) -> list[str]:
         """Return zones of the account in which something may begin now, the earliest first.
@@ -80,7 +87,7 @@ class Waiting(Generic[T]):
             return None
         _, _, item = heappop(waiting)
         if waiting:
-            heappush(of.order, (waiting[0][0], waiting[0][1], zone))
+            of.enter(zone)
         else:
             del of.zones[zone]
         if not of.zones:
