@@ -18,7 +18,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from bench import nameserver, servers
-from bench.house import ZONE, OperationContext, made, populated, postgresql, verifying
+from bench.house import ZONE, Populated, made, populated, postgresql, verifying
 from bench.plan import Plan
 from bench.report import Aim, Section
 from indicia.domain.fairness import Lane
@@ -88,7 +88,7 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
     return [_section(drained, peers, plan)], _aims(drained, peers)
 
 
-def _recheck(house: OperationContext, port: int, verifiers: int, title: str) -> Drained:
+def _recheck(house: Populated, port: int, verifiers: int, title: str) -> Drained:
     """Let every identity be due, and time until each has been looked at."""
     database = open_database(house.url)
     try:
@@ -101,7 +101,7 @@ def _recheck(house: OperationContext, port: int, verifiers: int, title: str) -> 
         database.close()
 
 
-def _prove(house: OperationContext, port: int) -> Drained:
+def _prove(house: Populated, port: int) -> Drained:
     """Let every identity be due for its first look, and time until each is proved and has its key."""
     database = open_database(house.url)
     try:

@@ -19,7 +19,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from bench import nameserver, servers
-from bench.house import ZONE, OperationContext, made, populated, verifying
+from bench.house import ZONE, Populated, made, populated, verifying
 from bench.plan import Plan
 from bench.report import Aim, Section
 from indicia.domain.fairness import Lane
@@ -96,9 +96,7 @@ def measure(plan: Plan) -> tuple[list[Section], list[Aim]]:
     return [_section([drained, stuck])], _aims(drained, stuck)
 
 
-def _drain(
-    house: OperationContext, port: int, database: Database, count: int, newcomers: Sequence[str]
-) -> Crowd:
+def _drain(house: Populated, port: int, database: Database, count: int, newcomers: Sequence[str]) -> Crowd:
     """Let every identity be due, and measure the rate of each tenth of it while newcomers come."""
     crowd = Crowd("everything due at once", count)
     with verifying(house, port, 1) as (running,):
@@ -123,7 +121,7 @@ def _drain(
     return crowd
 
 
-def _stick(house: OperationContext, port: int, database: Database, newcomers: Sequence[str]) -> Crowd:
+def _stick(house: Populated, port: int, database: Database, newcomers: Sequence[str]) -> Crowd:
     """Let all the silent zones be due, and newcomers come while they are looked at."""
     crowd = Crowd("zones on one tarpit", _SILENT)
     with verifying(house, port, 1) as (running,):

@@ -36,7 +36,7 @@ _TOKENS: Final = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
-class OperationContext:
+class Populated:
     """A populated installation: where it is, on which database, and what has to be published for it."""
 
     folder: Path
@@ -63,7 +63,7 @@ class OperationContext:
 
 def populated(
     folder: Path, url: str, count: int, *, pending: bool = False, unseen: Sequence[str] = ()
-) -> OperationContext:
+) -> Populated:
     """Return a new installation with so many identities, on SQLite where no URL is given.
 
     The `unseen` names are there besides, pending, with a key in the pool for each; nobody looks at them yet.
@@ -81,7 +81,7 @@ def populated(
         tokens = [_texts(row) for row in database.read(lambda s: s.all(_TOKENS))]
     finally:
         database.close()
-    return OperationContext(folder, url or known, tokens)
+    return Populated(folder, url or known, tokens)
 
 
 def _texts(row: Iterable[object]) -> tuple[str, str, str, str, str]:
@@ -90,7 +90,7 @@ def _texts(row: Iterable[object]) -> tuple[str, str, str, str, str]:
 
 
 @contextmanager
-def verifying(house: OperationContext, port: int, count: int) -> Iterator[list[servers.Server]]:
+def verifying(house: Populated, port: int, count: int) -> Iterator[list[servers.Server]]:
     """Run so many verifiers on the installation, with NSD as their resolver."""
     settings = {**_SETTINGS, "INDICIA_RESOLVERS": f"{HOST}:{port}"}
     if not house.url.startswith("sqlite"):

@@ -14,7 +14,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from bench import nameserver, servers
-from bench.house import OperationContext, made, populated
+from bench.house import Populated, made, populated
 from bench.nameserver import Asked
 from bench.plan import Plan
 from bench.report import Aim, Section, spread
@@ -59,7 +59,7 @@ def _quoted(key: str) -> str:
     return " ".join(f'"{each}"' for each in split_text(key_record(key)))
 
 
-def _keys(house: OperationContext) -> list[tuple[str, str, str]]:
+def _keys(house: Populated) -> list[tuple[str, str, str]]:
     database = open_database(house.url)
     try:
         rows = database.read(lambda s: s.all(_KEYS))
@@ -69,7 +69,7 @@ def _keys(house: OperationContext) -> list[tuple[str, str, str]]:
 
 
 @contextmanager
-def _key_zone(house: OperationContext, zone: str) -> Iterator[int]:
+def _key_zone(house: Populated, zone: str) -> Iterator[int]:
     """Run the key zone, and nothing else, and give its port."""
     port = servers.free_port()
     command = [sys.executable, "-m", "bench.zone_server", house.url, zone, str(port)]

@@ -12,7 +12,7 @@ from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.identities.identity import Facet, Status
 from indicia.operations.dkim.signing_keys import SigningKey, signing_key_for
 from indicia.store.dkim import keys
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.rotation import Sighting
 from indicia.vault.rotation import advance
 
@@ -43,7 +43,7 @@ def see(desk: Desk, token_set_id: int, **given: int | None) -> None:
         seen_at = key.seen_at if key.seen_at is not None else desk.now
         sighting = Sighting(token_set_id, key.id, seen_at, None, None)
         desk.database.write(
-            lambda s, sighting=sighting: key_lives.sight(s, [replace(sighting, **given)], desk.now)
+            lambda s, sighting=sighting: rotations.sight(s, [replace(sighting, **given)], desk.now)
         )
 
 
@@ -66,5 +66,5 @@ def key_of(desk: Desk, name: str = NAME) -> SigningKey | Unsigned:
 
 def stages(desk: Desk, token_set_id: int) -> list[str]:
     """Where the live keys are."""
-    stored = desk.read(partial(key_lives.read, token_set_id=token_set_id))
+    stored = desk.read(partial(rotations.read, token_set_id=token_set_id))
     return [key.stage.value for key in stored.life.keys]

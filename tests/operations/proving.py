@@ -48,7 +48,7 @@ from indicia.operations.dkim.signing_keys import signing_key_for
 from indicia.runtime.clock import Clock, real_now
 from indicia.store import tables
 from indicia.store.dkim import keys
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.keys import NoKeyYet
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
@@ -333,7 +333,7 @@ class ProofMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(awaited())
 
     async def _keys_of(self, token_set: Any) -> Any:
-        return await self.database.reading(partial(key_lives.live, token_set_id=token_set.id))
+        return await self.database.reading(partial(rotations.live, token_set_id=token_set.id))
 
     def call(self, region: str, operation: str, **members: Any) -> bool:
         """Make a call, whose refusal is no matter; say whether it was answered.
@@ -530,7 +530,7 @@ class ProofMachine(RuleBasedStateMachine):
         now = self.clock.now()
 
         def take(s: Session) -> None:
-            for token_set_id in key_lives.due(s, now, 100):
+            for token_set_id in rotations.due(s, now, 100):
                 advance(s, token_set_id, now, KEY_PACE)
             assign(s, now, KEY_PACE, partial(complete, rules=self.rules))
 
@@ -750,7 +750,7 @@ class ProofMachine(RuleBasedStateMachine):
             assert view.carried.state.status in MAY_SEND
             assert view.facets[Facet.DKIM].status not in MAY_SEND
             if view.carried.token_set.kind is TokenSetKind.EASY:
-                life = self.database.read(partial(key_lives.read, token_set_id=view.carried.token_set.id))
+                life = self.database.read(partial(rotations.read, token_set_id=view.carried.token_set.id))
                 assert life is not None
                 assert life.life.abandoned_at is None
                 assert life.keys

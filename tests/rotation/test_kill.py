@@ -38,7 +38,7 @@ from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.transitions import start
 from indicia.runtime.clock import real_now
 from indicia.store.dkim import keys, zones
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
@@ -165,7 +165,7 @@ class Scene:
 
     def stages(self) -> list[Stage]:
         """Where each of them is."""
-        stored = self.database.read(partial(key_lives.read, token_set_id=self.token_set.id))
+        stored = self.database.read(partial(rotations.read, token_set_id=self.token_set.id))
         assert stored is not None
         return [key.stage for key in stored.life.keys]
 

@@ -13,7 +13,7 @@ from indicia.sandbox.mailbox import Mailbox
 from indicia.sandbox.playground import TTL, Playground
 from indicia.store.engine import meta
 from indicia.store.engine.database import Database
-from indicia.store.installation import sandbox as playing
+from indicia.store.installation import sandbox as sandbox_rows
 
 # What changes with them, or with what they took the place of, are the names below theirs.
 _REDIRECTING = frozenset({"CNAME", "DNAME"})
@@ -71,7 +71,7 @@ class Steering:
             target = self._clock.now() + span
             while (now := self._clock.now()) < target:
                 turn = await self._database.reading(
-                    partial(playing.next_turn, now=now, until=target, apart=self._corroborate)
+                    partial(sandbox_rows.next_turn, now=now, until=target, apart=self._corroborate)
                 )
                 self._clock.advance(max(1, (turn or target) - now))
                 # Before anything is done at the new present: a clock that was moved never goes back.
@@ -110,7 +110,7 @@ class Steering:
             await self._settle()  # a mail that is being handed over would arrive afterwards
             self.playground.clear()
             self._keep()
-            await self._database.writing(playing.reset)
+            await self._database.writing(sandbox_rows.reset)
             await self._settle()
             self.mailbox.clear()
 
@@ -130,7 +130,7 @@ class Steering:
         async with self._turn:
             now = self._clock.now()
             wide = sorted(name for name, all_below in reached.items() if all_below)
-            make_due = partial(playing.make_due, names=names, below=wide, now=now)
+            make_due = partial(sandbox_rows.make_due, names=names, below=wide, now=now)
             await self._database.writing(make_due)
             await self._settle()
 

@@ -19,7 +19,7 @@ from indicia.domain.time import SECOND, Instant, Span
 from indicia.runtime.background_loop import Rounds
 from indicia.runtime.clock import Clock
 from indicia.store.dkim import key_exports
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.vault.rotation import Advanced, advance, events_of
@@ -66,14 +66,14 @@ class KeyRotator(Rounds):
     async def _idle(self) -> bool:
         if await self._database.reading(key_exports.recalled) is not None:
             return False
-        due_at = await self._database.reading(key_lives.earliest_due)
+        due_at = await self._database.reading(rotations.earliest_due)
         return due_at is None or due_at > self._clock.now()
 
     async def _round(self) -> Instant | None:
         """Take every step that is due, and return when the next one is."""
         await self._recall()
         while not self._stopping:
-            due_at = await self._database.reading(key_lives.earliest_due)
+            due_at = await self._database.reading(rotations.earliest_due)
             now = self._clock.now()
             if due_at is None or due_at > now:
                 return due_at
@@ -103,7 +103,7 @@ class KeyRotator(Rounds):
     def _take(self, s: Session, now: Instant) -> tuple[list[Advanced], bool]:
         """Take the steps and write down what is told of them; say whether that waits to be delivered."""
         # In the order of their keys: two keepers never wait for each other both.
-        due = sorted(key_lives.due(s, now, _BATCH))
+        due = sorted(rotations.due(s, now, _BATCH))
         tried = [advance(s, each, now, self._pace, wait=False) for each in due]
         done = [advanced for advanced in tried if advanced is not None]
         told = [event for advanced in done for event in events_of(s, advanced, now, self._pace)]

@@ -15,7 +15,7 @@ from indicia.domain.events.key_events import KeyNews, of_keys
 from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import Instant
 from indicia.store.dkim import key_requests, keys
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.key_requests import KeyRequest
 from indicia.store.dkim.keys import PooledKey, PublishedKey
 from indicia.store.dkim.rotation import StoredKeys
@@ -62,7 +62,7 @@ def advance(
     spare; without one the set queues up for it. None where there is no such set or, without `wait`, where
     somebody else has it in hand.
     """
-    stored = key_lives.hold(s, token_set_id, wait=wait)
+    stored = rotations.hold(s, token_set_id, wait=wait)
     if stored is None:
         return None
     planned = plan(stored.life, now, pace)
@@ -80,7 +80,7 @@ def advance(
     _take(s, stored, steps, now)
     # What another installation does with its keys shows in the DNS alone: they are always looked at.
     awaited = planned.after.awaited or bool(stored.home)
-    key_lives.schedule(s, token_set_id, planned.due_at, awaited=awaited)
+    rotations.schedule(s, token_set_id, planned.due_at, awaited=awaited)
     return Advanced(stored.token_set, tuple(steps), published, queued)
 
 
@@ -118,7 +118,7 @@ def _life_of(advanced: Advanced) -> KeyLife | None:
 def _take(s: Session, stored: StoredKeys, steps: list[StepTaken], now: Instant) -> None:
     by_id = {key.id: key for key in stored.keys}
     for step in steps:
-        key_lives.enter(s, by_id[step.key.id], step.to, now)
+        rotations.enter(s, by_id[step.key.id], step.to, now)
 
 
 def _publish(

@@ -17,7 +17,7 @@ from indicia.domain.identities.identity import Facet, FacetState, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, rfc3339
 from indicia.operations.dkim.signing_keys import SigningKey
 from indicia.store.dkim import key_supply, keys
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.session import Session
 from indicia.store.identities import facets
@@ -104,7 +104,7 @@ def test_a_rotation_waits_for_the_pool(desk: Desk) -> None:
     signing(desk)
     answer = desk.ask("RotateIdentityKey", name=NAME)
     assert (answer.began, len(answer.keys)) == (True, 1)
-    due = desk.read(key_lives.earliest_due)
+    due = desk.read(rotations.earliest_due)
     assert due is None or due > desk.now + DAY
 
     desk.stock(2048)
@@ -216,14 +216,14 @@ def test_the_keys_of_a_deleted_identity_go_after_the_grace(desk: Desk) -> None:
     assert zone(desk, tokens) == [first, NOTHING, NOTHING]
     assert stages(desk, gone) == ["retired"]
     desk.now += PACE.linger
-    assert desk.read(key_lives.earliest_due) == desk.now
+    assert desk.read(rotations.earliest_due) == desk.now
     keep(desk, gone)
     assert zone(desk, tokens) == [NOTHING, NOTHING, NOTHING]
-    assert desk.read(key_lives.earliest_due) is None
+    assert desk.read(rotations.earliest_due) is None
 
     anew = desk.ask("CreateEmailIdentity", EmailIdentity=NAME).DkimAttributes.Tokens
     assert set(anew).isdisjoint(tokens)
-    left = desk.read(lambda s: key_lives.left_by(s, NAME, limit=10))
+    left = desk.read(lambda s: rotations.left_by(s, NAME, limit=10))
     assert [list(each.tokens) for each in left] == [tokens]
 
 

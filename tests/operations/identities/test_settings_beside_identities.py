@@ -22,7 +22,7 @@ from indicia.mail.notices.custom import DISCLAIMER
 from indicia.operations.dispatch import Dispatch
 from indicia.store.accounts import account_regions
 from indicia.store.identities import tags
-from indicia.store.installation import sandbox as playing
+from indicia.store.installation import sandbox as sandbox_rows
 from indicia.store.verification_mail import templates
 from indicia.store.verification_mail.templates import Template
 from indicia.wire.shapes import sesv2
@@ -239,7 +239,7 @@ def test_a_reset_forgets_all_of_it(verified: Desk) -> None:
     )
     verified.ask("UpdateAccountSendingEnabled", Enabled=False)
 
-    verified.database.write(playing.reset)
+    verified.database.write(sandbox_rows.reset)
 
     assert verified.ask("ListIdentities").Identities == []
     assert verified.ask("ListCustomVerificationEmailTemplates").CustomVerificationEmailTemplates == []

@@ -13,7 +13,7 @@ from values import add, pooled_key
 
 from indicia.domain.identities.identity import Identity
 from indicia.store.dkim import key_requests, key_supply, keys
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.key_requests import KeyRequest, KeySight, Waiting
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
@@ -115,7 +115,7 @@ def test_who_needs_no_key_of_ours_does_not_queue(database: Database) -> None:
     stock(database, 1, 2048)
     database.write(lambda s: key_requests.note(s, [seen(has)]))
     hand_out(database, 6_000)
-    database.write(lambda s: key_lives.abandon(s, left.token_set_id or 0, 1))
+    database.write(lambda s: rotations.abandon(s, left.token_set_id or 0, 1))
     database.write(lambda s: key_requests.note(s, [seen(left), seen(has)]))
 
     assert waiting(database) == []
@@ -128,7 +128,7 @@ def test_who_is_left_waits_no_more(database: Database) -> None:
 
     def delete(s: Session) -> None:
         identities.delete(s, identity)
-        key_lives.abandon(s, identity.token_set_id or 0, 1)
+        rotations.abandon(s, identity.token_set_id or 0, 1)
 
     database.write(delete)
 

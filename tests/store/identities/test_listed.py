@@ -13,7 +13,7 @@ from indicia.domain.verification.transitions import own_status
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.store.identities import facets, identities, listed
-from indicia.store.installation import sandbox as playing
+from indicia.store.installation import sandbox as sandbox_rows
 from indicia.store.verification import carried, checks
 
 NAMES = [
@@ -204,7 +204,7 @@ class Chances:
     def reset(self, s: Session) -> None:
         """A sandbox begins again."""
         if self.chance.random() < 0.2:
-            playing.reset(s)
+            sandbox_rows.reset(s)
 
     def fail(self, s: Session) -> None:
         """Something is done, and taken back with the transaction."""

@@ -15,7 +15,7 @@ from indicia.domain.time import DAY, MINUTE, SECOND
 from indicia.domain.verification.transitions import start
 from indicia.operations.verification.carrying import carry_on
 from indicia.store.dkim import keys
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.keys import PublishedKey
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
@@ -94,7 +94,7 @@ def test_the_key_is_seen_with_the_records_that_lead_to_it(database: Database, se
         assert lookout.status(NAME) is Status.SUCCESS
         assert key.seen_at is not None
         assert not awaited(lookout)
-        assert database.read(key_lives.earliest_due) is not None
+        assert database.read(rotations.earliest_due) is not None
         assert (server.asked(rtype="CNAME"), texts(server)) == (3, 1)
         (verdict, *_) = lookout.trail(identity)
         assert KEYS[0] in verdict.body

@@ -50,7 +50,7 @@ def serve(settings: Settings, roles: frozenset[Role], workers: int, told: Told) 
         sockets = shared_sockets([(each.host, each.port) for each in settings.listen.http], workers)
     names = tuple(f"worker-{number}" for number in range(1, workers + 1))
     with tempfile.TemporaryDirectory(prefix="indicia-workers-") as folder:
-        house = _House(settings, roles, Siblings(Path(folder), names), addresses_of(sockets[0]))
+        house = _Workers(settings, roles, Siblings(Path(folder), names), addresses_of(sockets[0]))
         main = partial(house.main, lambda ready: told.ready(ready, installation))
         try:
             return Supervisor([main, *(partial(house.worker, name) for name in names)], [[], *sockets]).run()
@@ -59,7 +59,7 @@ def serve(settings: Settings, roles: frozenset[Role], workers: int, told: Told) 
 
 
 @dataclass(frozen=True, slots=True)
-class _House:
+class _Workers:
     """What the processes have in common. `main` and `worker` are what they do until they are told to end."""
 
     settings: Settings

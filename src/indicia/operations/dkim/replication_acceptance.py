@@ -19,7 +19,7 @@ from indicia.domain.names import parse_domain
 from indicia.domain.time import HOUR, Instant, Span
 from indicia.operations.dkim.replication_offer import about
 from indicia.store.dkim import keys, zones
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.engine.ids import new_id
 from indicia.store.identities import identities
 from indicia.vault import transit
@@ -127,17 +127,17 @@ def accept(s: Session, asked: Replication, offered: Examined, abroad: Abroad, no
     offer = offered.offer
     if any(_within(offer.zone, own) or _within(own, offer.zone) for own in zones.names(s)):
         _refuse("the zone of the keys is one of this installation's own")
-    set_id = key_lives.issued_to(s, offer.zone, offer.tokens[0])
+    set_id = rotations.issued_to(s, offer.zone, offer.tokens[0])
     if set_id is None:
         set_id = _issue(s, asked, offered, now)
-    stored = key_lives.hold(s, set_id)
+    stored = rotations.hold(s, set_id)
     if stored is None or stored.home != abroad.region or stored.token_set.tokens != offer.tokens:
         _refuse("the tokens are known here as somebody else's")
     if any(
         (each.account, each.name) != (asked.account, asked.name) for each in identities.sharing(s, set_id)
     ):
         _refuse("the tokens are known here as another identity's")
-    key_lives.follow(s, set_id, offered.wanted, has_key=offer.has_key)
+    rotations.follow(s, set_id, offered.wanted, has_key=offer.has_key)
     _take_keys(s, stored, offered, now)
     advance(s, set_id, now, abroad.pace)
     found = keys.get_token_set(s, set_id)
@@ -165,7 +165,7 @@ def _issue(s: Session, asked: Replication, offered: Examined, now: Instant) -> i
     return token_set.id
 
 
-def _take_keys(s: Session, stored: key_lives.StoredKeys, offered: Examined, now: Instant) -> None:
+def _take_keys(s: Session, stored: rotations.StoredKeys, offered: Examined, now: Instant) -> None:
     """Publish here what is published there: new keys are taken in, those that are gone are erased."""
     offer = offered.offer
     there = {(key.position, key.public_key): key for key in offer.keys}

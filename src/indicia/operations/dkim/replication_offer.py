@@ -21,7 +21,7 @@ from indicia.settings.parsers import parse_region
 from indicia.settings.replication_peers import Offered
 from indicia.store.accounts import access
 from indicia.store.dkim import key_exports, replications
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.key_exports import KeyExport
 from indicia.store.identities import identities
 from indicia.vault import transit
@@ -115,7 +115,7 @@ def offer_keys(
     if key is None or key.revoked_at is not None:
         refuse(FaultKind.ACCESS_DENIED, "Keys are replicated to valid access keys of this service only.")
     secret = house.keyring.open(key.secret, access_key(key.id)).decode()
-    stored = key_lives.read(s, parent.token_set_id)
+    stored = rotations.read(s, parent.token_set_id)
     assert stored is not None
     replications.hear(s, parent.id, region, call.now)
     token_set = stored.token_set

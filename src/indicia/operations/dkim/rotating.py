@@ -15,7 +15,7 @@ from indicia.domain.identities.identity import TokenSetKind
 from indicia.domain.names import fold, shown
 from indicia.domain.time import SECOND, rfc3339
 from indicia.operations.dkim.token_sets import rotate
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.identities import identities
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def rotate_identity(
     identity = identities.get(s, call.account, call.region, fold(request.name))
     if identity is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.name)}> does not exist.")
-    stored = None if identity.token_set_id is None else key_lives.hold(s, identity.token_set_id)
+    stored = None if identity.token_set_id is None else rotations.hold(s, identity.token_set_id)
     if stored is None:
         refuse(FaultKind.CONFLICT, f"{shown(identity.name)} has no Easy DKIM key of its own.")
     if stored.token_set.kind is TokenSetKind.EXTERNAL:
@@ -84,7 +84,7 @@ def rotate_identity(
     began = newest is not None and newest.stage is Stage.SIGNING
     if began:
         rotate(house, call, s, stored.token_set)
-    now = key_lives.read(s, stored.token_set.id) or stored
+    now = rotations.read(s, stored.token_set.id) or stored
     return RotateResponse(identity=identity.name, began=began, keys=_shown(stored.token_set, now))
 
 

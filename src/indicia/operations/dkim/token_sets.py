@@ -16,7 +16,7 @@ from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.operations.dkim.signing_choice import EasyDkim
 from indicia.store.dkim import key_requests, keys
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.key_requests import KeyRequest
 from indicia.store.engine.ids import new_id
 from indicia.store.identities import identities
@@ -111,14 +111,14 @@ def change_length(
     Until it signs, the key that signs now goes on. Nobody waits for the pool: where that has none to spare,
     the set queues up. A set without any key gets its first one as it would have, of that length.
     """
-    key_lives.want_length(s, token_set.id, length, call.now)
+    rotations.want_length(s, token_set.id, length, call.now)
     house.wakes.pool()
     return _advanced(house, call, s, token_set)
 
 
 def rotate(house: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
     """Return the Easy DKIM set with a rotation begun, or to begin as soon as a token and a key are free."""
-    key_lives.ask_rotation(s, token_set.id, call.now)
+    rotations.ask_rotation(s, token_set.id, call.now)
     house.wakes.pool()
     return _advanced(house, call, s, token_set)
 
@@ -150,5 +150,5 @@ def abandon(s: Session, token_set_id: int, now: Instant, pace: KeyPace) -> None:
     """
     if identities.sharing(s, token_set_id) or carried.holds(s, token_set_id):
         return
-    key_lives.abandon(s, token_set_id, now)
+    rotations.abandon(s, token_set_id, now)
     advance(s, token_set_id, now, pace)

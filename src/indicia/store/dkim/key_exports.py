@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from indicia.domain.dkim.rotation import Stage
 from indicia.domain.time import Instant
 from indicia.store import tables
-from indicia.store.dkim import rotation as key_lives
+from indicia.store.dkim import rotation as rotations
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace
@@ -86,13 +86,13 @@ def recall(s: Session, access_key: str, now: Instant, limit: int) -> int:
     """
     done = 0
     for token_set_id, key_id in s.all(_FETCHED, access_key=access_key, limit=limit):
-        stored = key_lives.hold(s, token_set_id, wait=False)
+        stored = rotations.hold(s, token_set_id, wait=False)
         if stored is None:
             continue
         newest = stored.life.newest
         if newest is not None and newest.id == key_id and newest.stage is Stage.SIGNING:
-            key_lives.ask_rotation(s, token_set_id, now)
-            key_lives.bring_forward(s, token_set_id, now)
+            rotations.ask_rotation(s, token_set_id, now)
+            rotations.bring_forward(s, token_set_id, now)
         s.run(_FORGET, of_key=access_key, of_set=token_set_id)
         done += 1
     s.run(_DRAINED, of_key=access_key)
