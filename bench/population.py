@@ -29,8 +29,8 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
+from indicia.domain.records.observation import Soa
 from indicia.domain.time import DAY, HOUR, Instant
-from indicia.domain.verification.observation import Soa
 from indicia.installation import Installation
 from indicia.runtime.clock import Clock
 from indicia.store import tables

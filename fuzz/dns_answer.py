@@ -15,7 +15,7 @@ import time
 import dns.message
 import dns.rrset
 
-from indicia.domain.verification.observation import Question, RecordType
+from indicia.domain.records.observation import Question, RecordType
 from indicia.verifier.dns import slow_path
 from indicia.verifier.dns.answer import Answer, conclude
 from indicia.verifier.dns.codec import Form, Unusual, decode, form, plain

@@ -29,7 +29,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.verifier.dns.client import Budget, Client, Sockets
 
 BATCH = 20

@@ -14,8 +14,8 @@ from typing import Any
 from sanitizing import SANITIZER
 
 from indicia.domain.identities.identity import Facet, Identity, IdentityKind, KeyLength, MxFailureBehavior
+from indicia.domain.proofs.transitions import start
 from indicia.domain.time import DAY, Instant
-from indicia.domain.verification.transitions import start
 from indicia.domain.verification_mail.caps import Cap
 from indicia.operations.verification_mail.verification_mail import (
     CustomMail,

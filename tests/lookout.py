@@ -43,12 +43,12 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.identities.records import ExpectedRecord, required_records
+from indicia.domain.proofs.transitions import Windows, start
+from indicia.domain.records.expected import ExpectedRecord, required_records
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Span
 from indicia.domain.verification.check import Conclusion, Rules
 from indicia.domain.verification.quorum import default_quorum
 from indicia.domain.verification.schedule import Pace
-from indicia.domain.verification.transitions import Windows, start
 from indicia.operations.dkim.replicating import Replicator
 from indicia.publicsuffix import PublicSuffixes
 from indicia.runtime.clock import Clock

@@ -18,7 +18,7 @@ from invocation import Run
 from indicia import cli
 from indicia.cli import COMMANDS, application
 from indicia.cli.records import Form
-from indicia.domain.identities.record_forms import FORMS
+from indicia.domain.records.forms import FORMS
 
 # Every command, and what its help has to name: where it finds its settings, or the service that it speaks to.
 SETTINGS, SERVICE = "--config", "--endpoint-url"

@@ -10,12 +10,12 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
+from indicia.domain.proofs.transitions import Windows
+from indicia.domain.records.observation import Soa
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.check import Rules
-from indicia.domain.verification.observation import Soa
 from indicia.domain.verification.quorum import default_quorum
 from indicia.domain.verification.schedule import Pace
-from indicia.domain.verification.transitions import Windows
 
 NOW = 1_800_000_000_000
 

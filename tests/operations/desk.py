@@ -14,8 +14,8 @@ from sanitizing import SANITIZER
 from indicia.domain.call import Call
 from indicia.domain.faults import Fault
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
+from indicia.domain.proofs.transitions import Windows
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant
-from indicia.domain.verification.transitions import Windows
 from indicia.operations.context import OperationContext
 from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch

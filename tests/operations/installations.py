@@ -12,7 +12,7 @@ from key_steps import PACE, keep, see, set_id, signing
 
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.identities.identity import ErrorType, Facet, Status
-from indicia.domain.verification.transitions import Evidence, Sight
+from indicia.domain.proofs.transitions import Evidence, Sight
 from indicia.operations.dkim.replicating import Installations, Replicator
 from indicia.operations.dkim.replication_acceptance import Abroad
 from indicia.operations.dkim.replication_offer import Offer, ReplicationRequest

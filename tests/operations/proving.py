@@ -31,17 +31,17 @@ from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.dkim.signing import Unsigned
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, FacetState, Identity, IdentityKind, Status, TokenSetKind
-from indicia.domain.identities.records import (
+from indicia.domain.proofs.transitions import MAY_SEND, OWN_PROOF, Sight, own_status
+from indicia.domain.records.expected import (
     ExpectedRecord,
     dkim_records,
     mail_from_records,
     ownership_record,
 )
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply, Soa
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
 from indicia.domain.verification.check import Rules
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply, Soa
 from indicia.domain.verification.schedule import Pace
-from indicia.domain.verification.transitions import MAY_SEND, OWN_PROOF, Sight, own_status
 from indicia.links import link_service
 from indicia.operations.dkim.replicating import Replicator
 from indicia.operations.dkim.signing_keys import signing_key_for

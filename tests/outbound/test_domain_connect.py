@@ -17,7 +17,7 @@ import pytest
 import trustme
 from nameserver import NameServer
 
-from indicia.domain.identities.domain_connect import Provider
+from indicia.domain.records.domain_connect import Provider
 from indicia.outbound.client import Client, Patience
 from indicia.outbound.domain_connect import Providers
 from indicia.outbound.names import Names

@@ -25,7 +25,7 @@ from daemons import Address, free_port, nsd, shipped_unbound
 from nameserver import NameServer
 
 from indicia.domain.address_space import NOT_PUBLIC
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.runtime.clock import real_now
 from indicia.verifier.dns.client import Client
 

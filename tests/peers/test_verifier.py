@@ -19,7 +19,7 @@ from lookout import NEGATIVE_TTL, PACE, SERVICE_DOMAIN, ZONE, Lookout, easy_dkim
 from running import Running, started
 
 from indicia.domain.identities.identity import ErrorType, Facet, Status
-from indicia.domain.identities.records import ExpectedRecord
+from indicia.domain.records.expected import ExpectedRecord
 from indicia.domain.time import DAY, SECOND
 from indicia.keyzone.server import KeyZone
 from indicia.store.dkim import keys

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 import structlog
 
 from indicia.domain.dkim.rotation import KeyPace, Stage
+from indicia.domain.proofs.transitions import Windows
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.check import Rules
 from indicia.domain.verification.schedule import Pace
-from indicia.domain.verification.transitions import Windows
 from indicia.runtime.clock import Clock
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database

@@ -34,8 +34,8 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
+from indicia.domain.proofs.transitions import start
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.domain.verification.transitions import start
 from indicia.runtime.clock import real_now
 from indicia.store.dkim import keys, zones
 from indicia.store.dkim import rotation as rotations

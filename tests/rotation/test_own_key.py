@@ -22,8 +22,8 @@ from test_kill import ACCOUNT, PACE, REGION, ZONE, Scene
 
 from indicia.domain.call import Call
 from indicia.domain.dkim.rotation import Stage
+from indicia.domain.proofs.transitions import Windows
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.domain.verification.transitions import Windows
 from indicia.operations.context import OperationContext
 from indicia.operations.dispatch import Dispatch
 from indicia.operations.verification_mail.verification_mail import VerificationMails

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from indicia.domain.identities.identity import Facet, FacetState, Status
-from indicia.domain.identities.records import ExpectedRecord, Purpose
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import ExpectedRecord, Purpose
+from indicia.domain.records.observation import RecordType
 from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVerdict
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import RecordType
-from indicia.domain.verification.transitions import Sight
 from indicia.runtime.metrics import Metrics
 
 RECORD = ExpectedRecord(

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from indicia.domain.diagnosis.explanation import explain
 from indicia.domain.diagnosis.probing import NOTHING_MORE, Detail
-from indicia.domain.identities.records import ExpectedRecord, Purpose
+from indicia.domain.records.expected import ExpectedRecord, Purpose
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
 from pages.markdown import ROOT, SOURCES, Blocks, table
 
 FOLDER = "docs/findings"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indicia.domain.dkim.rotation import LIFE, Stage
 from indicia.domain.identities.identity import Facet, Status
-from indicia.domain.verification.transitions import (
+from indicia.domain.proofs.transitions import (
     CARRIED,
     CHECKED,
     COUPLED,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from indicia import __version__
 from indicia.domain.diagnosis.recommendations import agreed
-from indicia.domain.identities.domain_connect import Offer
-from indicia.domain.verification.observation import Question, RecordType
+from indicia.domain.records.domain_connect import Offer
+from indicia.domain.records.observation import Question, RecordType
 from indicia.settings.places import public_only
 
 if TYPE_CHECKING:

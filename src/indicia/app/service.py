@@ -24,10 +24,10 @@ from indicia.connections.limits import open_files
 from indicia.connections.process import ProcessConnections
 from indicia.domain.fairness import ZonePart, ZoneRates
 from indicia.domain.identities.identity import TokenSet
+from indicia.domain.proofs.transitions import Windows
 from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification.check import Rules
 from indicia.domain.verification.schedule import Pace
-from indicia.domain.verification.transitions import Windows
 from indicia.installation import Installation
 from indicia.mail.html.sanitizer import Sanitizer
 from indicia.operations.refused_calls import RefusedCalls

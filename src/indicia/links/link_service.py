@@ -11,8 +11,8 @@ from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.arns import identity_arn
 from indicia.domain.events.identity_events import Reason, of_change
 from indicia.domain.identities.identity import Facet, Status
+from indicia.domain.proofs.transitions import use_link as proved_by_link
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.transitions import use_link as proved_by_link
 from indicia.domain.verification_mail.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
 from indicia.links.visits import Act, Request, Sight
 from indicia.store.accounts import audit

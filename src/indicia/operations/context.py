@@ -15,8 +15,8 @@ from indicia.domain.accounts.account import UNLIMITED, Quota
 from indicia.domain.dkim.key_record import RandomBytes, key_zone_of
 from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.events.identity_events import Event
+from indicia.domain.proofs.transitions import Windows
 from indicia.domain.time import Span
-from indicia.domain.verification.transitions import Windows
 from indicia.operations.verification_mail.verification_mail import VerificationMails
 from indicia.settings.replication_peers import Offered
 from indicia.store.engine.session import Session

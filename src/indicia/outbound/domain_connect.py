@@ -19,7 +19,7 @@ import structlog
 from indicia.domain.events.webhooks import parse_url
 from indicia.domain.fairness import Shares
 from indicia.domain.faults import Fault
-from indicia.domain.identities.domain_connect import (
+from indicia.domain.records.domain_connect import (
     LABEL,
     Provider,
     locator,

@@ -17,10 +17,10 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from indicia.domain.identities.identity import FacetState
 from indicia.domain.installation.presence import Presence
+from indicia.domain.proofs.transitions import Sight
 from indicia.domain.time import SECOND, Instant
 from indicia.domain.verification.brake import demotes
 from indicia.domain.verification.check import Conclusion, FacetVerdict
-from indicia.domain.verification.transitions import Sight
 
 # Seconds. A signed read takes tenths of a millisecond, a create some milliseconds, a check of slow DNS 30 s.
 _REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)

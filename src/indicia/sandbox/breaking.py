@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from indicia.domain.diagnosis.probing import doubled, one_level_off, without_underscore
-from indicia.domain.identities.records import Purpose
+from indicia.domain.records.expected import Purpose
 from indicia.domain.verification.findings import Finding
 from indicia.sandbox.faces import DELEGATED, NOBODY, Face
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from indicia.domain.dkim.rotation import KeyPace
-from indicia.domain.identities.records import feedback_host
 from indicia.domain.names import MAX_DOMAIN
+from indicia.domain.records.expected import feedback_host
 from indicia.settings import table
 from indicia.settings.addresses import agreement_needed
 from indicia.settings.limits import Limits, limits

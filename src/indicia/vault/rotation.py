@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from indicia.domain.dkim.key_sight import FRESH
 from indicia.domain.dkim.rotation import KeyLife, KeyPace, KeySet, Plan, Stage, StepTaken, plan
 from indicia.domain.events.identity_events import Event
 from indicia.domain.events.key_events import KeyNews, of_keys
 from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import Instant
+from indicia.domain.verification.key_sight import FRESH
 from indicia.store.dkim import key_requests, keys
 from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.key_requests import KeyRequest

@@ -7,11 +7,11 @@ import pytest
 from indicia.domain.diagnosis.conflicts import conflict
 from indicia.domain.diagnosis.probing import Detail, Refined
 from indicia.domain.identities.identity import ErrorType
-from indicia.domain.identities.records import ExpectedRecord, Purpose, ownership_record
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import ExpectedRecord, Purpose, ownership_record
+from indicia.domain.records.observation import Observation, RecordType, Reply
 from indicia.domain.verification.check import RecordVerdict
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, RecordType, Reply
-from indicia.domain.verification.transitions import Sight
 
 MX = ExpectedRecord(
     Purpose.MAIL_FROM,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from indicia.domain.diagnosis.explanation import explain
-from indicia.domain.identities.records import ExpectedRecord, Purpose
+from indicia.domain.records.expected import ExpectedRecord, Purpose
+from indicia.domain.records.observation import Observation, RecordType, Reply
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, RecordType, Reply
 
 CNAME = ExpectedRecord(
     Purpose.DKIM, "tok._domainkey.example.com", RecordType.CNAME, "tok.dkim.example.net", required=True

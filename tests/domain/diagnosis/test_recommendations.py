@@ -29,8 +29,8 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
 
 GOOD_DMARC = "v=DMARC1; p=none;"
 GOOD_SPF = "v=spf1 include:mail.example.org ~all"

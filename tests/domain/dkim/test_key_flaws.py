@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from indicia.domain.diagnosis.explanation import explain
 from indicia.domain.dkim.key_flaws import named_flaw
 from indicia.domain.dkim.key_record import parse_key_record
-from indicia.domain.identities.records import ExpectedRecord, Purpose
+from indicia.domain.records.expected import ExpectedRecord, Purpose
+from indicia.domain.records.observation import Observation, RecordType, Reply
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, RecordType, Reply
 
 DER, SPKI = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
 _PUBLIC = rsa.RSAPublicNumbers(65537, 1 << 2047 | 3).public_key()

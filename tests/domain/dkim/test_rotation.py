@@ -20,8 +20,8 @@ from indicia.domain.dkim.rotation import (
     plan,
     sighted,
 )
+from indicia.domain.proofs.transitions import Sight
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.domain.verification.transitions import Sight
 
 T0 = 1_790_000_000_000
 PACE = KeyPace(settle=65 * SECOND, linger=5 * DAY, forget=31 * MINUTE, every=180 * DAY)

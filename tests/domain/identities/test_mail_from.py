@@ -11,10 +11,10 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, FacetState, IdentityKind, MxFailureBehavior, Status
 from indicia.domain.identities.mail_from import Envelope, Step, envelope, next_step, parse_mail_from
 from indicia.domain.names import IdentityName, parse_identity
+from indicia.domain.proofs.transitions import Cause, start
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.domain.time import HOUR, SECOND
 from indicia.domain.verification.check import conclude, questions_of, records_to_check
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
-from indicia.domain.verification.transitions import Cause, start
 
 
 @pytest.mark.parametrize("identity", ["example.com", "ann@example.com", "ann@EXAMPLE.com"])

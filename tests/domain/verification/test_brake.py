@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
+from indicia.domain.proofs.transitions import Evidence, Sight, Windows, step
 from indicia.domain.time import HOUR, MINUTE
 from indicia.domain.verification.brake import (
     delayed,
@@ -17,7 +18,6 @@ from indicia.domain.verification.brake import (
     too_many,
     too_many_of_one,
 )
-from indicia.domain.verification.transitions import Evidence, Sight, Windows, step
 
 NOW = 1_800_000_000_000
 WINDOWS = Windows(records=72 * HOUR, link=24 * HOUR, corroborate=15 * MINUTE)

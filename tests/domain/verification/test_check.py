@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from looks import IDENTITY, NOW, SOA, TOKEN_SET, TOKENS, ZONE, rules_of
 
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
+from indicia.domain.proofs.transitions import Cause, Sight, start
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 from indicia.domain.verification.check import Observations, conclude, questions_of, records_to_check
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
-from indicia.domain.verification.transitions import Cause, Sight, start
 
 
 def _seen(*views: dict[str, Reply]) -> Observations:

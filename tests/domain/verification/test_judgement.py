@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 from indicia.domain.identities.identity import ErrorType
-from indicia.domain.identities.records import ExpectedRecord, Purpose
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import ExpectedRecord, Purpose
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.judgement import Judgement, judge
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
-from indicia.domain.verification.transitions import Sight
 
 TOKEN = "bm90IGEgcmVhbCB0b2tlbiwgYnV0IDQ0IGxldHRlcnM="
 TARGET = "tok1.dkim.mail.example"

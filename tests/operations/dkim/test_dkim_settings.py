@@ -13,8 +13,8 @@ from own_keys import BOTH_NEEDED, ONE_WAY, OWN, OWN_KEY_TEXT, OWN_PUBLIC
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, KeyLength, Status
+from indicia.domain.proofs.transitions import own_status
 from indicia.domain.time import DAY, HOUR
-from indicia.domain.verification.transitions import own_status
 from indicia.store.dkim import key_requests, keys, signing_overrides
 from indicia.store.dkim.key_requests import KeyRequest
 from indicia.store.dkim.keys import NoKeyYet

@@ -16,8 +16,8 @@ from own_keys import OWN
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
+from indicia.domain.proofs.transitions import Evidence, Sight, own_status, start
 from indicia.domain.time import DAY, HOUR, MINUTE
-from indicia.domain.verification.transitions import Evidence, Sight, own_status, start
 from indicia.operations.dkim.replicating import Replicator
 from indicia.operations.dkim.signing_keys import SigningKey
 from indicia.store.accounts import access

@@ -26,8 +26,8 @@ from own_keys import OWN
 
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.identities.identity import ErrorType
+from indicia.domain.proofs.transitions import Evidence, Sight
 from indicia.domain.time import DAY, HOUR
-from indicia.domain.verification.transitions import Evidence, Sight
 from indicia.operations.dkim.replication_acceptance import SOONEST
 from indicia.operations.dkim.replication_offer import Offer
 from indicia.operations.dkim.signing_keys import SigningKey

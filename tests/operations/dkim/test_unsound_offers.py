@@ -29,7 +29,7 @@ from key_steps import PACE
 
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.identities.identity import ErrorType
-from indicia.domain.verification.transitions import Evidence, Sight
+from indicia.domain.proofs.transitions import Evidence, Sight
 from indicia.operations.dkim.replication_acceptance import Abroad, UnacceptableOfferError, accept, examine
 from indicia.operations.dkim.replication_offer import Offer
 from indicia.store.dkim import zones

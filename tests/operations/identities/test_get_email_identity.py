@@ -10,7 +10,7 @@ from desk import T0, ZONE, Desk
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import ErrorType, Facet, MxFailureBehavior, Status
-from indicia.domain.verification.observation import Soa
+from indicia.domain.records.observation import Soa
 from indicia.store.identities import identities
 from indicia.store.policies import policies
 from indicia.store.verification import checks

@@ -9,7 +9,7 @@ from desk import SERVICE_DOMAIN, Desk
 from own_keys import OWN, OWN_KEY_TEXT
 
 from indicia.domain.faults import FaultKind
-from indicia.domain.identities.records import expected_records
+from indicia.domain.records.expected import expected_records
 from indicia.store.identities import identities
 from indicia.verifier.dns.codec import form
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes

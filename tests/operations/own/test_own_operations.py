@@ -15,8 +15,8 @@ from own_keys import OWN, OWN_PUBLIC
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, Status
+from indicia.domain.records.observation import Soa
 from indicia.domain.time import DAY, MINUTE
-from indicia.domain.verification.observation import Soa
 from indicia.store.verification import carried, checks, evidence
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 

@@ -9,7 +9,7 @@ import pytest
 from values import ACCOUNT, REGION, add, identity, state
 
 from indicia.domain.identities.identity import Facet, FacetState, Identity, IdentityKind, Status
-from indicia.domain.verification.transitions import own_status
+from indicia.domain.proofs.transitions import own_status
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.store.identities import facets, identities, listed

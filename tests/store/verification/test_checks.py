@@ -11,7 +11,7 @@ from values import ACCOUNT, REGION, add, state
 
 from indicia.domain.fairness import Lane
 from indicia.domain.identities.identity import ErrorType, Facet, Status
-from indicia.domain.verification.observation import Soa
+from indicia.domain.records.observation import Soa
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.identities import facets, identities

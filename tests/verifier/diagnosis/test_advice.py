@@ -23,11 +23,11 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.identities.records import ExpectedRecord, Purpose, expected_records
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import ExpectedRecord, Purpose, expected_records
+from indicia.domain.records.observation import Observation, Question, RecordType, Soa
 from indicia.domain.verification.check import RecordVerdict, judge_record
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, Question, RecordType, Soa
-from indicia.domain.verification.transitions import Sight
 from indicia.sandbox.playground import Playground
 from indicia.vault import rsa
 from indicia.verifier.diagnosis.investigation import Investigator

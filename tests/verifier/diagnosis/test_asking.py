@@ -11,7 +11,7 @@ import pytest
 from nameserver import NameServer
 
 from indicia.domain.fairness import ZonePart, ZoneRates
-from indicia.domain.verification.observation import Question, RecordType, Reply, Soa
+from indicia.domain.records.observation import Question, RecordType, Reply, Soa
 from indicia.publicsuffix import PublicSuffixes
 from indicia.verifier.diagnosis import spf
 from indicia.verifier.diagnosis.asking import AskedEnoughError, Asking

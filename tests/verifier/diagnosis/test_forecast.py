@@ -10,7 +10,7 @@ from lookout import ACCOUNT, REGION, SERVICE_DOMAIN, Lookout, own_dkim, run
 from nameserver import NameServer, Trick
 
 from indicia.domain.identities.identity import Status
-from indicia.domain.identities.records import ExpectedRecord, expected_records
+from indicia.domain.records.expected import ExpectedRecord, expected_records
 from indicia.store.engine.database import Database
 from indicia.vault import rsa
 from indicia.verifier.diagnosis.forecast import NO_FORECAST, Forecaster, Standing

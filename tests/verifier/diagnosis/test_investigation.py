@@ -11,10 +11,10 @@ from nameserver import NameServer, Trick
 
 from indicia.domain.diagnosis.explanation import explain
 from indicia.domain.diagnosis.probing import Refined
-from indicia.domain.identities.records import ExpectedRecord, Purpose
+from indicia.domain.records.expected import ExpectedRecord, Purpose
+from indicia.domain.records.observation import RecordType
 from indicia.domain.verification.check import RecordVerdict, judge_record
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import RecordType
 from indicia.settings.places import public_only
 from indicia.verifier.diagnosis.investigation import Investigator
 from indicia.verifier.dns import chains

@@ -10,12 +10,12 @@ from lookout import NEGATIVE_TTL, ZONE, Lookout, run
 from nameserver import NameServer, Trick, Zone
 
 from indicia.domain.identities.identity import ErrorType, Facet, Identity, Status
-from indicia.domain.identities.records import ExpectedRecord, Purpose
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import ExpectedRecord, Purpose
+from indicia.domain.records.observation import RecordType
 from indicia.domain.time import DAY, SECOND
 from indicia.domain.verification.check import judge_record
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import RecordType
-from indicia.domain.verification.transitions import Sight
 from indicia.store.engine.database import Database
 from indicia.verifier.dns import chains
 from indicia.verifier.dns.client import Budget

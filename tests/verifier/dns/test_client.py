@@ -12,7 +12,7 @@ import pytest
 import uvloop
 from nameserver import Asked, NameServer, Trick
 
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.verifier.dns.client import Budget, Client, Sockets
 from indicia.verifier.dns.resolver import CONTROL
 from indicia.verifier.dns.sockets import Tally

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from indicia.domain.verification.observation import Question, RecordType, Reply
+from indicia.domain.records.observation import Question, RecordType, Reply
 from indicia.verifier.dns import slow_path
 from indicia.verifier.dns.answer import MAX_RECORDS, Answer, Message, conclude
 from indicia.verifier.dns.codec import Chance, Unusual, decode, encode, form, plain

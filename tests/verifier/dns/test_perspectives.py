@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 from nameserver import NameServer, Trick, Zone
 
-from indicia.domain.verification.observation import Question, RecordType, Reply, Soa, soa_around
+from indicia.domain.records.observation import Question, RecordType, Reply, Soa, soa_around
 from indicia.verifier.dns.client import Budget
 from indicia.verifier.dns.perspectives import Perspective, Perspectives, system_resolvers
 

@@ -17,9 +17,9 @@ from test_mass_demotion import MANY, Watch, watch
 
 from indicia.announcements.event_recorder import EventRecorder, NoticeMails
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status
+from indicia.domain.proofs.transitions import own_status, start
 from indicia.domain.time import DAY, HOUR, SECOND, Instant
 from indicia.domain.verification.brake import AT_LEAST, EACH
-from indicia.domain.verification.transitions import own_status, start
 from indicia.mail.notices.notice import Notice, letter
 from indicia.operations.verification.carrying import carry_on
 from indicia.store.accounts import access

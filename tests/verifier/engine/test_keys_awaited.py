@@ -11,10 +11,10 @@ import pytest
 from lookout import ACCOUNT, PACE, PATIENT, REGION, Lookout, easy_dkim, run, until
 from nameserver import NameServer, Trick
 
-from indicia.domain.dkim.key_sight import FRESH
 from indicia.domain.identities.identity import Facet, Identity, Status
+from indicia.domain.proofs.transitions import start
 from indicia.domain.time import MINUTE, SECOND
-from indicia.domain.verification.transitions import start
+from indicia.domain.verification.key_sight import FRESH
 from indicia.store.dkim import key_requests, keys
 from indicia.store.engine.database import Database
 from indicia.store.events import events

@@ -11,8 +11,8 @@ from lookout import NEGATIVE_TTL, PACE, Lookout, easy_dkim, own_dkim, run
 from nameserver import NameServer, Trick, Zone
 
 from indicia.domain.identities.identity import Facet, Identity, KeyLength, Status, TokenSet
+from indicia.domain.proofs.transitions import start
 from indicia.domain.time import DAY, MINUTE, SECOND
-from indicia.domain.verification.transitions import start
 from indicia.operations.verification.carrying import carry_on
 from indicia.store.dkim import keys
 from indicia.store.dkim import rotation as rotations

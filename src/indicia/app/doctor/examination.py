@@ -13,9 +13,9 @@ from ipaddress import ip_address
 
 from indicia.app.doctor import local_checks
 from indicia.app.service import perspectives_of
-from indicia.domain.identities.records import feedback_host
 from indicia.domain.installation.service_records import ServiceRecord, service_records, service_spf
 from indicia.domain.installation.soundness import Check, State
+from indicia.domain.records.expected import feedback_host
 from indicia.publicsuffix import PublicSuffixes
 from indicia.runtime import ready as ready_file
 from indicia.runtime.clock import real_now

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.runtime.health import Check
 from indicia.verifier.dns.perspectives import Perspectives
 from indicia.verifier.engine.controls import Controls

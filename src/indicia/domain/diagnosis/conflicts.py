@@ -12,11 +12,11 @@ from typing import Final
 
 from indicia.domain.diagnosis.explanation import explain
 from indicia.domain.diagnosis.probing import Refined
-from indicia.domain.identities.records import Purpose
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import Purpose
+from indicia.domain.records.observation import RecordType
 from indicia.domain.verification.check import RecordVerdict
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import RecordType
-from indicia.domain.verification.transitions import Sight
 
 
 @dataclass(frozen=True, slots=True)

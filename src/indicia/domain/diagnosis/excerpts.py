@@ -7,11 +7,11 @@ from typing import Final
 
 from indicia.domain.diagnosis.spf import invalid_term
 from indicia.domain.dkim.key_flaws import named_flaw
-from indicia.domain.identities.records import ExpectedRecord
+from indicia.domain.records.expected import ExpectedRecord
+from indicia.domain.records.observation import Observation, RecordType
 from indicia.domain.verification.chains import target_of
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.judgement import finding_of_text
-from indicia.domain.verification.observation import Observation, RecordType
 
 _WIDEST: Final = 100
 

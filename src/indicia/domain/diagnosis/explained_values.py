@@ -9,9 +9,9 @@ from indicia.domain.diagnosis import spf
 from indicia.domain.diagnosis.excerpts import alias_of, all_quoted, chain_end, found_values, value_in_question
 from indicia.domain.diagnosis.wording import Case, Explanation, lower, publish, replacement
 from indicia.domain.dkim.key_flaws import named_flaw
-from indicia.domain.identities.records import ExpectedRecord, Purpose, names_unserved_region
 from indicia.domain.names import shown
-from indicia.domain.verification.observation import RecordType
+from indicia.domain.records.expected import ExpectedRecord, Purpose, names_unserved_region
+from indicia.domain.records.observation import RecordType
 
 _LONGEST_SPF: Final = 450  # characters (RFC 7208 §3.4)
 

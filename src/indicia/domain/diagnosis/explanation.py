@@ -13,10 +13,10 @@ from indicia.domain.diagnosis import explained_values as values
 from indicia.domain.diagnosis.excerpts import alias_of, all_quoted, found_values
 from indicia.domain.diagnosis.probing import NOTHING_MORE, Detail
 from indicia.domain.diagnosis.wording import Case, Explanation, publish, relative, replacement
-from indicia.domain.identities.records import ExpectedRecord
 from indicia.domain.names import shown
+from indicia.domain.records.expected import ExpectedRecord
+from indicia.domain.records.observation import Observation, RecordType, Reply
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, RecordType, Reply
 
 
 def explain(

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indicia.domain.dkim.key_record import parse_key_record
-from indicia.domain.identities.records import ExpectedRecord, Purpose, mx_host
 from indicia.domain.names import under
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import ExpectedRecord, Purpose, mx_host
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.domain.verification.chains import Follow, no_alias, nobody_asked
 from indicia.domain.verification.check import RecordVerdict
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.judgement import judge
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
 from indicia.domain.verification.synthesis import Asked, Surroundings, alike, redirection, wildcard
-from indicia.domain.verification.transitions import Sight
 
 
 @dataclass(frozen=True, slots=True)

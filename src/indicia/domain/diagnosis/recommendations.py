@@ -14,11 +14,11 @@ from typing import Final
 
 from indicia.domain.diagnosis import dmarc, spf
 from indicia.domain.identities.identity import Facet, KeyLength, Status
-from indicia.domain.identities.inheritance import Standing
+from indicia.domain.proofs.inheritance import Standing
+from indicia.domain.proofs.transitions import MAY_SEND
+from indicia.domain.records.observation import Observation
 from indicia.domain.time import DAY, Instant, Span
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation
-from indicia.domain.verification.transitions import MAY_SEND
 
 FIXED_SHOWN: Final[Span] = 30 * DAY
 """How long a recommendation that was followed is still shown."""

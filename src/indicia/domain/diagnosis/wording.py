@@ -12,10 +12,10 @@ from typing import Final
 
 from indicia.domain.diagnosis.excerpts import quoted
 from indicia.domain.diagnosis.probing import Detail
-from indicia.domain.identities.records import ExpectedRecord, Purpose
 from indicia.domain.names import shown, under
+from indicia.domain.records.expected import ExpectedRecord, Purpose
+from indicia.domain.records.observation import Observation, RecordType
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, RecordType
 
 
 @dataclass(frozen=True, slots=True)

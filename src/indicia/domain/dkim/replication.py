@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from indicia.domain.identities.identity import ErrorType, Identity, TokenSetKind
+from indicia.domain.proofs.transitions import Evidence, Sight
 from indicia.domain.time import Span
-from indicia.domain.verification.transitions import Evidence, Sight
 
 _PREFIX: Final = f"{TokenSetKind.EASY.value}_"
 

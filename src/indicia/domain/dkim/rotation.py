@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from indicia.domain.proofs.transitions import Sight
 from indicia.domain.time import DAY, MINUTE, SECOND, Instant, Span
-from indicia.domain.verification.transitions import Sight
 
 # How long a resolver may hold a key, and that a token has none, as the key zone says with each answer.
 KEY_TTL: Final[Span] = 30 * MINUTE

@@ -9,7 +9,7 @@ from enum import Enum
 
 from indicia.domain.dkim.rotation import KeyLife, Stage
 from indicia.domain.identities.identity import FacetState
-from indicia.domain.verification.transitions import MAY_SEND
+from indicia.domain.proofs.transitions import MAY_SEND
 
 
 class Unsigned(Enum):

@@ -15,11 +15,11 @@ from indicia.domain.diagnosis.explanation import explain
 from indicia.domain.dkim.replication import sentence
 from indicia.domain.dkim.rotation import Stage
 from indicia.domain.identities.identity import Facet, FacetState, Identity, Status
+from indicia.domain.proofs.transitions import MAY_SEND, OWN_PROOF, Cause, Sight, own_status
 from indicia.domain.time import Instant, Span
 from indicia.domain.verification.brake import demotes
 from indicia.domain.verification.check import Conclusion, FacetVerdict
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.transitions import MAY_SEND, OWN_PROOF, Cause, Sight, own_status
 
 _SENTENCES: Final = 3  # of what was seen: a domain has three CNAMEs
 

@@ -1,1 +1,1 @@
-"""The rules of identities: what people set on a name, and what to publish for it."""
+"""The rules of identities: what people set on a name."""

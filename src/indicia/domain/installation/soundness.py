@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from indicia.domain.diagnosis import spf
+from indicia.domain.records.observation import Observation, Reply
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, Reply
 
 
 class State(Enum):

@@ -1,1 +1,1 @@
-"""The rules of verification: looks at the DNS, what they say, and the statuses that follow."""
+"""The rules of verification: looks at the DNS, and what they say."""

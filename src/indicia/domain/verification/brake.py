@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from indicia.domain.identities.identity import ErrorType, FacetState, Status
+from indicia.domain.proofs.transitions import OWN_PROOF
 from indicia.domain.time import HOUR, Instant, Span
-from indicia.domain.verification.transitions import OWN_PROOF
 
 WITHIN: Final[Span] = HOUR
 AT_LEAST: Final = 50

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from indicia.domain.identities.records import ExpectedRecord
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
+from indicia.domain.records.expected import ExpectedRecord
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 
 MOST_LINKS: Final = 8
 """Links that are followed, the first included (verification.md, Schedule)."""

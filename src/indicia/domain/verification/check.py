@@ -17,15 +17,7 @@ from indicia.domain.identities.identity import (
     Status,
     TokenSet,
 )
-from indicia.domain.identities.records import ExpectedRecord, dkim_records, required_records
-from indicia.domain.time import Instant, Span
-from indicia.domain.verification.chains import following
-from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.judgement import Judgement, judge, worst
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply, Soa, soa_around
-from indicia.domain.verification.quorum import all_of, combine
-from indicia.domain.verification.schedule import Look, Pace, grown, next_due
-from indicia.domain.verification.transitions import (
+from indicia.domain.proofs.transitions import (
     CHECKED,
     Cause,
     Evidence,
@@ -37,6 +29,14 @@ from indicia.domain.verification.transitions import (
     own_status,
     step,
 )
+from indicia.domain.records.expected import ExpectedRecord, dkim_records, required_records
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply, Soa, soa_around
+from indicia.domain.time import Instant, Span
+from indicia.domain.verification.chains import following
+from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.judgement import Judgement, judge, worst
+from indicia.domain.verification.quorum import all_of, combine
+from indicia.domain.verification.schedule import Look, Pace, grown, next_due
 
 # What each question came back with, one observation a perspective, in the order of the perspectives.
 Observations = Mapping[Question, Sequence[Observation]]
@@ -98,10 +98,10 @@ class Conclusion:
     `account` is whose the identity is. `generation` is that of the expectation the evidence was gathered for;
     it lands on no other. `due_at` is
     None when looking again can change nothing. `succeeded` says whether a proof of the identity was seen.
-    `keys` is what was seen of keys themselves, where that was asked (`domain.dkim.key_sight`). `awaits_key`
-    says that the first key of its token set is all that DKIM waits for. `superseded` says that what was
-    carried is needed no more: the new proof is there. `same_set` says that what is carried rests on the
-    records that are published now, as after a change of the key's length.
+    `keys` is what was seen of keys themselves, where that was asked (`domain.verification.key_sight`).
+    `awaits_key` says that the first key of its token set is all that DKIM waits for. `superseded` says
+    that what was carried is needed no more: the new proof is there. `same_set` says that what is carried
+    rests on the records that are published now, as after a change of the key's length.
     """
 
     identity_id: int

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 
 CONTROL_TEXT: Final = "This name is there to be asked for: it tells a resolver that lies."
 _BELOW: Final = "control._domainkey"

@@ -13,11 +13,11 @@ from typing import Final
 
 from indicia.domain.dkim.key_record import QUOTATION_MARK, KeyFlaw, parse_key_record
 from indicia.domain.identities.identity import ErrorType
-from indicia.domain.identities.records import ExpectedRecord, Purpose, mx_host
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import ExpectedRecord, Purpose, mx_host
+from indicia.domain.records.observation import Observation, RecordType, Reply
 from indicia.domain.verification.chains import Follow, links, nobody_asked, target_of
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, RecordType, Reply
-from indicia.domain.verification.transitions import Sight
 
 
 @dataclass(frozen=True, slots=True)

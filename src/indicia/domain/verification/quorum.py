@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indicia.domain.verification.transitions import Sight
+from indicia.domain.proofs.transitions import Sight
 
 
 def default_quorum(perspectives: int) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from indicia.domain.identities.identity import Facet, FacetState, Status
+from indicia.domain.proofs.transitions import CHECKED
 from indicia.domain.time import Instant, Span
-from indicia.domain.verification.transitions import CHECKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from indicia.domain.names import under
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 
 # Between a name and the apex of its zone; above so many more a wildcard is named by its nearest place.
 _MOST_ANCESTORS: Final = 8

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identities.inheritance import may_send
 from indicia.domain.names import fold_domain, is_domain, parents, shown
+from indicia.domain.proofs.inheritance import may_send
 from indicia.store.identities import identities
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from indicia.domain.dkim.key_length import check_change, earliest_change
 from indicia.domain.dkim.replication import origin_of
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identities.identity import Facet, IdentityKind, Status, TokenSet, TokenSetKind
-from indicia.domain.identities.inheritance import keys_of
-from indicia.domain.identities.publishable import dkim_to_be, refuse_unpublishable
 from indicia.domain.names import fold, parse_address, parse_domain, shown
+from indicia.domain.proofs.inheritance import keys_of
+from indicia.domain.records.publishable import dkim_to_be, refuse_unpublishable
 from indicia.domain.time import rfc3339
 from indicia.operations.dkim.dkim_standing import dkim_status
 from indicia.operations.dkim.replication import asked_by, look, wake_replicas

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indicia.domain.identities.identity import Facet, Identity, IdentityKind, KeyLength, Status, TokenSetKind
-from indicia.domain.identities.inheritance import is_signed, keys_of
+from indicia.domain.proofs.inheritance import is_signed, keys_of
 from indicia.store.identities.identities import IdentityView
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import timestamp, word

@@ -15,8 +15,8 @@ from indicia.domain.dkim.rotation import KeyPace
 from indicia.domain.events.identity_events import Event
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import ErrorType, Facet, Status, TokenSet
+from indicia.domain.proofs.transitions import Evidence, Sight, Windows
 from indicia.domain.time import Instant, Span
-from indicia.domain.verification.transitions import Evidence, Sight, Windows
 from indicia.operations.dkim.replication import adopt, look_again, may_replicate_now
 from indicia.operations.dkim.replication_acceptance import Abroad, UnacceptableOfferError, accept, examine
 from indicia.operations.dkim.replication_offer import Offer

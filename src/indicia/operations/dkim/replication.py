@@ -15,7 +15,7 @@ from indicia.domain.call import Call
 from indicia.domain.dkim.replication import is_replica, obstacle, sentence
 from indicia.domain.events.identity_events import Event, Reason, of_change
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
-from indicia.domain.verification.transitions import Cause, Windows, start
+from indicia.domain.proofs.transitions import Cause, Windows, start
 from indicia.operations.authorization import may_replicate
 from indicia.operations.dkim.token_sets import abandon
 from indicia.operations.verification.carrying import carry_on

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from indicia.domain.dkim.key_record import is_token
 from indicia.domain.faults import Fault
 from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
-from indicia.domain.identities.publishable import dkim_to_be, unpublishable
 from indicia.domain.names import parse_domain
+from indicia.domain.records.publishable import dkim_to_be, unpublishable
 from indicia.domain.time import HOUR, Instant, Span
 from indicia.operations.dkim.replication_offer import about
 from indicia.store.dkim import keys, zones

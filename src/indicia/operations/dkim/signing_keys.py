@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from indicia.domain.dkim.signing import Unsigned, refusal
 from indicia.domain.identities.identity import Facet
-from indicia.domain.identities.inheritance import Standing
+from indicia.domain.proofs.inheritance import Standing
 from indicia.store.dkim import rotation
 from indicia.store.engine.session import Session
 
@@ -25,7 +25,7 @@ class SigningKey:
 def signing_key_for(s: Session, domain: Standing) -> SigningKey | Unsigned:
     """Return the key that may sign mail of the domain now, or why none may.
 
-    `domain` is the identity whose keys apply (`domain.identities.inheritance.Effective.keys`); whether an
+    `domain` is the identity whose keys apply (`domain.proofs.inheritance.Effective.keys`); whether an
     address has its signature switched off is said there too.
     """
     identity, token_set = domain.identity, domain.token_set

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from indicia.domain.dkim.replication import is_replica
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.domain.identities.identity import IdentityKind, Status, TokenSet, TokenSetKind
-from indicia.domain.identities.inheritance import covered, covering
-from indicia.domain.identities.publishable import dkim_to_be, refuse_unpublishable
 from indicia.domain.identities.tags import Tags, check_tags
 from indicia.domain.names import IdentityName, parse_identity, refuse_reserved, shown
+from indicia.domain.proofs.inheritance import covered, covering
+from indicia.domain.records.publishable import dkim_to_be, refuse_unpublishable
 from indicia.operations.configuration_sets.default_configuration_set import require_configuration_set
 from indicia.operations.dkim.signing_choice import (
     EasyDkim,

@@ -1,12 +1,12 @@
-"""What covers an identity, out of the store. The rules are `domain.identities.inheritance`'s."""
+"""What covers an identity, out of the store. The rules are `domain.proofs.inheritance`'s."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from indicia.domain.identities.identity import Identity, IdentityKind
-from indicia.domain.identities.inheritance import covering
-from indicia.domain.verification.transitions import MAY_SEND
+from indicia.domain.proofs.inheritance import covering
+from indicia.domain.proofs.transitions import MAY_SEND
 from indicia.store.engine.session import Session
 from indicia.store.identities import identities, listed
 from indicia.store.identities.identities import IdentityView

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import IdentityKind, Status
 from indicia.domain.names import shown
-from indicia.domain.verification.transitions import MAY_SEND
+from indicia.domain.proofs.transitions import MAY_SEND
 from indicia.operations import paging
 from indicia.operations.identities.inheritance import covered_names
 from indicia.store.identities import listed

@@ -9,9 +9,9 @@ from indicia.domain.events.identity_events import removed
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import Facet, FacetState, Identity, MxFailureBehavior
 from indicia.domain.identities.mail_from import Step, next_step, parse_mail_from
-from indicia.domain.identities.publishable import refuse_unpublishable
-from indicia.domain.identities.records import mail_from_records
 from indicia.domain.names import IdentityName, fold, is_address, is_domain, shown
+from indicia.domain.records.expected import mail_from_records
+from indicia.domain.records.publishable import refuse_unpublishable
 from indicia.operations.batches import folded
 from indicia.operations.dkim.dkim_standing import V1_STATUS
 from indicia.operations.identities.registration import begin, look_anew

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import IdentityKind
-from indicia.domain.identities.inheritance import covered, covering, switch_of, with_and_without_label
 from indicia.domain.names import fold, shown
-from indicia.domain.verification.transitions import MAY_SEND, own_status
+from indicia.domain.proofs.inheritance import covered, covering, switch_of, with_and_without_label
+from indicia.domain.proofs.transitions import MAY_SEND, own_status
 from indicia.operations.batches import folded
 from indicia.operations.dkim.dkim_standing import V1_STATUS, v1_attributes, v2_attributes
 from indicia.operations.identities import mail_from

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import Facet
-from indicia.domain.identities.record_forms import FORMS
-from indicia.domain.identities.records import ExpectedRecord, expected_records, records_to_leave
 from indicia.domain.names import IdentityName, fold, fold_domain, is_domain, registrable, shown, under
-from indicia.domain.verification.transitions import Sight
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import ExpectedRecord, expected_records, records_to_leave
+from indicia.domain.records.forms import FORMS
 from indicia.store.identities import identities
 from indicia.store.verification import evidence
 

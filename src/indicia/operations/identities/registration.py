@@ -26,7 +26,7 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.verification.transitions import Cause, start
+from indicia.domain.proofs.transitions import Cause, start
 from indicia.operations.dkim.replication import asked_by, look, of_sharing, wake_replicas
 from indicia.operations.dkim.signing_choice import EasyDkim, Replica
 from indicia.operations.dkim.token_sets import issue, issue_easy

@@ -15,13 +15,13 @@ from msgspec import Struct
 
 from indicia.domain.arns import Arn, caller_arn, parse_arn
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identities.inheritance import domains_of, may_send, with_and_without_label
 from indicia.domain.names import fold, parents, shown, under
 from indicia.domain.policies import conditions
 from indicia.domain.policies.evaluation import Policy, Question, decide, decide_sending
 from indicia.domain.policies.explanation import explained
 from indicia.domain.policies.grammar import sending_policy
 from indicia.domain.policies.principals import Principal, parse_principal
+from indicia.domain.proofs.inheritance import domains_of, may_send, with_and_without_label
 from indicia.domain.time import rfc3339
 from indicia.operations.authorization import compiled_key_policy, needs_policy
 from indicia.operations.resources import own_identity

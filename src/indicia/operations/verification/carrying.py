@@ -7,7 +7,7 @@ moment, so that no absence that the verifier has seen meanwhile is lost.
 from __future__ import annotations
 
 from indicia.domain.identities.identity import Facet, FacetState, Identity
-from indicia.domain.verification.transitions import carry
+from indicia.domain.proofs.transitions import carry
 from indicia.store.engine.session import Session
 from indicia.store.identities import facets
 from indicia.store.verification import carried

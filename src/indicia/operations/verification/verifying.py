@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from indicia.domain.dkim.replication import is_replica
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import Facet, Status, TokenSetKind
-from indicia.domain.identities.publishable import dkim_to_be, ownership_to_be, refuse_unpublishable
 from indicia.domain.names import parse_address, parse_domain, refuse_reserved
+from indicia.domain.records.publishable import dkim_to_be, ownership_to_be, refuse_unpublishable
 from indicia.operations.dkim.signing_choice import EasyDkim
 from indicia.operations.dkim.token_sets import issue
 from indicia.operations.identities.registration import (

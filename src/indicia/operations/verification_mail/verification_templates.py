@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from indicia.domain.faults import FaultKind, refuse
-from indicia.domain.identities.inheritance import candidates, may_send
 from indicia.domain.identities.tags import check_tags
 from indicia.domain.names import is_address, shown
+from indicia.domain.proofs.inheritance import candidates, may_send
 from indicia.domain.verification_mail.redirects import is_redirect
 from indicia.mail.html.harmless import UnsuitableHtmlError
 from indicia.mail.message.compose import recipient_of

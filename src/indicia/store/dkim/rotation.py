@@ -12,10 +12,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from indicia.domain.dkim.key_sight import LiveKey
 from indicia.domain.dkim.rotation import KeyLife, KeySet, Stage
 from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.time import Instant
+from indicia.domain.verification.key_sight import LiveKey
 from indicia.store import tables
 from indicia.store.dkim import key_requests, keys
 from indicia.store.dkim.keys import PublishedKey

@@ -16,7 +16,7 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.verification.observation import Soa
+from indicia.domain.records.observation import Soa
 from indicia.store import tables
 from indicia.store.engine.session import Row
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from indicia.domain.identities.identity import Facet, FacetState
-from indicia.domain.verification.transitions import OWN_PROOF
+from indicia.domain.proofs.transitions import OWN_PROOF
 from indicia.store import tables
 from indicia.store.engine import rows
 from indicia.store.engine.prepared import Prepared

@@ -18,8 +18,8 @@ from indicia.domain.identities.identity import (
     IdentityKind,
     TokenSet,
 )
+from indicia.domain.records.observation import Soa
 from indicia.domain.time import Instant
-from indicia.domain.verification.observation import Soa
 from indicia.store import tables
 from indicia.store.diagnosis import recommendations
 from indicia.store.engine import documents, rows

@@ -1,6 +1,6 @@
 """Identities as lists show them: kind, name and own verification status, in the order of the list.
 
-The status follows from the states of facets, by `domain.verification.transitions.own_status` alone. Whoever
+The status follows from the states of facets, by `domain.proofs.transitions.own_status` alone. Whoever
 stores a state brings it up to date in the same transaction, so that a list never says anything else than the
 identity.
 """
@@ -16,7 +16,7 @@ import msgspec
 import sqlalchemy as sa
 
 from indicia.domain.identities.identity import Facet, FacetState, Identity, IdentityKind, Status
-from indicia.domain.verification.transitions import own_status
+from indicia.domain.proofs.transitions import own_status
 from indicia.store import tables
 from indicia.store.engine import documents, rows
 from indicia.store.engine.prepared import SQLITE, Prepared

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from indicia.domain.identities.identity import IdentityKind, Status
+from indicia.domain.proofs.transitions import MAY_SEND
 from indicia.domain.time import Instant
 from indicia.domain.verification.brake import Brake
-from indicia.domain.verification.transitions import MAY_SEND
 from indicia.store import tables
 from indicia.store.engine import meta
 from indicia.store.engine.prepared import Prepared

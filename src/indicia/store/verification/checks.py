@@ -21,9 +21,9 @@ import sqlalchemy as sa
 
 from indicia.domain.fairness import Lane
 from indicia.domain.identities.identity import CarriedProof, ErrorType, Facet, FacetState, Identity, TokenSet
+from indicia.domain.proofs.transitions import CARRIED, OWN_PROOF
+from indicia.domain.records.observation import Soa
 from indicia.domain.time import Instant, Span
-from indicia.domain.verification.observation import Soa
-from indicia.domain.verification.transitions import CARRIED, OWN_PROOF
 from indicia.store import tables
 from indicia.store.diagnosis import recommendations
 from indicia.store.dkim import key_requests, rotation

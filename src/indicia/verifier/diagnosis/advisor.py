@@ -26,9 +26,9 @@ from indicia.domain.diagnosis.recommendations import (
 )
 from indicia.domain.fairness import Shares
 from indicia.domain.identities.identity import IdentityKind
-from indicia.domain.identities.inheritance import may_send
+from indicia.domain.proofs.inheritance import may_send
+from indicia.domain.records.observation import Question, RecordType
 from indicia.domain.time import MINUTE, SECOND, Instant, Span
-from indicia.domain.verification.observation import Question, RecordType
 from indicia.runtime.delivery_loop import DeliveryLoop
 from indicia.store.diagnosis import recommendations
 from indicia.store.identities import identities

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from indicia.domain.fairness import ZoneAccounts, is_top
 from indicia.domain.names import under
-from indicia.domain.verification.observation import Observation, Question, Reply, soa_around
+from indicia.domain.records.observation import Observation, Question, Reply, soa_around
 
 if TYPE_CHECKING:
     from indicia.domain.fairness import ZonePart
+    from indicia.domain.records.observation import Soa
     from indicia.domain.verification.check import Observations
-    from indicia.domain.verification.observation import Soa
     from indicia.verifier.dns.perspectives import Perspectives
 
 K = TypeVar("K")

@@ -21,12 +21,12 @@ from indicia.domain.diagnosis.wording import Explanation
 from indicia.domain.fairness import Shares
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import Facet, FacetState, Identity, IdentityKind, Status
-from indicia.domain.identities.records import ExpectedRecord, Purpose, expected_records, records_to_leave
 from indicia.domain.names import IdentityName, fold, shown
+from indicia.domain.proofs.transitions import Sight, own_status
+from indicia.domain.records.expected import ExpectedRecord, Purpose, expected_records, records_to_leave
 from indicia.domain.time import Instant, rfc3339
 from indicia.domain.verification.check import Observations, RecordVerdict, Rules, distrusted, judge_record
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.transitions import Sight, own_status
 from indicia.runtime.clock import Clock
 from indicia.store.engine.database import Database
 from indicia.store.identities import identities

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from indicia.domain.diagnosis import dmarc
 from indicia.domain.diagnosis.recommendations import DMARC_LABEL, agreed
 from indicia.domain.identities.identity import Facet, Status
+from indicia.domain.records.observation import Question, RecordType
 from indicia.domain.verification.check import Rules
-from indicia.domain.verification.observation import Question, RecordType
 
 if TYPE_CHECKING:
     from indicia.domain.diagnosis.wording import Explanation

@@ -19,13 +19,13 @@ import msgspec
 from indicia.domain.diagnosis.conflicts import conflict
 from indicia.domain.diagnosis.probing import can_be_explained
 from indicia.domain.fairness import Shares
-from indicia.domain.identities.domain_connect import Offer, apply_url
-from indicia.domain.identities.records import ExpectedRecord, Purpose, expected_records
 from indicia.domain.names import IdentityName, fold
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.domain_connect import Offer, apply_url
+from indicia.domain.records.expected import ExpectedRecord, Purpose, expected_records
+from indicia.domain.records.observation import RecordType
 from indicia.domain.verification.check import RecordVerdict, Rules, judge_record
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import RecordType
-from indicia.domain.verification.transitions import Sight
 from indicia.store.identities import identities
 from indicia.verifier.diagnosis import dmarc
 from indicia.verifier.diagnosis.asking import AskedEnoughError

@@ -24,12 +24,12 @@ from indicia.domain.diagnosis.probing import (
     explained_by_servers,
     may_be_another_identitys,
 )
-from indicia.domain.identities.records import Purpose
+from indicia.domain.records.expected import Purpose
+from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.domain.time import Instant
 from indicia.domain.verification.chains import MOST_LINKS, Follow, as_seen_in, links
 from indicia.domain.verification.check import Observations, RecordVerdict
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import Observation, Question, RecordType, Reply
 from indicia.domain.verification.synthesis import Surroundings
 from indicia.verifier.diagnosis import spf
 from indicia.verifier.dns.client import Budget, Client

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from indicia.domain.dkim.key_record import KEY_ZONE_LABEL, is_verification_token
-from indicia.domain.verification.observation import RecordType
+from indicia.domain.records.observation import RecordType
 from indicia.store.dkim import keys, zones
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session

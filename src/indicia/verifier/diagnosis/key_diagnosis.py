@@ -13,13 +13,13 @@ from functools import partial
 
 from indicia.domain.diagnosis.explanation import explain
 from indicia.domain.diagnosis.wording import Explanation
-from indicia.domain.dkim.key_sight import LiveKey
 from indicia.domain.identities.identity import IdentityKind, TokenSetKind
-from indicia.domain.identities.records import ExpectedRecord, dkim_records, key_record
+from indicia.domain.proofs.transitions import Sight
+from indicia.domain.records.expected import ExpectedRecord, dkim_records, key_record
+from indicia.domain.records.observation import RecordType
 from indicia.domain.verification.check import Observations, RecordVerdict, Rules, judge_record
 from indicia.domain.verification.findings import Finding
-from indicia.domain.verification.observation import RecordType
-from indicia.domain.verification.transitions import Sight
+from indicia.domain.verification.key_sight import LiveKey
 from indicia.store.dkim import rotation
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session

@@ -18,8 +18,8 @@ from indicia.domain.installation.soundness import (
     judge_server,
     judge_service_spf,
 )
+from indicia.domain.records.observation import Question, RecordType, Reply
 from indicia.domain.verification.check import Observations
-from indicia.domain.verification.observation import Question, RecordType, Reply
 from indicia.verifier.diagnosis import spf
 from indicia.verifier.dns.authorities import referral, serves
 from indicia.verifier.dns.perspectives import Perspectives

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from indicia.domain.diagnosis import spf
-from indicia.domain.verification.observation import Observation, Question, RecordType
+from indicia.domain.records.observation import Observation, Question, RecordType
 
 if TYPE_CHECKING:
     from indicia.verifier.dns.observer import DnsObserver

@@ -7,7 +7,7 @@ differ in how they read octets and in nothing else.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from indicia.domain.verification.observation import RecordType, Reply, Soa
+from indicia.domain.records.observation import RecordType, Reply, Soa
 
 MAX_CHAIN = 8
 """CNAMEs that are followed; one more is not an answer."""

@@ -9,9 +9,9 @@ from indicia.domain.verification.chains import MOST_LINKS, next_links
 from indicia.verifier.dns.deadline import Deadline
 
 if TYPE_CHECKING:
-    from indicia.domain.identities.records import ExpectedRecord
+    from indicia.domain.records.expected import ExpectedRecord
+    from indicia.domain.records.observation import Question
     from indicia.domain.verification.check import Observations
-    from indicia.domain.verification.observation import Question
     from indicia.verifier.dns.observer import DnsObserver
 
 

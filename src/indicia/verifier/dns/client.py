@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from indicia.domain.records.observation import Observation, Question, Reply
 from indicia.domain.time import Instant
-from indicia.domain.verification.observation import Observation, Question, Reply
 from indicia.verifier.dns.codec import Chance, encode
 from indicia.verifier.dns.codec import form as formed
 from indicia.verifier.dns.resolution import Inquiry, Sink

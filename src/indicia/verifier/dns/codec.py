@@ -15,7 +15,7 @@ from typing import NamedTuple
 import dns.exception
 import dns.name
 
-from indicia.domain.verification.observation import Question, RecordType, Soa
+from indicia.domain.records.observation import Question, RecordType, Soa
 from indicia.verifier.dns import slow_path
 from indicia.verifier.dns.answer import GARBAGE, MAX_RECORDS, TRUNCATED, Answer, Message, Record, conclude
 

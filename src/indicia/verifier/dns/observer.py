@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from indicia.domain.records.observation import Question, Soa
 from indicia.domain.verification.check import Observations
-from indicia.domain.verification.observation import Question, Soa
 
 
 class DnsObserver(Protocol):

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from indicia.domain.records.observation import Observation, Question, RecordType, Soa, soa_around
 from indicia.domain.time import Instant
-from indicia.domain.verification.observation import Observation, Question, RecordType, Soa, soa_around
 from indicia.verifier.dns.client import Budget, Client, Sockets, gather
 from indicia.verifier.dns.resolver import CONTROL
 

@@ -7,8 +7,8 @@ An inquiry performs no input or output itself. It is told what arrived and decid
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
+from indicia.domain.records.observation import Observation, Question, Reply
 from indicia.domain.time import Instant
-from indicia.domain.verification.observation import Observation, Question, Reply
 from indicia.verifier.dns.answer import Answer
 from indicia.verifier.dns.codec import Form, decode
 from indicia.verifier.dns.resolver import Resolver

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from indicia.domain.verification.observation import Question, RecordType
+from indicia.domain.records.observation import Question, RecordType
 from indicia.verifier.dns.sockets import Ports
 
 CONTROL = Question(".", RecordType.NS)

@@ -20,7 +20,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
-from indicia.domain.verification.observation import Soa
+from indicia.domain.records.observation import Soa
 from indicia.verifier.dns.answer import GARBAGE, Answer, Message, Record, conclude
 
 # What dnspython raises on hostile octets: its own, and these where it trusts a length or a text.

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from indicia.domain.dkim.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.domain.dkim.replication import NOTHING_LEARNT, ParentSeen
 from indicia.domain.fairness import lane_after
 from indicia.domain.identities.identity import Facet, Identity, TokenSet, TokenSetKind
-from indicia.domain.identities.records import ExpectedRecord
+from indicia.domain.proofs.transitions import CHECKED, Sight
+from indicia.domain.records.expected import ExpectedRecord
+from indicia.domain.records.observation import Observation, Question, RecordType, Soa
 from indicia.domain.time import SECOND, Span
 from indicia.domain.verification.check import (
     Conclusion,
@@ -25,8 +26,7 @@ from indicia.domain.verification.check import (
     records_to_check,
     takes_away,
 )
-from indicia.domain.verification.observation import Observation, Question, RecordType, Soa
-from indicia.domain.verification.transitions import CHECKED, Sight
+from indicia.domain.verification.key_sight import LiveKey, keys_matter, keys_to_see, with_keys
 from indicia.runtime.clock import Clock
 from indicia.store.dkim.key_requests import KeySight
 from indicia.store.dkim.rotation import Sighting

@@ -1,7 +1,7 @@
 """What the first key of a token set completes: the DKIM of identities whose records were seen without it.
 
 It is completed with the publication of the key, in one transaction, by the rule of
-`domain.verification.transitions`. What was seen too long ago, or for another expectation, is looked at again
+`domain.proofs.transitions`. What was seen too long ago, or for another expectation, is looked at again
 at once, and the key is there then.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from indicia.domain.dkim.key_sight import FRESH
 from indicia.domain.events.identity_events import Event, Reason, of_change
 from indicia.domain.identities.identity import Facet, FacetState, Identity
+from indicia.domain.proofs.transitions import Cause, Change, key_came
 from indicia.domain.time import Instant
 from indicia.domain.verification.check import Rules
-from indicia.domain.verification.transitions import Cause, Change, key_came
+from indicia.domain.verification.key_sight import FRESH
 from indicia.store.dkim.key_requests import KeySight
 from indicia.store.engine.session import Session
 from indicia.store.verification import checks

@@ -25,8 +25,8 @@ from indicia.domain.verification.controls import (
 )
 
 if TYPE_CHECKING:
+    from indicia.domain.records.observation import Observation
     from indicia.domain.verification.controls import ControlQuestion
-    from indicia.domain.verification.observation import Observation
     from indicia.verifier.dns.perspectives import Perspectives
 
 log = structlog.get_logger(__name__)

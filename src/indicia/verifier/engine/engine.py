@@ -18,7 +18,6 @@ from typing import Final
 
 import structlog
 
-from indicia.domain.dkim.key_sight import LiveKey
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.fairness import Lane, ZoneRates
 from indicia.domain.faults import Fault, FaultKind
@@ -26,6 +25,7 @@ from indicia.domain.identities.identity import TokenSet
 from indicia.domain.time import HOUR, SECOND, Instant, Span
 from indicia.domain.verification.check import Conclusion, Rules
 from indicia.domain.verification.findings import Finding
+from indicia.domain.verification.key_sight import LiveKey
 from indicia.runtime.clock import Clock, real_now
 from indicia.store.dkim import rotation
 from indicia.store.engine.database import Database

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from indicia.domain.diagnosis.probing import NOTHING_MORE, Detail, Refined
 from indicia.domain.identities.identity import FacetState, Status
+from indicia.domain.proofs.transitions import Cause, Sight
+from indicia.domain.records.observation import Observation
 from indicia.domain.time import Instant
 from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVerdict
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.judgement import worst
-from indicia.domain.verification.observation import Observation
-from indicia.domain.verification.transitions import Cause, Sight
 from indicia.store.verification.evidence import Evidence, Line
 
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
-from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.domain.verification.transitions import (
+from indicia.domain.proofs.transitions import (
     CHECKED,
     COUPLED,
     LINK,
@@ -29,6 +28,7 @@ from indicia.domain.verification.transitions import (
     step,
     use_link,
 )
+from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
 
 NOW = 1_800_000_000_000
 WINDOWS = Windows(records=72 * HOUR, link=24 * HOUR, corroborate=15 * MINUTE)

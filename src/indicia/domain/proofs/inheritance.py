@@ -20,7 +20,7 @@ from indicia.domain.identities.identity import (
     TokenSet,
 )
 from indicia.domain.names import parents
-from indicia.domain.verification.transitions import MAY_SEND, own_status
+from indicia.domain.proofs.transitions import MAY_SEND, own_status
 
 
 class Standing(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from indicia.domain.identities.identity import Facet, Identity, IdentityKind, TokenSet, TokenSetKind
-from indicia.domain.verification.observation import Question, RecordType
+from indicia.domain.records.observation import Question, RecordType
 
 # The console of SES proposed 1800 s for the legacy TXT; SES itself asks for no TTL (spec 4.1).
 SUGGESTED_TTL = 1800

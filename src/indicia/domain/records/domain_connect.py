@@ -17,8 +17,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from indicia.domain.dkim.key_record import key_zone_of
 from indicia.domain.identities.identity import Identity, IdentityKind, TokenSet, TokenSetKind
-from indicia.domain.identities.records import SUGGESTED_PREFERENCE, SUGGESTED_TTL, Purpose, feedback_host
 from indicia.domain.names import under
+from indicia.domain.records.expected import SUGGESTED_PREFERENCE, SUGGESTED_TTL, Purpose, feedback_host
 
 LABEL: Final = "_domainconnect"
 SERVICE_ID: Final = "sending"

@@ -19,7 +19,7 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.identities.inheritance import (
+from indicia.domain.proofs.inheritance import (
     Proof,
     candidates,
     covering,

@@ -13,7 +13,8 @@ from typing import Final
 
 from indicia.domain.dkim.rotation import KeyLife, sighted
 from indicia.domain.identities.identity import Facet, Identity, Status, TokenSet, TokenSetKind
-from indicia.domain.identities.records import ExpectedRecord, key_record
+from indicia.domain.proofs.transitions import CARRIED, CHECKED, Evidence, Sight, absence_apart
+from indicia.domain.records.expected import ExpectedRecord, key_record
 from indicia.domain.time import SECOND, Instant, Span
 from indicia.domain.verification.check import (
     Conclusion,
@@ -24,7 +25,6 @@ from indicia.domain.verification.check import (
     Rules,
     judge_record,
 )
-from indicia.domain.verification.transitions import CARRIED, CHECKED, Evidence, Sight, absence_apart
 
 # A token that had no key a moment ago is not asked about: another process of ours may still answer so, and a
 # resolver would hold that for the whole negative TTL.

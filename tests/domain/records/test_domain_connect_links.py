@@ -10,10 +10,10 @@ import pytest
 from lookout import REGION, SERVICE_DOMAIN, easy_dkim, own_dkim
 from places import ROOT
 
-from indicia.domain.identities.domain_connect import Offer, Provider, apply_url, read_settings, template
 from indicia.domain.identities.identity import Identity, IdentityKind, KeyLength, MxFailureBehavior, TokenSet
-from indicia.domain.identities.records import Purpose, expected_records
-from indicia.domain.verification.observation import RecordType
+from indicia.domain.records.domain_connect import Offer, Provider, apply_url, read_settings, template
+from indicia.domain.records.expected import Purpose, expected_records
+from indicia.domain.records.observation import RecordType
 
 PROVIDER = Provider("p.example", "P", "https://p.example/sync", "https://p.example/api")
 SHIPPED = ROOT / "deploy/domain-connect/mail.example.com.sending.json"

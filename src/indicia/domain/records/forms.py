@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from indicia.domain.dkim.key_record import split_text
-from indicia.domain.identities.records import ExpectedRecord
-from indicia.domain.verification.observation import RecordType
+from indicia.domain.records.expected import ExpectedRecord
+from indicia.domain.records.observation import RecordType
 
 _NUMBER: Final = re.compile(r"([0-9]+)")
 

@@ -11,9 +11,9 @@ import dns.zone
 import pytest
 import yaml
 
-from indicia.domain.identities.record_forms import FORMS, cloudflare, octodns, table, terraform, zone_file
-from indicia.domain.identities.records import ExpectedRecord, Purpose
-from indicia.domain.verification.observation import RecordType
+from indicia.domain.records.expected import ExpectedRecord, Purpose
+from indicia.domain.records.forms import FORMS, cloudflare, octodns, table, terraform, zone_file
+from indicia.domain.records.observation import RecordType
 
 KEY = "p=" + "A" * 400
 RECORDS = (

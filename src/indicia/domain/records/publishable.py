@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from indicia.domain.dkim.key_record import TOKEN_LENGTH, TOKENS_OF_A_SET
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.identity import TokenSet, TokenSetKind
-from indicia.domain.identities.records import ExpectedRecord, dkim_records, mx_host, ownership_record
 from indicia.domain.names import MAX_DOMAIN, shown
-from indicia.domain.verification.observation import RecordType
+from indicia.domain.records.expected import ExpectedRecord, dkim_records, mx_host, ownership_record
+from indicia.domain.records.observation import RecordType
 
 
 def refuse_unpublishable(records: Iterable[ExpectedRecord]) -> None:
