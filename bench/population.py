@@ -38,7 +38,8 @@ from indicia.store.dkim import keys
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities, tags
+from indicia.store.identities import identities, tags
+from indicia.store.proofs import facets
 from indicia.store.verification import checks
 from indicia.vault import rsa
 from indicia.vault.pool import TARGETS

@@ -25,7 +25,8 @@ from indicia.operations.verification_mail.verification_mail import (
 )
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.vault.keyring import Keyring
 
 ACCOUNT = "111122223333"

@@ -58,7 +58,8 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.store.verification import checks, evidence
 from indicia.store.verification.checks import Claim
 from indicia.vault.assigner import KeyAssigner

@@ -121,7 +121,7 @@ SUBJECTS: dict[str, set[str]] = {
     "domain": set(),
     "mail": set(),
     "operations": {"dkim", "identities", "verification", "verification_mail"},
-    "store": {"identities", "verification"},
+    "store": set(),
     "verifier": set(),
     "wire": set(),
 }

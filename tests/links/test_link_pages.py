@@ -39,7 +39,8 @@ from indicia.runtime.clock import Clock
 from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.store.verification import checks, evidence
 from indicia.store.verification_mail import outbox
 from indicia.store.verification_mail.links import Landing

@@ -39,7 +39,8 @@ from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.store.verification import checks
 from indicia.vault.keyring import Keyring
 from indicia.vault.purposes import PRIVATE_KEY

@@ -55,8 +55,9 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
-from indicia.store.identities import identities, listed
+from indicia.store.identities import identities
 from indicia.store.identities.identities import IdentityView
+from indicia.store.proofs import listed
 from indicia.store.verification import checks
 from indicia.vault.assignment import assign
 from indicia.vault.rotation import advance

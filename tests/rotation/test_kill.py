@@ -44,7 +44,8 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.store.verification import checks
 from indicia.vault import rsa
 from indicia.vault.keyring import Keyring

@@ -19,7 +19,8 @@ from indicia.domain.identities.identity import (
 from indicia.store.dkim import keys
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.store.verification import checks
 
 ACCOUNT = "111122223333"

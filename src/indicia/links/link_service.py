@@ -16,7 +16,8 @@ from indicia.domain.verification.findings import Finding
 from indicia.domain.verification_mail.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
 from indicia.links.visits import Act, Request, Sight
 from indicia.store.accounts import audit
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.store.verification import checks, evidence
 from indicia.store.verification_mail import links, mailings
 

@@ -20,8 +20,8 @@ from indicia.store.dkim import key_supply, keys
 from indicia.store.dkim import rotation as rotations
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets
-from indicia.store.verification import carried, checks
+from indicia.store.proofs import carried, facets
+from indicia.store.verification import checks
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 

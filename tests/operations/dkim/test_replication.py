@@ -22,8 +22,8 @@ from indicia.operations.dkim.replicating import Replicator
 from indicia.operations.dkim.signing_keys import SigningKey
 from indicia.store.accounts import access
 from indicia.store.dkim import replications
-from indicia.store.identities import facets
-from indicia.store.verification import carried, checks
+from indicia.store.proofs import carried, facets
+from indicia.store.verification import checks
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 

@@ -17,7 +17,8 @@ from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.records.observation import Soa
 from indicia.domain.time import DAY, MINUTE
-from indicia.store.verification import carried, checks, evidence
+from indicia.store.proofs import carried
+from indicia.store.verification import checks, evidence
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
 SIGNING = "PutEmailIdentityDkimSigningAttributes"

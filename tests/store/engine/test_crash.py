@@ -15,7 +15,8 @@ from values import ACCOUNT, REGION
 
 from indicia.domain.identities.identity import Facet, Status
 from indicia.store.engine.opening import open_database
-from indicia.store.identities import identities, listed
+from indicia.store.identities import identities
+from indicia.store.proofs import listed
 
 ROUNDS = 30
 WRITER = TESTS / "store" / "acknowledging_writer.py"

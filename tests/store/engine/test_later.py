@@ -21,7 +21,8 @@ from indicia.store.engine import meta
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 
 WRONG = (sqlite3.IntegrityError, psycopg.errors.IntegrityError, UnicodeEncodeError)
 

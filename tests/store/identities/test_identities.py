@@ -18,9 +18,10 @@ from indicia.domain.identities.identity import (
 )
 from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
-from indicia.store.identities import facets, identities, tags
+from indicia.store.identities import identities, tags
 from indicia.store.policies import policies
-from indicia.store.verification import carried, checks
+from indicia.store.proofs import carried, facets
+from indicia.store.verification import checks
 from indicia.store.verification_mail import links
 
 CARRIED = state(Facet.CARRIED_DKIM, Status.TEMPORARY_FAILURE, deadline=9, absent_since=8)

@@ -14,8 +14,9 @@ from indicia.domain.identities.identity import ErrorType, Facet, Status
 from indicia.domain.records.observation import Soa
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
 from indicia.store.installation import sandbox
+from indicia.store.proofs import facets
 from indicia.store.verification import checks, evidence
 
 SOA = Soa("example.com", "ns1.example.com", "hostmaster.example.com", 2026010101, 300)

@@ -21,7 +21,8 @@ from indicia.store.diagnosis import recommendations
 from indicia.store.engine.database import Database
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.verifier.diagnosis.advisor import Advisor
 
 OTHER = "000011112222"

@@ -29,8 +29,9 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
 from indicia.store.engine.session import Session
 from indicia.store.events import events
-from indicia.store.identities import facets, identities, listed
-from indicia.store.verification import brakes, carried, checks
+from indicia.store.identities import identities
+from indicia.store.proofs import carried, facets, listed
+from indicia.store.verification import brakes, checks
 from indicia.store.verification_mail import outbox
 from indicia.vault.keyring import Keyring
 

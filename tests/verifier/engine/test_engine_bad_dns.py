@@ -16,7 +16,7 @@ from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Ide
 from indicia.domain.time import DAY
 from indicia.domain.verification.findings import Finding
 from indicia.store.engine.database import Database
-from indicia.store.identities import facets
+from indicia.store.proofs import facets
 from indicia.store.verification import checks
 from indicia.verifier.dns.client import Budget
 

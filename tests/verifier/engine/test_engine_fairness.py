@@ -19,7 +19,7 @@ from indicia.domain.time import DAY, SECOND
 from indicia.store import tables
 from indicia.store.engine.database import Database
 from indicia.store.engine.prepared import Prepared
-from indicia.store.identities import facets
+from indicia.store.proofs import facets
 from indicia.store.verification import checks
 from indicia.verifier.dns.client import Budget
 from indicia.verifier.engine.engine import Limits

@@ -18,7 +18,8 @@ from indicia.domain.verification.key_sight import FRESH
 from indicia.store.dkim import key_requests, keys
 from indicia.store.engine.database import Database
 from indicia.store.events import events
-from indicia.store.identities import facets, identities, listed
+from indicia.store.identities import identities
+from indicia.store.proofs import facets, listed
 from indicia.store.verification import checks
 
 NAME = "example.com"

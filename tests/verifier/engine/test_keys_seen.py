@@ -19,7 +19,8 @@ from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.keys import PublishedKey
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.store.verification import checks
 from indicia.vault import rsa
 

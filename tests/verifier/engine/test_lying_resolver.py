@@ -17,7 +17,7 @@ from indicia.domain.verification.controls import CONTROL_TEXT, Control, control_
 from indicia.publicsuffix import PublicSuffixes
 from indicia.store.dkim import keys, rotation
 from indicia.store.engine.database import Database
-from indicia.store.identities import facets
+from indicia.store.proofs import facets
 from indicia.store.verification import checks
 from indicia.vault import rsa
 from indicia.verifier.dns.client import Budget

@@ -28,7 +28,7 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
 from indicia.store.engine.session import Session
 from indicia.store.events import events
-from indicia.store.identities import facets
+from indicia.store.proofs import facets
 from indicia.store.verification import brakes, checks
 from indicia.store.verification_mail import outbox
 from indicia.vault.keyring import Keyring

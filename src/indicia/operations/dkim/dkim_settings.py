@@ -29,7 +29,8 @@ from indicia.operations.identities.inheritance import views_above
 from indicia.operations.identities.registration import begin, begin_replica, look_anew
 from indicia.operations.verification.carrying import carry_on
 from indicia.store.dkim import replications, rotation, signing_overrides
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from indicia.operations.verification.carrying import carry_on
 from indicia.store.accounts import access
 from indicia.store.dkim import keys, replications
 from indicia.store.dkim.replications import Replication
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.store.verification import checks
 
 if TYPE_CHECKING:

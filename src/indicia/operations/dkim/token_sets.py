@@ -20,7 +20,7 @@ from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.key_requests import KeyRequest
 from indicia.store.engine.ids import new_id
 from indicia.store.identities import identities
-from indicia.store.verification import carried
+from indicia.store.proofs import carried
 from indicia.vault.purposes import PRIVATE_KEY
 from indicia.vault.rotation import advance, events_of
 

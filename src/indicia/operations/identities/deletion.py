@@ -12,7 +12,7 @@ from indicia.operations.dkim.replication import replicas_of
 from indicia.operations.dkim.token_sets import abandon
 from indicia.operations.identities.certificates import refuse_with_certificates
 from indicia.store.identities import identities
-from indicia.store.verification import carried
+from indicia.store.proofs import carried
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:

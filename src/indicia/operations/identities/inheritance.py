@@ -8,8 +8,9 @@ from indicia.domain.identities.identity import Identity, IdentityKind
 from indicia.domain.proofs.inheritance import covering
 from indicia.domain.proofs.transitions import MAY_SEND
 from indicia.store.engine.session import Session
-from indicia.store.identities import identities, listed
+from indicia.store.identities import identities
 from indicia.store.identities.identities import IdentityView
+from indicia.store.proofs import listed
 
 
 def views_above(

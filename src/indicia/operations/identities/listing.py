@@ -10,7 +10,7 @@ from indicia.domain.names import shown
 from indicia.domain.proofs.transitions import MAY_SEND
 from indicia.operations import paging
 from indicia.operations.identities.inheritance import covered_names
-from indicia.store.identities import listed
+from indicia.store.proofs import listed
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
-    from indicia.store.identities.listed import Page
+    from indicia.store.proofs.listed import Page
 
 LARGEST_PAGE: Final = 1000  # spec 6.8
 V2_PAGE: Final = 25

@@ -15,7 +15,8 @@ from indicia.domain.records.publishable import refuse_unpublishable
 from indicia.operations.batches import folded
 from indicia.operations.dkim.dkim_standing import V1_STATUS
 from indicia.operations.identities.registration import begin, look_anew
-from indicia.store.identities import facets, identities
+from indicia.store.identities import identities
+from indicia.store.proofs import facets
 from indicia.wire.shapes import ses, sesv2
 from indicia.wire.shapes.rules import word
 

@@ -39,8 +39,9 @@ from indicia.operations.verification_mail.verification_mail import (
 from indicia.store.dkim import replications
 from indicia.store.dkim.replications import Replication
 from indicia.store.engine.ids import new_id
-from indicia.store.identities import facets, identities
-from indicia.store.verification import carried, checks
+from indicia.store.identities import identities
+from indicia.store.proofs import carried, facets
+from indicia.store.verification import checks
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call

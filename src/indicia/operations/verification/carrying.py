@@ -9,8 +9,7 @@ from __future__ import annotations
 from indicia.domain.identities.identity import Facet, FacetState, Identity
 from indicia.domain.proofs.transitions import carry
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets
-from indicia.store.verification import carried
+from indicia.store.proofs import carried, facets
 
 
 def carry_on(s: Session, before: Identity) -> dict[Facet, FacetState]:

@@ -1,1 +1,1 @@
-"""Queries of identities: what people set on a name, and what to publish for it."""
+"""Queries of identities: what people set on a name."""

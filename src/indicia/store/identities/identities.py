@@ -26,7 +26,7 @@ from indicia.store.engine import documents, rows
 from indicia.store.engine.prepared import SQLITE, Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import dialect_insert, insert_or_nothing
-from indicia.store.identities import facets, listed
+from indicia.store.proofs import facets, listed
 
 _i = tables.identity.c
 

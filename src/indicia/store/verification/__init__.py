@@ -1,1 +1,1 @@
-"""Queries of verification: looks at the DNS, what they say, and the statuses that follow."""
+"""Queries of verification: when each identity is looked at, and what was found."""

@@ -31,8 +31,8 @@ from indicia.store.engine import documents, rows
 from indicia.store.engine.prepared import POSTGRESQL, Cell, Prepared
 from indicia.store.engine.session import Row, Session
 from indicia.store.engine.upsert import insert_or_replace
-from indicia.store.identities import listed
-from indicia.store.verification import carried, evidence
+from indicia.store.proofs import carried, listed
+from indicia.store.verification import evidence
 
 SHARDS: Final = 64
 ALL_SHARDS: Final = tuple(range(SHARDS))

@@ -12,9 +12,10 @@ from indicia.domain.identities.identity import Facet, FacetState, Identity, Iden
 from indicia.domain.proofs.transitions import own_status
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
-from indicia.store.identities import facets, identities, listed
+from indicia.store.identities import identities
 from indicia.store.installation import sandbox as sandbox_rows
-from indicia.store.verification import carried, checks
+from indicia.store.proofs import carried, facets, listed
+from indicia.store.verification import checks
 
 NAMES = [
     "A.example",

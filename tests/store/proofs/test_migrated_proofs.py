@@ -95,7 +95,7 @@ def test_what_was_carried_is_carried_on(empty: str) -> None:
 
 
 def _listed(database: Database) -> dict[str, str]:
-    from indicia.store.identities import listed
+    from indicia.store.proofs import listed
 
     def page(s: Session) -> dict[str, str]:
         found = listed.page(s, ACCOUNT, REGION, after="", size=9)

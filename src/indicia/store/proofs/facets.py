@@ -13,8 +13,7 @@ from indicia.store.engine import rows
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace
-from indicia.store.identities import listed
-from indicia.store.verification import carried
+from indicia.store.proofs import carried, listed
 
 _f = tables.facet_state.c
 _PUT = insert_or_replace(tables.facet_state)
