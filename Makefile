@@ -6,6 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOCKED := $(VENV)/.locked
+DOCS   := $(VENV)-docs
 
 STRICT := tests/clients/strict
 SCRIPTS := tests/clients/js $(STRICT) examples/node_signup
@@ -13,10 +14,10 @@ SCRIPTS := tests/clients/js $(STRICT) examples/node_signup
 SOURCES := src tests tools $(wildcard examples bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clients check fuzz bench fmt docs lock dist clean
+.PHONY: help demo test clients check fuzz bench fmt docs docs-site lock dist clean
 
 help: ## Print these verbs
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Watch a domain go from pending to verified, on a playground DNS, in a few seconds
 	@$(BIN)/indicia sandbox -- $(BIN)/python examples/first_domain.py
@@ -50,6 +51,9 @@ fmt: $(READY) ## Format the sources and apply the safe fixes of the linter
 docs: $(READY) ## Write anew the pages of docs/ that are read from the code
 	@$(BIN)/python tools/generate_docs.py
 
+docs-site: $(DOCS)/.ready ## Build the documentation as a site to browse from the disk, every link checked
+	@$(DOCS)/bin/python tools/docs_site.py
+
 lock: $(READY) ## Write the lock files anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
@@ -60,7 +64,7 @@ dist: $(READY) ## Build the wheel into dist/, for pip, pipx, uvx and deploy/Cont
 	@ls dist/*.whl
 
 clean: ## Remove everything that the other verbs have made
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis $(STRICT)/.venv $(SCRIPTS:%=%/node_modules)
+	rm -rf $(VENV) $(DOCS) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis $(STRICT)/.venv $(SCRIPTS:%=%/node_modules)
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -74,6 +78,11 @@ $(LOCKED): requirements-dev.lock | $(BIN)/python
 
 $(READY): pyproject.toml $(LOCKED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DOCS)/.ready: requirements-docs.lock | $(BIN)/python
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(STRICT)/.venv/.ready: $(STRICT)/requirements.lock | $(BIN)/python

@@ -51,6 +51,7 @@ def main() -> None:
     development: list[str] = project["dependency-groups"]["dev"]
     problems = complaints("requirements.lock", runtime)
     problems += complaints("requirements-dev.lock", runtime + development)
+    problems += complaints("requirements-docs.lock", project["dependency-groups"]["docs"])
     strict = "tests/clients/strict/requirements"
     problems += complaints(f"{strict}.lock", (ROOT / f"{strict}.in").read_text().splitlines())
     if problems:

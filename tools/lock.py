@@ -1,10 +1,11 @@
 """Write the lock files anew from pyproject.toml.
 
-`requirements.lock` is what Indicia needs to run, `requirements-dev.lock` what it takes to work on it, and
+`requirements.lock` is what Indicia needs to run, `requirements-dev.lock` what it takes to work on it,
+`requirements-docs.lock` what builds the documentation as a site, and
 `tests/clients/strict/requirements.lock` the Python programs that the tests use it with: every package of
-each, pinned, with the hashes of all of its files, for every Python and machine that pyproject.toml
-allows. No index address, host or path of a machine gets into them: whoever installs chooses
-where from, and the hashes say whether it is the right thing.
+each, pinned, with the hashes of all of its files, for every Python and machine that pyproject.toml allows.
+No index address, host or path of a machine gets into them: whoever installs chooses where from, and the
+hashes say whether it is the right thing.
 """
 
 import argparse
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 LOCKS: dict[str, list[str]] = {
     "requirements.lock": ["pyproject.toml"],
     "requirements-dev.lock": ["pyproject.toml", "--group", "dev"],
+    "requirements-docs.lock": ["--group", "docs"],
     "tests/clients/strict/requirements.lock": ["tests/clients/strict/requirements.in"],
 }
 
