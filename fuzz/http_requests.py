@@ -22,10 +22,8 @@ from typing import Any
 
 import h11
 import uvloop
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
-from indicia.wire.http.connection import HEAD_OCTETS, Connection
+from indicia.wire.http.connection import HEAD_OCTETS, Connection, Serving
 from indicia.wire.http.framing import TRAILER_OCTETS
 from indicia.wire.http.requests import ANSWER
 
@@ -227,9 +225,8 @@ def damaged(octets: bytes, chance: random.Random) -> bytes:
 async def served(octets: bytes, chance: random.Random, longest: int = 100_000) -> Served:
     """What the server makes of the octets, which come in segments."""
     outcome, wire = Served(), Wire()
-    config = Config(outcome.app, interface="asgi3", lifespan="off", ws="none", loop="none", log_config=None)
-    config.load()
-    connection = Connection(config, ServerState())
+    serving = Serving(app=outcome.app)
+    connection = Connection(serving)
     connection.connection_made(wire)
     waiting = deque(segments(octets, chance, longest))
     while waiting and not wire.closed:
@@ -245,14 +242,14 @@ async def served(octets: bytes, chance: random.Random, longest: int = 100_000) -
             await asyncio.sleep(0)
     for _ in range(200):
         await asyncio.sleep(0)
-        if wire.closed or not (connection.pipeline or connection.tasks):
+        if wire.closed or not (connection.waiting or serving.tasks):
             break
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     outcome.said = bytes(wire.written)
     wire.closed = True
     connection.connection_lost(None)
-    for task in list(connection.tasks):
+    for task in list(serving.tasks):
         await task
     return outcome
 

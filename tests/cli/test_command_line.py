@@ -227,7 +227,7 @@ def loaded_by(*arguments: str) -> set[str]:
 
 def test_a_command_loads_only_what_it_needs() -> None:
     """The version takes no part of the house, help none of the commands, the settings no database."""
-    database = {"sqlalchemy", "psycopg", "sqlite3", "uvicorn"}
+    database = {"sqlalchemy", "psycopg", "sqlite3", "httptools", "uvloop"}
 
     assert loaded_by("--version") & {"cyclopts", "indicia.settings", *database} == set()
     assert loaded_by("--help") & {"indicia.cli.serve", "indicia.cli.options", *database} == set()

@@ -9,9 +9,9 @@ from threading import RLock
 from types import ModuleType
 from typing import Any, Final
 
-# Of uvicorn and prometheus_client parts are used, and the packages take in a command line and HTTP servers.
+# Of prometheus_client parts are used, and the package takes in HTTP servers.
 # What packages say of themselves is imported by libraries that do not ask for it here; it takes in zip files.
-_UNOPENED: Final = ("importlib.metadata", "prometheus_client", "uvicorn")
+_UNOPENED: Final = ("importlib.metadata", "prometheus_client")
 _LOCK: Final = RLock()
 
 
@@ -23,11 +23,8 @@ def import_libraries() -> None:
     """
     for name in _UNOPENED:
         _leave_unopened(name)
-    # Their own parts ask the packages for these by name, and would have them opened.
+    # Its own parts ask the package for this by name, and would have it opened.
     import prometheus_client.values  # noqa: F401
-    import uvicorn.config
-
-    vars(uvicorn)["Config"] = uvicorn.config.Config
 
     _import_structlog()
     _prepare_dnspython()

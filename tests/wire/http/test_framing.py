@@ -352,7 +352,7 @@ def test_few_requests_wait_for_the_one_before() -> None:
 
 
 def _waiting(server: Running) -> int:
-    return max((len(each.pipeline) for each in server.server._state.connections), default=0)
+    return max((each.waiting for each in server.server.connections), default=0)
 
 
 @pytest.mark.parametrize("requests", [1, 3])
@@ -369,5 +369,5 @@ def test_who_does_not_read_is_waited_for_no_longer(requests: int) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         last = b"Connection: close\r\n" if requests == 1 else b""
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n%s\r\n" % last * requests)
-        until(server, lambda: bool(server.server._state.connections))
-        until(server, lambda: not server.server._state.connections)
+        until(server, lambda: bool(server.server.connections))
+        until(server, lambda: not server.server.connections)

@@ -1,4 +1,4 @@
-"""One connection of the HTTP server, with what uvicorn leaves open: limits, and a soft end.
+"""One connection of the HTTP server: octets of a client in, answers out, each within its limits.
 
 The head of a request must be whole within a time and a size; a connection that has not sent one counts from
 its first moment, so that silent connections do not add up. What a body has besides its content is bounded by
@@ -11,52 +11,40 @@ see why it was refused.
 from __future__ import annotations
 
 import asyncio
-import re
-from typing import TYPE_CHECKING, NoReturn, cast
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
-
-import httptools
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.aws import faults
 from indicia.wire.http.cycle import Cycle
 from indicia.wire.http.flow import Flow
-from indicia.wire.http.framing import TRAILER_OCTETS, Framing, Trailers
+from indicia.wire.http.framing import Trailers
 from indicia.wire.http.lingering import UNREAD_SECONDS, Lingering
-from indicia.wire.http.requests import ANSWER, WHOLE, new_request_id
+from indicia.wire.http.request_parser import NotTakenError, RequestParser
+from indicia.wire.http.requests import new_request_id
 from indicia.wire.http.unheard import Refusal, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from uvicorn._types import ASGI3Application
-    from uvicorn.config import Config
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-    from uvicorn.server import ServerState
-
     from indicia.connections.admission import Place
-    from indicia.wire.http.requests import Scope
+    from indicia.wire.http.request_parser import Head
+    from indicia.wire.http.requests import App, Scope
 
 HEAD_OCTETS = 16 * 1024
 HEAD_SECONDS = 10.0
+# Longer than the clients' own: who closes first races with the other's next request. AWS SDKs and load
+# balancers give an idle connection 60 s or less.
+KEEP_ALIVE_SECONDS = 75
 # With what is not whole, while others cannot connect.
 HEAD_PATIENCE_SECONDS = 1.0
 BODY_PATIENCE_SECONDS = 5.0
 LINGER_OCTETS = 64 * 1024 * 1024  # thrown away as they come, at most
 # Requests that may wait for the one before them. What follows is not parsed before there is room.
 PIPELINE_DEPTH = 16
-# What is parsed in one go: limits are looked at in between.
-_PIECE_OCTETS = 4096
 
-_SCHEMES = frozenset({b"http", b"https"})
-_VERSIONS = frozenset({"1.0", "1.1"})
-# What says where a message ends, or what becomes of the connection, is none (RFC 9110 §6.5.1).
-_NO_TRAILERS = frozenset(
-    {b"connection", b"proxy-connection", b"upgrade", b"transfer-encoding", b"content-length"}
-)
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 _SENTENCES = {
@@ -64,77 +52,96 @@ _SENTENCES = {
     FaultKind.TOO_SLOW: "The request headers were not received in time.",
     FaultKind.MALFORMED_INPUT: "The request is not well formed HTTP.",
 }
-_TRAILERS_TOO_LARGE = f"The trailers of the request are larger than {TRAILER_OCTETS} bytes."
-_TWO_HOSTS = "The request target and the Host header name two hosts."
-_LINES_TOO_LARGE = "The lines between the chunks of the body are larger than this server takes."
 
 
-class Connection(HttpToolsProtocol):
-    """A connection of uvicorn's, bounded."""
+@dataclass(slots=True, kw_only=True, eq=False)
+class Serving:
+    """What the connections of one server share: the application, limits, and who else there is.
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        *,
-        head_octets: int = HEAD_OCTETS,
-        head_seconds: float = HEAD_SECONDS,
-        unread_seconds: float = UNREAD_SECONDS,
-        ended: Callable[[], None] = lambda: None,
-        refused: Callable[[Refusal], None] = lambda _: None,
-        trailers: Trailers | None = None,
-        place: Place | None = None,
-    ) -> None:
-        super().__init__(config, server_state, {})
+    `refused` is told of what was answered without the application, `ended` that a connection has ended.
+    `usual` are the fields that every answer has.
+    """
+
+    app: App
+    head_octets: int = HEAD_OCTETS
+    head_seconds: float = HEAD_SECONDS
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS
+    unread_seconds: float = UNREAD_SECONDS
+    refused: Callable[[Refusal], None] = lambda _: None
+    ended: Callable[[], None] = lambda: None
+    trailers: Trailers = field(default_factory=Trailers)
+    connections: set[Connection] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    usual: tuple[tuple[bytes, bytes], ...] = ()
+    usual_octets: bytes = b""
+
+    def answers_have(self, *fields: tuple[bytes, bytes]) -> None:
+        """Every answer has these fields from now on."""
+        self.usual = fields
+        self.usual_octets = b"".join(b"%s: %s\r\n" % each for each in fields)
+
+
+class Connection(asyncio.Protocol):
+    """A connection, bounded. It holds its `place` until it is lost."""
+
+    flow: Flow
+    hold: Callable[[bytes], None]
+    write: Callable[[bytes], None]
+    is_closing: Callable[[], bool]
+    close: Callable[[], None]
+    _transport: asyncio.Transport
+    _out: Lingering
+
+    def __init__(self, serving: Serving, place: Place | None = None) -> None:
+        self._serving = serving
         self._place = place
-        self._unread_seconds = unread_seconds
-        self._trailers = trailers if trailers is not None else Trailers()
-        self._framing = Framing()
-        self._length: int | None = None  # what the head says of its body
-        self._chunked = False
-        self._begins_anew = False  # the parser took the head for the end of the message
-        self._unparsed = b""  # what has come behind requests that wait
-        self._unread: asyncio.TimerHandle | None = None
-        self._head_octets = head_octets
-        self._head_seconds = head_seconds
-        self._ended = ended
-        self._refused = refused
+        self._loop = asyncio.get_running_loop()
+        self._parser = RequestParser(self, head_octets=serving.head_octets, trailers=serving.trailers)
+        self._cycle: Cycle | None = None  # the request that came last
+        self._answering: Cycle | None = None
+        self._waiting: deque[Cycle] = deque()  # requests, for the one before them to be answered
+        self._unparsed = b""  # what has come behind these
         self._deadline: asyncio.TimerHandle | None = None
-        self._in_head = False  # an octet of a head has come, but not the whole of it
-        self._head_read = 0  # octets of it that the parser has named
-        self._head_fed = 0  # octets of it that the parser was given; it names a field when it has all of it
-        self._fresh = 0  # octets in hand that begin with a head
-        self._hosts = 0  # Host fields in the head, and what the last one says
-        self._host = b""
+        self._unread: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
         self._began = 0.0  # when the head did, or the connection
         self._idle_since = 0.0  # when the last answer was out; 0 when something has come since
         self._discarded = -1  # octets thrown away; -1 as long as none are to be
-        self._put: Callable[[bytes], None] = _unconnected
-        self.url = b""
+        self._server: tuple[str, int] | None = None
+        self._client: tuple[str, int] | None = None
+        self._scheme = "http"
 
-    # ---- the head
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the one that is being answered."""
+        return len(self._waiting)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected. It has a limited time to say what it wants."""
         # uvloop's transports are asyncio's by what they do, not by inheritance.
-        lingering = Lingering(cast("asyncio.Transport", transport), self, self._unread_seconds)
-        self._put = lingering.write_whole
-        self._lingered = lingering.ended
-        self.connections.add(self)
-        self.transport = lingering
-        self.flow = self._flow = Flow(lingering)
-        self.server = get_local_addr(lingering)
-        self.client = get_remote_addr(lingering)
-        self.scheme = "https" if is_ssl(lingering) else "http"
+        self._transport = made = cast("asyncio.Transport", transport)
+        self.flow = Flow(made)
+        self._out = out = Lingering(
+            made, self._loop, self._serving.unread_seconds, self._is_receiving, self._discard
+        )
+        self.hold, self.write, self.is_closing, self.close = out.hold, out.write, out.is_closing, out.close
+        self._server = _address(made.get_extra_info("sockname"))
+        self._client = _address(made.get_extra_info("peername"))
+        self._scheme = "http" if made.get_extra_info("sslcontext") is None else "https"
+        self._serving.connections.add(self)
         if self._place is not None:
             self._place.holder = self
-        self._began = self.loop.time()
+        self._began = self._loop.time()
         self._wait()
 
+    # ---- what comes in
+
     def data_received(self, data: bytes) -> None:
-        """Octets have come. As uvicorn's, but that what is no HTTP is not worth a line in the log."""
+        """Octets have come."""
         if self._discarded >= 0:
-            self._discard(len(data))
+            self._discarded += len(data)
+            if self._discarded > LINGER_OCTETS:
+                self._transport.abort()
             return
         self._idle_since = 0.0
         if self._unparsed:
@@ -143,209 +150,119 @@ class Connection(HttpToolsProtocol):
         self._parse(data)
 
     def _parse(self, data: bytes) -> None:
-        """Feed the parser, piece by piece, as far as requests may wait; a head then has its time."""
-        start, end = 0, len(data)
-        while start < end and self._discarded < 0:
-            if len(self.pipeline) >= PIPELINE_DEPTH:
-                self._unparsed = data[start:]
-                self._flow.hold()
-                return
-            size = _PIECE_OCTETS
-            if not self._in_head and self._framing.length:
-                size = max(size, self._framing.length)
-            start += self._feed(data if size >= end and not start else data[start : start + size])
-        if self._deadline is None and self._discarded < 0 and (self._in_head or self._is_idle()):
+        """Read requests, as far as they may wait; a head that is not whole then has its time."""
+        parser, start, end = self._parser, 0, len(data)
+        try:
+            while start < end and self._discarded < 0:
+                if len(self._waiting) >= PIPELINE_DEPTH:
+                    self._unparsed = data[start:]
+                    self.flow.hold()
+                    return
+                start += parser.feed(data, start)
+        except NotTakenError as refusal:
+            self.refuse(refusal.kind, refusal.sentence)
+            return
+        if self._deadline is None and self._discarded < 0 and (parser.in_head or self._is_quiet()):
             self._wait()
 
-    def _feed(self, piece: bytes) -> int:
-        """Parse a piece and see to the limits; return how much of it was parsed."""
-        parsed = len(piece)
-        if self._in_head:
-            self._head_fed += parsed
-        elif self.cycle is None or not self.cycle.more_body:
-            self._fresh = parsed
-        try:
-            self.parser.feed_data(piece)
-        except httptools.HttpParserUpgrade as stopped:
-            parsed = stopped.args[0]
-            self._begin_anew()
-        except httptools.HttpParserError:
-            self.refuse(FaultKind.MALFORMED_INPUT)
-        else:
-            self._look_at_limits(parsed)
-        return parsed
-
-    def _look_at_limits(self, parsed: int) -> None:
-        if self._in_head:
-            if self._head_fed > self._head_octets:
-                self.refuse(FaultKind.HEADERS_TOO_LARGE)
-        elif self._framing.chunked and self.cycle.more_body and not self._framing.fed(parsed):
-            self.refuse(FaultKind.MALFORMED_INPUT, _LINES_TOO_LARGE)
-
-    def _begin_anew(self) -> None:
-        """Go on behind a head that offers another protocol: a new parser is told what that said of its body.
-
-        The other protocol is not taken, and the request is served as any other (RFC 9110 §7.8). But llhttp
-        takes everything behind such a head for that protocol's, and would lose the body.
-        """
-        if self._discarded >= 0:
-            return
-        self.parser = _new_parser(self)
-        lives = b"" if self.cycle.keep_alive else b"Connection: close\r\n"
-        if self._chunked:
-            body = b"Transfer-Encoding: chunked\r\n"
-        else:
-            body = b"Content-Length: %d\r\n" % (self._length or 0)
-        self.parser.feed_data(b"POST / HTTP/1.1\r\nHost: x\r\n" + lives + body + b"\r\n")
-        self._begins_anew = False
-
-    def _is_idle(self) -> bool:
+    def _is_quiet(self) -> bool:
         """Nothing is answered and nobody waits: blank lines have come, or the rest of a refused body."""
-        answering = self.cycle is not None and not self.cycle.response_complete
-        return not answering and not self._idle_since
+        return (self._cycle is None or self._cycle.complete) and not self._idle_since
 
-    def on_message_begin(self) -> None:
-        """The first octet of a head has come."""
-        if self._begins_anew:
-            return
-        self.url = b""
-        self.expect_100_continue = False
-        self.headers = []
-        self._in_head = True
-        self._began = self.loop.time()
-        self._head_read = self._hosts = 0
-        self._length, self._chunked = None, False
-        self._head_fed, self._fresh = self._fresh, 0
+    def head_begun(self) -> None:
+        """A head has begun: it has its time from now on."""
+        self._began = self._loop.time()
 
-    def on_url(self, url: bytes) -> None:
-        """A piece of the target has come."""
-        if self._begins_anew:
-            return
-        self.url += url
-        self._head_read += len(url)
-        if self._head_read > self._head_octets:
-            self._refuse_head(FaultKind.HEADERS_TOO_LARGE)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A field has come: one of the head, or one behind the body, which is dropped (RFC 9112 §7.1.2)."""
-        if not self._in_head:
-            if not self._begins_anew:
-                self._drop(name, value)
-            return
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        elif name == b"host":
-            self._hosts += 1
-            self._host = value
-        elif name == b"content-length":
-            self._length = int(value)  # llhttp has seen to it that it is one, and the only one
-        elif name == b"transfer-encoding":
-            if self._chunked or value.lower() != b"chunked":  # no other coding is understood, RFC 9112 §6.1
-                self._refuse_head(FaultKind.MALFORMED_INPUT)
-            self._chunked = True
-        self.headers.append((name, value))
-        self._head_read += len(name) + len(value) + 4  # the colon, the blank, the end of the line
-        if self._head_read > self._head_octets:
-            self._refuse_head(FaultKind.HEADERS_TOO_LARGE)
-
-    def _drop(self, name: bytes, value: bytes) -> None:
-        self._trailers.dropped += 1
-        if name.lower() in _NO_TRAILERS:  # the parser would heed it: what follows would be lost
-            self._refuse_head(FaultKind.MALFORMED_INPUT)
-        if not self._framing.trailer(name, value):
-            self._refuse_head(FaultKind.HEADERS_TOO_LARGE, _TRAILERS_TOO_LARGE)
-
-    def on_headers_complete(self) -> None:
-        """The head is whole: the application begins, or is next. As uvicorn's, with cycles of our own."""
-        if self._begins_anew:
-            return
-        self._in_head = False
-        self._framing.begin(self._length, chunked=self._chunked)
+    def head_whole(self, head: Head) -> None:
+        """A request has come, but for its body: the application begins to answer, or it waits its turn."""
         self._stop_waiting()
-        version = self.parser.get_http_version()
-        # RFC 9112 §3.2: one Host, and none only from before HTTP/1.1.
-        if version not in _VERSIONS or (self._hosts != 1 and (self._hosts or version == "1.1")):
-            self._refuse_head(FaultKind.MALFORMED_INPUT)
-        target = httptools.parse_url(self.url)
-        if target.schema is not None:
-            if target.schema.lower() not in _SCHEMES:
-                self._refuse_head(FaultKind.MALFORMED_INPUT)
-            if _authority(self.url) != self._host.lower():
-                self._refuse_head(FaultKind.MALFORMED_INPUT, _TWO_HOSTS)
-        if version == "1.0":
-            self.expect_100_continue = False  # RFC 9110 §10.1.1
-        path = (target.path or b"/").decode("ascii")
+        path = head.path.decode("ascii")
         scope: Scope = {
             "type": "http",
             "asgi": _ASGI,
-            "http_version": version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "method": self.parser.get_method().decode("ascii"),
+            "http_version": head.version,
+            "server": self._server,
+            "client": self._client,
+            "scheme": self._scheme,
+            "method": head.method,
             "root_path": "",
             "path": unquote(path) if "%" in path else path,
-            "raw_path": target.path or b"/",
-            "query_string": target.query or b"",
-            "headers": self.headers,
+            "raw_path": head.path,
+            "query_string": head.query,
+            "headers": head.fields,
         }
-        self.scope = scope  # type: ignore[assignment]
-        self._begins_anew = self.parser.should_upgrade()
-        lives = version != "1.0" and self.parser.should_keep_alive()
-        former, self.cycle = self.cycle, Cycle(self, scope, self._put, keep_alive=lives)
-        scope[ANSWER] = self.cycle.answer
-        if former is None or former.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+        former = self._cycle
+        self._cycle = cycle = Cycle(self, scope, persists=head.persists, expects=head.expects)
+        if former is None or former.complete:
+            self._start(cycle)
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
+            self._waiting.append(cycle)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Let the application answer. As uvicorn's; the task leaves by itself, without a callback."""
+    def body_piece(self, piece: bytes) -> None:
+        """A piece of the body has come."""
+        if self._cycle is not None:
+            self._cycle.take(piece)
+
+    def request_whole(self) -> None:
+        """All of a request has come."""
+        if self._cycle is not None:
+            self._cycle.end()
+
+    # ---- what is answered
+
+    def _start(self, cycle: Cycle) -> None:
+        """Let the application answer. The task leaves by itself, without a callback."""
+        self._answering = cycle
         held: list[asyncio.Task[None]] = []
-        held.append(self.loop.create_task(self._answered(cycle, app, held)))
-        self.tasks.add(held[0])
+        held.append(self._loop.create_task(self._run(cycle, held)))
+        self._serving.tasks.add(held[0])
 
-    async def _answered(
-        self, cycle: RequestResponseCycle, app: ASGI3Application, held: list[asyncio.Task[None]]
-    ) -> None:
+    async def _run(self, cycle: Cycle, held: list[asyncio.Task[None]]) -> None:
         try:
-            await cycle.run_asgi(app)
+            await cycle.run(self._serving.app)
         finally:
-            self.tasks.discard(held.pop())
-            # It leads back to the cycle: what was made for a request would wait for the collector.
-            del cycle.scope[ANSWER]  # type: ignore[misc]
+            self._serving.tasks.discard(held.pop())
 
-    def on_chunk_header(self) -> None:
-        """The line before a chunk has come."""
-        self._framing.chunk()
+    def usual(self) -> bytes:
+        """Return the fields that every answer has."""
+        return self._serving.usual_octets
 
-    def on_body(self, body: bytes) -> None:
-        """A piece of the content has come. As uvicorn's, which knows of other protocols."""
-        self._framing.content(len(body))
-        if self.cycle.response_complete:
+    def answered(self) -> None:
+        """An answer is out: the next request has its turn, or the connection is idle."""
+        self._answering = None
+        if self.is_closing():
             return
-        self.cycle.body += body
-        if len(self.cycle.body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
-        self.cycle.message_event.set()
+        self.flow.resume_reading()
+        if self._waiting:
+            self._start(self._waiting.popleft())
+            if self._unparsed:  # there is room for more
+                data, self._unparsed = self._unparsed, b""
+                self.flow.release()
+                self._parse(data)
+            return
+        self._idle_since = self._loop.time()
+        if self._idle is None:  # it is not wound up for each request
+            self._look_again_in(self._serving.keep_alive_seconds)
 
-    def on_message_complete(self) -> None:
-        """The request is whole. If the application has not begun yet, it is told so."""
-        if self._begins_anew and (self._chunked or self._length):
-            return  # it is not: only its head is
-        self.scope[WHOLE] = True  # type: ignore[literal-required]
-        if not self.cycle.response_complete:
-            self.cycle.more_body = False
-            self.cycle.message_event.set()
+    def _look_again_in(self, seconds: float) -> None:
+        self._idle = self._loop.call_later(seconds, self._end_if_idle)
 
-    def _refuse_head(self, kind: FaultKind, sentence: str = "") -> NoReturn:
-        self.refuse(kind, sentence)
-        raise _RefusedError  # the only way to stop the parser
+    def _end_if_idle(self) -> None:
+        """Close the connection if it has been idle for long enough; else look again when it may have been."""
+        self._idle = None
+        if not self._idle_since or self.is_closing():
+            return
+        left = self._idle_since + self._serving.keep_alive_seconds - self._loop.time()
+        if left > 0:
+            self._look_again_in(left)
+        else:
+            self.close()
+
+    # ---- what is refused
 
     def _wait(self) -> None:
-        self._deadline = self.loop.call_later(self._head_seconds, self._too_slow)
+        self._deadline = self._loop.call_later(self._serving.head_seconds, self._too_slow)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
@@ -354,153 +271,110 @@ class Connection(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        if self._in_head:
+        if self._parser.in_head:
             self.refuse(FaultKind.TOO_SLOW)
         else:
-            self.transport.close()  # nothing was asked
+            self.close()  # nothing was asked
 
     def refuse(self, kind: FaultKind, sentence: str = "") -> None:
         """Answer what is not whole, in the protocol that its path names, and end the connection."""
-        if self.transport.is_closing():
+        if self.is_closing():
             return
         self._stop_waiting()
-        unheard = self.cycle is None or self.cycle.response_complete
+        unheard = self._cycle is None or self._cycle.complete
         if unheard or self._breaks_off():
             request_id = new_request_id()
-            protocol = faults.protocol_of(self.url.partition(b"?")[0])
+            protocol = faults.protocol_of(self._parser.target.partition(b"?")[0])
             answer = faults.answer(protocol, Fault(kind, sentence or _SENTENCES[kind]), request_id)
-            self.transport.write(whole(answer, request_id, self.server_state.default_headers))
+            self.write(whole(answer, request_id, self._serving.usual))
             if unheard:  # of any other an application tells that its client is gone
-                address = self.client[0] if self.client else ""
-                seconds = self.loop.time() - self._began
+                address = self._client[0] if self._client else ""
+                seconds = self._loop.time() - self._began
                 size = len(answer.body)
-                self._refused(Refusal(protocol, kind, answer.status, size, address, request_id, seconds))
+                self._serving.refused(
+                    Refusal(protocol, kind, answer.status, size, address, request_id, seconds)
+                )
         # Behind a request that is not answered yet, an answer now would be taken for that one's.
         self._discarded = max(self._discarded, 0)
-        self.transport.close()
+        self.close()
 
     def _breaks_off(self) -> bool:
         """Whether it is a body that has gone wrong, of the one request that waits for its answer.
 
         Its application is told that the client is gone: the answer is given here.
         """
-        cycle = self.cycle
-        if self._in_head or self.pipeline or not cycle.more_body or cycle.response_started:
+        cycle = self._cycle
+        if cycle is None or self._parser.in_head or self._waiting or not cycle.more_body or cycle.started:
             return False
-        cycle.disconnected = True
-        cycle.message_event.set()
+        cycle.disconnect()
         return True
-
-    # ---- between requests
-
-    def on_response_complete(self) -> None:
-        """An answer is out. As uvicorn's, but that its timer of idleness is not wound up for each request."""
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-            self._parse_on()
-            return
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_again_in(self.timeout_keep_alive)
-
-    def _parse_on(self) -> None:
-        """There is room for a request that has come behind those that wait."""
-        if self._unparsed:
-            data, self._unparsed = self._unparsed, b""
-            self._flow.release()
-            self._parse(data)
-
-    def _look_again_in(self, seconds: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection if it has been idle for long enough; else look again when it may have been."""
-        self.timeout_keep_alive_task = None
-        if not self._idle_since or self.transport.is_closing():
-            return
-        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if left > 0:
-            self._look_again_in(left)
-        else:
-            self.transport.close()
 
     # ---- the end
 
     def pause_writing(self) -> None:
         """More is written than the client has read: it has a limited time to go on reading."""
-        super().pause_writing()
-        self._unread = self.loop.call_later(self._unread_seconds, self.transport.abort)
+        self.flow.pause_writing()
+        self._unread = self._loop.call_later(self._serving.unread_seconds, self._out.abort)
 
     def resume_writing(self) -> None:
         """The client reads."""
-        super().resume_writing()
+        self.flow.resume_writing()
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
     def is_expendable(self) -> bool:
         """Whether it may end when others want to connect: it is idle, or something is long in coming."""
-        if self.transport.is_closing():
+        if self.is_closing():
             return True
-        if self.pipeline:
+        if self._waiting:
             return False
-        cycle, since = self.cycle, self.loop.time() - self._began
-        if cycle is None or cycle.response_complete:
-            return not self._in_head or since > HEAD_PATIENCE_SECONDS
-        return cycle.more_body and not cycle.response_started and since > BODY_PATIENCE_SECONDS
+        cycle, since = self._cycle, self._loop.time() - self._began
+        if cycle is None or cycle.complete:
+            return not self._parser.in_head or since > HEAD_PATIENCE_SECONDS
+        return cycle.more_body and not cycle.started and since > BODY_PATIENCE_SECONDS
+
+    def shutdown(self) -> None:
+        """No request is taken any more: the connection ends when those that have come are answered."""
+        if self._cycle is None or self._cycle.complete:
+            self.close()
+        else:
+            self._cycle.persists = False
 
     def abort(self) -> None:
         """End at once, whatever has not been sent."""
-        self.transport.abort()
+        self._out.abort()
 
-    def is_receiving(self) -> bool:
+    def _is_receiving(self) -> bool:
         """Whether something is still arriving that nobody will read."""
-        return (
-            self._discarded >= 0 or bool(self._unparsed) or (self.cycle is not None and self.cycle.more_body)
-        )
+        return self._discarded >= 0 or bool(self._unparsed) or self._parser.in_body
 
-    def discard(self) -> None:
+    def _discard(self) -> None:
         """From now on, what arrives is thrown away."""
         self._discarded = max(self._discarded, 0)
         self._unparsed = b""
-        self._flow.release()
+        self.flow.release()
 
-    def _discard(self, octets: int) -> None:
-        self._discarded += octets
-        if self._discarded > LINGER_OCTETS:
-            self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """The connection is gone."""
         self._stop_waiting()
-        self._lingered()
+        self._out.ended()
         self._unparsed = b""
-        if self._unread is not None:
-            self._unread.cancel()
-        super().connection_lost(exc)
+        for timer in (self._unread, self._idle):
+            if timer is not None:
+                timer.cancel()
+        for cycle in (self._answering, self._cycle, *self._waiting):
+            if cycle is not None:
+                cycle.disconnect()
+        self._waiting.clear()
+        self.flow.resume_writing()
+        self._parser.close()
+        self._serving.connections.discard(self)
         if self._place is not None:
             self._place.leave()
-        self._ended()
+        self._serving.ended()
 
 
-def _new_parser(connection: Connection) -> httptools.HttpRequestParser:
-    """Return a parser as uvicorn makes one: what follows a last request is not looked at."""
-    parser = httptools.HttpRequestParser(connection)
-    parser.set_dangerous_leniencies(lenient_data_after_close=True)
-    return parser
-
-
-def _authority(url: bytes) -> bytes:
-    """What a target in absolute form names, in lower case (RFC 9112 §3.2.2)."""
-    return re.split(rb"[/?#]", url.partition(b"//")[2], maxsplit=1)[0].lower()
-
-
-def _unconnected(_: bytes) -> None:
-    """There is no connection yet that could be written to."""
-
-
-class _RefusedError(Exception):
-    """The head has been refused while it was parsed."""
+def _address(told: object) -> tuple[str, int] | None:
+    """A host and a port, of what a socket says of itself; None of one that has neither."""
+    return (str(told[0]), int(told[1])) if isinstance(told, tuple) else None

@@ -1,7 +1,7 @@
 """The HTTP server: bound sockets in, bounded connections served, drained at the end.
 
-uvicorn's protocol on our own listeners: what is bound is known before anything is served, certificates can
-be read again while serving, and stopping waits for answers and for nothing else.
+What is bound is known before anything is served, certificates can be read again while serving, and stopping
+waits for answers and for nothing else. `connection` has what happens on a connection.
 """
 
 from __future__ import annotations
@@ -17,28 +17,27 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvicorn.config import Config
-from uvicorn.server import ServerState
-
 from indicia.connections.admission import Admission
 from indicia.connections.limits import open_files, plan
 from indicia.connections.listener import Listener, Tls
-from indicia.wire.http.connection import HEAD_OCTETS, HEAD_SECONDS, Connection
+from indicia.wire.http.connection import (
+    HEAD_OCTETS,
+    HEAD_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    Connection,
+    Serving,
+)
+from indicia.wire.http.framing import Trailers
 from indicia.wire.http.lingering import UNREAD_SECONDS
 from indicia.wire.http.unheard import no_room, spoken_in_clear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-    from indicia.connections.admission import Place
-    from indicia.wire.http.framing import Trailers
     from indicia.wire.http.requests import App
     from indicia.wire.http.unheard import Refusal
 
-# Longer than the clients' own: who closes first races with the other's next request. AWS SDKs and load
-# balancers give an idle connection 60 s or less.
-KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
 # A client that keeps an idle connection in its pool does not read, and never answers our close_notify.
 TLS_FAREWELL_SECONDS = 1.0
@@ -164,7 +163,7 @@ class Server:
         certificate: Certificate | None = None,
         head_octets: int = HEAD_OCTETS,
         head_seconds: float = HEAD_SECONDS,
-        keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+        keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
         unread_seconds: float = UNREAD_SECONDS,
         refused: Callable[[Refusal], None] = lambda _: None,
         trailers: Trailers | None = None,
@@ -177,45 +176,40 @@ class Server:
         `trailers` counts what was dropped behind bodies. `connections` says who may connect, and `exhausted`
         is called when the process has no files for another one; `name` is that of the listener.
         """
-        self._config = Config(
-            app,
-            http=Connection,
-            loop="none",
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,  # the gateway writes one line a request
-            proxy_headers=False,  # the gateway knows whom to trust
-            server_header=False,
-            timeout_keep_alive=keep_alive_seconds,
+        self._changed = asyncio.Event()
+        self._serving = Serving(
+            app=app,
+            head_octets=head_octets,
+            head_seconds=head_seconds,
+            keep_alive_seconds=keep_alive_seconds,
+            unread_seconds=unread_seconds,
+            refused=refused,
+            ended=self._changed.set,
+            trailers=trailers if trailers is not None else Trailers(),
         )
         self._certificate = certificate
-        self._head_octets = head_octets
-        self._head_seconds = head_seconds
-        self._unread_seconds = unread_seconds
-        self._refused = refused
-        self._trailers = trailers
-        self._state = ServerState()
-        self._connections = connections if connections is not None else Admission(plan(open_files()).http)
+        self._admission = connections if connections is not None else Admission(plan(open_files()).http)
         self._exhausted = exhausted
         self._name = name
         self._listeners: list[Listener] = []
         self._clock: asyncio.TimerHandle | None = None
-        self._changed = asyncio.Event()
         self.addresses: list[Address] = []
+
+    @property
+    def connections(self) -> Collection[Connection]:
+        """Those that are served now."""
+        return self._serving.connections
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Every socket accepts connections; `addresses` says where."""
-        self._config.load()
         self._tell_date()
         self.addresses = addresses_of(sockets)
         for made, address in zip(sockets, self.addresses, strict=True):
             listener = Listener(
                 self._name,
                 made,
-                self._connections,
-                self._connection,
+                self._admission,
+                partial(Connection, self._serving),
                 tls=self._tls(address),
                 refusal=self._refusal,
                 exhausted=self._exhausted,
@@ -223,40 +217,27 @@ class Server:
             listener.start(BACKLOG)
             self._listeners.append(listener)
 
-    def _connection(self, place: Place) -> Connection:
-        return Connection(
-            self._config,
-            self._state,
-            head_octets=self._head_octets,
-            head_seconds=self._head_seconds,
-            unread_seconds=self._unread_seconds,
-            ended=self._changed.set,
-            refused=self._refused,
-            trailers=self._trailers,
-            place=place,
-        )
-
     def _tls(self, address: Address) -> Tls | None:
         if self._certificate is None:
             return None
         in_clear = partial(self._told_in_clear, address)
-        return Tls(self._certificate.context, self._head_seconds, TLS_FAREWELL_SECONDS, in_clear)
+        return Tls(self._certificate.context, self._serving.head_seconds, TLS_FAREWELL_SECONDS, in_clear)
 
     def _told_in_clear(self, address: Address, first: bytes, client: str) -> bytes:
         """What is answered to plain HTTP where TLS is spoken, and noted as refused."""
-        told = spoken_in_clear(first, address.port, client, self._state.default_headers)
+        told = spoken_in_clear(first, address.port, client, self._serving.usual)
         if told is None:
             return b""
-        self._refused(told.refusal)
+        self._serving.refused(told.refusal)
         return told.octets
 
     def _refusal(self) -> bytes:
         """What is answered to whoever is not let in."""
-        return no_room(self._state.default_headers)
+        return no_room(self._serving.usual)
 
     def _tell_date(self) -> None:
         """Keep the Date header (RFC 9110 §6.6.1) right to the second."""
-        self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+        self._serving.answers_have((b"date", formatdate(time.time(), usegmt=True).encode()))
         self._clock = asyncio.get_running_loop().call_later(1.0, self._tell_date)
 
     def reload_certificate(self) -> None:
@@ -271,20 +252,20 @@ class Server:
         """
         for listener in self._listeners:
             listener.close()
-        for connection in list(self._state.connections):
+        for connection in list(self._serving.connections):
             connection.shutdown()
         drained = True
         try:
             async with asyncio.timeout(grace):
-                while self._state.connections or self._state.tasks:
+                while self._serving.connections or self._serving.tasks:
                     await self._next_change()
         except TimeoutError:
             drained = False
-            for task in list(self._state.tasks):
+            for task in list(self._serving.tasks):
                 task.cancel()
-            for connection in list(self._state.connections):
-                connection.transport.abort()
-            await asyncio.gather(*self._state.tasks, return_exceptions=True)
+            for connection in list(self._serving.connections):
+                connection.abort()
+            await asyncio.gather(*self._serving.tasks, return_exceptions=True)
         for listener in self._listeners:
             await listener.wait_closed()
         self._listeners.clear()
@@ -297,6 +278,6 @@ class Server:
         self._changed.clear()
         ended = asyncio.ensure_future(self._changed.wait())
         try:
-            await asyncio.wait({ended, *self._state.tasks}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ended, *self._serving.tasks}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended.cancel()
