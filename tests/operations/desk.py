@@ -6,16 +6,14 @@ import asyncio
 import base64
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
-from sanitizing import SANITIZER
+from operation_contexts import SERVICE_DOMAIN, made_context, with_ports, with_rules
 
 from indicia.domain.call import Call
 from indicia.domain.faults import Fault
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
-from indicia.domain.proofs.transitions import Windows
-from indicia.domain.time import DAY, HOUR, MINUTE, SECOND, Instant
+from indicia.domain.time import MINUTE, Instant
 from indicia.operations.context import OperationContext
 from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
@@ -32,8 +30,6 @@ from indicia.operations.identities.records import RecordsRequest
 from indicia.operations.policies.policy_explanation import ExplainRequest
 from indicia.operations.verification.checking import CheckRequest
 from indicia.operations.verification.history import HistoryRequest
-from indicia.operations.verification_mail.verification_mail import VerificationMails
-from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.store.accounts import audit
 from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
@@ -47,9 +43,7 @@ from indicia.vault.purposes import PRIVATE_KEY
 from indicia.wire.shapes import operations
 
 T0: Instant = 1_790_000_000_000
-SERVICE_DOMAIN = "mail.example.org"
 ZONE = f"dkim.{SERVICE_DOMAIN}"
-PUBLIC_SUFFIXES = PublicSuffixes()
 OWN_REQUESTS = {
     "GetIdentityRecords": RecordsRequest,
     "CheckIdentity": CheckRequest,
@@ -69,7 +63,7 @@ OWN_REQUESTS = {
 }
 
 
-class NotedWakes:
+class NotedHints:
     """Notes who was woken."""
 
     def __init__(self) -> None:
@@ -99,35 +93,26 @@ class Desk:
         self.principal = f"arn:aws:iam::{self.account}:root"
         self.policy: str | None = None
         self.keyring = Keyring((secrets.token_bytes(32),))
-        self.wakes = NotedWakes()
-        self.house = OperationContext(
-            service_domain=SERVICE_DOMAIN,
-            windows=Windows(records=72 * HOUR, link=DAY, corroborate=15 * MINUTE),
-            first_check=10 * SECOND,
-            keyring=self.keyring,
-            is_public_suffix=PUBLIC_SUFFIXES,
-            to_ascii=to_ascii,
-            random=secrets.token_bytes,
-            mails=VerificationMails(
-                sender=f"no-reply@{SERVICE_DOMAIN}",
-                service=SERVICE_DOMAIN,
-                public_url="http://127.0.0.1:8465",
-                window=DAY,
-                caps=(),
-                keyring=self.keyring,
-                random=secrets.token_bytes,
-                sanitize=SANITIZER,
-            ),
-            wakes=self.wakes,
-            regions=frozenset({"eu-west-1", "us-east-1", "us-west-2"}),
-        )
+        self.hints = NotedHints()
+        self.house = made_context(self.keyring, self.hints)
         self.dispatch = Dispatch(database, self.house)
+
+    def rule(self, **rules: Any) -> None:
+        """Let these rules hold from now on in the place of those of the house."""
+        self._use(with_rules(self.house, **rules))
+
+    def reach(self, **ports: Any) -> None:
+        """Let the house reach the outside through these from now on."""
+        self._use(with_ports(self.house, **ports))
+
+    def _use(self, house: OperationContext) -> None:
+        self.house, self.dispatch = house, Dispatch(self.database, house)
 
     def beside(self, *, account: str | None = None, region: str | None = None) -> Desk:
         """Return a desk of another account or region in the same house."""
         other = Desk(self.database)
         other.account, other.region = account or self.account, region or self.region
-        other.house = replace(self.house)
+        other.house = self.house
         other.dispatch = self.dispatch
         return other
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -66,8 +65,7 @@ class Elsewhere(Desk):
 
     def offers(self, *offered: Offered) -> None:
         """Let the operator's settings say so."""
-        self.house = replace(self.house, offered=frozenset(offered))
-        self.dispatch = type(self.dispatch)(self.database, self.house)
+        self.rule(offered=frozenset(offered))
 
     async def offer(self, name: str = NAME, region: str = "us-east-1", policy: str | None = MAY_FETCH) -> Any:
         """What the call answers, made with the access key under the policy."""
@@ -94,10 +92,10 @@ def look(desk: Desk, parent: Elsewhere, offered: Any = None) -> ParentSeen:
     abroad = {"eu-west-1": Abroad("eu-west-1", SECRET, desk.keyring, PACE)}
     replicator = Replicator(
         desk.database,
-        desk.house.regions,
-        desk.house.windows,
+        desk.house.rules.regions,
+        desk.house.rules.windows,
         PACE,
-        desk.house.first_check,
+        desk.house.rules.first_check,
         lambda: desk.now,
         Installations(abroad, fetch),
     )
@@ -126,8 +124,7 @@ def of_replicas(database: Database) -> Desk:
     """Return a desk at the installation of the replica, which serves us-east-1 alone."""
     made = Desk(database)
     made.region = "us-east-1"
-    made.house = replace(made.house, service_domain="replica.example", regions=frozenset({"us-east-1"}))
-    made.dispatch = type(made.dispatch)(database, made.house)
+    made.rule(service_domain="replica.example", regions=frozenset({"us-east-1"}))
     return made
 
 

@@ -275,7 +275,7 @@ class ProofMachine(RuleBasedStateMachine):
         self.sky = Sky(self.database, self.clock)
         self.desks = {region: self._desk(region) for region in REGIONS}
         desk = self.desks[REGIONS[0]]
-        windows = replace(desk.house.windows, corroborate=PACE.largest)
+        windows = replace(desk.house.rules.windows, corroborate=PACE.largest)
         self.rules = Rules(SERVICE_DOMAIN, 1, windows, PACE)
         tell = EventRecorder().announce
         self.checker = Checker(
@@ -288,7 +288,7 @@ class ProofMachine(RuleBasedStateMachine):
             patience=SECOND,
             replicate=Replicator(
                 self.database,
-                desk.house.regions,
+                desk.house.rules.regions,
                 windows,
                 KEY_PACE,
                 PACE.first,

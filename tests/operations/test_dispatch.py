@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 from callers import Caller
@@ -97,7 +96,7 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
     webhook = desk.ask("CreateWebhook", url="https://receiver.example/").webhook
     before = desk.view("example.com")
     trail = desk.trail()
-    desk.wakes.woken.clear()
+    desk.hints.woken.clear()
     reads = {
         "GetEmailIdentity": {"EmailIdentity": "example.com"},
         "ListEmailIdentities": {},
@@ -143,7 +142,7 @@ def test_a_read_changes_nothing(desk: Desk) -> None:
     for operation, members in reads.items():
         desk.ask(operation, **members)
 
-    assert (desk.view("example.com"), desk.trail(), desk.wakes.woken) == (before, trail, [])
+    assert (desk.view("example.com"), desk.trail(), desk.hints.woken) == (before, trail, [])
 
 
 def test_a_mistake_of_ours_is_on_the_record_too(desk: Desk) -> None:
@@ -152,7 +151,7 @@ def test_a_mistake_of_ours_is_on_the_record_too(desk: Desk) -> None:
     def broken(octets: int) -> bytes:
         raise RuntimeError("no randomness")
 
-    desk.dispatch._house = replace(desk.house, random=broken)
+    desk.reach(random=broken)
     with pytest.raises(RuntimeError):
         desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
 

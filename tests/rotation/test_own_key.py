@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,18 +15,13 @@ from pathlib import Path
 
 import pytest
 from nameserver import NameServer
+from operation_contexts import made_context
 from outside import DOMAIN, RealKeyZone, Receiver, Sender, World
-from sanitizing import SANITIZER
 from test_kill import ACCOUNT, PACE, REGION, ZONE, Scene
 
 from indicia.domain.call import Call
 from indicia.domain.dkim.rotation import Stage
-from indicia.domain.proofs.transitions import Windows
-from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
-from indicia.operations.context import OperationContext
 from indicia.operations.dispatch import Dispatch
-from indicia.operations.verification_mail.verification_mail import VerificationMails
-from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.runtime.clock import real_now
 from indicia.store.dkim import zones
 from indicia.store.engine import schema
@@ -58,27 +52,7 @@ class Owner:
 
     def call(self, operation: str, **members: object) -> None:
         """Have an operation of API v2 answered."""
-        house = OperationContext(
-            service_domain=SERVICE,
-            windows=Windows(records=72 * HOUR, link=DAY, corroborate=15 * MINUTE),
-            first_check=10 * SECOND,
-            keyring=self.keyring,
-            is_public_suffix=PublicSuffixes(),
-            to_ascii=to_ascii,
-            random=secrets.token_bytes,
-            mails=VerificationMails(
-                sender=f"no-reply@{SERVICE}",
-                service=SERVICE,
-                public_url="http://127.0.0.1:8465",
-                window=DAY,
-                caps=(),
-                keyring=self.keyring,
-                random=secrets.token_bytes,
-                sanitize=SANITIZER,
-            ),
-            wakes=NobodyToWake(),
-            regions=frozenset({REGION}),
-        )
+        house = made_context(self.keyring, NobodyToWake(), regions=frozenset({REGION}))
         principal = f"arn:aws:iam::{ACCOUNT}:root"
         who = Call(
             "sesv2", operation, ACCOUNT, REGION, principal, "AKIA", "192.0.2.7", "id", self.stage.now(), None

@@ -111,7 +111,7 @@ class Variant:
     siblings: Siblings | None = None
 
 
-class _Wakes:
+class _Hints:
     """Passes hints on to whoever runs in this process. Another process looks by itself."""
 
     def __init__(self) -> None:
@@ -176,7 +176,7 @@ class Service:
         self._variant = variant
         self._rules = rules_of(installation.settings)
         self._zone_rates: ZoneRates | None = None
-        self._wakes = _Wakes()
+        self._hints = _Hints()
         self._endings: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._server: Server | None = None
         self._key_zone: KeyZone | None = None
@@ -305,7 +305,7 @@ class Service:
         self._endings.append(("verifier", verifying.stop))
         self._gating["verifier"] = verifying.trouble
         self._reported["demotions"] = self._braking
-        self.verifying = self._wakes.verifying = verifying
+        self.verifying = self._hints.verifying = verifying
 
     def _forget_answers(self, token_set: TokenSet) -> None:
         """Let the key zone of this process answer for the set as it is now. Others do within seconds."""
@@ -377,7 +377,7 @@ class Service:
             strict=variant.strict,
             guard=variant.guard,
             public_url=settings.public_url or url,
-            wakes=self._wakes,
+            hints=self._hints,
             sanitize=sanitizer,
             refused=refused,
             routes=variant.routes,

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from indicia.domain.faults import Fault, FaultKind
 from indicia.mail.message.compose import load_templates, templates_are_loaded
 from indicia.operations.authorization import authorize, needs_policy
-from indicia.operations.context import RememberedWakes
 from indicia.operations.deferred_request import DeferredRequest
 from indicia.operations.entry import Handler, Handling, ManyAtOnce, Preparation, Together
+from indicia.operations.hints import RememberedHints
 from indicia.operations.rate_limiting import Meter
 from indicia.operations.refused_calls import RefusedCalls, entry_of_call
 from indicia.operations.registry import REGISTRY, AnyEntry
@@ -49,7 +49,7 @@ class _Done(NamedTuple):
     """The answer of a call that writes, and whom to tell of it once it is durable."""
 
     answer: Any
-    wakes: RememberedWakes
+    hints: RememberedHints
 
 
 class Dispatch:
@@ -126,7 +126,7 @@ class Dispatch:
         except Exception as failure:
             await self._record_refusal(call, resource, failure)
             raise
-        done.wakes.pass_on(self._house.wakes)
+        done.hints.pass_on(self._house.hints)
         return done.answer
 
     def _work_of(
@@ -139,13 +139,13 @@ class Dispatch:
         return self._together[key]
 
     def _answered(self, handler: Handler[Any, Any], asked: _Asked, s: Session) -> _Done:
-        house, wakes = self._remembering()
+        house, hints = self._remembering()
         answer = handler(house, asked.call, asked.prepared, s)
         audit.append(s, entry_of_call(asked.call, asked.resource, SUCCEEDED))
-        return _Done(answer, wakes)
+        return _Done(answer, hints)
 
     def _all_answered(self, handler: ManyAtOnce, s: Session, asked: Sequence[_Asked]) -> list[_Done | Fault]:
-        house, wakes = self._remembering()
+        house, hints = self._remembering()
         outcomes: list[_Done | Fault] = []
         answers = handler(house, [(each.call, each.prepared) for each in asked], s)
         for each, answer in zip(asked, answers, strict=True):
@@ -153,13 +153,13 @@ class Dispatch:
                 outcomes.append(answer)
                 continue
             audit.append(s, entry_of_call(each.call, each.resource, SUCCEEDED))
-            outcomes.append(_Done(answer, wakes))
+            outcomes.append(_Done(answer, hints))
         return outcomes
 
-    def _remembering(self) -> tuple[OperationContext, RememberedWakes]:
-        """Return the house with wakes that are passed on later, when what was written is durable."""
-        wakes = RememberedWakes()
-        return replace(self._house, wakes=wakes), wakes
+    def _remembering(self) -> tuple[OperationContext, RememberedHints]:
+        """Return the house with hints that are passed on later, when what was written is durable."""
+        hints = RememberedHints()
+        return replace(self._house, hints=hints), hints
 
     async def _run(self, entry: AnyEntry, work: Callable[[Session], _Done]) -> _Done:
         """Run the work; where it lost a race without a word, run it again on what the winner left."""
@@ -193,7 +193,7 @@ class Dispatch:
 
     async def _load_templates(self) -> None:
         """Mails can be written without holding up the event loop."""
-        if self._house.instant:  # nobody is written to
+        if self._house.rules.instant:  # nobody is written to
             return
         if self._loading is None or self._loading.done():
             self._loading = asyncio.create_task(asyncio.to_thread(load_templates))

@@ -85,7 +85,7 @@ def set_up(desk: Desk, again: Again, status: Status) -> None:
         desk.ask(again.operation, **again.members)
     desk.find(NAME, again.facet, status)
     desk.now += HOUR
-    desk.wakes.woken.clear()
+    desk.hints.woken.clear()
 
 
 @every
@@ -98,7 +98,7 @@ def test_what_is_there_stays_as_it_is(desk: Desk, again: Again, status: Status) 
     desk.ask(again.operation, **again.members)
 
     assert desk.view(NAME) == before
-    assert desk.wakes.woken == []
+    assert desk.hints.woken == []
 
 
 @every
@@ -114,7 +114,7 @@ def test_what_has_failed_begins_anew_with_the_same(desk: Desk, again: Again) -> 
     assert (state.status, state.deadline) == (Status.PENDING, desk.now + 72 * HOUR)
     assert state.generation == after.identity.generation == before.identity.generation + 1
     assert after.token_set == before.token_set
-    assert desk.wakes.woken == ["engine"]
+    assert desk.hints.woken == ["engine"]
 
 
 def test_an_own_key_that_is_put_again_signs_on(desk: Desk) -> None:

@@ -58,10 +58,10 @@ def look(desk: Desk, name: str = NAME) -> ParentSeen:
     claim = next(each for each in desk.claims() if each.identity.id == identity.id)
     replicator = Replicator(
         desk.database,
-        desk.house.regions,
-        desk.house.windows,
+        desk.house.rules.regions,
+        desk.house.rules.windows,
         PACE,
-        desk.house.first_check,
+        desk.house.rules.first_check,
         lambda: desk.now,
     )
     seen = asyncio.run(replicator(claim))
@@ -305,7 +305,7 @@ def test_what_a_replica_has_proved_is_carried_when_its_parents_tokens_change(
     carries = view.carried and (view.carried.token_set.id, view.carried.state)
     assert carries == ((left, replace(state, facet=Facet.CARRIED_DKIM)) if kept else None)
     assert set_id(away) == set_id(desk) != left
-    assert view.facets[Facet.DKIM] == start(Facet.DKIM, 2, away.now, desk.house.windows.records)
+    assert view.facets[Facet.DKIM] == start(Facet.DKIM, 2, away.now, desk.house.rules.windows.records)
     assert own_status(view.facets) is (state.status if kept else Status.PENDING)
 
 

@@ -390,8 +390,7 @@ def test_what_is_no_webhook_is_refused(desk: Desk, url: str, types: list[str]) -
 
 def test_clear_text_is_for_places_that_the_operator_allows(desk: Desk) -> None:
     """Where private places may be reached a URL may begin with http://."""
-    desk.house = replace(desk.house, may_reach_private=True)
-    desk.dispatch = type(desk.dispatch)(desk.database, desk.house)
+    desk.rule(may_reach_private=True)
 
     assert desk.ask("CreateWebhook", url="http://10.0.0.1/").webhook.enabled
 

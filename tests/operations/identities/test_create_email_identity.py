@@ -50,7 +50,7 @@ def test_a_domain_is_whole_once_created(desk: Desk) -> None:
         assert desk.read(lambda s, token=token: keys.lookup(s, ZONE, token)) is keys.NoKeyYet.NO_KEY_YET
     (claim,) = desk.claims()
     assert claim.identity.name == "example.com"
-    assert desk.wakes.woken == ["engine", "pool"]
+    assert desk.hints.woken == ["engine", "pool"]
 
 
 def test_the_key_comes_from_the_pool_when_it_has_one(desk: Desk) -> None:
@@ -111,7 +111,7 @@ def test_an_address_is_answered_without_dkim(desk: Desk) -> None:
     view = desk.view("Ann@Example.com")
     assert set(view.facets) == {Facet.LINK}
     assert view.facets[Facet.LINK].deadline == T0 + DAY
-    assert sorted(desk.wakes.woken) == ["engine", "outbox"]
+    assert sorted(desk.hints.woken) == ["engine", "outbox"]
 
 
 def test_tags_and_configuration_set_come_with_it(desk: Desk) -> None:
@@ -252,7 +252,7 @@ def test_a_refusal_leaves_nothing(
     assert desk.ask("ListEmailIdentities").EmailIdentities == []
     assert desk.claims() == []
     assert [line.outcome for line in desk.trail()] == [kind.value]
-    assert desk.wakes.woken == []
+    assert desk.hints.woken == []
 
 
 def test_an_unreadable_key_is_refused_without_being_quoted(desk: Desk) -> None:
@@ -356,7 +356,7 @@ def test_creates_that_come_together_are_answered_one_by_one(desk: Desk) -> None:
     got = desk.ask("GetEmailIdentity", EmailIdentity="b.example.com").DkimAttributes
     assert (got.Status, got.CurrentSigningKeyLength) == ("PENDING", "RSA_1024_BIT")
     assert {each.name for each in (claim.identity for claim in desk.claims())} >= made - {"there.example.com"}
-    assert "engine" in desk.wakes.woken
+    assert "engine" in desk.hints.woken
 
 
 def test_identities_belong_to_an_account_in_a_region(desk: Desk) -> None:

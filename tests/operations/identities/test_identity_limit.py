@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from desk import Desk
 
 from indicia.domain.faults import Fault, FaultKind
-from indicia.operations.dispatch import Dispatch
 from indicia.store.installation import sandbox
 
 
 def _limited(desk: Desk, most: int) -> Desk:
-    desk.house = replace(desk.house, most_identities=most)
-    desk.dispatch = Dispatch(desk.database, desk.house)
+    desk.rule(most_identities=most)
     return desk
 
 

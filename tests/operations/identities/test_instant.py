@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from desk import SERVICE_DOMAIN, ZONE, Desk
 from handing import hand_out
@@ -12,7 +10,6 @@ from own_keys import OWN
 
 from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, Status
-from indicia.operations.dispatch import Dispatch
 from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
 from indicia.store.verification_mail import outbox
@@ -23,15 +20,14 @@ from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 def instant(database: Database) -> Desk:
     """A desk in a house that asks for no proofs."""
     desk = Desk(database)
-    desk.house = replace(desk.house, instant=True)
-    desk.dispatch = Dispatch(database, desk.house)
+    desk.rule(instant=True)
     return desk
 
 
 def quiet(desk: Desk) -> bool:
     """Say whether nothing is due, no mail waits, and nobody was woken for either."""
     waiting = desk.read(lambda s: outbox.anything_due(s, desk.now))
-    return not desk.claims() and not waiting and not {"engine", "outbox"} & set(desk.wakes.woken)
+    return not desk.claims() and not waiting and not {"engine", "outbox"} & set(desk.hints.woken)
 
 
 def test_a_domain_is_verified_when_created(instant: Desk) -> None:

@@ -21,7 +21,7 @@ def registered(desk: Desk, name: str, status: Status) -> None:
     """An identity whose own proof has this status, with nothing due."""
     desk.ask("CreateEmailIdentity", EmailIdentity=name)
     desk.find(name, Facet.LINK if "@" in name else Facet.DKIM, status)
-    desk.wakes.woken.clear()
+    desk.hints.woken.clear()
 
 
 @pytest.mark.parametrize("name", ["example.com", "ann@example.com"])
@@ -40,7 +40,7 @@ def test_it_is_looked_for_from_now_on(desk: Desk, name: str, status: Status) -> 
     assert (state.status, state.since, state.deadline) == (Status.PENDING, desk.now, desk.now + 72 * HOUR)
     assert state.generation == view.identity.generation == before.identity.generation + 1
     assert view.facets[own] == before.facets[own]
-    assert (view.due_at, desk.wakes.woken) == (desk.now, ["engine"])
+    assert (view.due_at, desk.hints.woken) == (desk.now, ["engine"])
     assert view.identity.mail_from_behavior is MxFailureBehavior.USE_DEFAULT_VALUE
     (claim,) = desk.claims()
     assert claim.facets[Facet.MAIL_FROM] == state
@@ -55,7 +55,7 @@ def test_the_same_again_keeps_what_is_there(desk: Desk, status: Status, text: st
     desk.find("example.com", Facet.MAIL_FROM, status)
     before = desk.view("example.com")
     desk.now += HOUR
-    desk.wakes.woken.clear()
+    desk.hints.woken.clear()
 
     desk.ask(PUT, EmailIdentity="example.com", MailFromDomain=text)
     assert desk.view("example.com") == before
@@ -64,7 +64,7 @@ def test_the_same_again_keeps_what_is_there(desk: Desk, status: Status, text: st
     after = desk.view("example.com")
     assert after.identity.mail_from_behavior is MxFailureBehavior.REJECT_MESSAGE
     assert after.identity.generation == before.identity.generation
-    assert (after.facets, after.due_at, desk.wakes.woken) == (before.facets, before.due_at, [])
+    assert (after.facets, after.due_at, desk.hints.woken) == (before.facets, before.due_at, [])
 
 
 def test_set_again_after_failure_it_begins_anew(desk: Desk) -> None:
@@ -128,7 +128,7 @@ def test_a_link_on_its_way_still_works(desk: Desk) -> None:
     registered(desk, "ann@example.com", Status.PENDING)
     identity = desk.view("ann@example.com").identity
     tokens: list[bytes] = []
-    mails = desk.house.mails
+    mails = desk.house.ports.mails
 
     def noted(octets: int) -> bytes:
         tokens.append(b"\x07" * octets)

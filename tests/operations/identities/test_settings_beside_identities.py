@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import DAY
 from indicia.mail.notices.custom import DISCLAIMER
-from indicia.operations.dispatch import Dispatch
 from indicia.store.accounts import account_regions
 from indicia.store.identities import tags
 from indicia.store.installation import sandbox as sandbox_rows
@@ -62,7 +60,7 @@ def test_a_custom_mail_goes_out_and_its_reader_is_pending(verified: Desk) -> Non
     assert "<script>" not in text_of(message, "html")
     assert DISCLAIMER in text_of(message)
     assert verified.view("reader@customer.example").facets[Facet.LINK].status is Status.PENDING
-    assert "outbox" in verified.wakes.woken
+    assert "outbox" in verified.hints.woken
 
 
 def test_a_custom_mail_to_a_known_address_renews_its_link(verified: Desk) -> None:
@@ -210,7 +208,7 @@ def test_a_certificate_and_a_deletion_at_once(desk: Desk) -> None:
 
 def test_of_two_requests_for_production_access_one_opens_the_review(desk: Desk) -> None:
     """The second hears that a review is open, also when both come at the same moment."""
-    desk.dispatch = Dispatch(desk.database, replace(desk.house, production_access=False))
+    desk.rule(production_access=False)
     wish = {
         "MailType": "MARKETING",
         "WebsiteURL": "https://example.com",

@@ -274,7 +274,7 @@ def after_a_check(desk: Desk, name: str, facet: Facet, status: Status, *, soa: S
         soa=soa,
     )
     desk.database.write(lambda s: checks.write_back(s, [result]))
-    desk.wakes.woken.clear()
+    desk.hints.woken.clear()
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.SUCCESS, Status.TEMPORARY_FAILURE])
@@ -288,7 +288,7 @@ def test_a_check_makes_due_and_moves_nothing(desk: Desk, status: Status) -> None
     assert desk.ask("CheckIdentity", name="example.com").identity == "example.com"
 
     assert desk.view("example.com").facets == before.facets
-    assert desk.wakes.woken == ["engine"]
+    assert desk.hints.woken == ["engine"]
     (claim,) = desk.claims()
     assert claim.asked
 

@@ -145,7 +145,7 @@ def test_an_address_is_written_to(desk: Desk, operation: str) -> None:
 
     view = desk.view("Ann@example.com")
     assert (view.facets[Facet.LINK].status, view.facets[Facet.LINK].deadline) == (Status.PENDING, T0 + DAY)
-    assert "outbox" in desk.wakes.woken
+    assert "outbox" in desk.hints.woken
 
 
 @pytest.mark.parametrize("found", [Status.PENDING, Status.FAILED])
@@ -154,13 +154,13 @@ def test_a_repeat_sends_a_fresh_link_with_a_whole_day(desk: Desk, found: Status)
     desk.ask("VerifyEmailIdentity", EmailAddress="ann@example.com")
     desk.find("ann@example.com", Facet.LINK, found)
     desk.now += 20 * HOUR
-    desk.wakes.woken.clear()
+    desk.hints.woken.clear()
 
     desk.ask("VerifyEmailIdentity", EmailAddress="ann@example.com")
 
     state = desk.view("ann@example.com").facets[Facet.LINK]
     assert (state.status, state.deadline) == (Status.PENDING, desk.now + DAY)
-    assert "outbox" in desk.wakes.woken
+    assert "outbox" in desk.hints.woken
 
 
 def test_a_verified_address_stays_verified(desk: Desk) -> None:
@@ -168,12 +168,12 @@ def test_a_verified_address_stays_verified(desk: Desk) -> None:
     desk.ask("VerifyEmailIdentity", EmailAddress="ann@example.com")
     desk.find("ann@example.com", Facet.LINK, Status.SUCCESS)
     before = desk.view("ann@example.com")
-    desk.wakes.woken.clear()
+    desk.hints.woken.clear()
 
     desk.ask("VerifyEmailIdentity", EmailAddress="ann@example.com")
 
     assert desk.view("ann@example.com") == before
-    assert desk.wakes.woken == ["outbox"]
+    assert desk.hints.woken == ["outbox"]
 
 
 @pytest.mark.parametrize(

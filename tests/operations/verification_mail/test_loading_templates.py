@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import jinja2
@@ -13,7 +12,6 @@ import pytest
 from desk import Desk
 
 from indicia.mail.message import compose
-from indicia.operations.dispatch import Dispatch
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def test_nobody_waits_for_templates_who_needs_none(
 ) -> None:
     """A domain is not written to, nor is an address where everything counts as proved."""
     sqlite_desk.ask("CreateEmailIdentity", EmailIdentity="example.com")
-    sqlite_desk.dispatch = Dispatch(sqlite_desk.database, replace(sqlite_desk.house, instant=True))
+    sqlite_desk.rule(instant=True)
     sqlite_desk.ask("CreateEmailIdentity", EmailIdentity="reader@example.com")
     sqlite_desk.ask("VerifyEmailIdentity", EmailAddress="other@example.com")
 

@@ -18,7 +18,6 @@ from sanitizing import SANITIZER
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.mail.html.harmless import HarmlessHtml
-from indicia.operations.dispatch import Dispatch
 from indicia.store.engine import meta
 from indicia.store.verification_mail import templates
 from indicia.store.verification_mail.templates import Template
@@ -39,8 +38,7 @@ def verified(desk: Desk) -> Desk:
 
 def with_mails(desk: Desk, **changed: Any) -> None:
     """Let the desk's house make mails with something else."""
-    desk.house = replace(desk.house, mails=replace(desk.house.mails, **changed))
-    desk.dispatch = Dispatch(desk.database, desk.house)
+    desk.reach(mails=replace(desk.house.ports.mails, **changed))
 
 
 def stored(desk: Desk, name: str = "brand") -> Template:
@@ -125,7 +123,7 @@ def test_nothing_is_read_or_written_inside_a_transaction(
     with_mails(
         verified,
         sanitize=while_others_write("harmless", SANITIZER),
-        random=while_others_write("composed", verified.house.mails.random),
+        random=while_others_write("composed", verified.house.ports.mails.random),
     )
     verified.ask(operation, **members)
 

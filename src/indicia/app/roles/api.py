@@ -17,9 +17,10 @@ from indicia.domain.verification.check import Rules
 from indicia.domain.verification_mail.caps import caps
 from indicia.installation import Installation
 from indicia.links.link_service import LinkService
-from indicia.operations.context import OperationContext, Wakes
+from indicia.operations.context import OperationContext, OperationPorts, OperationRules
 from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch, admit
+from indicia.operations.hints import Hints
 from indicia.operations.identities.records import DomainConnect, RecordsRequest, RecordsResponse, completed
 from indicia.operations.own.api import routes as own_routes
 from indicia.operations.rate_limiting import Meter
@@ -59,7 +60,7 @@ def gateway(
     strict: bool,
     guard: Guard | None,
     public_url: str,
-    wakes: Wakes,
+    hints: Hints,
     sanitize: Callable[[str, str], HarmlessHtml],
     refused: RefusedCalls,
     routes: tuple[Route, ...],
@@ -77,7 +78,7 @@ def gateway(
     settings, database = installation.settings, installation.database
     dispatch = Dispatch(
         database,
-        _house(installation, rules, _mails(installation, settings, public_url, sanitize), wakes),
+        _context(installation, rules, _mails(installation, settings, public_url, sanitize), hints),
         {"DiagnoseIdentity": partial(_diagnosed, doctor)},
         _meter(settings.limits, database if shared else None),
         refused,
@@ -85,7 +86,7 @@ def gateway(
     serves_api = Role.API in roles
     if Role.LINKS in roles:
         ledger = LinkService(
-            database, clock, announcer=event_wiring.announcer(installation), news=wakes.outbox
+            database, clock, announcer=event_wiring.announcer(installation), news=hints.outbox
         )
         mounts = (*mounts, (PAGES, _Pages(ledger, settings.service_domain)))
     return Gateway(
@@ -156,28 +157,32 @@ async def _diagnosed(doctor: Doctor, call: Call, request: DiagnosisRequest) -> D
     return await doctor.diagnose(call.account, call.region, request.name)
 
 
-def _house(
-    installation: Installation, rules: Rules, mails: VerificationMails, wakes: Wakes
+def _context(
+    installation: Installation, rules: Rules, mails: VerificationMails, hints: Hints
 ) -> OperationContext:
     settings = installation.settings
     return OperationContext(
-        service_domain=settings.service_domain,
-        windows=rules.windows,
-        first_check=rules.pace.first,
-        keyring=installation.keyring,
-        is_public_suffix=PublicSuffixes(),
-        to_ascii=to_ascii,
-        random=secrets.token_bytes,
-        mails=mails,
-        wakes=wakes,
-        announcer=event_wiring.announcer(installation),
-        may_reach_private=event_wiring.may_reach_private(settings),
-        instant=settings.verification is VerificationMode.INSTANT,
-        most_identities=settings.limits.identities,
-        key_pace=settings.key_pace,
-        regions=frozenset(settings.regions),
-        production_access=settings.production_access,
-        offered=settings.offered,
+        OperationRules(
+            service_domain=settings.service_domain,
+            windows=rules.windows,
+            first_check=rules.pace.first,
+            instant=settings.verification is VerificationMode.INSTANT,
+            most_identities=settings.limits.identities,
+            key_pace=settings.key_pace,
+            regions=frozenset(settings.regions),
+            production_access=settings.production_access,
+            may_reach_private=event_wiring.may_reach_private(settings),
+            offered=settings.offered,
+        ),
+        OperationPorts(
+            keyring=installation.keyring,
+            random=secrets.token_bytes,
+            is_public_suffix=PublicSuffixes(),
+            to_ascii=to_ascii,
+            mails=mails,
+            announcer=event_wiring.announcer(installation),
+        ),
+        hints,
     )
 
 

@@ -61,11 +61,11 @@ def standing(house: OperationContext, call: Call, s: Session) -> Standing:
     stored = account_regions.get(s, call.account, call.region)
     account = access.get_account(s, call.account)
     # A sandbox takes whatever account a caller names: one that nobody made is as one that is made now.
-    granted = house.production_access if account is None else account.production_access
+    granted = house.rules.production_access if account is None else account.production_access
     if stored.production_access is not None:
         granted = stored.production_access
     enabled = stored.sending_enabled and (account is None or account.sending_enabled)
-    return Standing(granted, enabled, house.quota if granted else SANDBOX_QUOTA, stored)
+    return Standing(granted, enabled, house.rules.quota if granted else SANDBOX_QUOTA, stored)
 
 
 def get_account(
@@ -131,7 +131,7 @@ def put_account_details(
     review = stored.review
     if request.ProductionAccessEnabled:
         granted = standing(house, call, s).production_access
-        case = str(int.from_bytes(house.random(_CASE_OCTETS), "big") + 10**12)
+        case = str(int.from_bytes(house.ports.random(_CASE_OCTETS), "big") + 10**12)
         review = Review(ReviewStatus.GRANTED if granted else ReviewStatus.PENDING, case, call.now)
     account_regions.put(s, replace(stored, details=_encoder.encode(details).decode(), review=review))
     return sesv2.PutAccountDetailsResponse()

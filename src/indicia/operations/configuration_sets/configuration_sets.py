@@ -293,7 +293,7 @@ def list_configuration_sets_v2(
         request.NextToken,
         paging.CONFIGURATION_SETS,
         call,
-        house.keyring,
+        house.ports.keyring,
         refusal="invalid nextToken {}".format,
     )
     names = _names(call, s, after, size + 1, contains)
@@ -315,7 +315,7 @@ def list_configuration_sets_v1(
     asked = PAGE if request.MaxItems is None else request.MaxItems
     size = asked if 1 <= asked <= LARGEST_PAGE else PAGE
     after = paging.place_of(
-        request.NextToken, paging.CONFIGURATION_SETS, call, house.keyring, refusal=lambda _: ""
+        request.NextToken, paging.CONFIGURATION_SETS, call, house.ports.keyring, refusal=lambda _: ""
     )
     names = _names(call, s, after, size + 1)
     return ses.ListConfigurationSetsResponse(
@@ -339,4 +339,4 @@ def _names(call: Call, s: Session, after: str, limit: int, contains: str = "") -
 def _next_token(house: OperationContext, call: Call, names: list[str], size: int) -> str | None:
     if len(names) <= size:
         return None
-    return paging.token_after(names[size - 1], paging.CONFIGURATION_SETS, call, house.keyring)
+    return paging.token_after(names[size - 1], paging.CONFIGURATION_SETS, call, house.ports.keyring)

@@ -50,7 +50,7 @@ def list_recommendations(
     if not 1 <= size <= LARGEST_PAGE:
         refuse(FaultKind.INVALID_PARAMETER, f"The page size must be between 1 and {LARGEST_PAGE}")
     wanted = _wanted(call, request.Filter or {}, s)
-    place = paging.place_of(request.NextToken, paging.RECOMMENDATIONS, call, house.keyring)
+    place = paging.place_of(request.NextToken, paging.RECOMMENDATIONS, call, house.ports.keyring)
     code, _, name = place.partition(" ")
     page = recommendations.page(s, call.account, call.region, wanted, after=(name, code), limit=size + 1)
     return sesv2.ListRecommendationsResponse(
@@ -90,7 +90,7 @@ def _named(call: Call, arn: str, s: Session) -> str:
 
 def _token(house: OperationContext, call: Call, last: Listed) -> str:
     place = f"{last.recommendation.code.value} {last.name}"
-    return paging.token_after(place, paging.RECOMMENDATIONS, call, house.keyring)
+    return paging.token_after(place, paging.RECOMMENDATIONS, call, house.ports.keyring)
 
 
 def _shown(call: Call, listed: Listed) -> sesv2.Recommendation:

@@ -125,7 +125,7 @@ def prepare_signing(
             "DomainSigningAttributesOrigin is for CreateEmailIdentity; use SigningAttributesOrigin here.",
         )
     choice = parse_choice(attributes, request.SigningAttributesOrigin)
-    refuse_unpublishable(dkim_to_be(name, house.signing_zone, own_selector(choice)))
+    refuse_unpublishable(dkim_to_be(name, house.rules.signing_zone, own_selector(choice)))
     return SigningChange(name, request.EmailIdentity, choice)
 
 
@@ -169,7 +169,7 @@ def _become_replica(
     if identity.origin == origin and standing and dkim_status(view) is not Status.FAILED:
         return _answer(view.token_set, dkim_status(view))
     wish = asked_by(call, identity.id, identity.name, choice.region)
-    found = look(s, wish, call, house.regions)
+    found = look(s, wish, call, house.rules.regions)
     shared = found if isinstance(found, TokenSet) else None
     status = _restart(house, call, s, view, shared, origin=origin)
     changed = identities.by_id(s, identity.id)
@@ -181,7 +181,7 @@ def _become_replica(
 
 def _leave(house: OperationContext, call: Call, s: Session, token_set: TokenSet | None) -> None:
     if token_set is not None:
-        abandon(s, token_set.id, call.now, house.key_pace)
+        abandon(s, token_set.id, call.now, house.rules.key_pace)
 
 
 def _stay_easy(

@@ -165,7 +165,7 @@ def wake_replicas(house: OperationContext, s: Session, parents: Sequence[Identit
     waiting = replications.of_parents(s, parents[0].account, parents[0].region, names)
     if waiting:
         checks.bring_forward(s, [each.identity_id for each in waiting], now)
-        house.wakes.engine()
+        house.hints.engine()
 
 
 def replicas_of(s: Session, parent: Identity, since: Instant) -> list[str]:

@@ -94,7 +94,7 @@ def offer_keys(
         region = parse_region(request.replica_region)
     except ValueError:
         refuse(FaultKind.INVALID_PARAMETER, "replica-region names the region in which the replica is.")
-    if Offered(call.account, region) not in house.offered:
+    if Offered(call.account, region) not in house.rules.offered:
         refuse(
             FaultKind.ACCESS_DENIED,
             f"The keys of account {call.account} are not offered to {shown(region)}: the operator names it"
@@ -114,7 +114,7 @@ def offer_keys(
     key = access.hold_key(s, call.access_key)
     if key is None or key.revoked_at is not None:
         refuse(FaultKind.ACCESS_DENIED, "Keys are replicated to valid access keys of this service only.")
-    secret = house.keyring.open(key.secret, access_key(key.id)).decode()
+    secret = house.ports.keyring.open(key.secret, access_key(key.id)).decode()
     stored = rotations.read(s, parent.token_set_id)
     assert stored is not None
     replications.hear(s, parent.id, region, call.now)
@@ -129,7 +129,9 @@ def offer_keys(
             private_key=""
             if life.stage is Stage.RETIRED
             else transit.seal(
-                house.keyring.open(each.private_key, PRIVATE_KEY), secret, about(token_set.zone, each.token)
+                house.ports.keyring.open(each.private_key, PRIVATE_KEY),
+                secret,
+                about(token_set.zone, each.token),
             ),
             published_at=each.published_at,
             retired=life.stage is Stage.RETIRED,
@@ -149,7 +151,7 @@ def offer_keys(
             key_length=length.value,
             wanted_length=(token_set.wanted_length or length).value,
             keys=offered,
-            fresh_for=house.key_pace.linger // 2,
+            fresh_for=house.rules.key_pace.linger // 2,
         )
     )
 

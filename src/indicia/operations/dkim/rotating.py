@@ -79,7 +79,7 @@ def rotate_identity(
             " it: rotate it there.",
         )
     if stored.life.signing is None:
-        refuse(FaultKind.CONFLICT, _not_yet(identity.name, stored.life, house.key_pace))
+        refuse(FaultKind.CONFLICT, _not_yet(identity.name, stored.life, house.rules.key_pace))
     newest = stored.life.newest
     began = newest is not None and newest.stage is Stage.SIGNING
     if began:

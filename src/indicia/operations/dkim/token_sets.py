@@ -54,7 +54,7 @@ def issue_easy(
     """Return a new Easy DKIM set for each domain, with a key of its length while some can be spared."""
     lengths = Counter(length for _, _, length in wanted)
     pooled = {length: keys.take_spare(s, length.bits, count) for length, count in lengths.items()}
-    house.wakes.pool()
+    house.hints.pool()
     return [
         _issue_easy(house, call, s, domain, length, pooled[length].pop(0) if pooled[length] else None)
         for call, domain, length in wanted
@@ -68,8 +68,8 @@ def _issue_easy(  # noqa: PLR0917 - whose, for what, with what
     token_set = TokenSet(
         id=new_id(),
         kind=TokenSetKind.EASY,
-        tokens=new_tokens(house.random, call.now),
-        zone=house.signing_zone,
+        tokens=new_tokens(house.ports.random, call.now),
+        zone=house.rules.signing_zone,
         key_length=length,
         key_made_at=call.now,
         has_key=key is not None,
@@ -97,7 +97,7 @@ def _issue_own(house: OperationContext, call: Call, s: Session, domain: str, cho
         awaited=True,
     )
     keys.insert_token_set(s, token_set, call.now, domain=domain)
-    sealed = house.keyring.seal(choice.pair.private_key, PRIVATE_KEY)
+    sealed = house.ports.keyring.seal(choice.pair.private_key, PRIVATE_KEY)
     uploaded = keys.PooledKey(new_id(), choice.pair.bits, choice.pair.public_key, sealed, call.now)
     keys.store_uploaded(s, token_set.id, choice.selector, uploaded, call.now)
     return token_set
@@ -112,22 +112,22 @@ def change_length(
     the set queues up. A set without any key gets its first one as it would have, of that length.
     """
     rotations.want_length(s, token_set.id, length, call.now)
-    house.wakes.pool()
+    house.hints.pool()
     return _advanced(house, call, s, token_set)
 
 
 def rotate(house: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
     """Return the Easy DKIM set with a rotation begun, or to begin as soon as a token and a key are free."""
     rotations.ask_rotation(s, token_set.id, call.now)
-    house.wakes.pool()
+    house.hints.pool()
     return _advanced(house, call, s, token_set)
 
 
 def _advanced(house: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
-    advanced = advance(s, token_set.id, call.now, house.key_pace)
+    advanced = advance(s, token_set.id, call.now, house.rules.key_pace)
     if advanced is not None:
-        house.tell(s, events_of(s, advanced, call.now, house.key_pace))
-    house.wakes.engine()
+        house.tell(s, events_of(s, advanced, call.now, house.rules.key_pace))
+    house.hints.engine()
     return _to_be_given(house, call, s, keys.get_token_set(s, token_set.id) or token_set)
 
 
@@ -136,7 +136,7 @@ def _to_be_given(house: OperationContext, call: Call, s: Session, token_set: Tok
 
     Elsewhere it does when its records are seen. Here nobody looks for them.
     """
-    if house.instant and not token_set.has_key and token_set.key_length is not None:
+    if house.rules.instant and not token_set.has_key and token_set.key_length is not None:
         request = KeyRequest(token_set.id, call.account, token_set.key_length.bits)
         key_requests.file(s, [request])
     return token_set

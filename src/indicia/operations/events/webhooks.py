@@ -180,7 +180,7 @@ def create_webhook(
     account_regions.hold(s, call.account, call.region)
     if len(webhooks.listed(s, call.account, call.region)) >= MOST:
         refuse(FaultKind.LIMIT_EXCEEDED, f"An account has at most {MOST} webhooks in a region.")
-    identifier, secret = f"wh_{secrets.token_hex(12)}", house.random(SECRET_OCTETS)
+    identifier, secret = f"wh_{secrets.token_hex(12)}", house.ports.random(SECRET_OCTETS)
     webhook = Webhook(
         id=identifier,
         account=call.account,
@@ -190,7 +190,7 @@ def create_webhook(
         types=tuple(request.types),
         description=request.description,
         enabled=True,
-        secret=house.keyring.seal(secret, webhook_secret(identifier)),
+        secret=house.ports.keyring.seal(secret, webhook_secret(identifier)),
         previous_secret=None,
         previous_until=None,
         created_at=call.now,
@@ -253,7 +253,7 @@ def update_webhook(
         _try(s, wanted, call.now)
     elif moved:
         webhook_deliveries.try_now(s, webhook.id, call.now)
-    house.wakes.outbox()
+    house.hints.outbox()
     return _shown(call, wanted, s)
 
 
@@ -271,10 +271,10 @@ def rotate_webhook_secret(
     Raises: `Fault` NOT_FOUND.
     """
     webhook = _held(call, request.id, s)
-    secret, until = house.random(SECRET_OCTETS), call.now + ROTATION
+    secret, until = house.ports.random(SECRET_OCTETS), call.now + ROTATION
     rotated = replace(
         webhook,
-        secret=house.keyring.seal(secret, webhook_secret(webhook.id)),
+        secret=house.ports.keyring.seal(secret, webhook_secret(webhook.id)),
         previous_secret=webhook.secret,
         previous_until=until,
     )
@@ -290,7 +290,7 @@ def delete_webhook(
     """The webhook is gone, and what waited for it. Raises: `Fault` NOT_FOUND."""
     webhook = _held(call, request.id, s)
     webhooks.delete(s, webhook.id, call.now)
-    house.wakes.outbox()
+    house.hints.outbox()
     return DeletedResponse(id=webhook.id)
 
 
@@ -343,7 +343,7 @@ def redeliver(house: OperationContext, call: Call, request: RedeliverRequest, s:
             " again when that has come to its end, and behind_since is null.",
         )
     webhooks.move_on(s, webhook.id, 0, since)
-    house.wakes.outbox()
+    house.hints.outbox()
     return QueuedResponse(queued=0, since=rfc3339(since))
 
 
@@ -358,7 +358,7 @@ def _redeliver_one(
         return QueuedResponse(queued=0)  # it is on its way
     _require_room(webhook, s)
     webhook_deliveries.enqueue(s, [(webhook.id, found.id, found.identity_id)], call.now)
-    house.wakes.outbox()
+    house.hints.outbox()
     return QueuedResponse(queued=1)
 
 
@@ -377,7 +377,7 @@ def _checked(
 ) -> Target:
     """Return where the webhook leads. Raises: `Fault` INVALID_PARAMETER."""
     target = parse_url(url)
-    if not target.secure and not house.may_reach_private:
+    if not target.secure and not house.rules.may_reach_private:
         refuse(FaultKind.INVALID_PARAMETER, "The URL of a webhook begins with https://.")
     unknown = next((each for each in types if each not in TYPES), None)
     if unknown is not None:

@@ -84,7 +84,7 @@ def list_certificates(
     identity = _identity(call, request.EmailIdentity, s)
     listed = paging.certificates_of(identity.id)
     after = paging.place_of(
-        request.NextToken, listed, call, house.keyring, refusal=lambda _: "Invalid NextToken."
+        request.NextToken, listed, call, house.ports.keyring, refusal=lambda _: "Invalid NextToken."
     )
     page = certificates.page(s, identity.id, after=after, limit=size + 1)
     more = len(page) > size
@@ -95,7 +95,9 @@ def list_certificates(
             )
             for certificate in page[:size]
         ],
-        NextToken=paging.token_after(page[size - 1].sender, listed, call, house.keyring) if more else None,
+        NextToken=paging.token_after(page[size - 1].sender, listed, call, house.ports.keyring)
+        if more
+        else None,
     )
 
 

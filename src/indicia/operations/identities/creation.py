@@ -77,8 +77,8 @@ def prepare_create(
     Raises: `Fault` INVALID_PARAMETER for a name, or a way of signing, that no identity can have, and for
     one that takes a record that the DNS cannot hold.
     """
-    name = parse_identity(request.EmailIdentity, house.to_ascii)
-    refuse_reserved(name, house.service_domain, house.is_public_suffix)
+    name = parse_identity(request.EmailIdentity, house.ports.to_ascii)
+    refuse_reserved(name, house.rules.service_domain, house.ports.is_public_suffix)
     attributes = request.DkimSigningAttributes
     if name.kind is IdentityKind.EMAIL_ADDRESS and attributes and _brings_own(attributes):
         refuse(FaultKind.INVALID_PARAMETER, "For BYODKIM, the EmailIdentity value must be a domain.")
@@ -87,7 +87,7 @@ def prepare_create(
     if name.kind is IdentityKind.EMAIL_ADDRESS and isinstance(choice, Replica):
         refuse(FaultKind.INVALID_PARAMETER, "For a replica, the EmailIdentity value must be a domain.")
     if name.kind is IdentityKind.DOMAIN:
-        refuse_unpublishable(dkim_to_be(name.text, house.signing_zone, own_selector(choice)))
+        refuse_unpublishable(dkim_to_be(name.text, house.rules.signing_zone, own_selector(choice)))
     return NewIdentity(
         name=name,
         choice=choice,
@@ -208,7 +208,7 @@ def _created(  # noqa: PLR0917 - what was created, and what was there
     covers = not present.isdisjoint(covering(identity.kind, identity.name)) and covered(above(s, identity))
     return sesv2.CreateEmailIdentityResponse(
         IdentityType=identity.kind.value,
-        VerifiedForSendingStatus=house.instant or covers,
+        VerifiedForSendingStatus=house.rules.instant or covers,
         DkimAttributes=_dkim(house, identity, token_set),
     )
 
@@ -223,7 +223,7 @@ def _dkim(
         return None
     return sesv2.DkimAttributes(
         SigningEnabled=identity.signing_enabled,
-        Status=(Status.SUCCESS if house.instant else Status.NOT_STARTED).value,
+        Status=(Status.SUCCESS if house.rules.instant else Status.NOT_STARTED).value,
         Tokens=[],
         SigningAttributesOrigin=identity.origin,
         NextSigningKeyLength=identity.next_key_length.value,
@@ -251,7 +251,7 @@ def _register(
 
 def _answer(house: OperationContext, identity: Identity, token_set: TokenSet) -> sesv2.DkimAttributes:
     """Return the DKIM side of a domain just created: NOT_STARTED here, PENDING from the next Get on (2.4)."""
-    status = Status.SUCCESS if house.instant else Status.NOT_STARTED
+    status = Status.SUCCESS if house.rules.instant else Status.NOT_STARTED
     easy = token_set.kind is TokenSetKind.EASY
     return sesv2.DkimAttributes(
         SigningEnabled=identity.signing_enabled,

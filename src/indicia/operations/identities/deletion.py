@@ -83,7 +83,7 @@ def _delete(house: OperationContext, call: Call, s: Session, identity: Identity)
     house.tell(s, [deleted(identity, call.now)])
     left = {identity.token_set_id, None if kept is None else kept.token_set.id} - {None}
     for token_set_id in sorted(each for each in left if each is not None):
-        abandon(s, token_set_id, call.now, house.key_pace)
+        abandon(s, token_set_id, call.now, house.rules.key_pace)
 
 
 def _refuse_with_replicas(house: OperationContext, call: Call, identity: Identity, s: Session) -> None:
@@ -91,7 +91,7 @@ def _refuse_with_replicas(house: OperationContext, call: Call, identity: Identit
 
     One elsewhere that has not asked for them within the window in which records may be missing is gone.
     """
-    regions = replicas_of(s, identity, call.now - house.windows.records)
+    regions = replicas_of(s, identity, call.now - house.rules.windows.records)
     if regions:
         where = ", ".join(regions)
         refuse(

@@ -39,7 +39,7 @@ def list_email_identities(
     outside its enumeration.
     """
     size = _page_size(request.PageSize, V2_PAGE, "PageSize")
-    after = paging.place_of(request.NextToken, paging.IDENTITIES, call, house.keyring)
+    after = paging.place_of(request.NextToken, paging.IDENTITIES, call, house.ports.keyring)
     wanted = request.Filter or {}
     kind, status = _filtered_kind(wanted), _filtered_status(wanted)
     contains = wanted.get("IDENTITY_NAME_CONTAINS")
@@ -116,7 +116,11 @@ def _page_size(asked: int | None, default: int, parameter: str) -> int:
 
 
 def _next_token(house: OperationContext, call: Call, page: Page) -> str | None:
-    return paging.token_after(page.names[-1], paging.IDENTITIES, call, house.keyring) if page.more else None
+    return (
+        paging.token_after(page.names[-1], paging.IDENTITIES, call, house.ports.keyring)
+        if page.more
+        else None
+    )
 
 
 def list_identities(
@@ -127,7 +131,7 @@ def list_identities(
     Raises: `Fault` INVALID_PARAMETER.
     """
     size = _page_size(request.MaxItems, V1_PAGE, "MaxItems")
-    after = paging.place_of(request.NextToken, paging.IDENTITIES, call, house.keyring)
+    after = paging.place_of(request.NextToken, paging.IDENTITIES, call, house.ports.keyring)
     kind = None if request.IdentityType is None else _V1_KINDS[request.IdentityType]
     page = listed.page(s, call.account, call.region, after=after, size=size, kind=kind)
     return ses.ListIdentitiesResponse(Identities=list(page.names), NextToken=_next_token(house, call, page))

@@ -93,7 +93,7 @@ def _set(house: OperationContext, call: Call, s: Session, asked: str, wish: _Wis
         # What is looked for changes: evidence gathered for what it was lands nowhere.
         changed = replace(changed, generation=identity.generation + 1)
     if wanted:
-        refuse_unpublishable(mail_from_records(changed, house.service_domain))
+        refuse_unpublishable(mail_from_records(changed, house.rules.service_domain))
     if changed != identity:
         stored = identities.update(s, changed, identity.version)
         _take(house, call, s, step, stored, known=view.facets)

@@ -122,8 +122,8 @@ def get_records(
     view = identities.view(s, call.account, call.region, fold(request.name))
     if view is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.name)}> does not exist.")
-    expected = expected_records(view.identity, view.token_set, house.service_domain)
-    zone = _zone_of(view, request.zone, house.is_public_suffix)
+    expected = expected_records(view.identity, view.token_set, house.rules.service_domain)
+    zone = _zone_of(view, request.zone, house.ports.is_public_suffix)
     if request.format != JSON:
         return FORMS[request.format](expected, zone)
     seen = _last_seen(s, view)

@@ -101,14 +101,13 @@ def register_domains(
 
 def room(house: OperationContext, call: Call, s: Session) -> int | None:
     """Return how many more identities the account may have in the region; None for any number."""
-    return identities.room(s, call.account, call.region, house.most_identities)
+    return identities.room(s, call.account, call.region, house.rules.most_identities)
 
 
 def no_room(house: OperationContext, call: Call) -> Fault:
     """Return the fault LIMIT_EXCEEDED (spec 6.7; the vendor's text is unknown)."""
-    message = (
-        f"You have reached the limit of {house.most_identities} identities for this account in {call.region}."
-    )
+    most = house.rules.most_identities
+    message = f"You have reached the limit of {most} identities for this account in {call.region}."
     return Fault(FaultKind.LIMIT_EXCEEDED, message)
 
 
@@ -118,7 +117,7 @@ def _require_room(house: OperationContext, call: Call, s: Session) -> None:
 
 
 def _count(house: OperationContext, call: Call, s: Session, more: int = 1) -> None:
-    if not identities.count_up(s, call.account, call.region, more, house.most_identities):
+    if not identities.count_up(s, call.account, call.region, more, house.rules.most_identities):
         raise no_room(house, call)
 
 
@@ -146,7 +145,7 @@ def register_domain(
     wish = asked_by(call, identity_id, name, choice.region) if isinstance(choice, Replica) else None
     token_set = None
     if wish is not None:
-        found = look(s, wish, call, house.regions)
+        found = look(s, wish, call, house.rules.regions)
         token_set = found if isinstance(found, TokenSet) else None
     elif choice is not None and not isinstance(choice, Replica):
         token_set = issue(house, call, s, choice, domain=name, default_length=_LENGTH_OF_DOMAINS)
@@ -200,7 +199,7 @@ def _domain(  # noqa: PLR0917 - whose, which, with what
         signing_enabled=True,
         next_key_length=length,
         token_set_id=token_set.id if token_set else None,
-        legacy_token=new_verification_token(house.random, house.service_domain),
+        legacy_token=new_verification_token(house.ports.random, house.rules.service_domain),
         legacy_requested=legacy_requested,
         mail_from_domain="",
         mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,
@@ -287,7 +286,7 @@ def begin(
     before DKIM is begun anew comes `carry_on`.
     """
     state, events = _begun(house, call, identity, facet, known=known)
-    if house.instant and facet is Facet.DKIM and Facet.CARRIED_DKIM in known:
+    if house.rules.instant and facet is Facet.DKIM and Facet.CARRIED_DKIM in known:
         carried.end(s, [identity.id], call.now)
     facets.put(s, identity.id, state)
     house.tell(s, events)
@@ -303,13 +302,15 @@ def _begun(
     known: Mapping[Facet, FacetState] = MappingProxyType({}),
 ) -> tuple[FacetState, tuple[Event, ...]]:
     """Return the facet as `begin` stores it, and what is to be told of it."""
-    window = house.windows.link if facet is Facet.LINK else house.windows.records
-    if house.instant:
+    window = house.rules.windows.link if facet is Facet.LINK else house.rules.windows.records
+    if house.rules.instant:
         state = FacetState(facet, Status.SUCCESS, identity.generation, since=call.now)
     else:
         state = start(facet, identity.generation, call.now, window)
     seen = (
-        "Verification is instant here: nothing was looked at." if house.instant else "A caller asked for it."
+        "Verification is instant here: nothing was looked at."
+        if house.rules.instant
+        else "A caller asked for it."
     )
     return state, of_change(identity, known, state, Reason(Cause.STARTED, seen, call.now))
 
@@ -323,10 +324,10 @@ def link_mail(
 
     Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name.
     """
-    if house.instant:
+    if house.rules.instant:
         return None
     return write_mail(
-        house.mails, name, account=call.account, region=call.region, now=call.now, custom=custom
+        house.ports.mails, name, account=call.account, region=call.region, now=call.now, custom=custom
     )
 
 
@@ -337,16 +338,16 @@ def send_link(house: OperationContext, s: Session, identity: Identity, mail: Lin
     INVALID_PARAMETER where its reader wants none.
     """
     if mail is not None:
-        issue_link(s, identity, mail, house.mails.caps)
-        house.wakes.outbox()
+        issue_link(s, identity, mail, house.ports.mails.caps)
+        house.hints.outbox()
 
 
 def look_now(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
     """Make a new identity due at this moment, with the shortest interval ahead; never where it is instant."""
-    due_at = None if house.instant else call.now
-    checks.schedule(s, identity.id, checks.shard_of(identity.name), due_at, interval=house.first_check)
-    if not house.instant:
-        house.wakes.engine()
+    due_at = None if house.rules.instant else call.now
+    checks.schedule(s, identity.id, checks.shard_of(identity.name), due_at, interval=house.rules.first_check)
+    if not house.rules.instant:
+        house.hints.engine()
 
 
 def look_anew(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
@@ -354,8 +355,8 @@ def look_anew(house: OperationContext, call: Call, s: Session, identity: Identit
 
     A check that is running goes on: what it finds of everything else counts (`checks.begin_anew`).
     """
-    if house.instant:
+    if house.rules.instant:
         look_now(house, call, s, identity)
         return
-    checks.begin_anew(s, identity.id, call.now, interval=house.first_check)
-    house.wakes.engine()
+    checks.begin_anew(s, identity.id, call.now, interval=house.rules.first_check)
+    house.hints.engine()

@@ -50,7 +50,7 @@ def check_identity(house: OperationContext, call: Call, request: CheckRequest, s
     _refuse_vain(view.identity, view.facets)
     if not checks.due_now(s, view.identity.id, call.now):
         refuse(FaultKind.CONFLICT, f"Nothing of {shown(view.identity.name)} is looked for in the DNS.")
-    house.wakes.engine()
+    house.hints.engine()
     return CheckResponse(identity=view.identity.name)
 
 

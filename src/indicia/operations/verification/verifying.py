@@ -67,7 +67,7 @@ def verify_domain_dkim(
     key away could not be undone.
     """
     name = _domain(house, request.Domain)
-    refuse_unpublishable(dkim_to_be(name, house.signing_zone))
+    refuse_unpublishable(dkim_to_be(name, house.rules.signing_zone))
     view = identities.view(s, call.account, call.region, name)
     if view is None:
         _, token_set = register_domain(house, call, s, name, EasyDkim())
@@ -157,8 +157,8 @@ def _domain(house: OperationContext, text: str) -> str:
 
     Raises: `Fault` INVALID_PARAMETER.
     """
-    name = parse_domain(text, house.to_ascii)
-    refuse_reserved(name, house.service_domain, house.is_public_suffix)
+    name = parse_domain(text, house.ports.to_ascii)
+    refuse_reserved(name, house.rules.service_domain, house.ports.is_public_suffix)
     return name.text
 
 

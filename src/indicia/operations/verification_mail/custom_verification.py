@@ -116,7 +116,7 @@ def prepare(house: OperationContext, call: Call, wanted: Wanted) -> Written:
     custom = CustomMail(
         words=CustomWords(template.from_address, template.subject, HarmlessHtml.unpacked(packed)),
         landing=Landing(template.success_url, template.failure_url),
-        message_id=make_message_id(call.region, call.now, house.random(RANDOM_OCTETS)),
+        message_id=make_message_id(call.region, call.now, house.ports.random(RANDOM_OCTETS)),
     )
     mail = link_mail(house, call, wanted.name, custom)
     return Written(AddressToProve(wanted.name, mail), custom.message_id, made)

@@ -109,7 +109,7 @@ def made_harmless(house: OperationContext, template: Template) -> Template:
     Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it; UNAVAILABLE.
     """
     try:
-        left = house.mails.sanitize(template.content, house.mails.service)
+        left = house.ports.mails.sanitize(template.content, house.ports.mails.service)
     except UnsuitableHtmlError as unsuitable:
         refuse(
             FaultKind.INVALID_CONTENT,
@@ -377,11 +377,13 @@ def _page(
         token,
         paging.VERIFICATION_TEMPLATES,
         call,
-        house.keyring,
+        house.ports.keyring,
         refusal="Invalid nextToken <{}>.".format,
     )
     rows = templates.page(s, call.account, call.region, after=after, limit=size + 1)
     if len(rows) <= size:
         return rows, None
     listed = rows[:size]
-    return listed, paging.token_after(listed[-1].name, paging.VERIFICATION_TEMPLATES, call, house.keyring)
+    return listed, paging.token_after(
+        listed[-1].name, paging.VERIFICATION_TEMPLATES, call, house.ports.keyring
+    )
