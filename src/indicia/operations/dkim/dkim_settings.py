@@ -26,8 +26,8 @@ from indicia.operations.dkim.signing_choice import (
 )
 from indicia.operations.dkim.token_sets import abandon, change_length, issue
 from indicia.operations.identities.inheritance import views_above
-from indicia.operations.identities.registration import begin, begin_replica, look_anew
 from indicia.operations.verification.carrying import carry_on
+from indicia.operations.verification.starting import begin, begin_replica, look_anew
 from indicia.store.dkim import replications, rotation, signing_overrides
 from indicia.store.identities import identities
 from indicia.store.proofs import facets

@@ -25,13 +25,13 @@ from indicia.operations.dkim.signing_choice import (
 from indicia.operations.identities.inheritance import above
 from indicia.operations.identities.registration import (
     NewDomain,
-    link_mail,
     no_room,
     register_address,
     register_domain,
     register_domains,
     room,
 )
+from indicia.operations.verification.starting import link_mail
 from indicia.store.identities import identities, tags
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.rules import timestamp

@@ -1,19 +1,14 @@
-"""Bringing an identity into the store: its row, its facets, its due time, all in the caller's transaction.
-
-Every proof is begun here and nowhere else, by `begin`. Where verification is instant (for suites that expect
-a mock) nothing is asked for: what is begun is proved, no mail is sent, and nothing is looked at.
-"""
+"""Making an identity: its row, its place within the limit, its proofs begun, in the caller's transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from indicia.domain.dkim.key_record import new_verification_token
 from indicia.domain.dkim.replication import origin_of
-from indicia.domain.events.identity_events import Event, Reason, of_change
+from indicia.domain.events.identity_events import Event
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import (
     Facet,
@@ -22,26 +17,19 @@ from indicia.domain.identities.identity import (
     IdentityKind,
     KeyLength,
     MxFailureBehavior,
-    Status,
     TokenSet,
     TokenSetKind,
 )
-from indicia.domain.proofs.transitions import Cause, start
-from indicia.operations.dkim.replication import asked_by, look, of_sharing, wake_replicas
+from indicia.operations.dkim.replication import asked_by, look, wake_replicas
 from indicia.operations.dkim.signing_choice import EasyDkim, Replica
 from indicia.operations.dkim.token_sets import issue, issue_easy
+from indicia.operations.verification.starting import begin, begin_replica, begun, look_now, send_link
 from indicia.operations.verification_mail.verification_mail import (
-    CustomMail,
     LinkMail,
-    issue_link,
-    write_mail,
 )
-from indicia.store.dkim import replications
 from indicia.store.dkim.replications import Replication
 from indicia.store.engine.ids import new_id
 from indicia.store.identities import identities
-from indicia.store.proofs import carried, facets
-from indicia.store.verification import checks
 
 if TYPE_CHECKING:
     from indicia.operations.call import Call
@@ -86,7 +74,7 @@ def register_domains(
         identity = _domain(
             house, call, new_id(), new.name, token_set, configuration_set=new.configuration_set
         )
-        state, events = _begun(house, call, identity, Facet.DKIM)
+        state, events = begun(house, call, identity, Facet.DKIM)
         added.append((identity, {Facet.DKIM: state}))
         told += events
         registered.append((identity, token_set))
@@ -214,20 +202,6 @@ def _origin(token_set: TokenSet | None, wish: Replication | None) -> str:
     return (token_set.kind if token_set else TokenSetKind.EASY).value
 
 
-def begin_replica(
-    house: OperationContext, call: Call, s: Session, identity: Identity, wish: Replication
-) -> None:
-    """Store whose replica the identity is, and how that stands: shared already, or to be tried again."""
-    replications.put(s, wish)
-    if identity.token_set_id is None:
-        begin(house, call, s, identity, Facet.REPLICATION, known=facets.get_all(s, identity.id))
-    else:
-        shared = FacetState(Facet.REPLICATION, Status.SUCCESS, identity.generation, since=call.now)
-        known = facets.get_all(s, identity.id)
-        facets.put(s, identity.id, shared)
-        house.tell(s, of_sharing(identity, known, shared, call.now))
-
-
 def register_address(
     house: OperationContext,
     call: Call,
@@ -269,94 +243,3 @@ def register_address(
     look_now(house, call, s, identity)
     send_link(house, s, identity, mail)
     return identity
-
-
-def begin(
-    house: OperationContext,
-    call: Call,
-    s: Session,
-    identity: Identity,
-    facet: Facet,
-    *,
-    known: Mapping[Facet, FacetState] = MappingProxyType({}),
-) -> FacetState:
-    """Return the facet as it is stored now: PENDING, its window ahead, for the identity's present generation.
-
-    It is SUCCESS where verification is instant. `known` are the facets as they were, none of a new identity;
-    before DKIM is begun anew comes `carry_on`.
-    """
-    state, events = _begun(house, call, identity, facet, known=known)
-    if house.rules.instant and facet is Facet.DKIM and Facet.CARRIED_DKIM in known:
-        carried.end(s, [identity.id], call.now)
-    facets.put(s, identity.id, state)
-    house.tell(s, events)
-    return state
-
-
-def _begun(
-    house: OperationContext,
-    call: Call,
-    identity: Identity,
-    facet: Facet,
-    *,
-    known: Mapping[Facet, FacetState] = MappingProxyType({}),
-) -> tuple[FacetState, tuple[Event, ...]]:
-    """Return the facet as `begin` stores it, and what is to be told of it."""
-    window = house.rules.windows.link if facet is Facet.LINK else house.rules.windows.records
-    if house.rules.instant:
-        state = FacetState(facet, Status.SUCCESS, identity.generation, since=call.now)
-    else:
-        state = start(facet, identity.generation, call.now, window)
-    seen = (
-        "Verification is instant here: nothing was looked at."
-        if house.rules.instant
-        else "A caller asked for it."
-    )
-    return state, of_change(identity, known, state, Reason(Cause.STARTED, seen, call.now))
-
-
-def link_mail(
-    house: OperationContext, call: Call, name: str, custom: CustomMail | None = None
-) -> LinkMail | None:
-    """Return the mail with which the address is proved, None where nothing is asked for its proof.
-
-    It is in `custom` words where there are some. To be made before the transaction of the call.
-
-    Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name.
-    """
-    if house.rules.instant:
-        return None
-    return write_mail(
-        house.ports.mails, name, account=call.account, region=call.region, now=call.now, custom=custom
-    )
-
-
-def send_link(house: OperationContext, s: Session, identity: Identity, mail: LinkMail | None) -> None:
-    """Put the mail with its new link into the outbox, where there is one; earlier links of the address end.
-
-    Raises: `Fault` LIMIT_EXCEEDED where its mailbox, its domain or the account had too many mails,
-    INVALID_PARAMETER where its reader wants none.
-    """
-    if mail is not None:
-        issue_link(s, identity, mail, house.ports.mails.caps)
-        house.hints.outbox()
-
-
-def look_now(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
-    """Make a new identity due at this moment, with the shortest interval ahead; never where it is instant."""
-    due_at = None if house.rules.instant else call.now
-    checks.schedule(s, identity.id, checks.shard_of(identity.name), due_at, interval=house.rules.first_check)
-    if not house.rules.instant:
-        house.hints.engine()
-
-
-def look_anew(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
-    """Make an identity due of which something was begun anew; as `look_now`, where it is instant.
-
-    A check that is running goes on: what it finds of everything else counts (`checks.begin_anew`).
-    """
-    if house.rules.instant:
-        look_now(house, call, s, identity)
-        return
-    checks.begin_anew(s, identity.id, call.now, interval=house.rules.first_check)
-    house.hints.engine()
