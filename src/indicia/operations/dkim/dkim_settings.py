@@ -14,7 +14,7 @@ from indicia.domain.proofs.inheritance import keys_of
 from indicia.domain.records.publishable import dkim_to_be, refuse_unpublishable
 from indicia.domain.time import rfc3339
 from indicia.operations.dkim.dkim_standing import dkim_status
-from indicia.operations.dkim.replication import asked_by, look, wake_replicas
+from indicia.operations.dkim.replication import seek, wake_replicas
 from indicia.operations.dkim.signing_choice import (
     EasyDkim,
     OwnDkim,
@@ -168,15 +168,13 @@ def _become_replica(
     standing = waiting is not None and waiting.status is not Status.FAILED
     if identity.origin == origin and standing and dkim_status(view) is not Status.FAILED:
         return _answer(view.token_set, dkim_status(view))
-    wish = asked_by(call, identity.id, identity.name, choice.region)
-    found = look(s, wish, call, house.rules.regions)
-    shared = found if isinstance(found, TokenSet) else None
-    status = _restart(house, call, s, view, shared, origin=origin)
+    sought = seek(s, call, identity.id, identity.name, choice.region, served=house.rules.regions)
+    status = _restart(house, call, s, view, sought.token_set, origin=origin)
     changed = identities.by_id(s, identity.id)
     assert changed is not None
-    begin_replica(house, call, s, changed, wish)
+    begin_replica(house, call, s, changed, sought.wish)
     _leave(house, call, s, view.token_set)
-    return _answer(shared, status)
+    return _answer(sought.token_set, status)
 
 
 def _leave(house: OperationContext, call: Call, s: Session, token_set: TokenSet | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from indicia.domain.arns import identity_arn
 from indicia.domain.call import Call
@@ -33,12 +33,23 @@ if TYPE_CHECKING:
     from indicia.store.engine.session import Session
 
 
-def asked_by(call: Call, identity_id: int, name: str, region: str) -> Replication:
-    """Return the wish of the caller that the identity be a replica of the one of its name in a region."""
-    return Replication(identity_id, call.account, name, call.region, region, call.principal, call.access_key)
+class Sought(NamedTuple):
+    """Who wishes for which parent, and its token set where that can be shared at once."""
+
+    wish: Replication
+    token_set: TokenSet | None
 
 
-def look(s: Session, asked: Replication, call: Call, served: Collection[str]) -> TokenSet | ErrorType:
+def seek(
+    s: Session, call: Call, identity_id: int, name: str, region: str, *, served: Collection[str]
+) -> Sought:
+    """Return the caller's wish that the identity be a replica of the one of its name in a region."""
+    wish = Replication(identity_id, call.account, name, call.region, region, call.principal, call.access_key)
+    found = _look(s, wish, call, served)
+    return Sought(wish, found if isinstance(found, TokenSet) else None)
+
+
+def _look(s: Session, asked: Replication, call: Call, served: Collection[str]) -> TokenSet | ErrorType:
     """Return the parent's token set, or what keeps the replica from it.
 
     `call` is the one that asked for the replica, or as it would be made now.
@@ -57,9 +68,9 @@ def look(s: Session, asked: Replication, call: Call, served: Collection[str]) ->
 
 
 def look_again(s: Session, asked: Replication, served: Collection[str], now: Instant) -> TokenSet | ErrorType:
-    """As `look`, with the permission that the maker of the replica has at this moment."""
+    """Return the parent's token set, or what keeps the replica from it, by what its maker may do now."""
     call = _as_now(s, asked, now)
-    return ErrorType.REPLICATION_ACCESS_DENIED if call is None else look(s, asked, call, served)
+    return ErrorType.REPLICATION_ACCESS_DENIED if call is None else _look(s, asked, call, served)
 
 
 def may_replicate_now(s: Session, asked: Replication, now: Instant) -> bool:
@@ -123,14 +134,13 @@ def adopt(
     )
     stored = identities.update(s, changed, identity.version)
     known = carry_on(s, identity)
-    shared = FacetState(Facet.REPLICATION, Status.SUCCESS, stored.generation, since=now)
+    told = share(s, stored, known, now)
     started = start(Facet.DKIM, stored.generation, now, windows.records)
-    facets.put(s, stored.id, shared)
     facets.put(s, stored.id, started)
     checks.begin_anew(s, stored.id, now, interval=first)
     if identity.token_set_id is not None and identity.token_set_id != token_set.id:
         abandon(s, identity.token_set_id, now, pace)
-    return of_sharing(stored, known, shared, now) + _of_start(stored, known, started, now)
+    return told + _of_start(stored, known, started, now)
 
 
 def _of_start(
@@ -144,10 +154,15 @@ def _of_start(
     return of_change(identity, known, started, reason)
 
 
-def of_sharing(
-    identity: Identity, known: Mapping[Facet, FacetState], shared: FacetState, now: Instant
+def share(
+    s: Session, identity: Identity, known: Mapping[Facet, FacetState], now: Instant
 ) -> tuple[Event, ...]:
-    """Return that the replica shares its parent's tokens and keys, if it did not before."""
+    """Store that the replica shares its parent's tokens and keys; return that, if it did not before.
+
+    `known` are the facets as they were.
+    """
+    shared = FacetState(Facet.REPLICATION, Status.SUCCESS, identity.generation, since=now)
+    facets.put(s, identity.id, shared)
     before = known.get(Facet.REPLICATION)
     if before is not None and before.status is shared.status:
         return ()

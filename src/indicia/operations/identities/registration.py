@@ -20,7 +20,7 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.operations.dkim.replication import asked_by, look, wake_replicas
+from indicia.operations.dkim.replication import seek, wake_replicas
 from indicia.operations.dkim.signing_choice import EasyDkim, Replica
 from indicia.operations.dkim.token_sets import issue, issue_easy
 from indicia.operations.verification.starting import begin, begin_replica, begun, look_now, send_link
@@ -130,12 +130,10 @@ def register_domain(
         new = NewDomain(name, choice.key_length, configuration_set)
         return register_domains(house, s, ((call, new),))[0]
     identity_id = new_id()
-    wish = asked_by(call, identity_id, name, choice.region) if isinstance(choice, Replica) else None
-    token_set = None
-    if wish is not None:
-        found = look(s, wish, call, house.rules.regions)
-        token_set = found if isinstance(found, TokenSet) else None
-    elif choice is not None and not isinstance(choice, Replica):
+    wish, token_set = None, None
+    if isinstance(choice, Replica):
+        wish, token_set = seek(s, call, identity_id, name, choice.region, served=house.rules.regions)
+    elif choice is not None:
         token_set = issue(house, call, s, choice, domain=name, default_length=_LENGTH_OF_DOMAINS)
     identity = _domain(
         house,

@@ -18,7 +18,7 @@ from indicia.domain.identities.identity import (
     Status,
 )
 from indicia.domain.proofs.transitions import Cause, start
-from indicia.operations.dkim.replication import of_sharing
+from indicia.operations.dkim.replication import share
 from indicia.operations.verification_mail.verification_mail import (
     CustomMail,
     LinkMail,
@@ -132,10 +132,8 @@ def begin_replica(
 ) -> None:
     """Store whose replica the identity is, and how that stands: shared already, or to be tried again."""
     replications.put(s, wish)
+    known = facets.get_all(s, identity.id)
     if identity.token_set_id is None:
-        begin(house, call, s, identity, Facet.REPLICATION, known=facets.get_all(s, identity.id))
+        begin(house, call, s, identity, Facet.REPLICATION, known=known)
     else:
-        shared = FacetState(Facet.REPLICATION, Status.SUCCESS, identity.generation, since=call.now)
-        known = facets.get_all(s, identity.id)
-        facets.put(s, identity.id, shared)
-        house.tell(s, of_sharing(identity, known, shared, call.now))
+        house.tell(s, share(s, identity, known, call.now))
