@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import h11
 import uvloop
 
-from indicia.wire.http.connection import HEAD_OCTETS, Connection, Serving
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "wire"))
+
+from h11_oracle import Taken, closes, same, spelled, understood
+
+from indicia.wire.http.connection import Connection, Serving
 from indicia.wire.http.framing import TRAILER_OCTETS
 from indicia.wire.http.requests import ANSWER
 
@@ -57,29 +60,12 @@ TRAILERS = (
     (b"Expect", b"100-continue"),
 )
 EXTENSIONS = (b"", b"", b"", b";a", b";a=b", b';name="quoted value"')
-_BLANKS = re.compile(rb"^([A-Z]+) +([^ \r\n]*) +(?=HTTP/)")
 TEMPTING = (
     b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"0\r\n\r\n", b"\0", b" ", b"\t", b":", b";", b"\xff", b"-1", b"+5",
     b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n", b"Upgrade: h2c\r\n", b"0x5", b"HTTP/1.0",
     b"GET / HTTP/1.1\r\nHost: host\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"HTTP/2.0", b" folded\r\n",
     b"CONNECT host:1 ", b"Transfer-Encoding: gzip\r\n", b"Content-Length: 5, 5\r\n", b"Connection: close\r\n",
 )  # fmt: skip
-
-
-def spelled(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """A field as everybody may spell it: h11 writes the name of a coding in lower case."""
-    name, value = bytes(pair[0]).lower(), bytes(pair[1]).strip()
-    return name, value.lower() if name == b"transfer-encoding" else value
-
-
-@dataclass(frozen=True)
-class Taken:
-    """One request, as somebody understood it."""
-
-    method: bytes
-    target: bytes
-    fields: tuple[tuple[bytes, bytes], ...]
-    body: bytes
 
 
 @dataclass
@@ -260,58 +246,6 @@ def segments(octets: bytes, chance: random.Random, longest: int) -> list[bytes]:
     if size == 1 and len(octets) > 2000:
         size = 50
     return [octets[at : at + size] for at in range(0, len(octets), size)]
-
-
-def understood(octets: bytes) -> tuple[list[Taken], bool]:
-    """What h11 takes for requests, and whether it refuses what follows.
-
-    It is asked for one after the other: empty lines before a request are none of its own (RFC 9112 §2.2). And
-    it is stricter than it has to be about blanks in a request line (RFC 9112 §3).
-    """
-    found: list[Taken] = []
-    while octets := octets.lstrip(b"\r\n"):
-        peer = h11.Connection(h11.SERVER, max_incomplete_event_size=4 * HEAD_OCTETS)
-        try:
-            peer.receive_data(_BLANKS.sub(rb"\1 \2 ", octets, count=1))
-            event = peer.next_event()
-            if not isinstance(event, h11.Request):
-                return found, False
-            body = bytearray()
-            while isinstance(data := peer.next_event(), h11.Data):
-                body += data.data
-            if not isinstance(data, h11.EndOfMessage):
-                return found, False
-        except h11.RemoteProtocolError:
-            return found, True
-        fields = tuple(map(spelled, event.headers))
-        found.append(Taken(bytes(event.method), bytes(event.target), fields, bytes(body)))
-        if peer.their_state is h11.MUST_CLOSE or closes(fields, bytes(event.http_version)):
-            return found, False
-        octets = peer.trailing_data[0]
-    return found, False
-
-
-def closes(fields: tuple[tuple[bytes, bytes], ...], version: bytes) -> bool:
-    """Whether the connection ends behind this request (RFC 9112 §9.3)."""
-    options = {
-        each.strip().lower() for name, value in fields if name == b"connection" for each in value.split(b",")
-    }
-    return b"close" in options or version != b"1.1"
-
-
-def same(ours: Taken, theirs: Taken) -> bool:
-    """Whether both are the same request. Of a target in absolute form the server keeps the path."""
-    target = theirs.target
-    if target.lower().startswith(b"http://"):
-        path = b"/" + target.partition(b"//")[2].partition(b"/")[2]
-        target = path
-    target = target.partition(b"#")[0].removesuffix(b"?") if b"?" in target or b"#" in target else target
-    return (ours.method, ours.target.removesuffix(b"?"), ours.fields, ours.body) == (
-        theirs.method,
-        target,
-        theirs.fields,
-        theirs.body,
-    )
 
 
 def trouble(made: Case, outcome: Served) -> str:

@@ -16,7 +16,7 @@ TARGET = ROOT / "fuzz" / "http_requests.py"
 @pytest.fixture(scope="module")
 def target() -> dict[str, Any]:
     """What the target is made of."""
-    source: dict[str, Any] = {"__name__": "target"}
+    source: dict[str, Any] = {"__name__": "target", "__file__": str(TARGET)}
     sys.modules["target"] = type(sys)("target")  # dataclasses look there for what they are made in
     try:
         exec(compile(TARGET.read_text(), TARGET, "exec"), source)  # noqa: S102 - it is ours
