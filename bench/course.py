@@ -26,7 +26,7 @@ from indicia.runtime.clock import Clock, real_now
 from indicia.runtime.metrics import Metrics
 from indicia.store.engine.session import Session
 from indicia.store.identities import identities
-from indicia.wire.authentication import Authenticator, Caller, KeyRecord
+from indicia.wire.authentication import AccessKeyRecord, Authenticator, Caller
 from indicia.wire.aws import faults, query, rest, sigv4, xml
 from indicia.wire.exchange import Exchange
 from indicia.wire.gateway import QUERY_SERVICES, Gateway
@@ -45,7 +45,7 @@ class Work:
     exchange: Exchange = field(init=False)
     operation: Any = None
     labels: dict[str, str] = field(default_factory=dict)
-    claim: sigv4.Claim = field(init=False)
+    claim: sigv4.SignatureClaim = field(init=False)
     caller: Caller = field(init=False)
     asked: Any = None
     call: Call = field(init=False)
@@ -86,7 +86,7 @@ class Course:
     def __init__(self, installation: Installation, key: Key) -> None:
         root = installation.root
         assert root is not None
-        record = KeyRecord(key.secret, root.account, f"arn:aws:iam::{root.account}:root")
+        record = AccessKeyRecord(key.secret, root.account, f"arn:aws:iam::{root.account}:root")
         self._database = installation.database
         self._authenticator = Authenticator(lambda _: record, installation.settings.regions)
         # What only reads needs nothing of the house.

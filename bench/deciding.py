@@ -15,7 +15,7 @@ from typing import Any, Final
 from bench.plan import Plan
 from bench.report import Aim, Section, spread
 from indicia.domain.arns import parse_arn
-from indicia.domain.policies.evaluation import Policy, Question, decide
+from indicia.domain.policies.evaluation import AccessQuestion, Policy, decide
 from indicia.domain.policies.grammar import MOST_OF_SENDING, sending_policy
 from indicia.domain.policies.principals import Principal
 
@@ -23,7 +23,7 @@ _DECISIONS: Final = 2000
 _MOST_US: Final = 50.0
 _ARN: Final = "arn:aws:ses:eu-west-1:111122223333:identity/example.com"
 _OTHER: Final = "444455556666"
-_ASKED: Final = Question(
+_ASKED: Final = AccessQuestion(
     Principal(_OTHER, f"arn:aws:iam::{_OTHER}:user/ann"),
     "ses:SendEmail",
     _ARN,

@@ -22,7 +22,7 @@ from typing import Any
 
 from indicia.domain.arns import Arn
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.policies.evaluation import Question, decide
+from indicia.domain.policies.evaluation import AccessQuestion, decide
 from indicia.domain.policies.grammar import access_key_policy, sending_policy
 from indicia.domain.policies.principals import Principal
 
@@ -183,7 +183,7 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def applies(statement: Mapping[str, Any], asked: Question) -> bool:
+def applies(statement: Mapping[str, Any], asked: AccessQuestion) -> bool:
     """Whether a statement applies to a question."""
     action = asked.action.lower()
     patterns = [each.lower() for each in listed(statement.get("Action", statement.get("NotAction")))]
@@ -204,7 +204,7 @@ def applies(statement: Mapping[str, Any], asked: Question) -> bool:
     )
 
 
-def allowed(document: Mapping[str, Any], asked: Question) -> bool:
+def allowed(document: Mapping[str, Any], asked: AccessQuestion) -> bool:
     """What the document decides: Deny wins, else Allow, else it is denied (spec 8.6)."""
     effects = {each["Effect"] for each in listed(document["Statement"]) if applies(each, asked)}
     return effects == {"Allow"}
@@ -263,7 +263,7 @@ def statement(chance: random.Random, *, of_key: bool) -> dict[str, Any]:
     return made
 
 
-def question(chance: random.Random, *, of_key: bool) -> Question:
+def question(chance: random.Random, *, of_key: bool) -> AccessQuestion:
     """Somebody who wants something."""
     context = {
         key: tuple(chance.sample(values, chance.randrange(1, 3) if key == "ses:Recipients" else 1))
@@ -271,7 +271,7 @@ def question(chance: random.Random, *, of_key: bool) -> Question:
         if chance.random() < 0.7
     }
     resource = chance.choice(RESOURCES) if of_key else str(IDENTITY)
-    return Question(chance.choice(PRINCIPALS), chance.choice(ACTIONS), resource, context)
+    return AccessQuestion(chance.choice(PRINCIPALS), chance.choice(ACTIONS), resource, context)
 
 
 def damaged(text: str, chance: random.Random) -> str:

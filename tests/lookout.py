@@ -313,7 +313,7 @@ class Lookout:
         due = self.view(name).due_at
         return None if due is None else due - self.clock.now()
 
-    def trail(self, identity: Identity) -> list[evidence.Evidence]:
+    def trail(self, identity: Identity) -> list[evidence.StoredVerdict]:
         """The stored verdicts, newest first."""
         return self.database.read(lambda s: evidence.history(s, identity.id, limit=100))
 

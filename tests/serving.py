@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
-from indicia.credentials import AccessKey, read_credentials
+from indicia.credentials import AccountCredentials, read_credentials
 from indicia.runtime import ready
 from indicia.runtime.ready import Ready
 
@@ -56,7 +56,7 @@ def _session() -> boto3.Session:
     return boto3.Session()
 
 
-def client(service: str, url: str, key: AccessKey, region: str = "us-east-1", **config: Any) -> Any:
+def client(service: str, url: str, key: AccountCredentials, region: str = "us-east-1", **config: Any) -> Any:
     """Return a boto3 client that tries everything once."""
     return _session().client(
         service,
@@ -108,7 +108,7 @@ class Running:
         return self.log_file.read_text()
 
     @property
-    def key(self) -> AccessKey:
+    def key(self) -> AccountCredentials:
         """The operator's access key, once the server is ready."""
         assert self.ready
         key = read_credentials(self.data_dir / "credentials")

@@ -11,8 +11,14 @@ import botocore.session
 import pytest
 
 from indicia import installation
-from indicia.credentials import AccessKey, new_access_key, read_credentials, write_config, write_credentials
-from indicia.installation import Origin
+from indicia.credentials import (
+    AccountCredentials,
+    new_access_key,
+    read_credentials,
+    write_config,
+    write_credentials,
+)
+from indicia.installation import CredentialOrigin
 from indicia.runtime import ready
 from indicia.settings import Settings, load
 from indicia.store.accounts import access
@@ -22,7 +28,7 @@ from indicia.vault.keyring import Keyring
 
 NOW = 1_750_000_000_000
 GIVEN = {"INDICIA_ROOT_ACCESS_KEY_ID": "AKIAGIVENGIVENGIVENG", "INDICIA_ROOT_SECRET_ACCESS_KEY": "g" * 40}
-Start = Callable[..., tuple[AccessKey | None, Origin]]
+Start = Callable[..., tuple[AccountCredentials | None, CredentialOrigin]]
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def opened(folder: Path) -> Iterator[tuple[Database, Keyring]]:
 def start(opened: tuple[Database, Keyring], folder: Path) -> Start:
     """Settle the operator's key as a start with these settings does."""
 
-    def start(**environment: str) -> tuple[AccessKey | None, Origin]:
+    def start(**environment: str) -> tuple[AccountCredentials | None, CredentialOrigin]:
         return installation.ensure_root(with_settings(folder, **environment), *opened, NOW)
 
     return start
@@ -79,14 +85,14 @@ def test_the_first_start_makes_a_key(start: Start, opened: tuple[Database, Keyri
     """Of the documented look, in the store and in a private credentials file, and made once only."""
     key, origin = start()
 
-    assert origin is Origin.MADE
+    assert origin is CredentialOrigin.MADE
     assert key is not None
     assert re.fullmatch(r"AKIA[A-Z0-9]{16}", key.id)
     assert re.fullmatch(r"[A-Za-z0-9+/]{40}", key.secret)
     assert re.fullmatch(r"[1-9][0-9]{11}", key.account)
     assert valid(opened) == {key.id: (key.account, key.secret)}
     assert (folder / "credentials").stat().st_mode & 0o777 == 0o600
-    assert start() == (key, Origin.FOUND)
+    assert start() == (key, CredentialOrigin.FOUND)
     assert valid(opened) == {key.id: (key.account, key.secret)}
 
 
@@ -95,7 +101,7 @@ def test_a_key_of_a_lost_file_is_not_taken_out_of_the_store(start: Start, folder
     start()
     (folder / "credentials").unlink()
 
-    assert start() == (None, Origin.FOUND)
+    assert start() == (None, CredentialOrigin.FOUND)
     assert not (folder / "credentials").exists()
 
 
@@ -108,7 +114,7 @@ def test_a_key_that_is_set_counts_at_every_start(
     other, origin = start(**GIVEN | {"INDICIA_ROOT_SECRET_ACCESS_KEY": "h" * 40})
     assert other is not None
 
-    assert origin is Origin.GIVEN
+    assert origin is CredentialOrigin.GIVEN
     assert valid(opened) == {"AKIAGIVENGIVENGIVENG": (first.account, "h" * 40)}
     replaced, _ = start(**GIVEN | {"INDICIA_ROOT_ACCESS_KEY_ID": "AKIAOTHEROTHEROTHER1"})
     assert replaced is not None
@@ -133,7 +139,7 @@ def test_a_folder_that_lost_its_database_keeps_its_key(start: Start, folder: Pat
     kept = new_access_key("123456789012")
     write_credentials(folder / "credentials", kept)
 
-    assert start() == (kept, Origin.FOUND)
+    assert start() == (kept, CredentialOrigin.FOUND)
 
 
 def test_no_start_shows_a_secret(start: Start) -> None:

@@ -23,7 +23,7 @@ SERVICES: Final = ("ses", "sesv2", "sts")
 
 
 @dataclass(frozen=True, slots=True)
-class AccessKey:
+class AccountCredentials:
     """An access key with its secret, and the account it belongs to."""
 
     id: str
@@ -31,10 +31,12 @@ class AccessKey:
     account: str
 
 
-def new_access_key(account: str) -> AccessKey:
+def new_access_key(account: str) -> AccountCredentials:
     """Return a key that nobody has."""
     identifier = "AKIA" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(16))
-    return AccessKey(identifier, "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(40)), account)
+    return AccountCredentials(
+        identifier, "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(40)), account
+    )
 
 
 def new_account() -> str:
@@ -42,7 +44,7 @@ def new_account() -> str:
     return str(secrets.randbelow(9 * 10**11) + 10**11)
 
 
-def write_credentials(path: Path, key: AccessKey) -> None:
+def write_credentials(path: Path, key: AccountCredentials) -> None:
     """Write the key as the default profile, to a file that only its owner can read."""
     _write(
         path,
@@ -53,14 +55,14 @@ def write_credentials(path: Path, key: AccessKey) -> None:
     )
 
 
-def read_credentials(path: Path) -> AccessKey | None:
+def read_credentials(path: Path) -> AccountCredentials | None:
     """Return the default profile's key; None when there is no such file or no key in it."""
     # No interpolation: `%` may be in a secret that was set. Nothing is quoted in errors, which are all None.
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
         profile = parser["default"]
-        return AccessKey(
+        return AccountCredentials(
             profile["aws_access_key_id"], profile["aws_secret_access_key"], profile.get("aws_account_id", "")
         )
     except (OSError, UnicodeDecodeError, KeyError, configparser.Error):
@@ -73,7 +75,7 @@ def write_config(path: Path, *, region: str, url: str) -> None:
     _write(path, f"[default]\nregion = {region}\nservices = indicia\n\n[services indicia]\n{endpoints}")
 
 
-def environment(key: AccessKey, *, region: str, url: str) -> dict[str, str]:
+def environment(key: AccountCredentials, *, region: str, url: str) -> dict[str, str]:
     """Return the environment in which AWS SDKs and the AWS CLI use this installation."""
     return {
         **{f"AWS_ENDPOINT_URL_{service.upper()}": url for service in SERVICES},

@@ -14,7 +14,7 @@ from typing import Final
 
 from indicia import operator_entries
 from indicia.credentials import (
-    AccessKey,
+    AccountCredentials,
     new_access_key,
     new_account,
     read_credentials,
@@ -47,7 +47,7 @@ class InstallationError(Exception):
     """What is there cannot be worked with. The sentence says what it is and what to do."""
 
 
-class Origin(Enum):
+class CredentialOrigin(Enum):
     """Where the operator's access key came from at this start."""
 
     GIVEN = "given"  # by the settings
@@ -190,7 +190,7 @@ def recorded_keyring(settings: Settings, dialect: str, recorded: str | None) -> 
 
 def ensure_root(
     settings: Settings, database: Database, ring: Keyring, now: Instant
-) -> tuple[AccessKey | None, Origin]:
+) -> tuple[AccountCredentials | None, CredentialOrigin]:
     """Return the operator's access key and where it came from.
 
     One that is set counts from this start on, and the one before it no longer. Otherwise it is made at the
@@ -199,18 +199,18 @@ def ensure_root(
     """
     root = settings.root
     if root.access_key_id is not None and root.secret_access_key is not None:
-        given = AccessKey(root.access_key_id, root.secret_access_key, root.account or "")
-        return database.write(lambda s: _become_root(s, settings, ring, given, now)), Origin.GIVEN
+        given = AccountCredentials(root.access_key_id, root.secret_access_key, root.account or "")
+        return database.write(lambda s: _become_root(s, settings, ring, given, now)), CredentialOrigin.GIVEN
     recorded = database.read(lambda s: meta.get(s, ROOT_KEY))
     written = read_credentials(settings.credentials_file)
     if recorded is not None:
-        return (written if written and written.id == recorded else None), Origin.FOUND
+        return (written if written and written.id == recorded else None), CredentialOrigin.FOUND
     # A folder that lost its database keeps its key: whoever has it need not learn another.
     made = written or new_access_key("")
     if root.account is not None:
         made = replace(made, account=root.account)
 
-    def become_first(s: Session) -> AccessKey | None:
+    def become_first(s: Session) -> AccountCredentials | None:
         # Several processes may start on one new database: one of them makes the key.
         if meta.put_once(s, ROOT_KEY, made.id) != made.id:
             return None
@@ -218,12 +218,14 @@ def ensure_root(
 
     key = database.write(become_first)
     if key is None:
-        return None, Origin.FOUND
+        return None, CredentialOrigin.FOUND
     write_credentials(settings.credentials_file, key)
-    return key, Origin.FOUND if written else Origin.MADE
+    return key, CredentialOrigin.FOUND if written else CredentialOrigin.MADE
 
 
-def _become_root(s: Session, settings: Settings, ring: Keyring, key: AccessKey, now: Instant) -> AccessKey:
+def _become_root(
+    s: Session, settings: Settings, ring: Keyring, key: AccountCredentials, now: Instant
+) -> AccountCredentials:
     """Make this the operator's key, in the account it names, else the operator's so far, else a new one."""
     account = key.account or meta.get(s, ROOT_ACCOUNT) or new_account()
     key = replace(key, account=account)
@@ -250,7 +252,7 @@ def _become_root(s: Session, settings: Settings, ring: Keyring, key: AccessKey, 
     return key
 
 
-def _is_news(s: Session, ring: Keyring, key: AccessKey) -> bool:
+def _is_news(s: Session, ring: Keyring, key: AccountCredentials) -> bool:
     """Say whether the key counts from now on and did not before: settings name one at every start."""
     stored = access.get_key(s, key.id)
     if stored is None or stored.revoked_at is not None or stored.account != key.account:

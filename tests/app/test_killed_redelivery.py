@@ -11,7 +11,7 @@ from pathlib import Path
 from receiver import Receiver
 from serving import Running, serve, until
 
-from indicia.cli.api import Service
+from indicia.cli.api import ServiceAccess
 
 IDENTITIES = 150  # of each two events: more than wait in the queue for a webhook
 WEBHOOKS = "/indicia/v1/webhooks"
@@ -41,9 +41,9 @@ def receiving(receiver: Receiver) -> Iterator[asyncio.AbstractEventLoop]:
         loop.close()
 
 
-def signed(house: Running) -> Service:
+def signed(house: Running) -> ServiceAccess:
     """The calls of our own, signed."""
-    return Service(house.ready.url, "us-east-1", house.key.id, house.key.secret)
+    return ServiceAccess(house.ready.url, "us-east-1", house.key.id, house.key.secret)
 
 
 def arrived(receiver: Receiver) -> set[str]:

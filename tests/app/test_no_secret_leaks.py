@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from serving import Running, get, run, serve, until
 from smtpserver import SmtpServer, listening
 
-from indicia.credentials import AccessKey
+from indicia.credentials import AccountCredentials
 from indicia.vault import rsa
 
 PASSWORD = "relay+pass/word%40-of-the-operator"
@@ -161,7 +161,7 @@ def _pem_body(der: bytes) -> str:
 
 
 def _signed(
-    house: Running, method: str, path: str, body: bytes, key: AccessKey, *, presigned: bool = False
+    house: Running, method: str, path: str, body: bytes, key: AccountCredentials, *, presigned: bool = False
 ) -> tuple[str, str]:
     """Send a request signed by botocore; return the signature and the body of the answer."""
     request = AWSRequest(method=method, url=house.ready.url + path, data=body)
@@ -183,9 +183,9 @@ def _signed(
 def _sign_wrongly(house: Running, story: Story) -> None:
     """Sign with a secret that is not the key's, with a key that nobody has, with the secret as the id."""
     wrong = [
-        AccessKey(house.key.id, "wrong/secret+" + "w" * 27, ""),
-        AccessKey("AKIANOBODYHASTHISKEY", "nobodys/secret" + "n" * 26, ""),
-        AccessKey(house.key.secret.replace("/", "x"), house.key.id, ""),
+        AccountCredentials(house.key.id, "wrong/secret+" + "w" * 27, ""),
+        AccountCredentials("AKIANOBODYHASTHISKEY", "nobodys/secret" + "n" * 26, ""),
+        AccountCredentials(house.key.secret.replace("/", "x"), house.key.id, ""),
     ]
     for key in wrong:
         story.tell(key.secret if key.secret != house.key.id else key.id)
@@ -222,7 +222,7 @@ def _make_and_end_keys(house: Running, story: Story) -> None:
         "GET",
         "/v2/email/identities",
         b"",
-        AccessKey(made["access_key_id"], made["secret_access_key"], ""),
+        AccountCredentials(made["access_key_id"], made["secret_access_key"], ""),
     )
     story.tell(signature)
     story.tell(*(house.data_dir / "master.key").read_text().split())

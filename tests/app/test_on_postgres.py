@@ -15,7 +15,7 @@ from nameserver import NameServer
 from postgres import PostgresServer
 from serving import FREE, Running, client, run, serve, until
 
-from indicia.credentials import AccessKey
+from indicia.credentials import AccountCredentials
 from indicia.domain.installation.presence import SILENT_AFTER
 from indicia.domain.time import Span
 from indicia.store.engine.opening import open_database
@@ -144,7 +144,7 @@ def _throttled(sesv2: Any) -> str:
     return ""
 
 
-def _operators_key(*houses: Running) -> AccessKey:
+def _operators_key(*houses: Running) -> AccountCredentials:
     """Return the key that one of the processes has made, and no other: whoever came first wrote it down."""
     written = [house for house in houses if house.ready and (house.data_dir / "credentials").exists()]
     assert len(written) == 1

@@ -12,7 +12,7 @@ from indicia.domain.time import DAY
 from indicia.runtime.clock import real_now
 from indicia.store import tables
 from indicia.store.accounts import audit
-from indicia.store.accounts.audit import AuditEntry, Wanted
+from indicia.store.accounts.audit import AuditEntry, AuditSelection
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
 from indicia.store.engine.ids import first_at
@@ -20,7 +20,7 @@ from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 
-EVERYTHING = partial(audit.page, wanted=Wanted(), after=0, limit=1000)
+EVERYTHING = partial(audit.page, wanted=AuditSelection(), after=0, limit=1000)
 
 
 def entry(days: int) -> AuditEntry:

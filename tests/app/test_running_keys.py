@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from serving import Running, client, run, serve, until
 
-from indicia.credentials import AccessKey
+from indicia.credentials import AccountCredentials
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,13 @@ def indicia(house: Running, *arguments: str):
     return run(*arguments, cwd=house.data_dir.parent, INDICIA_DATA_DIR=str(house.data_dir))
 
 
-def created(house: Running, *arguments: str) -> AccessKey:
+def created(house: Running, *arguments: str) -> AccountCredentials:
     """Return a key that the command line has just made."""
     made = json.loads(indicia(house, "key", "create", "--json", *arguments).stdout)
-    return AccessKey(made["access_key_id"], made["secret_access_key"], made["account"])
+    return AccountCredentials(made["access_key_id"], made["secret_access_key"], made["account"])
 
 
-def refused(house: Running, key: AccessKey) -> str:
+def refused(house: Running, key: AccountCredentials) -> str:
     """Return the code with which a call is refused, nothing when it is answered. On a new connection."""
     try:
         client("sts", house.ready.url, key).get_caller_identity()

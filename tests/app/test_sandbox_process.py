@@ -22,10 +22,10 @@ import pytest
 from botocore.exceptions import ClientError
 from serving import FREE, INDICIA, Running, client, environment, get, run, started, until
 
-from indicia.credentials import AccessKey
+from indicia.credentials import AccountCredentials
 from indicia.runtime import ready
 
-ANYONE = AccessKey("any-key-will-do", "whatever", "000000000000")
+ANYONE = AccountCredentials("any-key-will-do", "whatever", "000000000000")
 
 
 def sandbox(folder: Path, *arguments: str, **settings: str) -> contextlib.AbstractContextManager[Running]:
@@ -268,12 +268,12 @@ def test_steering_is_for_programs_of_this_machine(house: Running) -> None:
 def test_any_credentials_will_do(house: Running) -> None:
     """An unknown key is account 000000000000, twelve digits are that account; a made key is checked."""
     assert anyone(house, "sts").get_caller_identity()["Account"] == "000000000000"
-    other = client("sts", house.ready.url, AccessKey("123456789012", "x", ""))
+    other = client("sts", house.ready.url, AccountCredentials("123456789012", "x", ""))
     assert other.get_caller_identity()["Account"] == "123456789012"
     assert house.client("sts").get_caller_identity()["Account"] == "000000000000"
 
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
-        client("sts", house.ready.url, AccessKey(house.key.id, "wrong", "")).get_caller_identity()
+        client("sts", house.ready.url, AccountCredentials(house.key.id, "wrong", "")).get_caller_identity()
 
 
 def test_strict_auth_checks_everybody(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from nameserver import NameServer
 from serving import client, run, serve, until
 
 from indicia.app.replication_client import installations
-from indicia.credentials import AccessKey
+from indicia.credentials import AccountCredentials
 from indicia.domain.identities.identity import ErrorType
 from indicia.settings import load
 from indicia.store.dkim.replications import Replication
@@ -37,7 +37,7 @@ def authority(tmp_path: Path) -> trustme.CA:
     return made
 
 
-def elsewhere(folder: Path, url: str, key: AccessKey) -> Path:
+def elsewhere(folder: Path, url: str, key: AccountCredentials) -> Path:
     """A settings file for an installation whose parents are in eu-west-1, at the URL."""
     folder.mkdir(exist_ok=True)
     (folder / "secret").write_text(key.secret)
@@ -49,7 +49,7 @@ def elsewhere(folder: Path, url: str, key: AccessKey) -> Path:
     return path
 
 
-def fetching_key(folder: Path) -> AccessKey:
+def fetching_key(folder: Path) -> AccountCredentials:
     """An access key of the installation in the folder, which may fetch keys for us-east-1 and do no more."""
     policy = folder / "replication.json"
     allowed = {
@@ -63,7 +63,7 @@ def fetching_key(folder: Path) -> AccessKey:
     done = run("key", "create", *arguments, cwd=folder, INDICIA_DATA_DIR=str(folder / "data"))
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
-    return AccessKey(made["access_key_id"], made["secret_access_key"], ACCOUNT)
+    return AccountCredentials(made["access_key_id"], made["secret_access_key"], ACCOUNT)
 
 
 def test_a_replica_of_a_parent_in_another_installation(
@@ -136,7 +136,7 @@ def fetched(
         server = await asyncio.start_server(answered, "127.0.0.1", 0, ssl=tls, family=socket.AF_INET)
         port = server.sockets[0].getsockname()[1]
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-        settings = load(elsewhere(folder, url, AccessKey("AKIATESTTESTTESTTEST", "secret", ACCOUNT)))
+        settings = load(elsewhere(folder, url, AccountCredentials("AKIATESTTESTTESTTEST", "secret", ACCOUNT)))
         abroad = installations(settings, KEYRING, within=within)
         assert abroad is not None
         try:

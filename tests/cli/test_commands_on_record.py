@@ -16,13 +16,13 @@ from indicia.installation import Installation
 from indicia.runtime.clock import Clock
 from indicia.settings import load
 from indicia.store.accounts import audit
-from indicia.store.accounts.audit import AuditEntry, Wanted
+from indicia.store.accounts.audit import AuditEntry, AuditSelection
 from indicia.store.engine import schema
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.sqlite import connect
 
 ACCOUNT = "111122223333"
-EVERYTHING = partial(audit.page, wanted=Wanted(), after=0, limit=100_000)
+EVERYTHING = partial(audit.page, wanted=AuditSelection(), after=0, limit=100_000)
 
 # Commands that change nothing that is kept, or nothing of an installation.
 LOOK_ONLY = {

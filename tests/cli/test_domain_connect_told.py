@@ -15,8 +15,8 @@ import trustme
 from invocation import Run
 from serving import Running, client, started
 
-from indicia.cli.api import Service, steer
-from indicia.credentials import AccessKey
+from indicia.cli.api import ServiceAccess, steer
+from indicia.credentials import AccountCredentials
 
 NAME = "connected.example.com"
 
@@ -62,14 +62,14 @@ def house(provider: tuple[int, Path], tmp_path_factory: pytest.TempPathFactory) 
     port, authority = provider
     folder = tmp_path_factory.mktemp("sandbox")
     with started(folder, "sandbox", SSL_CERT_FILE=str(authority)) as running:
-        anyone = AccessKey("000000000000", "sandbox", "000000000000")
+        anyone = AccountCredentials("000000000000", "sandbox", "000000000000")
         client("sesv2", running.ready.url, anyone).create_email_identity(EmailIdentity=NAME)
-        before = Service(running.ready.url, "us-east-1", anyone.id, anyone.secret).json(
+        before = ServiceAccess(running.ready.url, "us-east-1", anyone.id, anyone.secret).json(
             "GET", f"/indicia/v1/identities/{NAME}/records"
         )
         assert before["domain_connect"] is None  # and what is published after that is seen
         body = {"name": "_domainconnect.example.com", "type": "TXT", "values": [f"127.0.0.1:{port}"]}
-        steer(Service(running.ready.url, "", "", ""), "PUT", "records", body)
+        steer(ServiceAccess(running.ready.url, "", "", ""), "PUT", "records", body)
         yield running
 
 
@@ -100,13 +100,13 @@ def test_the_link_is_in_the_answer_and_below_the_table(here: Run, provider: tupl
 
 def test_an_mx_in_use_is_not_in_the_link(house: Running, here: Run) -> None:
     """The provider would remove it: the link has the tokens, and the conflict is told beside it."""
-    name, anyone = "busy.example.com", AccessKey("000000000000", "sandbox", "000000000000")
+    name, anyone = "busy.example.com", AccountCredentials("000000000000", "sandbox", "000000000000")
     sesv2 = client("sesv2", house.ready.url, anyone)
     sesv2.create_email_identity(EmailIdentity=name)
     sesv2.put_email_identity_mail_from_attributes(EmailIdentity=name, MailFromDomain=f"mail.{name}")
     free: Any = here("records", name, "--json").json["domain_connect"]
     body = {"name": f"mail.{name}", "type": "MX", "values": ["10 mx.example.net"]}
-    steer(Service(house.ready.url, "", "", ""), "PUT", "records", body)
+    steer(ServiceAccess(house.ready.url, "", "", ""), "PUT", "records", body)
     taken: Any = here("records", name, "--json").json
 
     assert "groupId=dkim%2Cmailfrom" in free["url"]

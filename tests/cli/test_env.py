@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from invocation import Run
 
-from indicia.credentials import AccessKey, write_credentials
+from indicia.credentials import AccountCredentials, write_credentials
 from indicia.runtime.ready import Ready
 
-KEY = AccessKey("AKIAABCDEFGHIJKLMNOP", "se+cret/with'quote$and space" + "x" * 12, "123456789012")
+KEY = AccountCredentials("AKIAABCDEFGHIJKLMNOP", "se+cret/with'quote$and space" + "x" * 12, "123456789012")
 NAMES = [
     "AWS_ENDPOINT_URL_SES",
     "AWS_ENDPOINT_URL_SESV2",

@@ -9,8 +9,8 @@ import pytest
 from invocation import Run
 from serving import Running, client, started
 
-from indicia.cli.api import Service, steer
-from indicia.credentials import AccessKey
+from indicia.cli.api import ServiceAccess, steer
+from indicia.credentials import AccountCredentials
 
 NAME = "busy.example.com"
 
@@ -19,7 +19,7 @@ NAME = "busy.example.com"
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A sandbox in which a wanted name has an address, and the MAIL FROM domain an SPF record."""
     with started(tmp_path_factory.mktemp("sandbox"), "sandbox") as running:
-        anyone = AccessKey("000000000000", "sandbox", "000000000000")
+        anyone = AccountCredentials("000000000000", "sandbox", "000000000000")
         sesv2 = client("sesv2", running.ready.url, anyone)
         tokens = sesv2.create_email_identity(EmailIdentity=NAME)["DkimAttributes"]["Tokens"]
         sesv2.put_email_identity_mail_from_attributes(EmailIdentity=NAME, MailFromDomain=f"bounce.{NAME}")
@@ -31,7 +31,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def put(house: Running, name: str, kind: str, value: str) -> None:
     """Publish one record in the playground."""
     body = {"name": name, "type": kind, "values": [value]}
-    steer(Service(house.ready.url, "", "", ""), "PUT", "records", body)
+    steer(ServiceAccess(house.ready.url, "", "", ""), "PUT", "records", body)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_the_finding_of_the_last_verdict_is_the_explained_one(here: Run) -> None
 
 def test_what_was_published_wrongly_is_named(house: Running, here: Run) -> None:
     """Created first and published wrongly after, as people do it: the table names the mistake."""
-    anyone = AccessKey("000000000000", "sandbox", "000000000000")
+    anyone = AccountCredentials("000000000000", "sandbox", "000000000000")
     client("sesv2", house.ready.url, anyone).create_email_identity(EmailIdentity="wrong.example.net")
     before = here("records", "wrong.example.net").out
     here("sandbox", "publish", "wrong.example.net", "--only", "dkim", "--break", "DOUBLED_ZONE")

@@ -12,9 +12,9 @@ from invocation import Run
 from serving import Running, client, started
 
 from indicia.cli.doctor import Report
-from indicia.credentials import AccessKey
+from indicia.credentials import AccountCredentials
 
-ANYONE = AccessKey("000000000000", "sandbox", "000000000000")
+ANYONE = AccountCredentials("000000000000", "sandbox", "000000000000")
 RED, GREEN = "\x1b[1;31m", "\x1b[1;32m"
 
 
@@ -118,10 +118,10 @@ def test_one_wrong_record_is_told_from_the_right_ones(here: Run, sesv2: Any, hou
 
 
 def _put(house: Running, name: str, kind: str, value: str) -> None:
-    from indicia.cli.api import Service, steer
+    from indicia.cli.api import ServiceAccess, steer
 
     steer(
-        Service(house.ready.url, "", "", ""),
+        ServiceAccess(house.ready.url, "", "", ""),
         "PUT",
         "records",
         {"name": name, "type": kind, "values": [value]},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indicia.connections.admission import Admission, Place
+from indicia.connections.admission import AdmittedConnection, ConnectionAdmission
 from indicia.connections.limits import Room, plan
 from indicia.connections.process import ProcessConnections
 
@@ -14,10 +14,12 @@ from indicia.connections.process import ProcessConnections
 class Client:
     """Somebody who is connected, and may be idle."""
 
-    def __init__(self, admission: Admission, address: str = "192.0.2.1", *, idle: bool = True) -> None:
+    def __init__(
+        self, admission: ConnectionAdmission, address: str = "192.0.2.1", *, idle: bool = True
+    ) -> None:
         self.idle = idle
         self.ended = False
-        self.place: Place | None = admission.admit(address)
+        self.place: AdmittedConnection | None = admission.admit(address)
         if self.place is not None:
             self.place.holder = self
 
@@ -44,7 +46,7 @@ class Client:
 
 def test_the_longest_idle_one_of_a_client_makes_room() -> None:
     """At its share a client pushes out its own, in the order in which they came, and nobody else's."""
-    admission = Admission(Room(100, 2))
+    admission = ConnectionAdmission(Room(100, 2))
     other = Client(admission, "192.0.2.9")
     first, second = Client(admission), Client(admission)
     third = Client(admission)
@@ -54,7 +56,7 @@ def test_the_longest_idle_one_of_a_client_makes_room() -> None:
 
 def test_who_is_answered_stays() -> None:
     """A client whose connections are all in use is turned away, and comes in when one of them goes."""
-    admission = Admission(Room(100, 2))
+    admission = ConnectionAdmission(Room(100, 2))
     first, second = Client(admission, idle=False), Client(admission, idle=False)
     assert not Client(admission).connected
     assert admission.refused_client == 1
@@ -68,7 +70,7 @@ def test_who_is_answered_stays() -> None:
 
 def test_a_process_that_is_full() -> None:
     """Whoever is idle makes room for anybody; where nobody is, nobody comes in."""
-    admission = Admission(Room(3, 3))
+    admission = ConnectionAdmission(Room(3, 3))
     busy = [Client(admission, f"192.0.2.{n}", idle=False) for n in (1, 2)]
     idle = Client(admission, "192.0.2.3")
     assert Client(admission, "192.0.2.4", idle=False).connected
@@ -80,7 +82,7 @@ def test_a_process_that_is_full() -> None:
 
 def test_who_stands_for_many_has_no_share() -> None:
     """A trusted proxy has as many connections as there are."""
-    admission = Admission(Room(10, 2), exempt=lambda address: address == "10.0.0.1")
+    admission = ConnectionAdmission(Room(10, 2), exempt=lambda address: address == "10.0.0.1")
     assert all(Client(admission, "10.0.0.1", idle=False).connected for _ in range(10))
     assert not Client(admission, "10.0.0.1", idle=False).connected
     assert (admission.refused_client, admission.refused_process) == (0, 1)
@@ -88,14 +90,14 @@ def test_who_stands_for_many_has_no_share() -> None:
 
 def test_a_site_is_one_client() -> None:
     """However many addresses of IPv6 it has."""
-    admission = Admission(Room(10, 2))
+    admission = ConnectionAdmission(Room(10, 2))
     clients = [Client(admission, f"2001:db8::{n:x}:1", idle=False) for n in range(3)]
     assert [each.connected for each in clients] == [True, True, False]
 
 
 def test_many_who_are_busy_hide_no_idle_one() -> None:
     """Only some are asked each time, and others the next time: an idle one is found in the end."""
-    admission = Admission(Room(1000, 1000))
+    admission = ConnectionAdmission(Room(1000, 1000))
     clients = [Client(admission, f"192.0.2.{n % 200}", idle=n == 500) for n in range(1000)]
     tries = 0
     while not Client(admission, "198.51.100.1").connected:
@@ -106,7 +108,7 @@ def test_many_who_are_busy_hide_no_idle_one() -> None:
 
 def test_what_can_go_is_shed() -> None:
     """As many as are wanted, or as there are."""
-    admission = Admission(Room(10, 10))
+    admission = ConnectionAdmission(Room(10, 10))
     clients = [Client(admission, idle=n % 2 == 0) for n in range(6)]
     assert admission.shed(2) == 2
     assert admission.shed(9) == 1
@@ -124,7 +126,7 @@ def test_what_can_go_is_shed() -> None:
 )
 def test_rooms_are_kept_whatever_happens(steps: list[tuple[str, int, bool]]) -> None:
     """Never more than there is room for; nobody who is busy is ended; what is counted is what is there."""
-    admission = Admission(Room(8, 3))
+    admission = ConnectionAdmission(Room(8, 3))
     clients: list[Client] = []
     addresses: list[str] = []
     for step, which, idle in steps:

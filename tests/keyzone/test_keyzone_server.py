@@ -15,7 +15,7 @@ import pytest
 import uvloop
 from zonedata import KEYLESS, LONG, NAMESERVERS, NEVER, OLD_ZONE, SHORT, ZONE, lookup, question
 
-from indicia.connections.admission import Admission
+from indicia.connections.admission import ConnectionAdmission
 from indicia.connections.limits import Room
 from indicia.keyzone.lookup import Found
 from indicia.keyzone.server import KeyZone
@@ -243,7 +243,7 @@ def test_an_idle_connection_makes_room() -> None:
             assert await reader.read() == b""
             writer.close()
 
-    run(scenario, connections=Admission(Room(1024, 3)))
+    run(scenario, connections=ConnectionAdmission(Room(1024, 3)))
 
 
 def test_a_connection_that_waits_for_an_answer_stays() -> None:
@@ -257,7 +257,7 @@ def test_a_connection_that_waits_for_an_answer_stays() -> None:
             await answered.wait()
             return lookup(zone, token)
 
-        admission = Admission(Room(1024, 1))
+        admission = ConnectionAdmission(Room(1024, 1))
         zone = KeyZone(lookup=slow, zones=lambda: [ZONE], nameservers=NAMESERVERS, connections=admission)
         ((host, port),) = await zone.start([("127.0.0.1", 0)])
         reader, writer = await _connect(host, port)
@@ -287,7 +287,7 @@ def test_many_connections_at_once() -> None:
     async def scenario(_zone: KeyZone, host: str, port: int) -> None:
         assert all(await asyncio.gather(*(one(host, port, number) for number in range(100))))
 
-    run(scenario, connections=Admission(Room(1024, 200)))
+    run(scenario, connections=ConnectionAdmission(Room(1024, 200)))
 
 
 def test_stop_with_questions_under_way() -> None:

@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from indicia.keyzone.rate import RateLimit, Verdict
+from indicia.keyzone.rate import RateLimit, RateVerdict
 
 
-def _verdicts(limit: RateLimit, address: str, count: int, now: float) -> Counter[Verdict]:
+def _verdicts(limit: RateLimit, address: str, count: int, now: float) -> Counter[RateVerdict]:
     return Counter(limit.verdict(address, now) for _ in range(count))
 
 
@@ -18,12 +18,12 @@ def test_burst_then_rate() -> None:
     limit = RateLimit(10)
 
     assert _verdicts(limit, "192.0.2.1", 40, 100.0) == {
-        Verdict.ANSWER: 20,
-        Verdict.SLIP: 10,
-        Verdict.DROP: 10,
+        RateVerdict.ANSWER: 20,
+        RateVerdict.SLIP: 10,
+        RateVerdict.DROP: 10,
     }
-    assert _verdicts(limit, "192.0.2.1", 20, 101.0)[Verdict.ANSWER] == 10
-    assert _verdicts(limit, "192.0.2.1", 100, 1000.0)[Verdict.ANSWER] == 20
+    assert _verdicts(limit, "192.0.2.1", 20, 101.0)[RateVerdict.ANSWER] == 10
+    assert _verdicts(limit, "192.0.2.1", 100, 1000.0)[RateVerdict.ANSWER] == 20
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_networks(first: str, second: str, shared: bool) -> None:
     limit = RateLimit(5)
     _verdicts(limit, first, 10, 100.0)
 
-    assert (limit.verdict(second, 100.0) is not Verdict.ANSWER) is shared
+    assert (limit.verdict(second, 100.0) is not RateVerdict.ANSWER) is shared

@@ -13,16 +13,16 @@ import pytest
 
 from indicia.domain.verification_mail.links import LinkState
 from indicia.links import pages
-from indicia.links.visits import Request, Sight
+from indicia.links.visits import LinkRequest, VisitFindings
 from indicia.wire.http.front_page import front_page, https_page
 
 TESTS = Path(__file__).resolve().parents[1]
 AXE = TESTS / "clients" / "js" / "node_modules" / "axe-core" / "axe.min.js"
 TEMPLATES = Path(pages.__file__).parent / "templates"
 NO_PAGES = {"page", "facts"}  # what the others are made of
-SIGHT = Sight(
+SIGHT = VisitFindings(
     LinkState.ISSUED,
-    Request("someone@example.com", "111122223333", "eu-west-1", 1_795_323_960_000, 1_795_410_360_000),
+    LinkRequest("someone@example.com", "111122223333", "eu-west-1", 1_795_323_960_000, 1_795_410_360_000),
     "someone@example.com",
     stopped=False,
 )

@@ -43,7 +43,7 @@ from indicia.store.identities import identities
 from indicia.store.proofs import facets
 from indicia.store.verification import checks, evidence
 from indicia.store.verification_mail import outbox
-from indicia.store.verification_mail.links import Landing
+from indicia.store.verification_mail.links import RedirectTargets
 
 
 @dataclass(frozen=True)
@@ -423,7 +423,7 @@ def test_our_trouble_is_called_ours(installation: Installation) -> None:
 
 CUSTOM = CustomMail(
     words=CustomWords("hello@brand.example", "Welcome", HarmlessHtml("<p>Hi</p>", "Hi", ())),
-    landing=Landing("https://app.brand.example/ok?a=1", "http://brand.example:8080/failed"),
+    landing=RedirectTargets("https://app.brand.example/ok?a=1", "http://brand.example:8080/failed"),
     message_id="01020000-x-000000",
 )
 

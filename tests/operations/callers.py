@@ -22,7 +22,7 @@ from desk import Desk
 from indicia.operations.dispatch import admit
 from indicia.operations.own.api import routes
 from indicia.wire import shapes
-from indicia.wire.authentication import Authenticator, KeyRecord
+from indicia.wire.authentication import AccessKeyRecord, Authenticator
 from indicia.wire.aws.signer import signed_headers
 from indicia.wire.gateway import Gateway
 from indicia.wire.shapes.operation import Operation
@@ -91,9 +91,9 @@ class Caller:
         """Let go of the loop."""
         self.loop.close()
 
-    def _key(self, key: str) -> KeyRecord:
+    def _key(self, key: str) -> AccessKeyRecord:
         account = key.removeprefix("AKIA")
-        return KeyRecord(SECRET, account, f"arn:aws:iam::{account}:root")
+        return AccessKeyRecord(SECRET, account, f"arn:aws:iam::{account}:root")
 
     async def _asked(
         self, method: str, path: str, query: str, body: bytes, headers: Mapping[str, str]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from indicia.store.engine.database import Database
-from indicia.store.engine.jobs import Job, Outcome, Transactions
+from indicia.store.engine.jobs import GroupOutcome, Job, Transactions
 from indicia.store.engine.prepared import SQLITE
 from indicia.store.engine.session import Session
 from indicia.store.engine.sqlite import connect
@@ -41,7 +41,7 @@ class OneThreadDatabase(Database):
         job = Job(work, waiting)
         self._transactions.begin()
         try:
-            if self._transactions.together([job]) is Outcome.WRITTEN:
+            if self._transactions.together([job]) is GroupOutcome.WRITTEN:
                 self._transactions.commit()
         except BaseException:
             self._transactions.undo()

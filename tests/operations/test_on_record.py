@@ -19,10 +19,10 @@ from indicia.operations.registry import REGISTRY, AnyEntry
 from indicia.operations.verification_mail.verification_mail import issue_link, write_mail
 from indicia.runtime.clock import Clock
 from indicia.store.accounts import access, audit
-from indicia.store.accounts.audit import Wanted
+from indicia.store.accounts.audit import AuditSelection
 from indicia.wire.shapes import operations
 
-EVERYTHING = partial(audit.page, wanted=Wanted(), after=0, limit=100_000)
+EVERYTHING = partial(audit.page, wanted=AuditSelection(), after=0, limit=100_000)
 
 WRITING = sorted(
     {(entry.service, entry.operation): entry for entry in REGISTRY.values() if entry.writes}.items()

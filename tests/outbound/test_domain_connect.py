@@ -18,7 +18,7 @@ import trustme
 from nameserver import NameServer
 
 from indicia.domain.records.domain_connect import Provider
-from indicia.outbound.client import Client, Patience
+from indicia.outbound.client import OutboundClient, Patience
 from indicia.outbound.domain_connect import Providers
 from indicia.outbound.names import Names
 from indicia.settings.places import public_only
@@ -90,7 +90,7 @@ def server() -> Iterator[NameServer]:
         yield running
 
 
-def asking(server: NameServer, *allowed: str, patience: float) -> Client:
+def asking(server: NameServer, *allowed: str, patience: float) -> OutboundClient:
     """A client that knows names by the server, and reaches the places that are allowed."""
     host, port = server.address
 
@@ -101,7 +101,7 @@ def asking(server: NameServer, *allowed: str, patience: float) -> Client:
 
     context = ssl.create_default_context()
     AUTHORITY.configure_trust(context)
-    return Client(
+    return OutboundClient(
         Names(resolver, hosts=Path("/nonexistent")),
         public_only([ip_network(each) for each in allowed], everything=False),
         user_agent="test",

@@ -13,7 +13,7 @@ from nameserver import NameServer
 from receiver import receiving
 
 from indicia.domain.events.webhooks import parse_url
-from indicia.outbound.client import Client, Patience, PostError
+from indicia.outbound.client import OutboundClient, Patience, PostError
 from indicia.outbound.names import Names
 from indicia.settings.places import public_only
 
@@ -30,11 +30,11 @@ def asking(server: NameServer) -> Names:
     return Names(resolver, hosts=Path("/nonexistent"))
 
 
-def client(names: Names, *allowed: str) -> Client:
+def client(names: Names, *allowed: str) -> OutboundClient:
     """A client that may reach these networks and what is public."""
     networks = [ip_network(each) for each in allowed]
     may_reach = public_only(networks, everything=False)
-    return Client(names, may_reach, user_agent="test", patience=Patience(connect=1.0, whole=3.0))
+    return OutboundClient(names, may_reach, user_agent="test", patience=Patience(connect=1.0, whole=3.0))
 
 
 def test_a_name_that_answers_otherwise_a_moment_later_gains_nothing() -> None:
@@ -104,7 +104,7 @@ def test_private_places_are_refused(host: str) -> None:
 
 def test_a_public_place_is_not_spoken_to_in_clear_text() -> None:
     """Without TLS nothing leaves for the Internet, whatever is allowed."""
-    everything = Client(Names(), public_only((), everything=True), user_agent="test")
+    everything = OutboundClient(Names(), public_only((), everything=True), user_agent="test")
 
     async def story() -> None:
         with pytest.raises(PostError, match="leads to no place"):

@@ -17,9 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from test_check_metrics import concluded
 
 from indicia.connections.process import ProcessConnections
-from indicia.keyzone.server import Tally
+from indicia.keyzone.server import ResponderTally
 from indicia.runtime.metrics import Metrics
-from indicia.verifier.dns.sockets import Tally as ResolverTally
+from indicia.verifier.dns.sockets import ResponderTally as ResolverTally
 from indicia.wire.http.body_budget import BodyBudget
 from indicia.wire.http.framing import Trailers
 
@@ -59,7 +59,7 @@ def exported() -> dict[str, set[str]]:
     """The labels of every sample that a process with all roles gives, by its name."""
     metrics = Metrics("0")
     metrics.watch_engine(lambda: 0, ("one", "two"))
-    metrics.watch_key_zone(Tally(), lambda: 0)
+    metrics.watch_key_zone(ResponderTally(), lambda: 0)
     metrics.watch_connections(ProcessConnections(1024).by_listener())
     metrics.watch_requests(BodyBudget(1, 1), Trailers())
     metrics.watch_resolvers(lambda: [("one", ResolverTally())])
@@ -114,7 +114,7 @@ def test_what_is_exported_is_watched() -> None:
 def _everything() -> str:
     metrics = Metrics("0")
     metrics.watch_engine(lambda: 0, ("one",))
-    metrics.watch_key_zone(Tally(), lambda: 0)
+    metrics.watch_key_zone(ResponderTally(), lambda: 0)
     metrics.watch_resolvers(lambda: [("one", ResolverTally())])
     return metrics.text().decode()
 

@@ -51,7 +51,7 @@ def test_a_command_ends(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "MOST_ANSWERED", MOST)
 
     with pytest.raises(CommandError, match=f"{endless} answers with more than 1 MiB: it is no Indicia"):
-        api.Service(endless, "us-east-1", "AKIATEST", "secret").json("GET", "/indicia/v1/webhooks")
+        api.ServiceAccess(endless, "us-east-1", "AKIATEST", "secret").json("GET", "/indicia/v1/webhooks")
 
 
 def test_a_test_in_a_sandbox_ends(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from indicia.testing import Mail, Sandbox
 from indicia.testing.kit import SandboxError
-from indicia.testing.server import Server, ServerError
+from indicia.testing.server import SandboxServer, ServerError
 
 SHOP = "shop.example"
 
@@ -275,7 +275,7 @@ def test_a_service_domain_that_is_none_is_told(tmp_path: Path) -> None:
 def test_a_sandbox_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What it wrote before it ended is in the error."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    server = Server()
+    server = SandboxServer()
 
     with pytest.raises(ServerError, match="the sandbox did not start: it said nothing"):
         server.start()

@@ -24,7 +24,7 @@ from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF, GIVEN_UP_AFTER, parse_url
 from indicia.domain.time import DAY, HOUR, SECOND
-from indicia.outbound.client import Client, Patience
+from indicia.outbound.client import OutboundClient, Patience
 from indicia.outbound.names import Names
 from indicia.runtime.clock import Clock
 from indicia.settings.places import public_only
@@ -93,7 +93,7 @@ async def delivering(
     database: Database, clock: Clock, patience: Patience = QUICK
 ) -> AsyncIterator[WebhookDeliverer]:
     """Run a deliverer inside the block, without a mistake of its own."""
-    client = Client(Names(), public_only((), everything=True), user_agent="test", patience=patience)
+    client = OutboundClient(Names(), public_only((), everything=True), user_agent="test", patience=patience)
     deliverer = WebhookDeliverer(database, KEYRING, client, clock)
     with capture_logs() as lines:
         running = asyncio.create_task(deliverer.run())

@@ -15,7 +15,7 @@ from indicia.announcements.event_recorder import EventRecorder
 from indicia.domain.events.identity_events import About, Event
 from indicia.domain.events.webhooks import BACKOFF
 from indicia.domain.time import MINUTE
-from indicia.outbound.client import Client, Patience
+from indicia.outbound.client import OutboundClient, Patience
 from indicia.outbound.names import Names
 from indicia.runtime.clock import Clock
 from indicia.settings.places import public_only
@@ -31,7 +31,7 @@ PATIENT = Patience(connect=60.0, whole=300.0)
 @contextlib.asynccontextmanager
 async def delivering(database: Database, clock: Clock, **given: Any) -> AsyncIterator[WebhookDeliverer]:
     """Run a patient deliverer inside the block. What holds its messages lets go of them in a block within."""
-    client = Client(Names(), public_only((), everything=True), user_agent="test", patience=PATIENT)
+    client = OutboundClient(Names(), public_only((), everything=True), user_agent="test", patience=PATIENT)
     deliverer = WebhookDeliverer(database, KEYRING, client, clock, **given)
     running = asyncio.create_task(deliverer.run())
     try:

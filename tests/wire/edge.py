@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import shapes
-from indicia.wire.authentication import Authenticator, KeyRecord
+from indicia.wire.authentication import AccessKeyRecord, Authenticator
 from indicia.wire.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ REGIONS = ("us-east-1", "eu-central-1")
 HOST = "indicia.test:8465"
 
 KEYS = {
-    KEY: KeyRecord(SECRET, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"),
-    NARROW_KEY: KeyRecord(SECRET, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/narrow", '{"Statement": []}'),
+    KEY: AccessKeyRecord(SECRET, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"),
+    NARROW_KEY: AccessKeyRecord(SECRET, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/narrow", '{"Statement": []}'),
 }
 
 

@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.authentication import Authenticator
 from indicia.wire.gateway import Gateway, Limits
-from indicia.wire.own import Access, Asked, Reply, Route
+from indicia.wire.own import Access, Asked, CallReply, Route
 
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
@@ -522,10 +522,10 @@ def received_nothing(app: Gateway, asking: Asking) -> bool:
 # ---- our own routes, and what is mounted
 
 
-async def echo(call: Any, asked: Asked) -> Reply:
+async def echo(call: Any, asked: Asked) -> CallReply:
     """Answer what was asked, by whom."""
     told = {"account": call.account, "labels": asked.labels, "query": asked.query, "size": len(asked.body)}
-    return Reply(msgspec.json.encode(told))
+    return CallReply(msgspec.json.encode(told))
 
 
 ROUTES = [

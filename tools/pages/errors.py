@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indicia.domain.faults import FaultKind
-from indicia.wire.aws.faults import INDICIA, V1, V2, Refusal
+from indicia.wire.aws.faults import INDICIA, V1, V2, ProtocolRefusal
 from pages.markdown import Blocks, code, table
 
 PATH = "docs/explain/errors.md"
@@ -15,5 +15,5 @@ def blocks() -> Blocks:
     return {PATH: {"kinds": table(("kind", "v1 and STS", "v2", "our own calls"), rows)}}
 
 
-def _said(refusal: Refusal) -> str:
+def _said(refusal: ProtocolRefusal) -> str:
     return f"{refusal.status} {code(refusal.code)}"

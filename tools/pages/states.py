@@ -11,8 +11,8 @@ from indicia.domain.proofs.transitions import (
     LINK,
     MAY_SEND,
     TABLES,
-    Condition,
     Table,
+    TransitionCondition,
 )
 from indicia.domain.verification_mail.links import LIFE as LINK_LIFE
 from indicia.domain.verification_mail.links import LinkState
@@ -97,7 +97,7 @@ def _diagram(arrows: list[str]) -> str:
 def _facet_arrows(facet: Facet, ways: Table) -> list[str]:
     arrows = [f"[*] --> {Status.PENDING.value}: asked for"] if facet is not Facet.CARRIED_DKIM else []
     for (start, sight), way in ways.items():
-        condition = "" if way.condition is Condition.ALWAYS else f", {way.condition.value}"
+        condition = "" if way.condition is TransitionCondition.ALWAYS else f", {way.condition.value}"
         arrows.append(f"{start.value} --> {way.to.value}: {sight.value}{condition}")
     return arrows + _starts(facet, {way.to for way in ways.values()})
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from indicia import __version__
 from indicia.domain.diagnosis.recommendations import agreed
-from indicia.domain.records.domain_connect import Offer
+from indicia.domain.records.domain_connect import ProviderOffer
 from indicia.domain.records.observation import Question, RecordType
 from indicia.settings.places import public_only
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from indicia.outbound.domain_connect import Providers
     from indicia.settings import Settings
     from indicia.store.identities.identities import IdentityView
-    from indicia.verifier.diagnosis.asking import Look
+    from indicia.verifier.diagnosis.asking import ZoneLook
 
 
 class Connecting:
@@ -31,16 +31,16 @@ class Connecting:
         self._playing = playing
         self._providers: Providers | None = None
 
-    async def __call__(self, view: IdentityView, eyes: Look) -> Offer | None:
+    async def __call__(self, view: IdentityView, eyes: ZoneLook) -> ProviderOffer | None:
         """Return what the provider of the domain's zone offers, None where that is nothing."""
         zone = await self._zone(view, eyes)
         texts = partial(self._texts, eyes)
         if zone is None:
             return None
         provider = await self._those_who_provide().of(zone, texts, view.identity.account)
-        return None if provider is None else Offer(provider, zone)
+        return None if provider is None else ProviderOffer(provider, zone)
 
-    async def _zone(self, view: IdentityView, eyes: Look) -> str | None:
+    async def _zone(self, view: IdentityView, eyes: ZoneLook) -> str | None:
         """Return the zone that holds the domain: as the last check saw it, else as it is seen now."""
         if view.soa is not None:
             return view.soa.zone
@@ -49,12 +49,12 @@ class Connecting:
 
     def _those_who_provide(self) -> Providers:
         if self._providers is None:
-            from indicia.outbound.client import Client, Patience
+            from indicia.outbound.client import OutboundClient, Patience
             from indicia.outbound.domain_connect import ABSENCE_KEPT, Providers
             from indicia.outbound.names import Names
 
             private = self._settings.private_addresses
-            client = Client(
+            client = OutboundClient(
                 Names(),
                 public_only(private.networks, everything=private.allow_all),
                 user_agent=f"indicia/{__version__}",
@@ -67,7 +67,7 @@ class Connecting:
             )
         return self._providers
 
-    async def _texts(self, eyes: Look, name: str) -> Sequence[str]:
+    async def _texts(self, eyes: ZoneLook, name: str) -> Sequence[str]:
         question = Question(name, RecordType.TXT)
         seen = (await eyes.observe([question]))[question]
         return agreed(seen, self._settings.quorum) or ()

@@ -9,7 +9,7 @@ from indicia import __version__
 from indicia.announcements.event_recorder import EventRecorder, NoticeMails
 from indicia.domain.events.identity_events import About
 from indicia.installation import ROOT_ACCOUNT, Installation
-from indicia.outbound.client import Client
+from indicia.outbound.client import OutboundClient
 from indicia.outbound.names import Names
 from indicia.runtime.clock import Clock
 from indicia.settings import Settings
@@ -47,7 +47,7 @@ def webhook_deliverer(
 ) -> WebhookDeliverer:
     """Return what delivers to webhooks. `observe` hears how each attempt went, `news` of mails that wait."""
     private = installation.settings.private_addresses
-    client = Client(
+    client = OutboundClient(
         Names(),
         public_only(private.networks, everything=private.allow_all),
         user_agent=f"indicia/{__version__}",

@@ -19,7 +19,7 @@ import uvloop
 
 from indicia import credentials
 from indicia.app.service import Service, Variant
-from indicia.credentials import AccessKey
+from indicia.credentials import AccountCredentials
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.domain.dkim.key_record import key_record
 from indicia.domain.verification.controls import CONTROL_TEXT, control_zone
@@ -31,7 +31,7 @@ from indicia.runtime import ready as ready_file
 from indicia.runtime.clock import Clock
 from indicia.runtime.ready import Ready
 from indicia.sandbox.calls import SandboxCalls, SentMail
-from indicia.sandbox.mailbox import Mailbox
+from indicia.sandbox.mailbox import MaildirReader
 from indicia.sandbox.playground import KeyText, Playground
 from indicia.sandbox.server import PlaygroundServer
 from indicia.sandbox.steering import CLOCK_OFFSET, Settles, Steering
@@ -47,7 +47,7 @@ log = structlog.get_logger("indicia")
 # A test that creates an identity finds a key; a start costs no second of CPU.
 POOL: Final[Mapping[int, int]] = {2048: 4, 1024: 2}
 _HOST: Final = "127.0.0.1"
-ANYONE: Final = AccessKey(SANDBOX_ACCOUNT, "sandbox", SANDBOX_ACCOUNT)
+ANYONE: Final = AccountCredentials(SANDBOX_ACCOUNT, "sandbox", SANDBOX_ACCOUNT)
 # Credentials of another place would be tried first, or sent along; and endpoints must not be ignored.
 _NOT_INHERITED: Final = frozenset(
     {
@@ -74,7 +74,7 @@ class Wish:
     keep: bool = False
 
 
-class Sandbox:
+class SandboxService:
     """A service on a playground, from `start` to `stop`."""
 
     def __init__(self, settings: Settings, *, strict: bool, keep: bool) -> None:
@@ -103,7 +103,7 @@ class Sandbox:
             playground,
             database,
             self._clock,
-            Mailbox(self.settings.outbox_dir),
+            MaildirReader(self.settings.outbox_dir),
             parts=self._parts,
             corroborate=self.settings.windows.check_max,
             keep=self._keeping(playground),
@@ -194,7 +194,7 @@ def _guard(settings: Settings) -> Guard:
     return Guard(names, elsewhere=not all(address.is_loopback for address in http))
 
 
-def environment(settings: Settings, ready: Ready, key: AccessKey) -> dict[str, str]:
+def environment(settings: Settings, ready: Ready, key: AccountCredentials) -> dict[str, str]:
     """Return the environment in which programs use the sandbox: endpoints, keys, where its data are.
 
     `indicia` is found in it, last of all places: it may have been called by its path.
@@ -220,7 +220,7 @@ def play(settings: Settings, wish: Wish) -> int:
 
 
 async def _play(settings: Settings, wish: Wish) -> int:
-    sandbox = Sandbox(settings, strict=wish.strict, keep=wish.keep)
+    sandbox = SandboxService(settings, strict=wish.strict, keep=wish.keep)
     signals = _Signals()
     places = [settings.ready_file, *([wish.ready_file] if wish.ready_file else [])]
     try:

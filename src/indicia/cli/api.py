@@ -66,7 +66,7 @@ HERE = Where()
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceAccess:
     """A running service and the key it is asked with."""
 
     url: str
@@ -216,7 +216,7 @@ def answered(status: int, body: bytes) -> Any:
     return document
 
 
-def find(where: Where) -> Service:
+def find(where: Where) -> ServiceAccess:
     """Return the service that is meant. Raises `CommandError` saying what to give."""
     named = where.data_dir or os.environ.get("INDICIA_DATA_DIR") or _configured_data_dir()
     data_dir = Path(named or "indicia-data")
@@ -252,10 +252,12 @@ def find(where: Where) -> Service:
             " or give --profile",
             status=USAGE,
         )
-    return Service(url.rstrip("/"), region, *key)
+    return ServiceAccess(url.rstrip("/"), region, *key)
 
 
-def steer(service: Service, method: str, place: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def steer(
+    service: ServiceAccess, method: str, place: str, body: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the answer of one of the unsigned calls that steer a sandbox. Raises `CommandError`."""
     headers = {"host": _parts(service.url).netloc, "content-type": "application/json"}
     encoded = json.dumps(body or {}).encode()
@@ -275,7 +277,7 @@ class NoSandboxError(CommandError):
 def is_sandbox(url: str) -> bool:
     """Say whether it is a sandbox that answers there. Raises `CommandError` when nothing does."""
     try:
-        steer(Service(url, "", "", ""), "GET", "clock")
+        steer(ServiceAccess(url, "", "", ""), "GET", "clock")
     except NoSandboxError:
         return False
     return True

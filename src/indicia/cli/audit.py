@@ -19,7 +19,7 @@ from indicia.domain.time import SECOND, Instant, rfc3339
 from indicia.runtime.clock import real_now
 from indicia.settings.parsers import parse_account, parse_span, quoted
 from indicia.store.accounts import audit
-from indicia.store.accounts.audit import AuditEntry, Wanted
+from indicia.store.accounts.audit import AuditEntry, AuditSelection
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 
@@ -50,7 +50,7 @@ def export(
     except ValueError as refused:
         raise CommandError(f"--account: {refused}", status=USAGE) from refused
     now = real_now()
-    wanted = Wanted(number, _moment("--since", since, now), _moment("--until", until, now))
+    wanted = AuditSelection(number, _moment("--since", since, now), _moment("--until", until, now))
     with opened_database(settings_of(config, place)) as database:
         told = [f"{name} {text}" for name, text in (("since", since), ("until", until)) if text is not None]
         entry = operator_entries.entry(
@@ -69,7 +69,7 @@ def _last_before(s: Session, *, entry: AuditEntry) -> int:
     return last
 
 
-def _documents(database: Database, wanted: Wanted, last: int) -> Iterator[dict[str, Any]]:
+def _documents(database: Database, wanted: AuditSelection, last: int) -> Iterator[dict[str, Any]]:
     """Yield the entries up to the last. Each page is read by itself, so that nobody waits for the reader."""
     after = 0
     while True:

@@ -11,7 +11,7 @@ from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, survey_o
 from indicia.cli.output import print_columns, print_json
 from indicia.settings import (
     ALL_ROLES,
-    Refusal,
+    ExposureRefusal,
     Role,
     Settings,
     parse_roles,
@@ -34,7 +34,7 @@ def roles_of(text: str | None) -> frozenset[Role]:
         raise CommandError(f"--roles: {refused}", status=USAGE) from refused
 
 
-def what_stands_against(tree: Settings, roles: frozenset[Role]) -> list[Refusal]:
+def what_stands_against(tree: Settings, roles: frozenset[Role]) -> list[ExposureRefusal]:
     """Return why `serve` would not start with these settings, nothing when it would."""
     return [refusal for refusal in refusals(tree, roles) if not refusal.waived]
 

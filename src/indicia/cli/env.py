@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from indicia.cli.errors import CommandError
 from indicia.cli.options import NO_SETTING, Config, Json, SettingFlags, settings_of
 from indicia.cli.output import print_json
-from indicia.credentials import AccessKey, environment, read_credentials
+from indicia.credentials import AccountCredentials, environment, read_credentials
 from indicia.runtime import ready
 from indicia.settings import Settings
 from indicia.settings.client_url import client_url
@@ -36,10 +36,10 @@ def env(*, config: Config = None, json: Json = False, settings: SettingFlags = N
         print("unset AWS_SESSION_TOKEN")  # it belongs to another key, and would be sent with this one
 
 
-def _key(settings: Settings) -> AccessKey:
+def _key(settings: Settings) -> AccountCredentials:
     root = settings.root
     if root.access_key_id is not None and root.secret_access_key is not None:
-        return AccessKey(root.access_key_id, root.secret_access_key, root.account or "")
+        return AccountCredentials(root.access_key_id, root.secret_access_key, root.account or "")
     key = read_credentials(settings.credentials_file)
     if key is None:
         obstacle = _why_unreadable(settings.credentials_file)

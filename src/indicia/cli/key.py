@@ -15,7 +15,7 @@ from indicia.cli.opened import opened, opened_database
 from indicia.cli.options import NO_PLACE, Config, Json, PlaceFlags, settings_of
 from indicia.cli.output import print_columns, print_json
 from indicia.cli.when import shown_instant
-from indicia.credentials import AccessKey, new_access_key
+from indicia.credentials import AccountCredentials, new_access_key
 from indicia.domain.faults import Fault
 from indicia.domain.policies.document import without_white_space
 from indicia.domain.time import Instant
@@ -50,7 +50,7 @@ def create(
     number, document = _account(account), _policy(policy)
     with opened(settings_of(config, place), may_be_first=True) as (database, ring):
 
-        def work(s: Session) -> AccessKey:
+        def work(s: Session) -> AccountCredentials:
             key = new_access_key(_known_account(s, number))
             access.create_key(
                 s,

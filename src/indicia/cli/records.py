@@ -64,7 +64,7 @@ def _note(sentence: str) -> None:
     sys.stderr.write(f"indicia: note: {sentence}\n")
 
 
-def _note_unreal(service: api.Service, answer: dict[str, Any]) -> None:
+def _note_unreal(service: api.ServiceAccess, answer: dict[str, Any]) -> None:
     """Say so when records lead to where nobody will find anything: a sandbox alone knows such names."""
     targets = [record["value"] for record in answer["records"] if record["type"] == "CNAME"]
     if any(map(is_unreal, targets)) and not api.is_sandbox(service.url):

@@ -137,7 +137,7 @@ def publish(
 class _Talk:
     """Talks to the sandbox as this command line does."""
 
-    service: api.Service
+    service: api.ServiceAccess
 
     def signed(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, account: str | None = None

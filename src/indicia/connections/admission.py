@@ -32,12 +32,12 @@ class Holder(Protocol):
         """End the connection at once."""
 
 
-class Place:
+class AdmittedConnection:
     """A connection that was let in. It counts until `leave`."""
 
     __slots__ = ("_admission", "connection", "holder", "network")
 
-    def __init__(self, admission: Admission, network: str) -> None:
+    def __init__(self, admission: ConnectionAdmission, network: str) -> None:
         self._admission = admission
         self.network = network
         self.holder: Holder | None = None
@@ -58,7 +58,7 @@ class Place:
         self._admission.left(self)
 
 
-class Admission:
+class ConnectionAdmission:
     """The connections of one listener, or of several that share their room.
 
     `exempt` says of an address that it stands for many clients, as that of a trusted proxy does: then only
@@ -70,8 +70,8 @@ class Admission:
         self.room = room
         self._exempt = exempt
         # In the order in which they are asked whether they can go.
-        self._all: dict[Place, None] = {}
-        self._of: dict[str, dict[Place, None]] = {}
+        self._all: dict[AdmittedConnection, None] = {}
+        self._of: dict[str, dict[AdmittedConnection, None]] = {}
         self.evicted = 0
         self.refused_client = 0
         self.refused_process = 0
@@ -80,7 +80,7 @@ class Admission:
     def __len__(self) -> int:
         return len(self._all)
 
-    def admit(self, address: str) -> Place | None:
+    def admit(self, address: str) -> AdmittedConnection | None:
         """Return a place for a connection from there, None when there is none to be had."""
         network = network_of(address)
         own = self._of.get(network, {})
@@ -90,12 +90,12 @@ class Admission:
         if len(self._all) >= self.room.most and not self._make_room(self._all):
             self.refused_process += 1
             return None
-        place = Place(self, network)
+        place = AdmittedConnection(self, network)
         self._all[place] = None
         self._of.setdefault(network, {})[place] = None
         return place
 
-    def left(self, place: Place) -> None:
+    def left(self, place: AdmittedConnection) -> None:
         """Count a connection no more. It may have been said before."""
         if place not in self._all:
             return
@@ -109,7 +109,7 @@ class Admission:
         """End up to so many connections that can go; return how many that were."""
         return next((done for done in range(most) if not self._make_room(self._all)), most)
 
-    def _make_room(self, places: dict[Place, None]) -> bool:
+    def _make_room(self, places: dict[AdmittedConnection, None]) -> bool:
         """End the first that can go, and ask the others later next time."""
         for place in list(islice(places, _ASKED)):
             if place.holder is not None and place.can_go():

@@ -27,7 +27,7 @@ class Room(NamedTuple):
     of_one: int
 
 
-class Plan(NamedTuple):
+class ConnectionPlan(NamedTuple):
     """The room of each listener. That of `admin` is nobody else's."""
 
     http: Room
@@ -41,7 +41,7 @@ def open_files() -> int:
     return _MOST_FILES if soft == resource.RLIM_INFINITY else min(soft, _MOST_FILES)
 
 
-def plan(files: int) -> Plan:
+def plan(files: int) -> ConnectionPlan:
     """Return how a process that may open so many files divides them.
 
     A quarter, and 64 at least, is what it opens itself. Where there are hardly more, each listener has a few
@@ -51,7 +51,7 @@ def plan(files: int) -> Plan:
     admin = _between(4, left // 16, _MOST_ADMIN)
     dns = _between(8, left // 4, _MOST_DNS)
     http = min(left - admin - dns, _MOST_HTTP)
-    return Plan(Room(http, http // 2), Room(admin, admin), Room(dns, _between(4, dns // 16, 64)))
+    return ConnectionPlan(Room(http, http // 2), Room(admin, admin), Room(dns, _between(4, dns // 16, 64)))
 
 
 def _between(least: int, wanted: int, most: int) -> int:

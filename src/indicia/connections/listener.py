@@ -21,7 +21,7 @@ import structlog
 if TYPE_CHECKING:
     import ssl
 
-    from indicia.connections.admission import Admission, Place
+    from indicia.connections.admission import AdmittedConnection, ConnectionAdmission
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ _TLS_HANDSHAKE: Final = 0x16  # RFC 8446 §5.1: the type of the first record
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
+class ListenerTls:
     """How a listener speaks TLS.
 
     `seconds` is how long a client may take until it does, `farewell` how long it is waited for at the end.
@@ -67,10 +67,10 @@ class Listener:
         self,
         name: str,
         listening: socket.socket,
-        admission: Admission,
-        serve: Callable[[Place], asyncio.Protocol],
+        admission: ConnectionAdmission,
+        serve: Callable[[AdmittedConnection], asyncio.Protocol],
         *,
-        tls: Tls | None = None,
+        tls: ListenerTls | None = None,
         refusal: Callable[[], bytes] = lambda: b"",
         exhausted: Callable[[], None] = lambda: None,
     ) -> None:
@@ -153,7 +153,7 @@ class Listener:
     # ---- letting in
 
     async def _enter(
-        self, connection: socket.socket, place: Place, address: str, entering: _Entering
+        self, connection: socket.socket, place: AdmittedConnection, address: str, entering: _Entering
     ) -> None:
         """Hand the connection to what serves it. Raises: `OSError` when it does not come to that."""
         tls = self._tls
@@ -214,7 +214,7 @@ class Listener:
             log.warning(event, listener=self._name, **told)
 
 
-def _entered(connection: socket.socket, place: Place, task: asyncio.Task[None]) -> None:
+def _entered(connection: socket.socket, place: AdmittedConnection, task: asyncio.Task[None]) -> None:
     """Close what was not handed over: the client went away, was too slow, or had to go."""
     if task.cancelled() or task.exception() is not None:
         place.leave()
@@ -226,7 +226,7 @@ def _entered(connection: socket.socket, place: Place, task: asyncio.Task[None]) 
 class _Entering:
     """A connection that is not served yet. Who has said nothing can go, and who takes long to begin."""
 
-    def __init__(self, place: Place, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, place: AdmittedConnection, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._since = loop.time()
         self.begun = False

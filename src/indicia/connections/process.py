@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from indicia.connections.admission import Admission
+from indicia.connections.admission import ConnectionAdmission
 from indicia.connections.limits import plan
 
 log = structlog.get_logger(__name__)
@@ -27,9 +27,9 @@ class ProcessConnections:
 
     def __init__(self, files: int, exempt: Callable[[str], bool] = lambda _: False) -> None:
         rooms = plan(files)
-        self.http = Admission(rooms.http, exempt)
-        self.admin = Admission(rooms.admin)
-        self.dns = Admission(rooms.dns)
+        self.http = ConnectionAdmission(rooms.http, exempt)
+        self.admin = ConnectionAdmission(rooms.admin)
+        self.dns = ConnectionAdmission(rooms.dns)
         if rooms.http.most < _FEW:
             log.warning("connections.few", files=files, http=rooms.http.most, dns=rooms.dns.most)
 
@@ -38,6 +38,6 @@ class ProcessConnections:
         for admission in (self.http, self.dns):
             admission.shed(_SHED)
 
-    def by_listener(self) -> Mapping[str, Admission]:
+    def by_listener(self) -> Mapping[str, ConnectionAdmission]:
         """Return who may connect, by the name of the listener."""
         return {"http": self.http, "admin": self.admin, "dns": self.dns}

@@ -17,7 +17,7 @@ _BUCKETS: Final = 1 << 16
 _BURST: Final = 2  # seconds' worth
 
 
-class Verdict(Enum):
+class RateVerdict(Enum):
     """What becomes of a question."""
 
     ANSWER = "answer"
@@ -35,17 +35,17 @@ class RateLimit:
         self._times = array("d", [0.0]) * _BUCKETS
         self._slip = False
 
-    def verdict(self, address: str, now: float) -> Verdict:
+    def verdict(self, address: str, now: float) -> RateVerdict:
         """Return what becomes of a question from an address, and count it."""
         at = hash(_network(address)) % _BUCKETS
         level = min(self._full, self._levels[at] + (now - self._times[at]) * self._rate)
         self._times[at] = now
         if level >= 1.0:
             self._levels[at] = level - 1.0
-            return Verdict.ANSWER
+            return RateVerdict.ANSWER
         self._levels[at] = level
         self._slip = not self._slip
-        return Verdict.SLIP if self._slip else Verdict.DROP
+        return RateVerdict.SLIP if self._slip else RateVerdict.DROP
 
 
 def _network(address: str) -> str | bytes:

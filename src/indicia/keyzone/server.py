@@ -17,13 +17,13 @@ from typing import Final
 
 import structlog
 
-from indicia.connections.admission import Admission, Place
+from indicia.connections.admission import AdmittedConnection, ConnectionAdmission
 from indicia.connections.limits import open_files, plan
 from indicia.connections.listener import Listener
 from indicia.keyzone.lookup import Lookup
-from indicia.keyzone.rate import RateLimit, Verdict
+from indicia.keyzone.rate import RateLimit, RateVerdict
 from indicia.keyzone.responder import Responder
-from indicia.keyzone.tcp import IDLE, LIFETIME, Connection
+from indicia.keyzone.tcp import IDLE, LIFETIME, DnsConnection
 from indicia.keyzone.zone import KEY_TTL
 
 _DRAIN: Final = 64
@@ -47,7 +47,7 @@ def minute_serial() -> int:
 
 
 @dataclass(slots=True)
-class Tally:
+class ResponderTally:
     """What came in and what went out, for metrics. `rcodes` is indexed by the code of the answer."""
 
     udp: int = 0
@@ -75,19 +75,21 @@ class KeyZone:
         rate_limit: int | None = DEFAULT_RATE,
         key_ttl: int = KEY_TTL,
         hot_octets: int = 64 << 20,
-        connections: Admission | None = None,
+        connections: ConnectionAdmission | None = None,
         exhausted: Callable[[], None] = lambda: None,
         tcp_idle: float = IDLE,
         tcp_lifetime: float = LIFETIME,
         reuse_port: bool = False,
     ) -> None:
-        self.tally = Tally()
+        self.tally = ResponderTally()
         self._responder = Responder(lookup, nameservers, serial, key_ttl=key_ttl, hot_octets=hot_octets)
         self._zones = zones
         self._limit = RateLimit(rate_limit) if rate_limit else None
-        self._connections = connections if connections is not None else Admission(plan(open_files()).dns)
+        self._connections = (
+            connections if connections is not None else ConnectionAdmission(plan(open_files()).dns)
+        )
         self._exhausted = exhausted
-        self._open: set[Connection] = set()
+        self._open: set[DnsConnection] = set()
         self._idle = tcp_idle
         self._lifetime = tcp_lifetime
         self._reuse_port = reuse_port
@@ -156,8 +158,8 @@ class KeyZone:
         self._listeners.append(listener)
         return host, stream.getsockname()[1]
 
-    def _connection(self, place: Place) -> Connection:
-        return Connection(self._respond, place, self._open, idle=self._idle, lifetime=self._lifetime)
+    def _connection(self, place: AdmittedConnection) -> DnsConnection:
+        return DnsConnection(self._respond, place, self._open, idle=self._idle, lifetime=self._lifetime)
 
     def _respond(self, query: bytes) -> bytes | Coroutine[None, None, bytes] | None:
         self.tally.tcp += 1
@@ -179,7 +181,7 @@ class KeyZone:
             tally.udp += 1
             if limit is not None:
                 verdict = limit.verdict(client[0], now)
-                if verdict is not Verdict.ANSWER:
+                if verdict is not RateVerdict.ANSWER:
                     self._hold_back(datagrams, query, client, verdict)
                     continue
             answer = respond(query, now, datagram=True)
@@ -193,9 +195,9 @@ class KeyZone:
                 tally.dropped += 1
 
     def _hold_back(
-        self, datagrams: socket.socket, query: bytes, client: tuple[str, int], verdict: Verdict
+        self, datagrams: socket.socket, query: bytes, client: tuple[str, int], verdict: RateVerdict
     ) -> None:
-        short = self._responder.truncated(query) if verdict is Verdict.SLIP else None
+        short = self._responder.truncated(query) if verdict is RateVerdict.SLIP else None
         if short is None:
             self.tally.dropped += 1
         else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 if TYPE_CHECKING:
-    from indicia.connections.admission import Place
+    from indicia.connections.admission import AdmittedConnection
 
 Respond: TypeAlias = Callable[[bytes], bytes | Coroutine[None, None, bytes] | None]
 
@@ -19,11 +19,17 @@ _MAX_WAITING: Final = 64
 _MAX_QUESTION: Final = 4096
 
 
-class Connection(asyncio.Protocol):
+class DnsConnection(asyncio.Protocol):
     """One client's connection."""
 
     def __init__(
-        self, respond: Respond, place: Place, opened: set[Connection], *, idle: float, lifetime: float
+        self,
+        respond: Respond,
+        place: AdmittedConnection,
+        opened: set[DnsConnection],
+        *,
+        idle: float,
+        lifetime: float,
     ) -> None:
         self._respond = respond
         self._place = place

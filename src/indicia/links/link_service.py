@@ -14,7 +14,7 @@ from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.proofs.transitions import use_link as proved_by_link
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification_mail.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
-from indicia.links.visits import Act, Request, Sight
+from indicia.links.visits import Act, LinkRequest, VisitFindings
 from indicia.store.accounts import audit
 from indicia.store.identities import identities
 from indicia.store.proofs import facets
@@ -50,11 +50,11 @@ class LinkService:
         self._announcer = announcer or EventRecorder()
         self._news = news
 
-    async def look(self, token_hash: bytes) -> Sight:
+    async def look(self, token_hash: bytes) -> VisitFindings:
         """Return what is there. Nothing is different afterwards."""
         return await self._database.reading(partial(look, token_hash=token_hash, now=self._clock.now()))
 
-    async def act(self, token_hash: bytes, act: Act, address: str) -> Sight:
+    async def act(self, token_hash: bytes, act: Act, address: str) -> VisitFindings:
         """Return what is there after the act, which has been done where the link allows it, durably.
 
         What an act changes is in the audit log, with the `address` that the visitor comes from.
@@ -66,7 +66,7 @@ class LinkService:
             Act.ALLOW: lambda s: allow_mails(s, token_hash, now),
         }
 
-        def done(s: Session) -> Sight:
+        def done(s: Session) -> VisitFindings:
             seen = work[act](s)
             if seen.changed:
                 audit.append(s, _entry(act, seen, address, now))
@@ -85,7 +85,7 @@ _OPERATIONS: Final = {
 }
 
 
-def _entry(act: Act, seen: Sight, address: str, now: Instant) -> audit.AuditEntry:
+def _entry(act: Act, seen: VisitFindings, address: str, now: Instant) -> audit.AuditEntry:
     """Return the entry of an act. Whoever does it has no key: it is whoever has the link."""
     request = seen.request
     return audit.AuditEntry(
@@ -102,25 +102,25 @@ def _entry(act: Act, seen: Sight, address: str, now: Instant) -> audit.AuditEntr
     )
 
 
-def look(session: Session, token_hash: bytes, now: Instant) -> Sight:
+def look(session: Session, token_hash: bytes, now: Instant) -> VisitFindings:
     """Return what is known of the link and its mailbox."""
     link = links.find(session, token_hash)
     identity = None if link is None else identities.by_id(session, link.identity_id)
     if link is None or identity is None:
         mailbox = mailings.mailbox_of(session, token_hash)
         stopped = mailbox is not None and mailings.stopped(session, mailbox)
-        return Sight(LinkState.UNKNOWN, None, mailbox, stopped)
+        return VisitFindings(LinkState.UNKNOWN, None, mailbox, stopped)
     mailbox = mailbox_of(identity.name)
     stopped = mailings.stopped(session, mailbox)
     newest = link.superseded_at is None
     state = state_of(Link(link.expires_at, link.used_at, newest=newest, stopped=stopped), now)
-    request = Request(identity.name, identity.account, identity.region, link.created_at, link.expires_at)
-    return Sight(state, request, mailbox, stopped, landing=link.landing)
+    request = LinkRequest(identity.name, identity.account, identity.region, link.created_at, link.expires_at)
+    return VisitFindings(state, request, mailbox, stopped, landing=link.landing)
 
 
 def use_link(
     session: Session, token_hash: bytes, now: Instant, announcer: EventRecorder | None = None
-) -> Sight:
+) -> VisitFindings:
     """Prove the address, if the link is one that still does, and return what is there then.
 
     `changed` says whether this call did it. Of two at the same moment one does: the link is used up first.
@@ -156,7 +156,7 @@ def _prove(session: Session, identity: Identity, now: Instant, announcer: EventR
     facets.put(session, identity.id, change.state)
     if change.cause is None:
         return
-    verdict = evidence.Evidence(
+    verdict = evidence.StoredVerdict(
         identity_id=identity.id,
         facet=Facet.LINK,
         at=now,
@@ -173,7 +173,7 @@ def _prove(session: Session, identity: Identity, now: Instant, announcer: EventR
     announcer.announce(session, of_change(identity, known, change.state, reason))
 
 
-def stop_mails(session: Session, token_hash: bytes, now: Instant) -> Sight:
+def stop_mails(session: Session, token_hash: bytes, now: Instant) -> VisitFindings:
     """Put the mailbox on the stop list and end the link, and return what is there then.
 
     This works as long as the mail is remembered, whatever became of the link: a caller who deletes the
@@ -187,7 +187,7 @@ def stop_mails(session: Session, token_hash: bytes, now: Instant) -> Sight:
     return replace(look(session, token_hash, now), changed=True)
 
 
-def allow_mails(session: Session, token_hash: bytes, now: Instant) -> Sight:
+def allow_mails(session: Session, token_hash: bytes, now: Instant) -> VisitFindings:
     """Take the mailbox off the stop list, and return what is there then. The ended link stays ended."""
     seen = look(session, token_hash, now)
     if seen.mailbox is None or not seen.stopped:

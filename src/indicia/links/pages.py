@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from indicia.domain.verification_mail.links import LinkState, is_token, token_hash
 from indicia.domain.verification_mail.redirects import origin_of
-from indicia.links.visits import Act, Sight
+from indicia.links.visits import Act, VisitFindings
 from indicia.mail.message.compose import shown_moment
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _PAGES: Final[Mapping[LinkState, tuple[int, str]]] = {
 # What the owner of a template has a page of their own for. Who said "this was not me" is told so by us.
 _OVER: Final = frozenset({LinkState.USED, LinkState.EXPIRED, LinkState.SUPERSEDED})
 _NOTHING_MORE: Final[Mapping[str, str]] = MappingProxyType({})
-_UNKNOWN: Final = Sight(LinkState.UNKNOWN, request=None, mailbox=None, stopped=False)
+_UNKNOWN: Final = VisitFindings(LinkState.UNKNOWN, request=None, mailbox=None, stopped=False)
 
 
 class _Pages:
@@ -68,7 +68,11 @@ class _Pages:
         self._style = b64encode(sha256(style.encode("utf-8")).digest()).decode("ascii")
 
     def page(
-        self, name: str, status: int, sight: Sight = _UNKNOWN, headers: Mapping[str, str] = _NOTHING_MORE
+        self,
+        name: str,
+        status: int,
+        sight: VisitFindings = _UNKNOWN,
+        headers: Mapping[str, str] = _NOTHING_MORE,
     ) -> Response:
         """Return a page, filled in with what the visit found."""
         body = self._templates.get_template(f"{name}.html.j2").render(sight=sight, request=sight.request)
@@ -79,7 +83,7 @@ class _Pages:
         return Response(status_code=303, headers={**_headers(self._style, _UNKNOWN), "location": url})
 
 
-def _headers(style: str, sight: Sight) -> dict[str, str]:
+def _headers(style: str, sight: VisitFindings) -> dict[str, str]:
     # Browsers hold the redirect that answers a form against form-action, too (CSP3 §4.2.3).
     landing = sight.landing
     ends = {origin_of(landing.success), origin_of(landing.failure)} if landing else set()
@@ -146,7 +150,7 @@ def _act(request: Request) -> Act:
     return Act.CONFIRM
 
 
-def _shown(pages: _Pages, act: Act, sight: Sight, *, posted: bool) -> Response:
+def _shown(pages: _Pages, act: Act, sight: VisitFindings, *, posted: bool) -> Response:
     if act is Act.CONFIRM:
         if posted and sight.changed:
             confirmed = pages.page("confirmed", 200, sight)

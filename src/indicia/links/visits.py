@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from indicia.domain.time import Instant
     from indicia.domain.verification_mail.links import LinkState
-    from indicia.store.verification_mail.links import Landing
+    from indicia.store.verification_mail.links import RedirectTargets
 
 
 class Act(Enum):
@@ -24,7 +24,7 @@ class Act(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LinkRequest:
     """The request behind a link: who wants what, since when, until when."""
 
     address: str
@@ -35,7 +35,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class VisitFindings:
     """What a visit finds.
 
     `request` is None when the link is unknown. `mailbox` is where the mail with the link went; it is known
@@ -46,20 +46,20 @@ class Sight:
     """
 
     state: LinkState
-    request: Request | None
+    request: LinkRequest | None
     mailbox: str | None
     stopped: bool
     changed: bool = False
-    landing: Landing | None = None
+    landing: RedirectTargets | None = None
 
 
 class Links(Protocol):
     """Where links are looked up and acted upon, by the hash of their token."""
 
-    async def look(self, token_hash: bytes) -> Sight:
+    async def look(self, token_hash: bytes) -> VisitFindings:
         """Return what is there. Nothing is different afterwards."""
 
-    async def act(self, token_hash: bytes, act: Act, address: str) -> Sight:
+    async def act(self, token_hash: bytes, act: Act, address: str) -> VisitFindings:
         """Return what is there after the act, which has been done where the link allows it, durably.
 
         `address` is where the visitor comes from.

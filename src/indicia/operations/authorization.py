@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import structlog
 
 from indicia.domain.faults import Fault, FaultKind, refuse
-from indicia.domain.policies.evaluation import Decision, Effect, Ground, Policy, Question, decide
+from indicia.domain.policies.evaluation import AccessQuestion, Decision, Effect, Ground, Policy, decide
 from indicia.domain.policies.explanation import explained
 from indicia.domain.policies.grammar import access_key_policy
 from indicia.domain.policies.principals import Principal
@@ -111,9 +111,9 @@ def _compiled(text: str) -> Policy | None:
 
 def _question(
     call: Call, action: str, resource: str, request: object, more: dict[str, tuple[str, ...]] | None = None
-) -> Question:
+) -> AccessQuestion:
     context = {**context_of(call, request, resource), **(more or {})}
-    return Question(Principal(call.account, call.principal), action, resource, context)
+    return AccessQuestion(Principal(call.account, call.principal), action, resource, context)
 
 
 def _reason(decision: Decision, permission: str) -> str:

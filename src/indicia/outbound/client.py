@@ -25,7 +25,7 @@ _BODY_AT_MOST: Final = 64 * 1024
 _READ: Final = 16 * 1024
 
 
-class Place(Protocol):
+class Destination(Protocol):
     """Where to post to."""
 
     @property
@@ -68,7 +68,7 @@ class Patience:
     whole: float = 15.0
 
 
-class Client:
+class OutboundClient:
     """Posts messages, and gets answers. `may_reach` says of an address whether a tenant may lead us there.
 
     What is sent without TLS goes to private places only, which the operator has allowed by name.
@@ -89,7 +89,7 @@ class Client:
         self._context = context
         self._patience = patience
 
-    async def post(self, place: Place, headers: Mapping[str, str], body: bytes) -> int:
+    async def post(self, place: Destination, headers: Mapping[str, str], body: bytes) -> int:
         """Return the status of the answer, whatever it is.
 
         Raises: `PostError` where there is none.
@@ -99,11 +99,11 @@ class Client:
         status, _ = await self._exchanged(place, self._head("POST", place, fields), body)
         return status
 
-    async def get(self, place: Place) -> tuple[int, bytes]:
+    async def get(self, place: Destination) -> tuple[int, bytes]:
         """Return status and body of the answer. Raises: `PostError` where there is none."""
         return await self._exchanged(place, self._head("GET", place, [("Accept", "application/json")]), b"")
 
-    async def _exchanged(self, place: Place, head: h11.Request, body: bytes) -> tuple[int, bytes]:
+    async def _exchanged(self, place: Destination, head: h11.Request, body: bytes) -> tuple[int, bytes]:
         import h11
 
         try:
@@ -120,7 +120,7 @@ class Client:
         except OSError as error:
             raise PostError(f"no connection: {error.strerror or type(error).__name__}") from None
 
-    async def _exchange(self, place: Place, head: h11.Request, body: bytes) -> tuple[int, bytes]:
+    async def _exchange(self, place: Destination, head: h11.Request, body: bytes) -> tuple[int, bytes]:
         reader, writer = await self._connect(place)
         try:
             return await _exchange(reader, writer, head, body)
@@ -130,7 +130,7 @@ class Client:
                 async with asyncio.timeout(1):
                     await writer.wait_closed()
 
-    async def _connect(self, place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, place: Destination) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         addresses = await self._reachable(place)
         failure: OSError | None = None
         for address in addresses:
@@ -154,7 +154,7 @@ class Client:
         assert failure is not None
         raise failure
 
-    async def _reachable(self, place: Place) -> tuple[str, ...]:
+    async def _reachable(self, place: Destination) -> tuple[str, ...]:
         found = await self._names.addresses(place.host)
         addresses = permitted(found, self._may_reach)
         if not place.secure:
@@ -168,7 +168,7 @@ class Client:
             self._context = ssl.create_default_context()
         return self._context
 
-    def _head(self, method: str, place: Place, fields: Sequence[tuple[str, str]]) -> h11.Request:
+    def _head(self, method: str, place: Destination, fields: Sequence[tuple[str, str]]) -> h11.Request:
         import h11  # when something is sent: no start waits for it
 
         return h11.Request(

@@ -27,7 +27,7 @@ from indicia.domain.records.domain_connect import (
     settings_path,
     template_path,
 )
-from indicia.outbound.client import Client, PostError
+from indicia.outbound.client import OutboundClient, PostError
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,9 @@ class Providers:
     `absence_kept` is for how many seconds it is believed that there is none.
     """
 
-    def __init__(self, client: Client, service_domain: str, *, absence_kept: float = ABSENCE_KEPT) -> None:
+    def __init__(
+        self, client: OutboundClient, service_domain: str, *, absence_kept: float = ABSENCE_KEPT
+    ) -> None:
         self._client = client
         self._service_domain = service_domain
         self._absence_kept = absence_kept

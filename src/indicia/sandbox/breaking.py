@@ -36,7 +36,7 @@ class UnbreakableError(Exception):
     """No record of the identity could have that finding. The sentence says what it takes."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class ListedRecord(msgspec.Struct, frozen=True):
     """A record that should be published, as the service lists it."""
 
     facet: str
@@ -88,25 +88,25 @@ Step: TypeAlias = Put | Fail | Withdraw
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordSurroundings:
     """What is around a record: zone and domain, its siblings, and the records of another identity of ours."""
 
     zone: str
     domain: str
-    records: Sequence[Record]
-    others: Sequence[Record] = ()
+    records: Sequence[ListedRecord]
+    others: Sequence[ListedRecord] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
     """One way to break: which records it is for, what is published in their place, what an identity needs."""
 
-    concerns: Callable[[Record], bool]
-    steps: Callable[[Record, Place], Sequence[Step]]
+    concerns: Callable[[ListedRecord], bool]
+    steps: Callable[[ListedRecord, RecordSurroundings], Sequence[Step]]
     takes: str
 
 
-def sound(records: Sequence[Record]) -> tuple[Step, ...]:
+def sound(records: Sequence[ListedRecord]) -> tuple[Step, ...]:
     """Return the steps that publish the records as they should be."""
     sets: dict[tuple[str, str], list[str]] = {}
     for record in records:
@@ -114,7 +114,7 @@ def sound(records: Sequence[Record]) -> tuple[Step, ...]:
     return tuple(Put(name, kind, tuple(values)) for (name, kind), values in sets.items())
 
 
-def broken(finding: Finding, records: Sequence[Record], place: Place) -> tuple[Step, ...]:
+def broken(finding: Finding, records: Sequence[ListedRecord], place: RecordSurroundings) -> tuple[Step, ...]:
     """Return the steps that publish the records so that some of them have the finding, and the others `OK`.
 
     Raises: `UnbreakableError` when the finding fits none of them.
@@ -148,105 +148,107 @@ def _merged(puts: Sequence[Put]) -> tuple[Put, ...]:
 # ---- which records
 
 
-def _any(_record: Record) -> bool:
+def _any(_record: ListedRecord) -> bool:
     return True
 
 
-def _required(record: Record) -> bool:
+def _required(record: ListedRecord) -> bool:
     return record.required
 
 
-def _alias(record: Record) -> bool:
+def _alias(record: ListedRecord) -> bool:
     return record.type == "CNAME"
 
 
-def _key(record: Record) -> bool:
+def _key(record: ListedRecord) -> bool:
     return record.facet == "dkim" and record.type == "TXT"
 
 
-def _ownership(record: Record) -> bool:
+def _ownership(record: ListedRecord) -> bool:
     return record.facet == "ownership"
 
 
-def _spf(record: Record) -> bool:
+def _spf(record: ListedRecord) -> bool:
     return record.facet == "mail_from" and record.type == "TXT"
 
 
-def _of_the_identity(record: Record) -> bool:
+def _of_the_identity(record: ListedRecord) -> bool:
     """Say whether the record does not count at another level: a policy of the organisation's does."""
     return record.facet != "dmarc"
 
 
-def _not(kind: Callable[[Record], bool]) -> Callable[[Record], bool]:
+def _not(kind: Callable[[ListedRecord], bool]) -> Callable[[ListedRecord], bool]:
     return lambda record: not kind(record)
 
 
-def _of(*kinds: Callable[[Record], bool]) -> Callable[[Record], bool]:
+def _of(*kinds: Callable[[ListedRecord], bool]) -> Callable[[ListedRecord], bool]:
     return lambda record: any(kind(record) for kind in kinds)
 
 
-def _mx(record: Record) -> bool:
+def _mx(record: ListedRecord) -> bool:
     return record.type == "MX"
 
 
-def _underscored(record: Record) -> bool:
+def _underscored(record: ListedRecord) -> bool:
     return without_underscore(record.name) is not None
 
 
 # ---- what is published instead
 
 
-def _nothing(_record: Record, _place: Place) -> Sequence[Step]:
+def _nothing(_record: ListedRecord, _place: RecordSurroundings) -> Sequence[Step]:
     return ()
 
 
-def _at(name: Callable[[Record, Place], str]) -> Callable[[Record, Place], Sequence[Step]]:
+def _at(
+    name: Callable[[ListedRecord, RecordSurroundings], str],
+) -> Callable[[ListedRecord, RecordSurroundings], Sequence[Step]]:
     """Return what publishes the right value at another name."""
     return lambda record, place: [Put(name(record, place), record.type, (record.value,))]
 
 
-def _with(*change: Callable[[str], str]) -> Callable[[Record, Place], Sequence[Step]]:
+def _with(*change: Callable[[str], str]) -> Callable[[ListedRecord, RecordSurroundings], Sequence[Step]]:
     """Return what publishes other values at the right name."""
     return lambda record, _: [Put(record.name, record.type, tuple(each(record.value) for each in change))]
 
 
-def _shown_by(*faces: Face) -> Callable[[Record, Place], Sequence[Step]]:
+def _shown_by(*faces: Face) -> Callable[[ListedRecord, RecordSurroundings], Sequence[Step]]:
     shown_by = tuple(face.value for face in faces)
     return lambda record, _: [Put(record.name, record.type, (record.value,), shown_by)]
 
 
-def _failing(rcode: str) -> Callable[[Record, Place], Sequence[Step]]:
+def _failing(rcode: str) -> Callable[[ListedRecord, RecordSurroundings], Sequence[Step]]:
     return lambda record, _: [Put(record.name, record.type, (record.value,)), Fail(record.name, rcode)]
 
 
-def _as_text(record: Record, _place: Place) -> Sequence[Step]:
+def _as_text(record: ListedRecord, _place: RecordSurroundings) -> Sequence[Step]:
     """Publish as a TXT what should be a CNAME or an MX."""
     return [Put(record.name, "TXT", (record.value,))]
 
 
-def _other_level(record: Record, place: Place) -> str:
+def _other_level(record: ListedRecord, place: RecordSurroundings) -> str:
     return one_level_off(Purpose(record.facet), [record.name], place.domain, place.zone)[0]
 
 
-def _swapped(record: Record, place: Place) -> Sequence[Step]:
+def _swapped(record: ListedRecord, place: RecordSurroundings) -> Sequence[Step]:
     targets = [each.value for each in place.records if _alias(each)]
     following = targets[(targets.index(record.value) + 1) % len(targets)]
     return [Put(record.name, record.type, (following,))]
 
 
-def _anothers(record: Record, place: Place) -> Sequence[Step]:
+def _anothers(record: ListedRecord, place: RecordSurroundings) -> Sequence[Step]:
     own = [each for each in place.records if _alias(each)]
     targets = [each.value for each in place.others if _alias(each)]
     return [Put(record.name, record.type, (targets[own.index(record) % len(targets)],))]
 
 
-def _undelegated(record: Record, place: Place) -> Sequence[Step]:
+def _undelegated(record: ListedRecord, place: RecordSurroundings) -> Sequence[Step]:
     """Publish at a server that the zone names and its parent does not."""
     named = tuple(f"{face.value}.{place.zone}" for face in (*DELEGATED, Face.NS3))
     return [Put(place.zone, "NS", named), *_shown_by(Face.NS3)(record, place)]
 
 
-def _unreachable(record: Record, place: Place) -> Sequence[Step]:
+def _unreachable(record: ListedRecord, place: RecordSurroundings) -> Sequence[Step]:
     """Let the zone's servers be where nobody answers, and the resolver say so."""
     moved = [Put(f"{face.value}.{place.zone}", "A", (NOBODY,)) for face in DELEGATED]
     return [*moved, *_failing("UNREACHABLE")(record, place)]
@@ -325,7 +327,7 @@ _WAYS: Final[Mapping[Finding, _Way]] = {
 }
 
 
-def _second(record: Record) -> str:
+def _second(record: ListedRecord) -> str:
     """Return another record of the same sort."""
     if record.type == "MX":
         return "20 mail.example.net"

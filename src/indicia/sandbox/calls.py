@@ -19,7 +19,7 @@ from indicia.sandbox.mailbox import Mail
 from indicia.sandbox.playground import TTL
 from indicia.sandbox.steering import Steering
 from indicia.settings.parsers import parse_span
-from indicia.wire.own import Access, Asked, Reply, Route
+from indicia.wire.own import Access, Asked, CallReply, Route
 
 _PLACE = "/indicia/v1/sandbox"
 _ALLOWED = ((b"allow", b"DELETE, GET"),)
@@ -217,8 +217,8 @@ class SandboxCalls:
 
 async def _answered(
     route: OwnRoute[Any, Any], answer: Callable[[Any], Awaitable[object]], _call: Call, asked: Asked
-) -> Reply:
-    return Reply(_encode(await answer(route.read(asked))))
+) -> CallReply:
+    return CallReply(_encode(await answer(route.read(asked))))
 
 
 @dataclass(frozen=True, slots=True)

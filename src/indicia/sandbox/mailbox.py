@@ -28,7 +28,7 @@ class Mail(msgspec.Struct, frozen=True):
     raw: str
 
 
-class Mailbox:
+class MaildirReader:
     """Reads and empties a Maildir."""
 
     def __init__(self, path: Path) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from indicia.domain.verification.findings import Finding
-from indicia.sandbox.breaking import Place, Record, Step, broken, sound
+from indicia.sandbox.breaking import ListedRecord, RecordSurroundings, Step, broken, sound
 
 # Registers the same domain, so that there are records of another identity to mistake for one's own.
 SOMEBODY_ELSE: Final = "000000000001"
@@ -27,15 +27,15 @@ class Talk(Protocol):
         """Return the answer of a call that steers the sandbox."""
 
 
-def records_of(talk: Talk, identity: str, *, account: str | None = None) -> tuple[Record, ...]:
+def records_of(talk: Talk, identity: str, *, account: str | None = None) -> tuple[ListedRecord, ...]:
     """Return the records that should be published for an identity."""
     path = f"/indicia/v1/identities/{quote(identity, safe='')}/records"
     found = talk.signed("GET", path, account=account)["records"]
-    return msgspec.convert(found, tuple[Record, ...])
+    return msgspec.convert(found, tuple[ListedRecord, ...])
 
 
 def publish(
-    talk: Talk, identity: str, records: Sequence[Record], finding: Finding | None = None
+    talk: Talk, identity: str, records: Sequence[ListedRecord], finding: Finding | None = None
 ) -> tuple[Step, ...]:
     """Publish the records, wrongly where there is a finding to be had; return the steps that were taken.
 
@@ -45,7 +45,9 @@ def publish(
         steps = sound(records)
     else:
         others = _others(talk, identity) if finding is Finding.OTHER_IDENTITY else ()
-        steps = broken(finding, records, Place(_zone_of(identity), _domain_of(identity), records, others))
+        steps = broken(
+            finding, records, RecordSurroundings(_zone_of(identity), _domain_of(identity), records, others)
+        )
     for step in steps:
         method, body = step.call()
         talk.steer(method, "records", body)
@@ -62,7 +64,7 @@ def _zone_of(identity: str) -> str:
     return PublicSuffixes().registrable(_domain_of(identity))
 
 
-def _others(talk: Talk, identity: str) -> tuple[Record, ...]:
+def _others(talk: Talk, identity: str) -> tuple[ListedRecord, ...]:
     domain = f"somebody-else.{_zone_of(identity)}"
     listed = talk.signed("GET", "/v2/email/identities", account=SOMEBODY_ELSE)["EmailIdentities"]
     if domain not in [each["IdentityName"] for each in listed]:

@@ -14,7 +14,7 @@ import dns.flags
 import dns.message
 import structlog
 
-from indicia.connections.admission import Admission, Place
+from indicia.connections.admission import AdmittedConnection, ConnectionAdmission
 from indicia.connections.limits import open_files, plan
 from indicia.connections.listener import Listener
 from indicia.sandbox.faces import ADDRESSES, Face
@@ -51,7 +51,9 @@ class _Stream(asyncio.StreamReaderProtocol):
     """A client over TCP, who makes room for others when there is none."""
 
     def __init__(
-        self, place: Place, connected: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+        self,
+        place: AdmittedConnection,
+        connected: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
     ) -> None:
         super().__init__(asyncio.StreamReader(), connected)
         self._place = place
@@ -85,7 +87,7 @@ class PlaygroundServer:
         self._playground = playground
         self._udp: list[asyncio.DatagramTransport] = []
         self._tcp: list[Listener] = []
-        self._clients = Admission(plan(open_files()).dns)
+        self._clients = ConnectionAdmission(plan(open_files()).dns)
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int = 0) -> tuple[str, int]:

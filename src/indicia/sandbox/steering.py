@@ -9,7 +9,7 @@ from typing import Protocol
 
 from indicia.domain.time import Instant, Span
 from indicia.runtime.clock import Clock
-from indicia.sandbox.mailbox import Mailbox
+from indicia.sandbox.mailbox import MaildirReader
 from indicia.sandbox.playground import TTL, Playground
 from indicia.store.engine import meta
 from indicia.store.engine.database import Database
@@ -42,7 +42,7 @@ class Steering:
         playground: Playground,
         database: Database,
         clock: Clock,
-        mailbox: Mailbox,
+        mailbox: MaildirReader,
         *,
         parts: Callable[[], Sequence[Settles]],
         corroborate: Span,

@@ -7,7 +7,7 @@ the name of each setting and the reason; `survey` returns the mistakes beside wh
 
 from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses, Resolver
 from indicia.settings.choices import Danger, VerificationMode
-from indicia.settings.exposure_checks import Refusal, listeners, refusals, warnings
+from indicia.settings.exposure_checks import ExposureRefusal, listeners, refusals, warnings
 from indicia.settings.limits import Limits
 from indicia.settings.loading import Survey, load, survey
 from indicia.settings.resolv_conf import system_perspective
@@ -21,13 +21,13 @@ __all__ = [
     "Address",
     "Danger",
     "DatabaseUrl",
+    "ExposureRefusal",
     "Limits",
     "Listen",
     "LogFormat",
     "Network",
     "Perspective",
     "PrivateAddresses",
-    "Refusal",
     "Relay",
     "RelayKind",
     "Resolver",

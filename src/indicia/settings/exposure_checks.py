@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ExposureRefusal:
     """A reason not to start. `waived` when the operator has said that it shall be so all the same.
 
     One that is `final` cannot be waived.
@@ -77,7 +77,7 @@ def listeners(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> tuple[A
     return addresses
 
 
-def refusals(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[Refusal]:
+def refusals(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[ExposureRefusal]:
     """Return what stands against starting `serve`, waived or not.
 
     While all listeners are on loopback that is the vendor's domain alone: records that lead to somebody
@@ -88,7 +88,7 @@ def refusals(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[Ref
             f"the service domain {settings.service_domain} is Amazon's, and only a sandbox takes it: "
             "set INDICIA_SERVICE_DOMAIN to a domain of yours"
         )
-        return [Refusal(Danger.SERVICE_DOMAIN, reason, waived=False, final=True)]
+        return [ExposureRefusal(Danger.SERVICE_DOMAIN, reason, waived=False, final=True)]
     exposed = next((address for address in listeners(settings, roles) if not address.is_loopback), None)
     if exposed is None:
         return []
@@ -110,7 +110,9 @@ def refusals(settings: Settings, roles: frozenset[Role] = ALL_ROLES) -> list[Ref
             "INDICIA_TLS_KEY_FILE, or INDICIA_TRUSTED_PROXIES"
         )
     return [
-        Refusal(danger, f"{exposed} is not on loopback, and {reason}", waived=danger in settings.unsafe)
+        ExposureRefusal(
+            danger, f"{exposed} is not on loopback, and {reason}", waived=danger in settings.unsafe
+        )
         for danger, reason in found.items()
     ]
 

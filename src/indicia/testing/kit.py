@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from indicia.credentials import SERVICES, AccessKey
+from indicia.credentials import SERVICES, AccountCredentials
 from indicia.credentials import environment as aws_environment
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.testing.mail import Mail
@@ -68,7 +68,7 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """The variables by which AWS SDKs and the AWS CLI use the sandbox. They are set in every test."""
         nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-        key = AccessKey(ACCOUNT, "sandbox", ACCOUNT)
+        key = AccountCredentials(ACCOUNT, "sandbox", ACCOUNT)
         ignored = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
         return {**aws_environment(key, region=self.region, url=self.url), **nowhere, **ignored}
 

@@ -9,11 +9,11 @@ import pytest
 
 if TYPE_CHECKING:
     from indicia.testing.kit import Sandbox
-    from indicia.testing.server import Server
+    from indicia.testing.server import SandboxServer
 
 
 # The sandbox of this run, from when the first test was found that asks for one.
-_SERVER = pytest.StashKey["Server"]()
+_SERVER = pytest.StashKey["SandboxServer"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,16 +38,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[_SERVER].stop()
 
 
-def _launched(config: pytest.Config) -> Server:
-    from indicia.testing.server import Server
+def _launched(config: pytest.Config) -> SandboxServer:
+    from indicia.testing.server import SandboxServer
 
-    server = config.stash[_SERVER] = Server(str(config.getini("indicia_service_domain")))
+    server = config.stash[_SERVER] = SandboxServer(str(config.getini("indicia_service_domain")))
     server.launch()
     return server
 
 
 @pytest.fixture(scope="session")
-def _indicia_server(pytestconfig: pytest.Config) -> Iterator[Server]:
+def _indicia_server(pytestconfig: pytest.Config) -> Iterator[SandboxServer]:
     """A sandbox in a process of its own, for the session; under xdist one for each worker."""
     server = pytestconfig.stash.get(_SERVER, None) or _launched(pytestconfig)
     try:
@@ -58,7 +58,7 @@ def _indicia_server(pytestconfig: pytest.Config) -> Iterator[Server]:
 
 
 @pytest.fixture
-def indicia(_indicia_server: Server, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+def indicia(_indicia_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A sandbox in which there is nothing yet, and an environment in which AWS SDKs use it.
 
     Publish records with `indicia.publish(domain)`, pass time with `indicia.advance("73h")`, read mail in

@@ -24,7 +24,7 @@ class ServerError(Exception):
     """The sandbox did not start. The sentence says what it said."""
 
 
-class Server:
+class SandboxServer:
     """A sandbox for tests. `url` is its API, `dns` its playground as `address:port`, once it has started.
 
     Without a `service_domain` it has the one of every sandbox.

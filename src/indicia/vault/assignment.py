@@ -27,7 +27,7 @@ from indicia.vault.rotation import advance, events_of
 BATCH: Final = 64
 
 
-class Completed(Protocol):
+class CompletedByKey(Protocol):
     """What a key has completed, and what is to be told of it."""
 
     @property
@@ -40,7 +40,7 @@ class Completed(Protocol):
 
 
 # Completes, in the transaction that publishes keys, what sights allow; the others are looked at again.
-Complete: TypeAlias = Callable[[Session, Sequence[KeySight], Instant], Sequence[Completed]]
+Complete: TypeAlias = Callable[[Session, Sequence[KeySight], Instant], Sequence[CompletedByKey]]
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from indicia.domain.dkim.rotation import KeyLife, KeyPace, KeySet, Plan, Stage, StepTaken, plan
+from indicia.domain.dkim.rotation import KeyLife, KeyPace, KeySet, RotationPlan, Stage, StepTaken, plan
 from indicia.domain.events.identity_events import Event
 from indicia.domain.events.key_events import KeyNews, of_keys
 from indicia.domain.identities.identity import TokenSet
@@ -84,7 +84,7 @@ def advance(
     return Advanced(stored.token_set, tuple(steps), published, queued)
 
 
-def _queue_up(s: Session, token_set_id: int, planned: Plan) -> bool:
+def _queue_up(s: Session, token_set_id: int, planned: RotationPlan) -> bool:
     """Let the set wait for a key, on behalf of the account whose it is. False where it is nobody's."""
     bits, owner = planned.after.wanted_bits, next(iter(identities.sharing(s, token_set_id)), None)
     if owner is None or bits is None:
@@ -124,7 +124,7 @@ def _take(s: Session, stored: StoredKeys, steps: list[StepTaken], now: Instant) 
 def _publish(
     s: Session,
     stored: StoredKeys,
-    planned: Plan,
+    planned: RotationPlan,
     position: int,
     *,
     now: Instant,

@@ -29,7 +29,7 @@ from indicia.store.events import destinations, fanout, webhook_deliveries, webho
 from indicia.vault.purposes import webhook_secret
 
 if TYPE_CHECKING:
-    from indicia.outbound.client import Client
+    from indicia.outbound.client import OutboundClient
     from indicia.store.engine.database import Database
     from indicia.store.engine.queue import Lease
     from indicia.store.engine.session import Session
@@ -75,7 +75,7 @@ class WebhookDeliverer(DeliveryLoop["Attempt"]):
         self,
         database: Database,
         keyring: Keyring,
-        client: Client,
+        client: OutboundClient,
         clock: Clock,
         *,
         announcer: EventRecorder | None = None,

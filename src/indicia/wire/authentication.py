@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from indicia.domain.time import Instant
     from indicia.wire.http.requests import Request
 
-    Lookup: TypeAlias = Callable[[str], "Awaitable[KeyRecord | None] | KeyRecord | None"]
+    Lookup: TypeAlias = Callable[[str], "Awaitable[AccessKeyRecord | None] | AccessKeyRecord | None"]
 
 # Stands in for the secret of a key that nobody has. It opens nothing: the answer is decided already.
 _NOBODYS_SECRET = "0" * 40
@@ -41,7 +41,7 @@ _LATELY_SECONDS = 15 * 60.0
 _MOST_KEYS, _MOST_NETWORKS = 4096, 64
 
 
-class KeyRecord(Struct, frozen=True):
+class AccessKeyRecord(Struct, frozen=True):
     """An access key, as the store knows it. `policy` is the JSON text that limits it, if one does."""
 
     secret: str
@@ -69,9 +69,9 @@ class KeptKeys:
     def __init__(self, capacity: int = 4096, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._capacity = capacity
         self._monotonic = monotonic
-        self._kept: dict[str, tuple[float, KeyRecord]] = {}
+        self._kept: dict[str, tuple[float, AccessKeyRecord]] = {}
 
-    def get(self, key_id: str) -> KeyRecord | None:
+    def get(self, key_id: str) -> AccessKeyRecord | None:
         """The key, when it was read from the store in the last few seconds."""
         kept = self._kept.get(key_id)
         if kept is None:
@@ -81,7 +81,7 @@ class KeptKeys:
             return None
         return kept[1]
 
-    def keep(self, key_id: str, record: KeyRecord) -> None:
+    def keep(self, key_id: str, record: AccessKeyRecord) -> None:
         """Remember a key that has just been read from the store."""
         if len(self._kept) >= self._capacity:
             del self._kept[next(iter(self._kept))]
@@ -148,7 +148,7 @@ class Authenticator:
         self._guard = guard if guard is not None else Guard()
         self._proofs = Proofs()
 
-    def examine(self, request: Request, services: Collection[str]) -> sigv4.Claim:
+    def examine(self, request: Request, services: Collection[str]) -> sigv4.SignatureClaim:
         """What the request claims, when that could hold for one of `services`. Faults: spec 7.6."""
         claim = sigv4.claim_of(request.headers, request.query)
         if self._strict:
@@ -157,14 +157,14 @@ class Authenticator:
             sigv4.check_region(claim, self._regions)
         return claim
 
-    def owner(self, claim: sigv4.Claim, request: Request) -> str:
+    def owner(self, claim: sigv4.SignatureClaim, request: Request) -> str:
         """Whose share a body is of: the account's, where its key was proved from there lately."""
         account = self._proofs.account(claim.credential.key_id, network_of(request.address))
         if account is None and not self._strict:
             account = _anybody(claim).account
         return STRANGERS if account is None else f"account {account}"
 
-    async def know(self, claim: sigv4.Claim, request: Request) -> None:
+    async def know(self, claim: sigv4.SignatureClaim, request: Request) -> None:
         """The key is known, or need not be. Faults: UNKNOWN_KEY, ACCESS_DENIED."""
         key_id = claim.credential.key_id
         if self._kept.get(key_id) is not None or await self._look_up(key_id) is not None:
@@ -174,7 +174,7 @@ class Authenticator:
         self._guard.check(request.headers, request.scheme, simple=claim.presigned)
 
     async def authenticate(
-        self, claim: sigv4.Claim, request: Request, body: bytes, services: Collection[str]
+        self, claim: sigv4.SignatureClaim, request: Request, body: bytes, services: Collection[str]
     ) -> Caller:
         """The caller, proved. Faults: UNKNOWN_KEY, WRONG_SIGNATURE, ACCESS_DENIED, and those of `examine`."""
         key_id = claim.credential.key_id
@@ -200,18 +200,18 @@ class Authenticator:
             raise Fault(FaultKind.UNKNOWN_KEY, sigv4.UNKNOWN)
         raise Fault(FaultKind.WRONG_SIGNATURE, sigv4.MISMATCH)
 
-    def check_service(self, claim: sigv4.Claim, service: str) -> None:
+    def check_service(self, claim: sigv4.SignatureClaim, service: str) -> None:
         """The signature is scoped to the service that the request is for. Faults: as `examine`."""
         if self._strict and service != claim.credential.service:
             sigv4.check_scope(claim, (service,), self._regions)
 
-    def _check(self, claim: sigv4.Claim, request: Request, services: Collection[str]) -> None:
+    def _check(self, claim: sigv4.SignatureClaim, request: Request, services: Collection[str]) -> None:
         sigv4.check_scope(claim, services, self._regions)
         sigv4.check_coverage(claim, request.headers)
         sigv4.check_payload(claim, secure=request.scheme == "https")
         sigv4.check_time(claim, self._now())
 
-    def _holds(self, claim: sigv4.Claim, secret: str, request: Request, body: bytes) -> bool:
+    def _holds(self, claim: sigv4.SignatureClaim, secret: str, request: Request, body: bytes) -> bool:
         covered = sigv4.payload_hash(claim, body)
         canonical = sigv4.canonical_request(
             claim,
@@ -223,12 +223,12 @@ class Authenticator:
         )
         return self._signatures.hold(claim, secret, canonical) and covered is not None
 
-    async def _look_up(self, key_id: str) -> KeyRecord | None:
+    async def _look_up(self, key_id: str) -> AccessKeyRecord | None:
         found = self._lookup(key_id)
         return await found if isinstance(found, Awaitable) else found
 
 
-def _anybody(claim: sigv4.Claim) -> Caller:
+def _anybody(claim: sigv4.SignatureClaim) -> Caller:
     """The caller in a sandbox, where a key id of twelve digits is that account (contract, sandbox)."""
     key_id = claim.credential.key_id
     account = key_id if len(key_id) == 12 and key_id.isascii() and key_id.isdigit() else SANDBOX_ACCOUNT

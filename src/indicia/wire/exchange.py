@@ -82,7 +82,7 @@ class Exchange:
         self.access_key = ""
         self.fault = ""
 
-    def claimed_by(self, claim: sigv4.Claim) -> None:
+    def claimed_by(self, claim: sigv4.SignatureClaim) -> None:
         """Note whose key is said to have signed."""
         key_id = claim.credential.key_id
         self.access_key = key_id if _KEY_ID_FORM.fullmatch(key_id) else "(other)"

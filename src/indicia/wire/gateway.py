@@ -22,7 +22,7 @@ from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.wire import own, shapes
 from indicia.wire.authentication import Caller
 from indicia.wire.aws import faults, query, rest, sigv4, xml
-from indicia.wire.aws.faults import Answer, MethodNotAllowed, Protocol
+from indicia.wire.aws.faults import HttpAnswer, MethodNotAllowed, Protocol
 from indicia.wire.exchange import Exchange, through, unread_line
 from indicia.wire.http.bodies import MIB, Allowance, Bodies
 from indicia.wire.http.body_budget import BodyBudget
@@ -139,7 +139,7 @@ class Gateway:
                 request.held.release()
         self._account_for(exchange, status, size, perf_counter() - started)
 
-    async def _answer(self, exchange: Exchange, receive: Receive) -> Answer:
+    async def _answer(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
         """What the API answers, be it a refusal."""
         try:
             if not self._serves_api:
@@ -168,7 +168,7 @@ class Gateway:
 
     # ---- the protocols
 
-    async def _rest(self, exchange: Exchange, receive: Receive) -> Answer:
+    async def _rest(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
         """SES API v2. The operation is known from method and path, before anything is read or proved.
 
         Of one that is not built nothing is read (contract, HTTP).
@@ -185,9 +185,9 @@ class Gateway:
         exchange.made_by(caller)
         asked = rest.decode(operation, labels, request.query, body)
         result = await self._dispatch(self._call("sesv2", operation.name, caller, request), asked)
-        return Answer(200, b"application/json", rest.encode(operation, result))
+        return HttpAnswer(200, b"application/json", rest.encode(operation, result))
 
-    async def _query(self, exchange: Exchange, receive: Receive) -> Answer:
+    async def _query(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
         """SES API v1 and STS. The operation is known from the form.
 
         It stands where the form begins, so that no more than that is read of one that is not built.
@@ -217,7 +217,7 @@ class Gateway:
         exchange.operation, exchange.protocol = operation.name, Protocol(service)
         self._authenticator.check_service(claim, service)
         result = await self._dispatch(self._call(service, operation.name, caller, request), asked)
-        return Answer(200, b"text/xml", xml.encode(operation, result, request.id))
+        return HttpAnswer(200, b"text/xml", xml.encode(operation, result, request.id))
 
     def _judge_form(self, exchange: Exchange, beginning: bytes) -> int:
         """How large a form may be that begins so. Faults: NOT_IMPLEMENTED when it need not be read."""
@@ -237,12 +237,12 @@ class Gateway:
             if sigv4.is_obsolete_form(body):
                 raise Fault(FaultKind.UNKNOWN_KEY, sigv4.UNKNOWN)
 
-    async def _own(self, exchange: Exchange, receive: Receive) -> Answer:
+    async def _own(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
         """What SES has no operation for."""
         request = exchange.request
         route, labels = self._routes.match(request.method, request.path)
         exchange.operation, exchange.route = route.operation, route.template
-        claim: sigv4.Claim | None = None
+        claim: sigv4.SignatureClaim | None = None
         if route.access is own.Access.SIGNED:
             claim = self._authenticator.examine(request, SES_ONLY)
             exchange.claimed_by(claim)
@@ -257,10 +257,10 @@ class Gateway:
             exchange.made_by(caller)
         asked = own.Asked(labels, own.parameters(request.query), body)
         reply = await route.answer(self._call("indicia", route.operation, caller, request), asked)
-        return Answer(reply.status, reply.content_type, reply.body)
+        return HttpAnswer(reply.status, reply.content_type, reply.body)
 
     async def _signed_body(
-        self, claim: sigv4.Claim, request: Request, receive: Receive, allowance: Allowance
+        self, claim: sigv4.SignatureClaim, request: Request, receive: Receive, allowance: Allowance
     ) -> bytes:
         owner = self._authenticator.owner(claim, request)
         know = partial(self._authenticator.know, claim, request)
@@ -329,7 +329,7 @@ class Gateway:
 
     # ---- the end of every request
 
-    def _mistake(self, exchange: Exchange, error: Exception) -> Answer:
+    def _mistake(self, exchange: Exchange, error: Exception) -> HttpAnswer:
         """A mistake of ours. Where it happened is logged; its text is not, as it may quote a secret."""
         exchange.fault = FaultKind.INTERNAL.value
         places = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
@@ -352,7 +352,7 @@ def _is_looked_at(request: Request) -> bool:
     return at_the_door and wants_page(request.headers)
 
 
-async def _reply(request: Request, answer: Answer, send: Send) -> None:
+async def _reply(request: Request, answer: HttpAnswer, send: Send) -> None:
     headers = [
         (b"content-type", answer.content_type),
         (b"content-length", b"%d" % len(answer.body)),

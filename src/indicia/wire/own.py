@@ -60,7 +60,7 @@ class Asked(NamedTuple):
             raise Fault(FaultKind.INVALID_PARAMETER, "The body is not JSON.") from None
 
 
-class Reply(NamedTuple):
+class CallReply(NamedTuple):
     """What a route answers."""
 
     body: bytes
@@ -68,7 +68,7 @@ class Reply(NamedTuple):
     content_type: bytes = b"application/json"
 
 
-Answering: TypeAlias = "Callable[[Call, Asked], Awaitable[Reply]]"
+Answering: TypeAlias = "Callable[[Call, Asked], Awaitable[CallReply]]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from serving import Running, client, started, until
 
-from indicia.credentials import AccessKey
+from indicia.credentials import AccountCredentials
 from indicia.wire.aws.signer import signed_headers
 
 NAME = "shop.example"
@@ -20,12 +20,14 @@ ROOT = {
     "INDICIA_ROOT_SECRET_ACCESS_KEY": "a-secret-that-opens-nothing-else-000000",
     "INDICIA_ROOT_ACCOUNT": "111122223333",
 }
-KEY = AccessKey(
+KEY = AccountCredentials(
     ROOT["INDICIA_ROOT_ACCESS_KEY_ID"], ROOT["INDICIA_ROOT_SECRET_ACCESS_KEY"], ROOT["INDICIA_ROOT_ACCOUNT"]
 )
 
 
-def call(house: Running, method: str, path: str, body: Any = None, key: AccessKey = KEY) -> tuple[int, Any]:
+def call(
+    house: Running, method: str, path: str, body: Any = None, key: AccountCredentials = KEY
+) -> tuple[int, Any]:
     """Make a signed call under /indicia/v1/."""
     url = urlsplit(house.ready.url)
     octets = b"" if body is None else json.dumps(body).encode()
@@ -50,7 +52,7 @@ def call(house: Running, method: str, path: str, body: Any = None, key: AccessKe
 
 def test_a_rotation_in_a_sandbox(tmp_path: Path) -> None:
     """Verified, signing, rotated on request: each step when the clock says so; Get follows the new key."""
-    anyone = AccessKey("000000000000", "sandbox", "000000000000")
+    anyone = AccountCredentials("000000000000", "sandbox", "000000000000")
     with started(tmp_path, "sandbox") as house:
         ses = client("sesv2", house.ready.url, anyone)
 

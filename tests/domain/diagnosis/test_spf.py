@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indicia.domain.diagnosis.spf import Needed, NoRecord, SpfJudgement, is_spf, judge, parse
+from indicia.domain.diagnosis.spf import NoRecord, RecordsNeeded, SpfJudgement, is_spf, judge, parse
 from indicia.domain.verification.findings import Finding
 
 OURS = "mail.example"
@@ -79,8 +79,8 @@ def test_what_is_needed_is_asked_for() -> None:
     """Includes that were not fetched yet are named; once they are, there is a judgement."""
     record = "v=spf1 include:a.example include:mail.example -all"
 
-    assert Needed(("a.example", "mail.example")) == judge([record], OURS, {})
-    assert Needed(("b.example",)) == judge(
+    assert RecordsNeeded(("a.example", "mail.example")) == judge([record], OURS, {})
+    assert RecordsNeeded(("b.example",)) == judge(
         [record], OURS, {"a.example": "v=spf1 include:b.example -all", OURS: NoRecord.UNKNOWN}
     )
 
@@ -95,14 +95,14 @@ def test_nothing_is_asked_for_once_there_are_too_many() -> None:
 
     assert isinstance(judged, SpfJudgement)
     assert (judged.finding, judged.lookups) == (Finding.SPF_TOO_MANY_LOOKUPS, 11)
-    assert judge([ten], OURS, {}) == Needed(tuple(names[:10]))
+    assert judge([ten], OURS, {}) == RecordsNeeded(tuple(names[:10]))
 
 
 def test_who_asks_for_what_is_needed_asks_for_ten_names_at_most() -> None:
     """However includes lead on, each record with two more: a judgement is there after ten names."""
     fetched: dict[str, str | NoRecord] = {}
     judged = judge(["v=spf1 include:a.example include:b.example"], OURS, fetched)
-    while isinstance(judged, Needed):
+    while isinstance(judged, RecordsNeeded):
         fetched |= {
             name: f"v=spf1 include:l{name} include:r{name}" for name in judged.names if name not in fetched
         }

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from indicia.domain.dkim.rotation import (
     LIFE,
-    Condition,
     KeyLife,
     KeyPace,
     KeySet,
-    Plan,
+    PassageCondition,
+    RotationPlan,
     Stage,
     needed_from,
     plan,
@@ -52,7 +52,7 @@ def keyset(*keys: KeyLife, wanted_bits: int = 2048, **given: object) -> KeySet:
     return replace(KeySet(keys, wanted_bits), **given)
 
 
-def taken(done: Plan) -> list[tuple[int, Stage]]:
+def taken(done: RotationPlan) -> list[tuple[int, Stage]]:
     """The steps, as key and stage."""
     return [(step.key.id, step.to) for step in done.steps]
 
@@ -75,7 +75,7 @@ def test_nothing_signs_that_was_not_seen() -> None:
         (stage, each.condition) for stage, all_ in LIFE.items() for each in all_ if each.to is Stage.SIGNING
     ]
 
-    assert ways == [(Stage.SEEN, Condition.SETTLED)]
+    assert ways == [(Stage.SEEN, PassageCondition.SETTLED)]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 from indicia.domain.arns import parse_arn
 from indicia.domain.faults import Fault, FaultKind
-from indicia.domain.policies.evaluation import Policy, Question
+from indicia.domain.policies.evaluation import AccessQuestion, Policy
 from indicia.domain.policies.grammar import access_key_policy, sending_policy
 from indicia.domain.policies.principals import Principal
 
@@ -65,9 +65,9 @@ def question(
     action: str = "ses:SendEmail",
     resource: str = ARN,
     **context: str | tuple[str, ...],
-) -> Question:
+) -> AccessQuestion:
     """Return a question. Keys are written with an underscore for the colon."""
-    return Question(
+    return AccessQuestion(
         principal,
         action,
         resource,

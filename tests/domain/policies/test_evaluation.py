@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policies import ANN, ARN, IDENTITY, OTHER, OWNER, document, of_key, question, sending, statement
 
-from indicia.domain.policies.evaluation import Effect, Ground, Policy, Question, decide, decide_sending
+from indicia.domain.policies.evaluation import AccessQuestion, Effect, Ground, Policy, decide, decide_sending
 from indicia.domain.policies.grammar import sending_policy
 from indicia.domain.policies.principals import Principal
 
@@ -254,13 +254,13 @@ QUESTIONS = st.builds(
 LISTS = st.lists(STATEMENTS, min_size=1, max_size=6)
 
 
-def applies(each: dict[str, Any], asked: Question) -> bool:
+def applies(each: dict[str, Any], asked: AccessQuestion) -> bool:
     """Say whether a statement applies: alone and allowing, it allows."""
     return decide((sending({**each, "Effect": "Allow"}),), asked).allowed
 
 
 @given(LISTS, QUESTIONS)
-def test_a_level_is_decided_by_what_applies(statements: list[dict[str, Any]], asked: Question) -> None:
+def test_a_level_is_decided_by_what_applies(statements: list[dict[str, Any]], asked: AccessQuestion) -> None:
     """Denied if a Deny applies, else allowed if an Allow does, else denied."""
     applying = {each["Effect"] for each in statements if applies(each, asked)}
 
@@ -268,7 +268,7 @@ def test_a_level_is_decided_by_what_applies(statements: list[dict[str, Any]], as
 
 
 @given(LISTS, QUESTIONS)
-def test_a_deny_that_applies_always_wins(statements: list[dict[str, Any]], asked: Question) -> None:
+def test_a_deny_that_applies_always_wins(statements: list[dict[str, Any]], asked: AccessQuestion) -> None:
     """Whatever else a level says."""
     everybody = statement(Effect="Deny", Principal="*", Action="ses:*")
 
@@ -278,7 +278,7 @@ def test_a_deny_that_applies_always_wins(statements: list[dict[str, Any]], asked
 
 @given(LISTS, QUESTIONS, st.integers(0, 6), st.sampled_from(["Allow", "Deny"]))
 def test_an_unrelated_statement_changes_nothing(
-    statements: list[dict[str, Any]], asked: Question, place: int, effect: str
+    statements: list[dict[str, Any]], asked: AccessQuestion, place: int, effect: str
 ) -> None:
     """One that names somebody else, anywhere."""
     more = [*statements]
@@ -289,7 +289,7 @@ def test_an_unrelated_statement_changes_nothing(
 
 @given(LISTS, QUESTIONS, st.randoms(use_true_random=False))
 def test_the_order_of_statements_is_no_matter(
-    statements: list[dict[str, Any]], asked: Question, chance: Random
+    statements: list[dict[str, Any]], asked: AccessQuestion, chance: Random
 ) -> None:
     """Nor how they are spread over the policies of a level."""
     shuffled = [*statements]

@@ -20,7 +20,7 @@ from indicia.domain.identities.identity import (
     TokenSetKind,
 )
 from indicia.domain.proofs.inheritance import (
-    Proof,
+    SendingProof,
     candidates,
     covering,
     effective_identity,
@@ -87,20 +87,20 @@ GUIDE = house(
 @pytest.mark.parametrize(
     ("address", "supplier", "proof", "keys"),
     [
-        ("user@a.b.example.com", "user@a.b.example.com", Proof.ADDRESS, "a.b.example.com"),
-        ("user+x@a.b.example.com", "user@a.b.example.com", Proof.LABEL, "a.b.example.com"),
-        ("user+x+y@a.b.example.com", "user@a.b.example.com", Proof.LABEL, "a.b.example.com"),
-        ("other@a.b.example.com", "a.b.example.com", Proof.DOMAIN, "a.b.example.com"),
-        ("User@a.b.example.com", "a.b.example.com", Proof.DOMAIN, "a.b.example.com"),
-        ("user@A.B.EXAMPLE.COM", "a.b.example.com", Proof.DOMAIN, "a.b.example.com"),
-        ("user@b.example.com", "b.example.com", Proof.DOMAIN, "b.example.com"),
-        ("user@c.b.example.com", "b.example.com", Proof.PARENT, "b.example.com"),
-        ("user@x.a.b.example.com", "a.b.example.com", Proof.PARENT, "a.b.example.com"),
-        ("user@example.com", "example.com", Proof.DOMAIN, "example.com"),
-        ("user@c.example.com", "example.com", Proof.PARENT, "example.com"),
+        ("user@a.b.example.com", "user@a.b.example.com", SendingProof.ADDRESS, "a.b.example.com"),
+        ("user+x@a.b.example.com", "user@a.b.example.com", SendingProof.LABEL, "a.b.example.com"),
+        ("user+x+y@a.b.example.com", "user@a.b.example.com", SendingProof.LABEL, "a.b.example.com"),
+        ("other@a.b.example.com", "a.b.example.com", SendingProof.DOMAIN, "a.b.example.com"),
+        ("User@a.b.example.com", "a.b.example.com", SendingProof.DOMAIN, "a.b.example.com"),
+        ("user@A.B.EXAMPLE.COM", "a.b.example.com", SendingProof.DOMAIN, "a.b.example.com"),
+        ("user@b.example.com", "b.example.com", SendingProof.DOMAIN, "b.example.com"),
+        ("user@c.b.example.com", "b.example.com", SendingProof.PARENT, "b.example.com"),
+        ("user@x.a.b.example.com", "a.b.example.com", SendingProof.PARENT, "a.b.example.com"),
+        ("user@example.com", "example.com", SendingProof.DOMAIN, "example.com"),
+        ("user@c.example.com", "example.com", SendingProof.PARENT, "example.com"),
     ],
 )
-def test_the_worked_example(address: str, supplier: str, proof: Proof, keys: str) -> None:
+def test_the_worked_example(address: str, supplier: str, proof: SendingProof, keys: str) -> None:
     """The most specific identity supplies the settings, keys come from a domain always."""
     found = effective_identity(address, GUIDE.get)
 

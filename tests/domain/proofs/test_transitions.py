@@ -15,9 +15,9 @@ from indicia.domain.proofs.transitions import (
     LINK,
     TABLES,
     Cause,
-    Condition,
     Evidence,
     Sight,
+    TransitionCondition,
     Windows,
     carry,
     coupled,
@@ -214,7 +214,7 @@ def test_the_tables_have_no_unknown_and_no_way_out_of_failed() -> None:
     for table in TABLES.values():
         assert all(sight is not Sight.UNKNOWN for _, sight in table)
         assert all(status in CHECKED for status, _ in table)
-        assert {Condition.WINDOW_ENDED} == {
+        assert {TransitionCondition.WINDOW_ENDED} == {
             transition.condition for transition in table.values() if transition.to is Status.FAILED
         }
     assert {Status.PENDING} == {status for status, _ in LINK}

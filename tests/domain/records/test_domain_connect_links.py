@@ -11,7 +11,7 @@ from lookout import REGION, SERVICE_DOMAIN, easy_dkim, own_dkim
 from places import ROOT
 
 from indicia.domain.identities.identity import Identity, IdentityKind, KeyLength, MxFailureBehavior, TokenSet
-from indicia.domain.records.domain_connect import Offer, Provider, apply_url, read_settings, template
+from indicia.domain.records.domain_connect import Provider, ProviderOffer, apply_url, read_settings, template
 from indicia.domain.records.expected import Purpose, expected_records
 from indicia.domain.records.observation import RecordType
 
@@ -85,7 +85,7 @@ def published(url: str) -> set[tuple[str, str, str]]:
 def test_what_is_in_use_is_not_taken_away(in_use: set[Purpose], types: dict[str, int]) -> None:
     """A provider removes what a record conflicts with, so the link leaves such records out."""
     subject, token_set = whole("example.com"), own_dkim("sel", "MIIB")
-    url = apply_url(Offer(PROVIDER, "example.com"), subject, token_set, SERVICE_DOMAIN, in_use)
+    url = apply_url(ProviderOffer(PROVIDER, "example.com"), subject, token_set, SERVICE_DOMAIN, in_use)
     expected = {
         (record.name, record.rtype.name, record.value)
         for record in expected_records(subject, token_set, SERVICE_DOMAIN)
@@ -101,7 +101,7 @@ def test_what_is_in_use_is_not_taken_away(in_use: set[Purpose], types: dict[str,
 def test_the_link_publishes_what_is_expected(name: str, token_set: TokenSet) -> None:
     """Every expected record but DMARC, at the apex of the zone and below it, with every octet of a key."""
     subject = whole(name)
-    url = apply_url(Offer(PROVIDER, "example.com"), subject, token_set, SERVICE_DOMAIN)
+    url = apply_url(ProviderOffer(PROVIDER, "example.com"), subject, token_set, SERVICE_DOMAIN)
     assert url is not None
     expected = {
         (each.name, each.rtype.name, each.value)
@@ -121,9 +121,12 @@ def test_where_the_template_does_not_fit_there_is_no_link() -> None:
     bare = plain("example.com")
     before = easy_dkim(zone="dkim.before.example.org")
 
-    assert apply_url(Offer(PROVIDER, "example.com"), plain("a@example.com"), None, SERVICE_DOMAIN) is None
-    assert apply_url(Offer(PROVIDER, "example.com"), bare, before, SERVICE_DOMAIN) is None
-    assert apply_url(Offer(PROVIDER, "example.net"), bare, easy_dkim(), SERVICE_DOMAIN) is None
+    assert (
+        apply_url(ProviderOffer(PROVIDER, "example.com"), plain("a@example.com"), None, SERVICE_DOMAIN)
+        is None
+    )
+    assert apply_url(ProviderOffer(PROVIDER, "example.com"), bare, before, SERVICE_DOMAIN) is None
+    assert apply_url(ProviderOffer(PROVIDER, "example.net"), bare, easy_dkim(), SERVICE_DOMAIN) is None
 
 
 def test_the_shipped_template_is_the_one_that_links_are_for() -> None:

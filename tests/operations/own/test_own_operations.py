@@ -28,7 +28,7 @@ EXTERNAL = {"EmailIdentity": "example.com", "SigningAttributesOrigin": "EXTERNAL
 def verdict(desk: Desk, name: str, facet: Facet, records: list[dict[str, str]], **more: object) -> None:
     """Store a verdict as the verifier does."""
     identity = desk.view(name).identity
-    stored = evidence.Evidence(
+    stored = evidence.StoredVerdict(
         identity_id=identity.id,
         facet=facet,
         at=desk.now,

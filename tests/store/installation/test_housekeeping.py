@@ -26,7 +26,7 @@ from indicia.store.events import fanout, webhook_deliveries, webhooks
 from indicia.store.events.webhooks import Webhook
 from indicia.store.identities import identities
 from indicia.store.verification import evidence
-from indicia.store.verification.evidence import Evidence
+from indicia.store.verification.evidence import StoredVerdict
 from indicia.store.verification_mail import links, mailings, outbox
 
 NOW = real_now()
@@ -90,9 +90,9 @@ def hook(database: Database, account: str, region: str) -> None:
     database.write(lambda s: webhooks.create(s, webhook))
 
 
-def verdict(identity_id: int) -> Evidence:
+def verdict(identity_id: int) -> StoredVerdict:
     """A verdict on an identity."""
-    return Evidence(
+    return StoredVerdict(
         identity_id, Facet.DKIM, NOW, 1, "schedule", Status.PENDING, Status.SUCCESS, "OK", "digest", "{}"
     )
 

@@ -46,9 +46,9 @@ def result(claimed: checks.Claim, owner: str = "one", **given) -> checks.CheckRe
     return replace(plain, **given)
 
 
-def verdict(identity_id: int, **given) -> evidence.Evidence:
+def verdict(identity_id: int, **given) -> evidence.StoredVerdict:
     """A verdict that DKIM records are missing."""
-    plain = evidence.Evidence(
+    plain = evidence.StoredVerdict(
         identity_id, Facet.DKIM, 10_500, 1, "schedule", Status.PENDING, Status.PENDING, "MISSING", "d1", "{}"
     )
     return replace(plain, **given)
@@ -471,7 +471,7 @@ def test_evidence_is_stored_when_it_differs(database: Database):
     """The same verdict again is not stored; another finding, generation or a moved status is."""
     made = database.write(lambda s: add(s, "example.com"))
 
-    def stored(*verdicts: evidence.Evidence) -> int:
+    def stored(*verdicts: evidence.StoredVerdict) -> int:
         return database.write(lambda s: evidence.add(s, verdicts))
 
     one = verdict(made.id)

@@ -132,7 +132,7 @@ def test_botocore_reads_back_what_was_said(kind: FaultKind, message: str) -> Non
     msgspec.json.decode(answer(Protocol.INDICIA, Fault(kind, message), "id").body)
 
 
-def botocore_headers(told: faults.Answer) -> dict[str, str]:
+def botocore_headers(told: faults.HttpAnswer) -> dict[str, str]:
     """The headers of an answer as botocore has them."""
     return {name.decode(): value.decode() for name, value in told.headers}
 

@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from indicia.wire.authentication import Authenticator, KeptKeys, KeyRecord
+from indicia.wire.authentication import AccessKeyRecord, Authenticator, KeptKeys
 from indicia.wire.aws import sigv4
 from indicia.wire.http.requests import Request
 
@@ -338,7 +338,7 @@ class Counted:
         self.digests += 1
         return hmac.digest(key, message, "sha256")
 
-    def lookup(self, key_id: str) -> KeyRecord | None:
+    def lookup(self, key_id: str) -> AccessKeyRecord | None:
         """A look-up, counted."""
         self.lookups += 1
         return KEYS.get(key_id)
@@ -384,7 +384,7 @@ def test_a_key_in_use_is_looked_up_every_few_seconds() -> None:
 def test_a_store_may_answer_later() -> None:
     """A look-up may be asynchronous."""
 
-    async def lookup(key_id: str) -> KeyRecord | None:
+    async def lookup(key_id: str) -> AccessKeyRecord | None:
         await asyncio.sleep(0)
         return KEYS.get(key_id)
 

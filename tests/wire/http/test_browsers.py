@@ -11,7 +11,7 @@ from edge import Asking, Desk, ask, signed, v1, v2
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.authentication import Authenticator
 from indicia.wire.http.browsers import Guard, Guarded
-from indicia.wire.own import Access, Asked, Reply, Route
+from indicia.wire.own import Access, Asked, CallReply, Route
 
 HOME = Guard()
 AWAY = Guard(["0.0.0.0", "Mail.Corp.example"], elsewhere=True)
@@ -129,9 +129,9 @@ def test_how_far_the_page_is(site: str, taken: bool, signed_in_the_query_string:
 # ---- at the edge
 
 
-async def echo(call: Any, asked: Asked) -> Reply:
+async def echo(call: Any, asked: Asked) -> CallReply:
     """Answer nothing much."""
-    return Reply(b"{}")
+    return CallReply(b"{}")
 
 
 async def mailbox(scope: Any, receive: Any, send: Any) -> None:

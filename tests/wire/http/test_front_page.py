@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from edge import Asking, ask
 from listening import Running, everything, raw, running
 
-from indicia.connections.admission import Admission
+from indicia.connections.admission import ConnectionAdmission
 from indicia.connections.limits import Room
 from indicia.domain.faults import FaultKind
 from indicia.wire.http.server import Certificate
@@ -207,7 +207,7 @@ def test_whatever_else_is_said_to_it_ends(
 
 def test_who_says_nothing_makes_room_over_tls_too(certificate: Certificate, authority: trustme.CA) -> None:
     """Before there is TLS and after: idle connections keep nobody out."""
-    admission = Admission(Room(4, 4))
+    admission = ConnectionAdmission(Room(4, 4))
     context = ssl.create_default_context()
     authority.configure_trust(context)
     with running(certificate=certificate, connections=admission) as server:

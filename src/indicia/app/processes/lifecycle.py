@@ -15,7 +15,7 @@ import structlog
 from indicia import credentials
 from indicia.app.processes.preflight import open_secrets
 from indicia.app.service import Service
-from indicia.installation import Installation, Origin
+from indicia.installation import CredentialOrigin, Installation
 from indicia.runtime import logs
 from indicia.runtime import ready as ready_file
 from indicia.runtime.ready import Ready
@@ -29,7 +29,7 @@ log = structlog.get_logger("indicia")
 _YOUNG: Final = 20_000
 
 
-class Told:
+class ReadinessListeners:
     """Who is told that a server is ready, and that it is not any more."""
 
     def __init__(self, settings: Settings, places: Sequence[Path]) -> None:
@@ -95,7 +95,7 @@ async def run(service: Service, told: Callable[[Ready], Awaitable[None]]) -> int
 def _show_credentials(installation: Installation) -> None:
     """Show a key that was just made, on a terminal only: everything else is somebody's log."""
     root = installation.root
-    if root is None or installation.root_origin is not Origin.MADE or not sys.stdout.isatty():
+    if root is None or installation.root_origin is not CredentialOrigin.MADE or not sys.stdout.isatty():
         return
     sys.stdout.write(
         f"\nAccess key of the operator, shown once (also in {installation.settings.credentials_file}):\n"

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 import uvloop
 
-from indicia.app.processes.lifecycle import Told, run, say_what_is_unsafe
+from indicia.app.processes.lifecycle import ReadinessListeners, run, say_what_is_unsafe
 from indicia.app.service import Service, Variant
 from indicia.installation import Installation
 from indicia.runtime import logs
@@ -36,7 +36,7 @@ def serve(
     gc.disable()
     logs.configure(settings.log_format, colors=sys.stderr.isatty())
     places = (settings.ready_file, *([ready_file] if ready_file else []))
-    told = Told(settings, places)
+    told = ReadinessListeners(settings, places)
     if workers > 1 and roles & {Role.API, Role.LINKS}:
         from indicia.app.processes import workers as working
 

@@ -20,7 +20,7 @@ from typing import Final
 
 import uvloop
 
-from indicia.app.processes.lifecycle import Told, run, say_what_is_unsafe
+from indicia.app.processes.lifecycle import ReadinessListeners, run, say_what_is_unsafe
 from indicia.app.processes.worker_status import Siblings
 from indicia.app.service import Service, Variant
 from indicia.domain.faults import Fault
@@ -38,7 +38,7 @@ HTTP_ROLES: Final = frozenset({Role.API, Role.LINKS})
 _LOOK: Final = 0.01  # seconds
 
 
-def serve(settings: Settings, roles: frozenset[Role], workers: int, told: Told) -> int:
+def serve(settings: Settings, roles: frozenset[Role], workers: int, told: ReadinessListeners) -> int:
     """Run the roles in `workers` processes and one more until SIGTERM or SIGINT; return the exit status.
 
     Raises: `InstallationError`, `CannotListenError`.

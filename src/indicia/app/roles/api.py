@@ -37,7 +37,7 @@ from indicia.store.engine.session import Session
 from indicia.vault import purposes
 from indicia.verifier.diagnosis.diagnosis import Diagnosis, Doctor
 from indicia.verifier.diagnosis.forecast import Foresees
-from indicia.wire.authentication import Authenticator, KeyRecord
+from indicia.wire.authentication import AccessKeyRecord, Authenticator
 from indicia.wire.gateway import Gateway
 from indicia.wire.own import Route
 
@@ -211,19 +211,19 @@ def _mails(
 
 def _key_lookup(
     installation: Installation,
-) -> Callable[[str], Awaitable[KeyRecord | None] | KeyRecord | None]:
+) -> Callable[[str], Awaitable[AccessKeyRecord | None] | AccessKeyRecord | None]:
     """Return what finds the access key of an id: at once on SQLite, from a thread elsewhere."""
     database = installation.database
 
-    def found(s: Session, key_id: str) -> KeyRecord | None:
+    def found(s: Session, key_id: str) -> AccessKeyRecord | None:
         key = access.get_key(s, key_id)
         if key is None or key.revoked_at is not None:
             return None
         secret = installation.keyring.open(key.secret, purposes.access_key(key.id)).decode()
         who = "root" if key.user_name is None else f"user/{key.user_name}"
-        return KeyRecord(secret, key.account, f"arn:aws:iam::{key.account}:{who}", key.policy)
+        return AccessKeyRecord(secret, key.account, f"arn:aws:iam::{key.account}:{who}", key.policy)
 
-    def look_up(key_id: str) -> Awaitable[KeyRecord | None] | KeyRecord | None:
+    def look_up(key_id: str) -> Awaitable[AccessKeyRecord | None] | AccessKeyRecord | None:
         find = partial(found, key_id=key_id)
         return database.read(find) if database.dialect == "sqlite" else database.reading(find)
 

@@ -72,7 +72,7 @@ def is_readable(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class DmarcPolicy:
     """What receivers are asked for mail from a domain, and how exactly domains have to agree."""
 
     asks: str
@@ -80,7 +80,7 @@ class Policy:
     strict_spf: bool
 
 
-def read(text: str, *, inherited: bool) -> Policy | None:
+def read(text: str, *, inherited: bool) -> DmarcPolicy | None:
     """Return the policy of a record, None where receivers heed none.
 
     `inherited`: it is the organisation's, and the domain is below it, so that `sp` counts (RFC 7489 §6.3).
@@ -91,7 +91,7 @@ def read(text: str, *, inherited: bool) -> Policy | None:
     asks = found.get("p", "none").lower()
     if inherited:
         asks = found.get("sp", asks).lower()
-    return Policy(
+    return DmarcPolicy(
         asks=asks if asks in _DISPOSITIONS else "none",
         strict_dkim=found.get("adkim", "r").lower() == "s",
         strict_spf=found.get("aspf", "r").lower() == "s",
@@ -133,14 +133,14 @@ def judge(texts: Sequence[str], at: str, sender: Sender) -> tuple[Finding, Expla
     return Finding.OK, Explanation(told, _fix(policy, sender))
 
 
-def _by_dkim(policy: Policy, sender: Sender) -> str:
+def _by_dkim(policy: DmarcPolicy, sender: Sender) -> str:
     if not sender.dkim:
         return "DKIM does not stand, so nothing passes by it."
     below = ", but not mail from its subdomains (adkim=s)" if policy.strict_dkim else " and its subdomains"
     return f"Mail from {sender.domain}{below} passes by DKIM."
 
 
-def _by_spf(policy: Policy, sender: Sender) -> str:
+def _by_spf(policy: DmarcPolicy, sender: Sender) -> str:
     if not sender.mail_from:
         return "Nothing passes by SPF: bounces go to this service, which is another organisation."
     if not sender.mail_from_stands:
@@ -150,7 +150,7 @@ def _by_spf(policy: Policy, sender: Sender) -> str:
     return f"Mail with the MAIL FROM domain {sender.mail_from} passes by SPF."
 
 
-def _fix(policy: Policy, sender: Sender) -> str:
+def _fix(policy: DmarcPolicy, sender: Sender) -> str:
     """Return what makes mail pass where nothing does; with one way that does there is nothing to do."""
     by_spf = bool(sender.mail_from) and sender.mail_from_stands and not policy.strict_spf
     if sender.dkim or by_spf:

@@ -20,7 +20,7 @@ from indicia.domain.verification.chains import Follow, no_alias, nobody_asked
 from indicia.domain.verification.check import RecordVerdict
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.judgement import judge
-from indicia.domain.verification.synthesis import Asked, Surroundings, alike, redirection, wildcard
+from indicia.domain.verification.synthesis import KnownAnswers, Surroundings, alike, redirection, wildcard
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Refined:
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class QuestionsNeeded:
     """What has to be asked before there can be an explanation."""
 
     questions: tuple[Question, ...]
@@ -152,16 +152,16 @@ def explained_by_probes(
     answers: Mapping[Question, Sequence[Observation]],
     *,
     places: bool = True,
-) -> Refined | Needed | None:
+) -> Refined | QuestionsNeeded | None:
     """Return what further questions explain, what has to be asked for it, None when they explain nothing.
 
     `answers` holds what was seen so far; `places` is whether other names are looked at.
     """
     if verdict.sight is not Sight.ABSENT:
         return None
-    asked = Asked({**_by_question(verdict.observations), **answers})
+    asked = KnownAnswers({**_by_question(verdict.observations), **answers})
     found = _explained(verdict, around, asked, places=places)
-    return Needed(tuple(asked.missing)) if asked.missing else found
+    return QuestionsNeeded(tuple(asked.missing)) if asked.missing else found
 
 
 def _by_question(observations: Sequence[Observation]) -> dict[Question, tuple[Observation, ...]]:
@@ -171,7 +171,9 @@ def _by_question(observations: Sequence[Observation]) -> dict[Question, tuple[Ob
     return seen
 
 
-def _explained(verdict: RecordVerdict, around: Surroundings, asked: Asked, *, places: bool) -> Refined | None:
+def _explained(
+    verdict: RecordVerdict, around: Surroundings, asked: KnownAnswers, *, places: bool
+) -> Refined | None:
     record = verdict.record
     from_wildcard = wildcard(record.name, record.rtype, around, asked, _BESIDE[record.rtype])
     missing = verdict.finding is Finding.MISSING
@@ -188,7 +190,7 @@ def _explained(verdict: RecordVerdict, around: Surroundings, asked: Asked, *, pl
 # ---- other names
 
 
-def _misplaced(record: ExpectedRecord, around: Surroundings, asked: Asked) -> Refined | None:
+def _misplaced(record: ExpectedRecord, around: Surroundings, asked: KnownAnswers) -> Refined | None:
     """Return where the record stands instead. All places are asked before one is told."""
     there = [each for each in _places(record, around) if _there(record, each[1], around, asked)]
     told = (Refined(finding, Detail(place=place, zone=around.zone)) for finding, place in there)
@@ -205,7 +207,7 @@ def _places(record: ExpectedRecord, around: Surroundings) -> Iterator[tuple[Find
         yield Finding.WRONG_LEVEL, place
 
 
-def _there(record: ExpectedRecord, place: str, around: Surroundings, asked: Asked) -> bool:
+def _there(record: ExpectedRecord, place: str, around: Surroundings, asked: KnownAnswers) -> bool:
     """Say whether the expected value stands at another name; for a CNAME also with the zone at its end.
 
     What a wildcard synthesises there was published at no such name.
@@ -221,7 +223,7 @@ def _there(record: ExpectedRecord, place: str, around: Surroundings, asked: Aske
 # ---- other types
 
 
-def _other_type(record: ExpectedRecord, asked: Asked) -> Refined | None:
+def _other_type(record: ExpectedRecord, asked: KnownAnswers) -> Refined | None:
     """Return what of another type explains the absence, None where that could stand beside the record.
 
     Only a CNAME excludes other types (RFC 1034 §3.6.2). Beside an MX a TXT is worth a word where it holds

@@ -58,7 +58,7 @@ class NoRecord(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class RecordsNeeded:
     """The names whose SPF records have to be fetched before there can be a judgement."""
 
     names: tuple[str, ...]
@@ -125,7 +125,7 @@ def including(text: str, include: str) -> str:
 
 def judge(
     records: Sequence[str], include: str, fetched: Mapping[str, str | NoRecord]
-) -> SpfJudgement | Needed:
+) -> SpfJudgement | RecordsNeeded:
     """Return what the TXT records of a MAIL FROM domain amount to, or what has to be fetched first.
 
     `include` is the name of this service's own SPF record, which is not the domain's owner to mend. `fetched`
@@ -144,7 +144,7 @@ def judge(
 
 def _follow(
     terms: Sequence[Term], include: str, fetched: Mapping[str, str | NoRecord]
-) -> SpfJudgement | Needed:
+) -> SpfJudgement | RecordsNeeded:
     ways, lookups, broken = [iter(_tested(terms))], 0, ""
     through: dict[str, None] = {}
     needed: dict[str, None] = {}
@@ -171,7 +171,7 @@ def _follow(
         elif found is not NoRecord.UNKNOWN and name != include:
             broken = broken or name
     if needed:
-        return Needed(tuple(needed))
+        return RecordsNeeded(tuple(needed))
     return SpfJudgement(_finding(broken, included=include in through), lookups, tuple(through), broken)
 
 

@@ -36,7 +36,7 @@ class Stage(Enum):
     WITHDRAWN = "withdrawn"  # not in the key zone; its private half is erased
 
 
-class Condition(Enum):
+class PassageCondition(Enum):
     """What must hold for a passage. The value is what the documentation says."""
 
     NEEDED = "the set needs a key, and a token is free"
@@ -53,26 +53,26 @@ class Passage:
     """One way from a stage to the next."""
 
     to: Stage
-    condition: Condition
+    condition: PassageCondition
 
 
 LIFE: Final[dict[Stage, tuple[Passage, ...]]] = {
-    Stage.POOLED: (Passage(Stage.PUBLISHED, Condition.NEEDED),),
+    Stage.POOLED: (Passage(Stage.PUBLISHED, PassageCondition.NEEDED),),
     Stage.PUBLISHED: (
-        Passage(Stage.SEEN, Condition.SEEN),
-        Passage(Stage.RETIRED, Condition.ABANDONED),
-        Passage(Stage.WITHDRAWN, Condition.SUPERSEDED),
+        Passage(Stage.SEEN, PassageCondition.SEEN),
+        Passage(Stage.RETIRED, PassageCondition.ABANDONED),
+        Passage(Stage.WITHDRAWN, PassageCondition.SUPERSEDED),
     ),
     Stage.SEEN: (
-        Passage(Stage.RETIRED, Condition.ABANDONED),
-        Passage(Stage.WITHDRAWN, Condition.SUPERSEDED),
-        Passage(Stage.SIGNING, Condition.SETTLED),
+        Passage(Stage.RETIRED, PassageCondition.ABANDONED),
+        Passage(Stage.WITHDRAWN, PassageCondition.SUPERSEDED),
+        Passage(Stage.SIGNING, PassageCondition.SETTLED),
     ),
     Stage.SIGNING: (
-        Passage(Stage.RETIRED, Condition.ABANDONED),
-        Passage(Stage.RETIRED, Condition.SUCCEEDED),
+        Passage(Stage.RETIRED, PassageCondition.ABANDONED),
+        Passage(Stage.RETIRED, PassageCondition.SUCCEEDED),
     ),
-    Stage.RETIRED: (Passage(Stage.WITHDRAWN, Condition.LINGERED),),
+    Stage.RETIRED: (Passage(Stage.WITHDRAWN, PassageCondition.LINGERED),),
     Stage.WITHDRAWN: (),
 }
 
@@ -174,11 +174,11 @@ class StepTaken:
 
     key: KeyLife
     to: Stage
-    condition: Condition
+    condition: PassageCondition
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RotationPlan:
     """What is to be done with a set now, and when to look at it again.
 
     `after` is the set once the steps are taken. `publish` is the position at which a key is to be published
@@ -198,7 +198,7 @@ def signs_from(keys: KeySet, pace: KeyPace) -> Instant | None:
     return None if newest is None or newest.seen_at is None else newest.seen_at + pace.settle
 
 
-def plan(keys: KeySet, now: Instant, pace: KeyPace) -> Plan:
+def plan(keys: KeySet, now: Instant, pace: KeyPace) -> RotationPlan:
     """Return everything that may be done at `now`. The set's own next instant is in it, None for none."""
     steps: list[StepTaken] = []
     while (step := _next_step(keys, now, pace)) is not None:
@@ -215,7 +215,7 @@ def plan(keys: KeySet, now: Instant, pace: KeyPace) -> Plan:
             due.append(max(needed, free))
         # Without a token that will be free by itself, the set waits for a key to be retired: a step of it.
     by_itself = keys.newest is not None and keys.newest.bits == keys.wanted_bits and not _asked(keys)
-    return Plan(tuple(steps), keys, publish, by_itself, min(due, default=None))
+    return RotationPlan(tuple(steps), keys, publish, by_itself, min(due, default=None))
 
 
 def _next_step(keys: KeySet, now: Instant, pace: KeyPace) -> StepTaken | None:
@@ -287,14 +287,14 @@ def _never(_keys: KeySet, _key: KeyLife, _: KeyPace) -> Instant | None:
 
 
 # From which instant a condition holds; None while it is not known ever to hold.
-_HOLDS: Final[dict[Condition, Callable[[KeySet, KeyLife, KeyPace], Instant | None]]] = {
-    Condition.NEEDED: _never,  # of the set, not of a key: `needed_from`
-    Condition.SEEN: _never,
-    Condition.SETTLED: _settled,
-    Condition.SUCCEEDED: _succeeded,
-    Condition.SUPERSEDED: _superseded,
-    Condition.ABANDONED: _abandoned,
-    Condition.LINGERED: _lingered,
+_HOLDS: Final[dict[PassageCondition, Callable[[KeySet, KeyLife, KeyPace], Instant | None]]] = {
+    PassageCondition.NEEDED: _never,  # of the set, not of a key: `needed_from`
+    PassageCondition.SEEN: _never,
+    PassageCondition.SETTLED: _settled,
+    PassageCondition.SUCCEEDED: _succeeded,
+    PassageCondition.SUPERSEDED: _superseded,
+    PassageCondition.ABANDONED: _abandoned,
+    PassageCondition.LINGERED: _lingered,
 }
 
 

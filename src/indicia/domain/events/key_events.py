@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from indicia.domain.dkim.rotation import Condition, KeyLife, KeyPace, Stage, StepTaken
+from indicia.domain.dkim.rotation import KeyLife, KeyPace, PassageCondition, Stage, StepTaken
 from indicia.domain.events.identity_events import KEY, Event, What, about
 from indicia.domain.identities.identity import Identity, TokenSet
 from indicia.domain.time import Instant
@@ -47,7 +47,7 @@ def of_keys(identity: Identity, news: KeyNews, pace: KeyPace) -> tuple[Event, ..
     steps = [_event(identity, news, step, step.key.stage, pace) for step in news.steps if step.to in _WHAT]
     if news.published is None:
         return tuple(steps)
-    published = StepTaken(news.published, Stage.PUBLISHED, Condition.NEEDED)
+    published = StepTaken(news.published, Stage.PUBLISHED, PassageCondition.NEEDED)
     return (_event(identity, news, published, Stage.POOLED, pace), *steps)
 
 

@@ -33,7 +33,7 @@ class Element(Enum):
 
 
 @dataclass(frozen=True)
-class Question:
+class AccessQuestion:
     """One thing somebody wants to do. `action` is `service:Name`, `resource` an ARN or `*`."""
 
     principal: Principal
@@ -73,7 +73,7 @@ class Statement:
     resource_fits: Test | None = field(repr=False)
     conditions: tuple[Condition, ...]
 
-    def miss(self, question: Question) -> Miss | None:
+    def miss(self, question: AccessQuestion) -> Miss | None:
         """Return why the statement does not apply to the question; None when it does.
 
         A condition on what is not known of a request lets nobody in and keeps out whoever might be meant.
@@ -116,7 +116,7 @@ class Decision:
 
     effect: Effect
     ground: Ground
-    question: Question
+    question: AccessQuestion
     policies: tuple[Policy, ...]
     policy: Policy | None = None
     statement: Statement | None = None
@@ -132,7 +132,7 @@ class Decision:
         return self.ground is Ground.STATEMENT
 
 
-def decide(policies: Sequence[Policy], question: Question) -> Decision:
+def decide(policies: Sequence[Policy], question: AccessQuestion) -> Decision:
     """Return what the policies of one level decide together: Deny wins, else Allow, else it is denied."""
     allowing: tuple[Policy, Statement] | None = None
     for policy in policies:
@@ -149,11 +149,13 @@ def decide(policies: Sequence[Policy], question: Question) -> Decision:
     return _by(policies, question, *allowing)
 
 
-def _by(policies: Iterable[Policy], question: Question, policy: Policy, statement: Statement) -> Decision:
+def _by(
+    policies: Iterable[Policy], question: AccessQuestion, policy: Policy, statement: Statement
+) -> Decision:
     return Decision(statement.effect, Ground.STATEMENT, question, tuple(policies), policy, statement)
 
 
-def decide_sending(question: Question, *, owner: str, levels: Sequence[Sequence[Policy]]) -> Decision:
+def decide_sending(question: AccessQuestion, *, owner: str, levels: Sequence[Sequence[Policy]]) -> Decision:
     """Return what the policies of an identity decide about somebody who wants to send with it (spec 8.6).
 
     `levels` are the policies of the address, then those of its domain: the first level on which a statement
@@ -166,7 +168,7 @@ def decide_sending(question: Question, *, owner: str, levels: Sequence[Sequence[
     return decision
 
 
-def _first_explicit(question: Question, levels: Sequence[Sequence[Policy]]) -> Decision:
+def _first_explicit(question: AccessQuestion, levels: Sequence[Sequence[Policy]]) -> Decision:
     for policies in levels:
         decision = decide(policies, question)
         if decision.explicit:

@@ -8,13 +8,13 @@ from typing import assert_never
 from indicia.domain.names import shown
 from indicia.domain.policies.conditions import UNKNOWN, Condition
 from indicia.domain.policies.evaluation import (
+    AccessQuestion,
     Decision,
     Effect,
     Element,
     Ground,
     Miss,
     Policy,
-    Question,
     Statement,
 )
 
@@ -69,7 +69,7 @@ def _named(policy: Policy, statement: Statement) -> str:
     return f"Statement {statement.position}{sid}{name}"
 
 
-def _missed(miss: Miss, question: Question) -> str:
+def _missed(miss: Miss, question: AccessQuestion) -> str:
     match miss.element:
         case Element.ACTION:
             return f"its actions do not include {shown(question.action)}"
@@ -84,7 +84,7 @@ def _missed(miss: Miss, question: Question) -> str:
             assert_never(never)
 
 
-def _unheld(condition: Condition, question: Question) -> str:
+def _unheld(condition: Condition, question: AccessQuestion) -> str:
     told = (
         f"its condition {condition.operator} of {condition.key} and {_listed(condition.values)} does not hold"
     )

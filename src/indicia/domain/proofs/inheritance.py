@@ -46,7 +46,7 @@ class Standing(Protocol):
 S = TypeVar("S", bound=Standing)
 
 
-class Proof(Enum):
+class SendingProof(Enum):
     """By what an address may be sent from."""
 
     ADDRESS = "address"  # it is verified itself
@@ -65,7 +65,7 @@ class Effective(Generic[S]):
     """
 
     supplier: S
-    proof: Proof
+    proof: SendingProof
     keys: S | None
     signed: bool
 
@@ -154,7 +154,7 @@ def effective_identity(
     )
 
 
-def _proof(address: str, supplier: Identity) -> Proof:
+def _proof(address: str, supplier: Identity) -> SendingProof:
     if supplier.kind is IdentityKind.EMAIL_ADDRESS:
-        return Proof.ADDRESS if supplier.name == address else Proof.LABEL
-    return Proof.DOMAIN if supplier.name == address.rpartition("@")[2].lower() else Proof.PARENT
+        return SendingProof.ADDRESS if supplier.name == address else SendingProof.LABEL
+    return SendingProof.DOMAIN if supplier.name == address.rpartition("@")[2].lower() else SendingProof.PARENT

@@ -29,7 +29,7 @@ class Sight(Enum):
     __hash__ = object.__hash__  # as RecordType
 
 
-class Condition(Enum):
+class TransitionCondition(Enum):
     """What must hold beside the sight for a transition to be taken."""
 
     ALWAYS = "always"
@@ -56,29 +56,29 @@ class Transition:
     """One way out of a state: where to, on which condition, and what it is called."""
 
     to: Status
-    condition: Condition
+    condition: TransitionCondition
     cause: Cause
 
 
 Table: TypeAlias = Mapping[tuple[Status, Sight], Transition]
 
 
-def _of_records(granted: Condition) -> Table:
+def _of_records(granted: TransitionCondition) -> Table:
     """Return the table of a facet that records prove (verification.md, "Granting" and "Taking away")."""
     return MappingProxyType(
         {
             (Status.PENDING, Sight.PRESENT): Transition(Status.SUCCESS, granted, Cause.PROVED),
             (Status.PENDING, Sight.ABSENT): Transition(
-                Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED
+                Status.FAILED, TransitionCondition.WINDOW_ENDED, Cause.WINDOW_ENDED
             ),
             (Status.SUCCESS, Sight.ABSENT): Transition(
-                Status.TEMPORARY_FAILURE, Condition.CORROBORATED, Cause.LOST
+                Status.TEMPORARY_FAILURE, TransitionCondition.CORROBORATED, Cause.LOST
             ),
             (Status.TEMPORARY_FAILURE, Sight.PRESENT): Transition(
-                Status.SUCCESS, Condition.ALWAYS, Cause.RESTORED
+                Status.SUCCESS, TransitionCondition.ALWAYS, Cause.RESTORED
             ),
             (Status.TEMPORARY_FAILURE, Sight.ABSENT): Transition(
-                Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED
+                Status.FAILED, TransitionCondition.WINDOW_ENDED, Cause.WINDOW_ENDED
             ),
         }
     )
@@ -88,8 +88,10 @@ def _of_records(granted: Condition) -> Table:
 # keeps it from its parent after that is told, and takes nothing away.
 _OF_A_REPLICA: Final[Table] = MappingProxyType(
     {
-        (Status.PENDING, Sight.PRESENT): Transition(Status.SUCCESS, Condition.ALWAYS, Cause.PROVED),
-        (Status.PENDING, Sight.ABSENT): Transition(Status.FAILED, Condition.WINDOW_ENDED, Cause.WINDOW_ENDED),
+        (Status.PENDING, Sight.PRESENT): Transition(Status.SUCCESS, TransitionCondition.ALWAYS, Cause.PROVED),
+        (Status.PENDING, Sight.ABSENT): Transition(
+            Status.FAILED, TransitionCondition.WINDOW_ENDED, Cause.WINDOW_ENDED
+        ),
     }
 )
 
@@ -97,7 +99,7 @@ _OF_A_REPLICA: Final[Table] = MappingProxyType(
 _OF_WHAT_IS_CARRIED: Final[Table] = MappingProxyType(
     {
         (before, sight): way
-        for (before, sight), way in _of_records(Condition.ALWAYS).items()
+        for (before, sight), way in _of_records(TransitionCondition.ALWAYS).items()
         if before is not Status.PENDING
     }
 )
@@ -105,9 +107,9 @@ _OF_WHAT_IS_CARRIED: Final[Table] = MappingProxyType(
 # Of every facet that is looked at. The key that Easy DKIM waits for is there from the start with BYODKIM.
 TABLES: Final[Mapping[Facet, Table]] = MappingProxyType(
     {
-        Facet.DKIM: _of_records(Condition.KEY_PUBLISHED),
-        Facet.OWNERSHIP: _of_records(Condition.ALWAYS),
-        Facet.MAIL_FROM: _of_records(Condition.ALWAYS),
+        Facet.DKIM: _of_records(TransitionCondition.KEY_PUBLISHED),
+        Facet.OWNERSHIP: _of_records(TransitionCondition.ALWAYS),
+        Facet.MAIL_FROM: _of_records(TransitionCondition.ALWAYS),
         Facet.REPLICATION: _OF_A_REPLICA,
         Facet.CARRIED_DKIM: _OF_WHAT_IS_CARRIED,
     }
@@ -116,9 +118,11 @@ TABLES: Final[Mapping[Facet, Table]] = MappingProxyType(
 # The proof of an address (spec 3.1): what is proved once stays, and what has failed needs another mail.
 LINK: Final[Mapping[tuple[Status, LinkEvent], Transition]] = MappingProxyType(
     {
-        (Status.PENDING, LinkEvent.CONFIRM): Transition(Status.SUCCESS, Condition.ALWAYS, Cause.LINK_USED),
+        (Status.PENDING, LinkEvent.CONFIRM): Transition(
+            Status.SUCCESS, TransitionCondition.ALWAYS, Cause.LINK_USED
+        ),
         (Status.PENDING, LinkEvent.TIME_ENDS): Transition(
-            Status.FAILED, Condition.TIME_ENDED, Cause.LINK_EXPIRED
+            Status.FAILED, TransitionCondition.TIME_ENDED, Cause.LINK_EXPIRED
         ),
     }
 )
@@ -129,7 +133,7 @@ COUPLED: Final[Mapping[tuple[Facet, Status], tuple[Facet, Status, Transition]]] 
         (Facet.REPLICATION, Status.FAILED): (
             Facet.DKIM,
             Status.PENDING,
-            Transition(Status.FAILED, Condition.ALWAYS, Cause.WINDOW_ENDED),
+            Transition(Status.FAILED, TransitionCondition.ALWAYS, Cause.WINDOW_ENDED),
         )
     }
 )
@@ -197,7 +201,7 @@ def carry(dkim: FacetState | None) -> FacetState | None:
     return replace(dkim, facet=Facet.CARRIED_DKIM)
 
 
-class Proof(Protocol):
+class ProofState(Protocol):
     """What of a facet's state counts for its identity."""
 
     @property
@@ -213,17 +217,17 @@ def absence_apart(evidence: Evidence, windows: Windows) -> Span:
 
 
 def _holds(
-    condition: Condition, state: FacetState, evidence: Evidence, now: Instant, windows: Windows
+    condition: TransitionCondition, state: FacetState, evidence: Evidence, now: Instant, windows: Windows
 ) -> bool:
-    if condition is Condition.ALWAYS:
+    if condition is TransitionCondition.ALWAYS:
         return True
-    if condition is Condition.KEY_PUBLISHED:
+    if condition is TransitionCondition.KEY_PUBLISHED:
         return evidence.key_published
-    if condition is Condition.TIME_ENDED:
+    if condition is TransitionCondition.TIME_ENDED:
         return _ended(state, now)
     since = state.absent_since
     corroborated = since is not None and now - since >= absence_apart(evidence, windows)
-    if condition is Condition.CORROBORATED:
+    if condition is TransitionCondition.CORROBORATED:
         return corroborated
     return corroborated and _ended(state, now)
 
@@ -328,7 +332,7 @@ _BEST_FIRST = (
 )
 
 
-def own_status(facets: Mapping[Facet, Proof]) -> Status:
+def own_status(facets: Mapping[Facet, ProofState]) -> Status:
     """Return the identity's own verification status: the best of the proofs it has (spec 3.6).
 
     A domain is verified by its DKIM records, those of before a change included, or by the legacy TXT, any

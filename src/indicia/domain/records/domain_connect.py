@@ -165,7 +165,7 @@ def template(service_domain: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ProviderOffer:
     """That the provider of a zone's DNS would publish records in it."""
 
     provider: Provider
@@ -173,7 +173,7 @@ class Offer:
 
 
 def apply_url(
-    offer: Offer,
+    offer: ProviderOffer,
     identity: Identity,
     token_set: TokenSet | None,
     service_domain: str,

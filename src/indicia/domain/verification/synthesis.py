@@ -17,7 +17,7 @@ _MOST_ANCESTORS: Final = 8
 
 
 @dataclass(slots=True)
-class Asked:
+class KnownAnswers:
     """What was seen so far. It notes what else is looked for in it, so that it can be asked."""
 
     seen: Mapping[Question, Sequence[Observation]]
@@ -67,7 +67,7 @@ def _said(observation: Observation) -> tuple[frozenset[str], tuple[str, ...]] | 
 
 
 def wildcard(
-    name: str, rtype: RecordType, around: Surroundings, asked: Asked, others: Sequence[RecordType]
+    name: str, rtype: RecordType, around: Surroundings, asked: KnownAnswers, others: Sequence[RecordType]
 ) -> str:
     """Return the wildcard that answers for the name, the empty text where none does.
 
@@ -86,7 +86,7 @@ def wildcard(
     return f"*.{_closest_encloser(name, telling[0], around, asked)}"
 
 
-def _closest_encloser(name: str, rtype: RecordType, around: Surroundings, asked: Asked) -> str:
+def _closest_encloser(name: str, rtype: RecordType, around: Surroundings, asked: KnownAnswers) -> str:
     """Return the longest ancestor that exists: the wildcard that answers for the name stands right below it.
 
     An ancestor that does not exist is answered for by the same wildcard; the apex always exists.
@@ -101,7 +101,7 @@ def _closest_encloser(name: str, rtype: RecordType, around: Surroundings, asked:
     return exist[0] if exist else above
 
 
-def redirection(name: str, rtype: RecordType, around: Surroundings, asked: Asked) -> str:
+def redirection(name: str, rtype: RecordType, around: Surroundings, asked: KnownAnswers) -> str:
     """Return where a DNAME redirects what is beside the name and the name with it, empty where none does.
 
     A wildcard leads every name to one target, a DNAME each to its own (RFC 6672 §2.2).

@@ -4,7 +4,7 @@ It may take so much memory and, for each document, so much processor time; the k
 more (setrlimit(2)). It has no secrets, opens no files and writes to nobody but the process that started it.
 
 On its standard input come documents, each as a `Document` behind its length in four octets; on its standard
-output go, once it is ready, an empty answer, and for each document an `Answer`, in the same frames. It ends
+output go, once it is ready, an empty answer, and for each document a `Sanitized`, in the same frames. It ends
 when its input does, or when it has had nothing to do for a while.
 """
 
@@ -23,8 +23,8 @@ from indicia.mail.html.harmless import (
     MEMORY,
     PROCESSOR_SECONDS,
     TOO_MUCH,
-    Answer,
     Document,
+    Sanitized,
     UnsuitableHtmlError,
     frame_length,
     framed,
@@ -43,7 +43,7 @@ def main() -> int:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)  # regular files; pipes are none
     os.nice(_NICE)
-    _write(framed(Answer(b"")))
+    _write(framed(Sanitized(b"")))
     while select.select([0], [], [], IDLE_SECONDS)[0]:
         header = _read(HEADER)
         if not header:
@@ -56,13 +56,13 @@ def main() -> int:
     return 0
 
 
-def _answered(document: Document) -> Answer:
+def _answered(document: Document) -> Sanitized:
     try:
-        return Answer(restricted(document.html, domain=document.domain).packed())
+        return Sanitized(restricted(document.html, domain=document.domain).packed())
     except UnsuitableHtmlError as error:
-        return Answer(b"", str(error))
+        return Sanitized(b"", str(error))
     except MemoryError:
-        return Answer(b"", TOO_MUCH)
+        return Sanitized(b"", TOO_MUCH)
 
 
 def _limit(what: int, most: int) -> None:

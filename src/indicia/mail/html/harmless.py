@@ -69,7 +69,7 @@ class Document(msgspec.Struct, frozen=True, array_like=True):
     domain: str
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class Sanitized(msgspec.Struct, frozen=True, array_like=True):
     """What is left of a document, packed; or in words why nothing is made of it."""
 
     packed: bytes
@@ -81,7 +81,7 @@ HEADER: Final = _LENGTH.size
 """How many octets stand in a pipe before each message, and say how long it is."""
 
 
-def framed(message: Document | Answer) -> bytes:
+def framed(message: Document | Sanitized) -> bytes:
     """Return the message as it stands in a pipe."""
     octets = _PACK.encode(message)
     return _LENGTH.pack(len(octets)) + octets

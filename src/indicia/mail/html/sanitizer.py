@@ -26,9 +26,9 @@ from indicia.mail.html.harmless import (
     HEADER,
     MOST_OCTETS,
     TOO_MUCH,
-    Answer,
     Document,
     HarmlessHtml,
+    Sanitized,
     UnsuitableHtmlError,
     frame_length,
     framed,
@@ -176,7 +176,7 @@ class _Child:
         """Whether it has not ended yet."""
         return self._reaper.is_alive()
 
-    def ask(self, question: bytes, until: float) -> Answer:
+    def ask(self, question: bytes, until: float) -> Sanitized:
         """Return the answer. `until` is an instant of the monotonic clock.
 
         Raises: `_EndedError`; `Fault` UNAVAILABLE when there is none in time.
@@ -205,12 +205,12 @@ class _Child:
                 if pipe is not None:
                     pipe.close()
 
-    def _receive(self, until: float) -> Answer:
+    def _receive(self, until: float) -> Sanitized:
         length = frame_length(self._read(HEADER, until))
         if length > _ANSWER_AT_MOST:
             raise _unavailable()
         try:
-            return msgspec.msgpack.decode(self._read(length, until), type=Answer)
+            return msgspec.msgpack.decode(self._read(length, until), type=Sanitized)
         except msgspec.MsgspecError:
             raise _unavailable() from None
 

@@ -1,7 +1,7 @@
 """Fields of a mail's header that hold what somebody else wrote, an address or a text, and nothing but that.
 
 `EmailMessage` reads every value it is given: in `=?utf-8?q?a=0D=0ABcc=3A...?=` it sees an encoded word, takes
-it apart and writes out a second field. A `Field` is written already, so that nobody reads it.
+it apart and writes out a second field. A `HeaderValue` is written already, so that nobody reads it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PRINTABLE: Final = re.compile(r"[\x20-\x7e]*\Z", re.ASCII)
 _NO_TEXT: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
-class Field(str):
+class HeaderValue(str):
     """The value of a field as it stands in the mail. Its `name` tells the email package to leave it alone."""
 
     __slots__ = ("name",)
@@ -33,13 +33,13 @@ class Field(str):
         return f"{self.name}: {self}{policy.linesep}"
 
 
-def _field(name: str, value: str) -> Field:
-    field = Field(value)
+def _field(name: str, value: str) -> HeaderValue:
+    field = HeaderValue(value)
     field.name = name
     return field
 
 
-def address_field(name: str, address: Address) -> Field:
+def address_field(name: str, address: Address) -> HeaderValue:
     """Return a field that holds an address: no part of one is ever encoded (RFC 2047 §5)."""
     return _field(name, address.addr_spec)
 
@@ -49,7 +49,7 @@ def one_line(text: str) -> str:
     return _NO_TEXT.sub(" ", text).strip()
 
 
-def text_field(name: str, text: str) -> Field:
+def text_field(name: str, text: str) -> HeaderValue:
     """Return a field that holds a text in `one_line`, in encoded words where it has to be (RFC 2047)."""
     line = one_line(text)
     # What looks like an encoded word would be read as one.

@@ -72,7 +72,7 @@ _SUBJECTS: Final = {
 _ENDS_A_GRACE: Final = frozenset({"ownership.failed", "dkim.failed"})
 
 
-class Item(msgspec.Struct, frozen=True, array_like=True):
+class NoticeItem(msgspec.Struct, frozen=True, array_like=True):
     """What is told of one event. `name` is empty where it is about no identity, `status` where it has none.
 
     `next_at` is when its subject moves on unless something else is seen by then.
@@ -102,7 +102,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     type: str
     at: Instant
     count: int
-    items: tuple[Item, ...]
+    items: tuple[NoticeItem, ...]
 
     @property
     def until(self) -> Instant:
@@ -178,10 +178,10 @@ def _together(of_one: Sequence[Event]) -> Sequence[Sequence[Event]]:
     return list(sums.values())
 
 
-def _item(event: Event, *, summed: bool) -> Item:
+def _item(event: Event, *, summed: bool) -> NoticeItem:
     # A sum says of an identity no more than its name, and of all of them once what it means.
     brief = summed and event.about.name != ""
-    return Item(
+    return NoticeItem(
         identity_id=event.about.identity_id,
         name=event.about.name,
         seen="" if brief else event.seen,
@@ -256,7 +256,7 @@ def _sum(notice: Notice) -> str:
     return _laid_out(paragraphs, [*_facts(notice), ("Since", shown_moment(notice.at))])
 
 
-def _line(item: Item) -> str:
+def _line(item: NoticeItem) -> str:
     if not item.name:
         return item.seen
     return item.name if item.next_at is None else f"{item.name}: {_deadline(item, item.next_at)}"
@@ -274,7 +274,7 @@ def _laid_out(paragraphs: Sequence[str], facts: Sequence[tuple[str, str]]) -> st
     return "\n\n".join([*wrapped, listed]) + "\n"
 
 
-def _deadline(item: Item, at: Instant) -> str:
+def _deadline(item: NoticeItem, at: Instant) -> str:
     moment = shown_moment(at)
     if item.status == Status.TEMPORARY_FAILURE.value:
         return f"If the records are not back by {moment}, this is revoked."

@@ -47,7 +47,7 @@ _decoder = msgspec.json.Decoder(Details)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountStanding:
     """What the account may do in a region at this moment."""
 
     production_access: bool
@@ -56,7 +56,7 @@ class Standing:
     stored: AccountRegion
 
 
-def standing(house: OperationContext, call: Call, s: Session) -> Standing:
+def standing(house: OperationContext, call: Call, s: Session) -> AccountStanding:
     """Return what the account of the call may do in its region."""
     stored = account_regions.get(s, call.account, call.region)
     account = access.get_account(s, call.account)
@@ -65,7 +65,7 @@ def standing(house: OperationContext, call: Call, s: Session) -> Standing:
     if stored.production_access is not None:
         granted = stored.production_access
     enabled = stored.sending_enabled and (account is None or account.sending_enabled)
-    return Standing(granted, enabled, house.rules.quota if granted else SANDBOX_QUOTA, stored)
+    return AccountStanding(granted, enabled, house.rules.quota if granted else SANDBOX_QUOTA, stored)
 
 
 def get_account(

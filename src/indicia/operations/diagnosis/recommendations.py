@@ -15,7 +15,7 @@ from indicia.domain.identities.resources import ResourceKind, parse_resource
 from indicia.domain.names import shown
 from indicia.operations import paging
 from indicia.store.diagnosis import recommendations
-from indicia.store.diagnosis.recommendations import Listed, Wanted
+from indicia.store.diagnosis.recommendations import Listed, RecommendationSelection
 from indicia.store.identities import identities
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.rules import timestamp
@@ -59,7 +59,7 @@ def list_recommendations(
     )
 
 
-def _wanted(call: Call, filters: Mapping[str, str], s: Session) -> Wanted:
+def _wanted(call: Call, filters: Mapping[str, str], s: Session) -> RecommendationSelection:
     if len(filters) > 1 and frozenset(filters) not in _TOGETHER:
         refuse(
             FaultKind.INVALID_PARAMETER,
@@ -73,7 +73,7 @@ def _wanted(call: Call, filters: Mapping[str, str], s: Session) -> Wanted:
         code for code in Code if kind in (None, code.topic.value) and impact in (None, code.impact.value)
     ]
     arn = filters.get("RESOURCE_ARN")
-    return Wanted(
+    return RecommendationSelection(
         codes, None if status is None else Progress(status), None if arn is None else _named(call, arn, s)
     )
 

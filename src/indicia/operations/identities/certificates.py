@@ -14,7 +14,7 @@ from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import fold, is_address, shown, under
 from indicia.operations import paging
 from indicia.store.identities import certificates, identities
-from indicia.store.identities.certificates import Certificate
+from indicia.store.identities.certificates import CertificateAssociation
 from indicia.wire.shapes import sesv2
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def associate_certificate(
     # Against whoever deletes the identity at this moment.
     if not identities.lock(s, identity.id):
         _refuse_missing(request.EmailIdentity)
-    certificate = Certificate(_key(sender), sender, request.CertificateArn)
+    certificate = CertificateAssociation(_key(sender), sender, request.CertificateArn)
     if not certificates.add(s, identity.id, certificate, call.now):
         present = certificates.get(s, identity.id, certificate.sender)
         refuse(

@@ -13,7 +13,7 @@ from indicia.operations.deferred_request import DeferredRequest
 from indicia.operations.own.openapi import describe
 from indicia.operations.own.route import OwnRoute
 from indicia.operations.registry import REGISTRY, AnyEntry
-from indicia.wire.own import Access, Answering, Asked, Reply, Route
+from indicia.wire.own import Access, Answering, Asked, CallReply, Route
 
 if TYPE_CHECKING:
     from indicia.domain.call import Call
@@ -63,18 +63,18 @@ class _Answering:
     route: OwnRoute[Any, Any]
     complete: Completes | None
 
-    async def __call__(self, call: Call, asked: Asked) -> Reply:
+    async def __call__(self, call: Call, asked: Asked) -> CallReply:
         """Answer one call. Raises: `Fault`."""
         # The body of what writes is looked at when the call is known to be allowed.
         unread = bool(self.route.body) and self.entry.writes
         request = DeferredRequest(partial(self.route.read, asked)) if unread else self.route.read(asked)
         answer = await self.dispatch(call, request)
         if isinstance(answer, str):
-            return Reply(answer.encode(), self.route.status, _TEXT)
+            return CallReply(answer.encode(), self.route.status, _TEXT)
         if self.complete is not None:
             answer = await self.complete(call, request, answer)
-        return Reply(_encode(answer), self.route.status)
+        return CallReply(_encode(answer), self.route.status)
 
 
-async def _describe(_call: Call, _asked: Asked) -> Reply:
-    return Reply(_encode(describe(declared())))
+async def _describe(_call: Call, _asked: Asked) -> CallReply:
+    return CallReply(_encode(describe(declared())))

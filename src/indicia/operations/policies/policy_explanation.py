@@ -17,7 +17,7 @@ from indicia.domain.arns import Arn, caller_arn, parse_arn
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import fold, parents, shown, under
 from indicia.domain.policies import conditions
-from indicia.domain.policies.evaluation import Policy, Question, decide, decide_sending
+from indicia.domain.policies.evaluation import AccessQuestion, Policy, decide, decide_sending
 from indicia.domain.policies.explanation import explained
 from indicia.domain.policies.grammar import sending_policy
 from indicia.domain.policies.principals import Principal, parse_principal
@@ -63,15 +63,15 @@ class ExplainResponse(Struct, kw_only=True, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PolicyCase:
     """A question, and all that decides it: the identities of each level, and the keys of the principal."""
 
-    question: Question
+    question: AccessQuestion
     levels: tuple[Sequence[IdentityView], ...]
     keys: Sequence[AccessKey]
 
 
-def find_case(house: OperationContext, call: Call, request: ExplainRequest, s: Session) -> Case:
+def find_case(house: OperationContext, call: Call, request: ExplainRequest, s: Session) -> PolicyCase:
     """Return what is asked, and what decides it.
 
     An identity that is not registered is covered by the one above it. Raises: `Fault` INVALID_PARAMETER for
@@ -87,10 +87,10 @@ def find_case(house: OperationContext, call: Call, request: ExplainRequest, s: S
         for key in (access.list_keys(s, call.account) if own else ())
         if key.revoked_at is None and _principal(key, call.region) == question.principal.arn
     ]
-    return Case(question, levels, held)
+    return PolicyCase(question, levels, held)
 
 
-def is_slow(case: Case) -> bool:
+def is_slow(case: PolicyCase) -> bool:
     """Say whether deciding takes long: every pattern is held against every value."""
     documents = [document for level in case.levels for view in level for document in view.policies.values()]
     documents += [key.policy or "" for key in case.keys]
@@ -98,7 +98,7 @@ def is_slow(case: Case) -> bool:
     return texts * sum(map(len, documents)) > _QUICK
 
 
-def decide_case(house: OperationContext, call: Call, case: Case) -> ExplainResponse:
+def decide_case(house: OperationContext, call: Call, case: PolicyCase) -> ExplainResponse:
     """Return what would be decided."""
     question = case.question
     policies = [[policy for view in level for policy in _policies(call, view)] for level in case.levels]
@@ -114,7 +114,7 @@ def decide_case(house: OperationContext, call: Call, case: Case) -> ExplainRespo
     )
 
 
-def _question(call: Call, request: ExplainRequest) -> tuple[Question, str]:
+def _question(call: Call, request: ExplainRequest) -> tuple[AccessQuestion, str]:
     """Return the question, and the folded name of the identity it is about."""
     arn = parse_arn(request.resource)
     if arn is None or not arn.identity:
@@ -133,7 +133,7 @@ def _question(call: Call, request: ExplainRequest) -> tuple[Question, str]:
         _refuse(f"The action {shown(request.action)} is not one as ses:SendEmail is.")
     resource = str(own_identity(call, arn.identity))
     context = {**_circumstances(call, principal, arn), **_context(request)}
-    return Question(principal, request.action, resource, context), arn.identity
+    return AccessQuestion(principal, request.action, resource, context), arn.identity
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -192,7 +192,7 @@ def _levels(call: Call, name: str, context: Context, s: Session) -> tuple[Sequen
     return tuple([usable[each] for each in names if each in usable][:1] for names in (addresses, domains))
 
 
-def _by_keys(question: Question, held: Sequence[AccessKey]) -> ExplainResponse:
+def _by_keys(question: AccessQuestion, held: Sequence[AccessKey]) -> ExplainResponse:
     """Return what the access keys of a principal of the own account may do.
 
     Of several keys the one that may most is told of: its holder would use that one.

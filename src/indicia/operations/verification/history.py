@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from indicia.operations.context import OperationContext
     from indicia.store.engine.session import Session
     from indicia.store.events.events import StoredEvent
-    from indicia.store.verification.evidence import Evidence
+    from indicia.store.verification.evidence import StoredVerdict
 
 # What the store keeps of each facet.
 MOST: Final = len(Facet) * evidence.KEPT
@@ -76,7 +76,7 @@ def _event(stored: StoredEvent) -> EventBody:
     return _decoder.decode(stored.body)
 
 
-def _verdict(stored: Evidence) -> Verdict:
+def _verdict(stored: StoredVerdict) -> Verdict:
     return Verdict(
         facet=stored.facet.value,
         at=rfc3339(stored.at),

@@ -21,7 +21,7 @@ from indicia.operations.verification_mail.verification_templates import (
     require_verified_sender,
 )
 from indicia.store.verification_mail import templates
-from indicia.store.verification_mail.links import Landing
+from indicia.store.verification_mail.links import RedirectTargets
 from indicia.wire.shapes import ses, sesv2
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _SHORT: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedMail:
     """To which address a mail is to go, and in the words of which template."""
 
     name: str
@@ -46,7 +46,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenMail:
     """The mail that is to go. `made` is the template where it was made harmless just now."""
 
     address: AddressToProve
@@ -56,7 +56,7 @@ class Written:
 
 def look_v2(
     house: OperationContext, call: Call, request: sesv2.SendCustomVerificationEmailRequest, s: Session
-) -> Wanted:
+) -> WantedMail:
     """Return what is to be sent.
 
     Raises: `Fault` INVALID_PARAMETER, TEMPLATE_NOT_FOUND, CONFIGURATION_SET_NOT_FOUND,
@@ -67,7 +67,7 @@ def look_v2(
 
 def look_v1(
     house: OperationContext, call: Call, request: ses.SendCustomVerificationEmailRequest, s: Session
-) -> Wanted:
+) -> WantedMail:
     """Return what is to be sent.
 
     Raises: `Fault` as v2; MESSAGE_REJECTED where sending is paused, for which v1 documents nothing else here.
@@ -75,7 +75,9 @@ def look_v1(
     return _look(house, call, request, s, paused=FaultKind.MESSAGE_REJECTED)
 
 
-def _look(house: OperationContext, call: Call, request: _Request, s: Session, *, paused: FaultKind) -> Wanted:
+def _look(
+    house: OperationContext, call: Call, request: _Request, s: Session, *, paused: FaultKind
+) -> WantedMail:
     """Return what is to be sent. The recipient is looked at before the template (spec 7.4)."""
     name = parse_address(request.EmailAddress)
     template = find(call, request.TemplateName, s)
@@ -95,15 +97,15 @@ def _look(house: OperationContext, call: Call, request: _Request, s: Session, *,
     if not seen.sending_enabled:
         refuse(paused, "Sending is paused for this account.")
     require_verified_sender(call, template.from_address, s)
-    return Wanted(name.text, template)
+    return WantedMail(name.text, template)
 
 
-def is_slow(wanted: Wanted) -> bool:
+def is_slow(wanted: WantedMail) -> bool:
     """Say whether writing the mail takes long enough to hold up the event loop."""
     return wanted.template.harmless is None or len(wanted.template.harmless) > _SHORT
 
 
-def prepare(house: OperationContext, call: Call, wanted: Wanted) -> Written:
+def prepare(house: OperationContext, call: Call, wanted: WantedMail) -> WrittenMail:
     """Return the mail, written. What it says is the template as it was found a moment ago.
 
     Raises: `Fault` INVALID_PARAMETER where no mail can be sent to the address, INVALID_CONTENT where none can
@@ -115,15 +117,15 @@ def prepare(house: OperationContext, call: Call, wanted: Wanted) -> Written:
     assert packed is not None
     custom = CustomMail(
         words=CustomWords(template.from_address, template.subject, HarmlessHtml.unpacked(packed)),
-        landing=Landing(template.success_url, template.failure_url),
+        landing=RedirectTargets(template.success_url, template.failure_url),
         message_id=make_message_id(call.region, call.now, house.ports.random(RANDOM_OCTETS)),
     )
     mail = link_mail(house, call, wanted.name, custom)
-    return Written(AddressToProve(wanted.name, mail), custom.message_id, made)
+    return WrittenMail(AddressToProve(wanted.name, mail), custom.message_id, made)
 
 
 def send_custom_verification_email_v2(
-    house: OperationContext, call: Call, written: Written, s: Session
+    house: OperationContext, call: Call, written: WrittenMail, s: Session
 ) -> sesv2.SendCustomVerificationEmailResponse:
     """SES v2 SendCustomVerificationEmail: the recipient is a pending identity from now on.
 
@@ -134,7 +136,7 @@ def send_custom_verification_email_v2(
 
 
 def send_custom_verification_email_v1(
-    house: OperationContext, call: Call, written: Written, s: Session
+    house: OperationContext, call: Call, written: WrittenMail, s: Session
 ) -> ses.SendCustomVerificationEmailResponse:
     """SES v1 SendCustomVerificationEmail.
 
@@ -144,7 +146,7 @@ def send_custom_verification_email_v1(
     return ses.SendCustomVerificationEmailResponse(MessageId=written.message_id)
 
 
-def _send(house: OperationContext, call: Call, written: Written, s: Session) -> None:
+def _send(house: OperationContext, call: Call, written: WrittenMail, s: Session) -> None:
     """Let the mail be on its way.
 
     What was looked at is not looked at again: had it changed since, then behind this call.

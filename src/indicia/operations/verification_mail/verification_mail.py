@@ -34,7 +34,7 @@ from indicia.mail.message.compose import (
 from indicia.mail.notices.custom import CustomWords, custom_mail
 from indicia.store.engine.session import Session
 from indicia.store.verification_mail import links, mailings, outbox
-from indicia.store.verification_mail.links import Landing
+from indicia.store.verification_mail.links import RedirectTargets
 
 _MESSAGE_ID_OCTETS = 16
 _LOOKED_AT = 4096  # mails, to say when the next one may be sent
@@ -64,7 +64,7 @@ class CustomMail:
     """A mail in the words of a template: what it says, where its link ends, and the id it is known by."""
 
     words: CustomWords
-    landing: Landing
+    landing: RedirectTargets
     message_id: str
 
 
@@ -79,7 +79,7 @@ class LinkMail:
     asked_at: Instant
     expires_at: Instant
     payload: bytes = field(repr=False)
-    landing: Landing | None = None
+    landing: RedirectTargets | None = None
 
 
 def write_mail(

@@ -38,7 +38,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AuditSelection:
     """Which entries are asked for: of one account, or of all; from one instant on, and before another."""
 
     account: str | None = None
@@ -115,7 +115,7 @@ def last(s: Session) -> int:
     return 0 if row is None or row[0] is None else int(row[0])
 
 
-def page(s: Session, wanted: Wanted, *, after: int, limit: int) -> list[tuple[int, AuditEntry]]:
+def page(s: Session, wanted: AuditSelection, *, after: int, limit: int) -> list[tuple[int, AuditEntry]]:
     """Return the next entries in the order in which they were added, with their ids, beginning behind one."""
     statement = _OF_ALL if wanted.account is None else _OF_ACCOUNT
     of = {} if wanted.account is None else {"account": wanted.account}

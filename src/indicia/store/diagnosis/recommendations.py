@@ -190,7 +190,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecommendationSelection:
     """What a list shows: these codes, and where not None, this progress or this identity only."""
 
     codes: Sequence[Code]
@@ -222,7 +222,13 @@ def _page_statement(*, progress: bool, name: bool) -> Prepared:
 
 
 def page(
-    s: Session, account: str, region: str, wanted: Wanted, *, after: tuple[str, str], limit: int
+    s: Session,
+    account: str,
+    region: str,
+    wanted: RecommendationSelection,
+    *,
+    after: tuple[str, str],
+    limit: int,
 ) -> list[Listed]:
     """Return the next recommendations in the order of names and codes, behind `after`."""
     if not wanted.codes:

@@ -85,7 +85,7 @@ def tell_all(group: Group) -> None:
         job.tell()
 
 
-class Outcome(Enum):
+class GroupOutcome(Enum):
     """How it is after a group has run together."""
 
     WRITTEN = "written"  # to be committed
@@ -123,7 +123,7 @@ class Transactions:
             self._cursor.execute(f"PRAGMA busy_timeout = {self._patience}")
         return True
 
-    def together(self, group: Group) -> Outcome:
+    def together(self, group: Group) -> GroupOutcome:
         """Run a group in the transaction that was begun, which goes on only where it is WRITTEN.
 
         Without savepoints: each copies every page that its work touches, which costs more than the work does.
@@ -138,7 +138,7 @@ class Transactions:
             if not sound:
                 if len(jobs) > 1 or (connection.total_changes, session.settlements) != before:
                     self.undo()
-                    return Outcome.REFUSED if len(group) == 1 else Outcome.MIXED
+                    return GroupOutcome.REFUSED if len(group) == 1 else GroupOutcome.MIXED
                 session.drop(waiting)
         try:
             session.settle()
@@ -148,10 +148,10 @@ class Transactions:
             # A row that cannot be there. Whose it was is not known.
             self.undo()
             if len(group) > 1:
-                return Outcome.MIXED
+                return GroupOutcome.MIXED
             group[0].error = error
-            return Outcome.REFUSED
-        return Outcome.WRITTEN
+            return GroupOutcome.REFUSED
+        return GroupOutcome.WRITTEN
 
     def apart(self, group: Group) -> None:
         """Run those of the group that do not fail in the transaction that was begun."""

@@ -19,7 +19,7 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.store.engine.checkpoint import Checkpointer
 from indicia.store.engine.errors import told
 from indicia.store.engine.file_lock import FileLock
-from indicia.store.engine.jobs import Group, Job, Outcome, Transactions, tell, tell_all
+from indicia.store.engine.jobs import Group, GroupOutcome, Job, Transactions, tell, tell_all
 
 _GROUP: Final = 512  # units of work in one commit
 _SHORT_GROUP: Final = 32  # the most that run in an event loop before it sees to other things
@@ -191,7 +191,7 @@ class Writer:
 
     def _run_here(self, group: Group) -> None:
         """Run it in a transaction that the thread commits. What cannot begin at once the thread runs."""
-        outcome = Outcome.MIXED
+        outcome = GroupOutcome.MIXED
         taken = False
         try:
             taken = self._turns.take(wait=False)
@@ -207,14 +207,14 @@ class Writer:
             raise
         finally:
             self._running = None
-            if outcome is Outcome.WRITTEN:
+            if outcome is GroupOutcome.WRITTEN:
                 self._ran = group
                 self._queue.put(_WAKE)
             elif taken:
                 self._turns.give()
-        if outcome is Outcome.REFUSED:
+        if outcome is GroupOutcome.REFUSED:
             tell_all(group)
-        elif outcome is Outcome.MIXED:
+        elif outcome is GroupOutcome.MIXED:
             self._leave(group)
 
     # -- in the thread -----------------------------------------------------------------------------------
@@ -265,10 +265,10 @@ class Writer:
             self._turns.take()
             transactions.begin()
             outcome = transactions.together(group)
-            if outcome is Outcome.MIXED:
+            if outcome is GroupOutcome.MIXED:
                 transactions.begin()
                 transactions.apart(group)
-            if outcome is not Outcome.REFUSED:
+            if outcome is not GroupOutcome.REFUSED:
                 transactions.commit()
 
         self._answer(group, run)

@@ -16,7 +16,7 @@ _c = tables.identity_certificate.c
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class CertificateAssociation:
     """One association. `sender` is the From address under which it is found, `from_address` as written."""
 
     sender: str
@@ -42,7 +42,7 @@ _REMOVE = Prepared(
 )
 
 
-def add(s: Session, identity_id: int, certificate: Certificate, at: Instant) -> bool:
+def add(s: Session, identity_id: int, certificate: CertificateAssociation, at: Instant) -> bool:
     """Associate a certificate and return True; return False when the From address has one."""
     return (
         s.run(
@@ -57,15 +57,18 @@ def add(s: Session, identity_id: int, certificate: Certificate, at: Instant) -> 
     )
 
 
-def get(s: Session, identity_id: int, sender: str) -> Certificate | None:
+def get(s: Session, identity_id: int, sender: str) -> CertificateAssociation | None:
     """Return the certificate of a From address, None when it has none."""
     row = s.one(_GET, identity_id=identity_id, sender=sender)
-    return None if row is None else Certificate(*row)
+    return None if row is None else CertificateAssociation(*row)
 
 
-def page(s: Session, identity_id: int, *, after: str, limit: int) -> list[Certificate]:
+def page(s: Session, identity_id: int, *, after: str, limit: int) -> list[CertificateAssociation]:
     """Return the next certificates of the identity in the order of their senders, behind `after`."""
-    return [Certificate(*row) for row in s.all(_PAGE, identity_id=identity_id, after=after, limit=limit)]
+    return [
+        CertificateAssociation(*row)
+        for row in s.all(_PAGE, identity_id=identity_id, after=after, limit=limit)
+    ]
 
 
 def remove(s: Session, identity_id: int, sender: str) -> None:

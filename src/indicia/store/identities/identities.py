@@ -342,7 +342,7 @@ def view_many(s: Session, account: str, region: str, names: Sequence[str]) -> di
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class IdentityStanding:
     """How far an identity has proved itself, and its token. What is `carried` is among the facets."""
 
     name: str
@@ -367,10 +367,10 @@ def _standing_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
 
 
 _STANDING = Prepared(_standing_statement)
-_read_standing = documents.reader(Standing)
+_read_standing = documents.reader(IdentityStanding)
 
 
-def standing_many(s: Session, account: str, region: str, names: Sequence[str]) -> dict[str, Standing]:
+def standing_many(s: Session, account: str, region: str, names: Sequence[str]) -> dict[str, IdentityStanding]:
     """Return how those of the named identities that exist stand, by name, in one statement."""
     if not names:
         return {}

@@ -139,7 +139,7 @@ def verified(s: Session, account: str | None = None) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingDemotions:
     """An account whose demotions wait, since when, and until when those wait that came first."""
 
     account: str
@@ -167,9 +167,9 @@ def wait(s: Session, account: str, now: Instant, until: Instant) -> bool:
     return True
 
 
-def waiting(s: Session, now: Instant) -> list[Waiting]:
+def waiting(s: Session, now: Instant) -> list[WaitingDemotions]:
     """Return the accounts whose demotions wait, the longest waiting first."""
-    return [Waiting(*row) for row in s.all(_WAITING, now=now)]
+    return [WaitingDemotions(*row) for row in s.all(_WAITING, now=now)]
 
 
 _COUNT_WAITING = Prepared(sa.select(sa.func.count()).where(_a.until > sa.bindparam("now")))

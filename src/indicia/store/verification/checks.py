@@ -92,7 +92,7 @@ class CheckResult:
     error: ErrorType | None
     soa: Soa | None
     zone_cut: str | None = None
-    evidence: tuple[evidence.Evidence, ...] = ()
+    evidence: tuple[evidence.StoredVerdict, ...] = ()
     sightings: tuple[rotation.Sighting, ...] = ()
     lane: Lane = Lane.ROUTINE
     key_sight: key_requests.KeySight | None = None
@@ -575,7 +575,7 @@ class Completion:
     error: ErrorType | None
     due_at: Instant
     interval: Span
-    verdict: evidence.Evidence
+    verdict: evidence.StoredVerdict
 
 
 _COMPLETE = Prepared(

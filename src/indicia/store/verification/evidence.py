@@ -20,7 +20,7 @@ KEPT = 20  # verdicts a facet of an identity
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class StoredVerdict:
     """One verdict on one facet. `body` is JSON that says what each perspective saw.
 
     `digest` stands for what the verdict rests on, without instants, latencies and what is left of TTLs: a
@@ -99,7 +99,7 @@ _HISTORY = Prepared(
 _FORGET = Prepared(sa.delete(tables.evidence).where(_e.identity_id == sa.bindparam("identity_id")))
 
 
-def add(s: Session, verdicts: Sequence[Evidence]) -> int:
+def add(s: Session, verdicts: Sequence[StoredVerdict]) -> int:
     """Store the verdicts that differ from the last on their facet, and return how many did.
 
     A verdict that moved a status, or is on another generation, always differs. The last `KEPT` of each facet
@@ -124,7 +124,7 @@ def add(s: Session, verdicts: Sequence[Evidence]) -> int:
     return len(fresh)
 
 
-def _row(verdict: Evidence) -> dict[str, Cell]:
+def _row(verdict: StoredVerdict) -> dict[str, Cell]:
     return {
         "id": new_id(),
         "identity_id": verdict.identity_id,
@@ -140,10 +140,10 @@ def _row(verdict: Evidence) -> dict[str, Cell]:
     }
 
 
-def history(s: Session, identity_id: int, *, limit: int) -> list[Evidence]:
+def history(s: Session, identity_id: int, *, limit: int) -> list[StoredVerdict]:
     """Return the stored verdicts of an identity, newest first. They outlive the identity."""
     return [
-        Evidence(
+        StoredVerdict(
             row[0], rows.FACETS[row[1]], row[2], row[3], row[4], rows.STATUSES[row[5]], rows.STATUSES[row[6]],
             row[7], row[8], row[9],
         )
@@ -177,7 +177,7 @@ def explain(s: Session, verdict_id: int, *, finding: str, body: str) -> None:
     s.run(_EXPLAIN, of_id=verdict_id, finding=finding, body=body)
 
 
-def append(s: Session, verdict: Evidence) -> None:
+def append(s: Session, verdict: StoredVerdict) -> None:
     """Store a verdict whatever the last one was. The last `KEPT` of the facet are kept."""
     s.run(_INSERT, **_row(verdict))
     s.run(_PRUNE, identity_id=verdict.identity_id, facet=verdict.facet.value)

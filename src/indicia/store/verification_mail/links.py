@@ -18,7 +18,7 @@ _l = tables.verification_link.c
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
+class RedirectTargets:
     """Where a browser goes after a visit, in place of our own pages: as the template of the mail has it."""
 
     success: str
@@ -36,7 +36,7 @@ class StoredLink:
     expires_at: Instant
     used_at: Instant | None
     superseded_at: Instant | None
-    landing: Landing | None = None
+    landing: RedirectTargets | None = None
 
 
 _CREATE = Prepared(sa.insert(tables.verification_link))
@@ -76,7 +76,7 @@ def create(
     generation: int,
     now: Instant,
     expires_at: Instant,
-    landing: Landing | None = None,
+    landing: RedirectTargets | None = None,
 ) -> None:
     """Make a link of the identity, good once and until `expires_at`; visits to it end at `landing`.
 
@@ -103,7 +103,7 @@ def find(s: Session, token_hash: bytes) -> StoredLink | None:
     if row is None:
         return None
     digest, identity_id, generation, created_at, expires_at, used_at, superseded_at, success, failure = row
-    landing = None if success is None else Landing(success, failure)
+    landing = None if success is None else RedirectTargets(success, failure)
     return StoredLink(
         digest, identity_id, generation, created_at, expires_at, used_at, superseded_at, landing
     )

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from indicia.store.engine.queue import Lease
     from indicia.store.engine.session import Session
     from indicia.store.identities.identities import IdentityView
-    from indicia.verifier.diagnosis.asking import Asking, Look
+    from indicia.verifier.diagnosis.asking import Asking, ZoneLook
 
 log = structlog.get_logger(__name__)
 
@@ -165,7 +165,7 @@ class Advisor(DeliveryLoop["Turn"]):
 
     # ---- what is published
 
-    async def _published(self, view: IdentityView, eyes: Look) -> Published:
+    async def _published(self, view: IdentityView, eyes: ZoneLook) -> Published:
         """Return what is to be seen of the domain's DMARC and BIMI, and of its MAIL FROM domain's SPF."""
         domain, mail_from = view.identity.name, view.identity.mail_from_domain
         organisation = await asyncio.to_thread(self._registrable, domain)  # reads a list when first asked

@@ -74,7 +74,7 @@ class Asking:
         self._zones: OrderedDict[str, None] = OrderedDict()  # those that answers have shown
         self._kept: OrderedDict[Question, tuple[float, tuple[Observation, ...]]] = OrderedDict()
 
-    async def begin(self, account: str, name: str, soa: Soa | None, *, patience: float = 0.0) -> Look:
+    async def begin(self, account: str, name: str, soa: Soa | None, *, patience: float = 0.0) -> ZoneLook:
         """Return what a look of the account at the domain asks with, once its zone has rested.
 
         `soa` is as it is known.
@@ -82,7 +82,7 @@ class Asking:
         Raises: `AskedEnoughError` where that takes longer than `patience`, in seconds.
         """
         if self.accounts is None:
-            return Look(self, account, "", name if soa is None else soa.zone)
+            return ZoneLook(self, account, "", name if soa is None else soa.zone)
         await asyncio.to_thread(self._registrable, name)  # reads a list when it is asked first
         zone = self.zone_of(name) if soa is None else soa.zone
         home = self._registrable(name) if self._is_suffix(zone) else zone
@@ -92,7 +92,7 @@ class Asking:
                 raise AskedEnoughError(zone, lack)
             await asyncio.sleep(lack)
         self.accounts.count(zone, account, _LOOK, self.now())
-        return Look(self, account, zone, home)
+        return ZoneLook(self, account, zone, home)
 
     def _is_suffix(self, zone: str) -> bool:
         """Say whether others register domains directly below the zone, or whether it is the root's."""
@@ -132,7 +132,7 @@ def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
 
 
 @dataclass(slots=True)
-class Look:
+class ZoneLook:
     """One look at names under `home`, and at what they lead to. Asks as `Perspectives` do.
 
     `zone` is the one that they are in. It is `home`, but for a domain that is not there.

@@ -32,7 +32,7 @@ from indicia.store.engine.database import Database
 from indicia.store.identities import identities
 from indicia.store.identities.identities import IdentityView
 from indicia.verifier.diagnosis import dmarc
-from indicia.verifier.diagnosis.asking import AskedEnoughError, Asking, Look
+from indicia.verifier.diagnosis.asking import AskedEnoughError, Asking, ZoneLook
 from indicia.verifier.diagnosis.investigation import Investigator
 from indicia.verifier.diagnosis.key_diagnosis import remarks
 from indicia.verifier.dns import chains
@@ -141,7 +141,7 @@ class Doctor:
         finally:
             self.shares.give((account,))
 
-    async def _diagnosed(self, view: IdentityView, eyes: Look) -> Diagnosis:
+    async def _diagnosed(self, view: IdentityView, eyes: ZoneLook) -> Diagnosis:
         rules = self.rules
         records = expected_records(view.identity, view.token_set, rules.service_domain, rules.regions)
         left = records_to_leave(view.identity, view.carried.token_set if view.carried else None, records)

@@ -21,7 +21,7 @@ from indicia.domain.diagnosis.probing import can_be_explained
 from indicia.domain.fairness import Shares
 from indicia.domain.names import IdentityName, fold
 from indicia.domain.proofs.transitions import Sight
-from indicia.domain.records.domain_connect import Offer, apply_url
+from indicia.domain.records.domain_connect import ProviderOffer, apply_url
 from indicia.domain.records.expected import ExpectedRecord, Purpose, expected_records
 from indicia.domain.records.observation import RecordType
 from indicia.domain.verification.check import RecordVerdict, Rules, judge_record
@@ -35,7 +35,7 @@ from indicia.verifier.dns import chains
 if TYPE_CHECKING:
     from indicia.store.engine.database import Database
     from indicia.store.identities.identities import IdentityView
-    from indicia.verifier.diagnosis.asking import Asking, Look
+    from indicia.verifier.diagnosis.asking import Asking, ZoneLook
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ _NO_POLICY: Final = frozenset({Finding.MISSING, Finding.ALIASED})
 NO_FORECAST: Final = Forecast({})
 
 Foresees = Callable[[str, str, str], Awaitable[Forecast]]
-Connects = Callable[["IdentityView", "Look"], Awaitable["Offer | None"]]
+Connects = Callable[["IdentityView", "ZoneLook"], Awaitable["ProviderOffer | None"]]
 
 
 async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
@@ -81,7 +81,7 @@ async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
     return NO_FORECAST
 
 
-async def _unconnected(_view: IdentityView, _eyes: Look) -> Offer | None:
+async def _unconnected(_view: IdentityView, _eyes: ZoneLook) -> ProviderOffer | None:
     return None
 
 
@@ -159,7 +159,7 @@ class Forecaster:
         return forecast
 
     async def _look(
-        self, eyes: Look, view: IdentityView, records: tuple[ExpectedRecord, ...]
+        self, eyes: ZoneLook, view: IdentityView, records: tuple[ExpectedRecord, ...]
     ) -> dict[tuple[str, str, str], Standing]:
         questions = list(dict.fromkeys(question for record in records for question in record.questions))
         observations = await chains.observe(eyes, records, questions)
@@ -184,7 +184,7 @@ class Forecaster:
     def _connection(
         self,
         view: IdentityView,
-        offer: Offer,
+        offer: ProviderOffer,
         records: tuple[ExpectedRecord, ...],
         seen: dict[tuple[str, str, str], Standing],
     ) -> Connection | None:
@@ -199,7 +199,7 @@ class Forecaster:
         url = apply_url(offer, view.identity, view.token_set, self._rules.service_domain, in_use)
         return None if url is None else Connection(offer.provider.name, url)
 
-    async def _has_policy(self, eyes: Look, view: IdentityView, verdict: RecordVerdict) -> bool:
+    async def _has_policy(self, eyes: ZoneLook, view: IdentityView, verdict: RecordVerdict) -> bool:
         """Say whether this is a DMARC record that is not there because that of the organisation counts."""
         # An alias that leads to no policy is passed over as a name without one is (RFC 7489 §6.6.3).
         if verdict.record.purpose is not Purpose.DMARC or verdict.finding not in _NO_POLICY:

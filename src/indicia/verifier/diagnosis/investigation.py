@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from indicia.domain.diagnosis.probing import (
     Detail,
-    Needed,
+    QuestionsNeeded,
     Refined,
     ServerView,
     asks_servers,
@@ -35,7 +35,7 @@ from indicia.verifier.diagnosis import spf
 from indicia.verifier.dns.client import Budget, Client
 
 if TYPE_CHECKING:
-    from indicia.verifier.diagnosis.asking import Look
+    from indicia.verifier.diagnosis.asking import ZoneLook
     from indicia.verifier.dns.observer import DnsObserver
 
 _MOST_SERVERS = 8
@@ -64,7 +64,7 @@ async def explained(
         found = {
             verdict: explained_by_probes(verdict, around, answers, places=places) for verdict in verdicts
         }
-        needed = [each.questions for each in found.values() if isinstance(each, Needed)]
+        needed = [each.questions for each in found.values() if isinstance(each, QuestionsNeeded)]
         questions = list(dict.fromkeys(question for each in needed for question in each))
         if not questions:
             break
@@ -95,7 +95,7 @@ class Investigator:
         self._may_ask = may_ask
         self._issued_to_another = issued_to_another
 
-    def through(self, look: Look) -> Investigator:
+    def through(self, look: ZoneLook) -> Investigator:
         """Return what tells findings apart with what a look asks with; the zone's own servers are counted."""
         found = copy.copy(self)
         found._eyes, found._counted = look, look.count_servers  # noqa: SLF001 - a copy of ourselves

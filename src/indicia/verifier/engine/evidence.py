@@ -20,7 +20,7 @@ from indicia.domain.time import Instant
 from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVerdict
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.judgement import worst
-from indicia.store.verification.evidence import Evidence, Line
+from indicia.store.verification.evidence import Line, StoredVerdict
 
 
 class SeenObservation(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -176,9 +176,9 @@ def _replies(record: RecordVerdict) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(seen.perspective, seen.reply.value, tuple(sorted(seen.values))) for seen in record.observations]
 
 
-def of(conclusion: Conclusion, verdict: FacetVerdict, asked_by: str) -> Evidence:
+def of(conclusion: Conclusion, verdict: FacetVerdict, asked_by: str) -> StoredVerdict:
     """Return the verdict as it is stored."""
-    return Evidence(
+    return StoredVerdict(
         identity_id=conclusion.identity_id,
         facet=verdict.facet,
         at=conclusion.checked_at,
@@ -215,11 +215,11 @@ def _as_ever(verdict: FacetVerdict) -> bool:
 
 def completed(
     identity_id: int, before: FacetState, after: FacetState, line: Line | None, at: Instant
-) -> Evidence:
+) -> StoredVerdict:
     """Return the verdict that a key has completed: what it rests on is the one that was stored before."""
     seen_before = Body(Sight.PRESENT.value, ()) if line is None else _read(line.body)
     rests_on = ("" if line is None else line.digest, after.generation, after.status.value)
-    return Evidence(
+    return StoredVerdict(
         identity_id=identity_id,
         facet=after.facet,
         at=at,

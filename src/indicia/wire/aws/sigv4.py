@@ -66,7 +66,7 @@ class Credential(Struct, frozen=True):
     signed: tuple[bytes, ...]
 
 
-class Claim(Struct, frozen=True):
+class SignatureClaim(Struct, frozen=True):
     """What a request says about its signature. Nothing of it is proved yet.
 
     `expires` is the life of a presigned request in seconds. `payload` is the hash of the body that the
@@ -88,7 +88,7 @@ class Claim(Struct, frozen=True):
 # ---- what the request says
 
 
-def claim_of(headers: Headers, query: bytes) -> Claim:
+def claim_of(headers: Headers, query: bytes) -> SignatureClaim:
     """What the request says about who signed it.
 
     Faults: MISSING_AUTHENTICATION when it says nothing, INCOMPLETE_SIGNATURE when it says it badly,
@@ -119,7 +119,7 @@ def is_obsolete_form(body: bytes) -> bool:
     return _OBSOLETE_QUERY.search(body) is not None
 
 
-def _claim_of_header(authorization: bytes, headers: Headers) -> Claim:
+def _claim_of_header(authorization: bytes, headers: Headers) -> SignatureClaim:
     head, _, signature = authorization.rpartition(b"Signature=")
     if b"=" in signature or not head:
         head, signature = _signature_aside(authorization)
@@ -135,7 +135,9 @@ def _claim_of_header(authorization: bytes, headers: Headers) -> Claim:
         raise _incomplete(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
         )
-    return Claim(credential, signature, timestamp, instant, payload=headers.get(b"x-amz-content-sha256"))
+    return SignatureClaim(
+        credential, signature, timestamp, instant, payload=headers.get(b"x-amz-content-sha256")
+    )
 
 
 def _signature_aside(authorization: bytes) -> tuple[bytes, bytes]:
@@ -203,7 +205,7 @@ def _presignature(query: bytes) -> dict[str, bytes] | None:
     return found if found.keys() & set(_WANTED) else None
 
 
-def _claim_of_query(found: dict[str, bytes], headers: Headers) -> Claim:
+def _claim_of_query(found: dict[str, bytes], headers: Headers) -> SignatureClaim:
     for name in _WANTED:
         if not found.get(name):
             raise _incomplete(
@@ -222,7 +224,7 @@ def _claim_of_query(found: dict[str, bytes], headers: Headers) -> Claim:
         if not 1 <= expires <= LONGEST_LIFE:
             raise _incomplete(f"X-Amz-Expires must be a number from 1 to {LONGEST_LIFE} (seconds).")
     payload = found.get("X-Amz-Content-Sha256", headers.get(b"x-amz-content-sha256"))
-    return Claim(credential, found["X-Amz-Signature"], timestamp, instant, True, expires, payload)
+    return SignatureClaim(credential, found["X-Amz-Signature"], timestamp, instant, True, expires, payload)
 
 
 @lru_cache(maxsize=256)
@@ -254,7 +256,7 @@ def _instant_of_http(text: str) -> tuple[str, Instant]:
 # ---- whether it may be so: scope, coverage, time. None of it needs the key
 
 
-def check_scope(claim: Claim, services: Collection[str], regions: Collection[str]) -> None:
+def check_scope(claim: SignatureClaim, services: Collection[str], regions: Collection[str]) -> None:
     """The credential is scoped to what is served here. Faults: WRONG_SIGNATURE, naming what is served."""
     credential = claim.credential
     if credential.service not in services:
@@ -272,7 +274,7 @@ def check_scope(claim: Claim, services: Collection[str], regions: Collection[str
         )
 
 
-def check_region(claim: Claim, regions: Collection[str]) -> None:
+def check_region(claim: SignatureClaim, regions: Collection[str]) -> None:
     """The credential's region is served. Faults: WRONG_SIGNATURE, with the list (contract)."""
     if claim.credential.region not in regions:
         raise _wrong(
@@ -281,7 +283,7 @@ def check_region(claim: Claim, regions: Collection[str]) -> None:
         )
 
 
-def check_coverage(claim: Claim, headers: Headers) -> None:
+def check_coverage(claim: SignatureClaim, headers: Headers) -> None:
     """The signature covers the host and every `x-amz-` header, and what it covers is there.
 
     Faults: WRONG_SIGNATURE. An `x-amz-` header that is not signed could have been put in by anybody.
@@ -299,13 +301,13 @@ def check_coverage(claim: Claim, headers: Headers) -> None:
             raise _wrong(MISMATCH)
 
 
-def check_payload(claim: Claim, *, secure: bool) -> None:
+def check_payload(claim: SignatureClaim, *, secure: bool) -> None:
     """The signature covers the body, or TLS does. Faults: WRONG_SIGNATURE (contract, HTTP)."""
     if claim.payload == UNSIGNED_PAYLOAD and not secure:
         raise _wrong("'UNSIGNED-PAYLOAD' is taken over HTTPS only: over HTTP the signature covers the body.")
 
 
-def check_time(claim: Claim, now: Instant) -> None:
+def check_time(claim: SignatureClaim, now: Instant) -> None:
     """The request was signed about now, or is presigned and still lives.
 
     Faults: WRONG_SIGNATURE for skew over `CLOCK_SKEW`, as the live service answers; REQUEST_EXPIRED for a
@@ -347,7 +349,7 @@ class Signatures:
     def __repr__(self) -> str:
         return f"Signatures({len(self._signing_keys)} signing keys)"
 
-    def hold(self, claim: Claim, secret: str, request: bytes) -> bool:
+    def hold(self, claim: SignatureClaim, secret: str, request: bytes) -> bool:
         """Whether `secret` made the claim's signature over the canonical `request`.
 
         A refusal always costs one derivation of the signing key and one HMAC, whether the signing key was at
@@ -382,7 +384,7 @@ class Signatures:
 
 
 def canonical_request(
-    claim: Claim, method: str, path: bytes, query: bytes, headers: Headers, *, payload: bytes
+    claim: SignatureClaim, method: str, path: bytes, query: bytes, headers: Headers, *, payload: bytes
 ) -> bytes:
     """The bytes whose hash is signed. `path` is raw and normalised; `payload` is the hash to be covered."""
     signed = claim.credential.signed
@@ -396,7 +398,7 @@ def canonical_request(
     return b"\n".join(lines)
 
 
-def payload_hash(claim: Claim, body: bytes) -> bytes | None:
+def payload_hash(claim: SignatureClaim, body: bytes) -> bytes | None:
     """The hash of the body as the signature covers it; None when the request names another body's hash."""
     if claim.payload == UNSIGNED_PAYLOAD:
         return UNSIGNED_PAYLOAD

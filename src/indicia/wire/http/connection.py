@@ -29,7 +29,7 @@ from indicia.wire.http.unheard import Refusal, whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from indicia.connections.admission import Place
+    from indicia.connections.admission import AdmittedConnection
     from indicia.wire.http.request_parser import Head
     from indicia.wire.http.requests import App, Scope
 
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
     _transport: asyncio.Transport
     _out: Lingering
 
-    def __init__(self, serving: Serving, place: Place | None = None) -> None:
+    def __init__(self, serving: Serving, place: AdmittedConnection | None = None) -> None:
         self._serving = serving
         self._place = place
         self._loop = asyncio.get_running_loop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from indicia.wire.aws.faults import Answer
+from indicia.wire.aws.faults import HttpAnswer
 from indicia.wire.http.browsers import host_of
 
 if TYPE_CHECKING:
@@ -49,14 +49,14 @@ def wants_page(headers: Mapping[bytes, bytes]) -> bool:
     return b"text/html" in headers.get(b"accept", b"").lower()
 
 
-def front_page(headers: Mapping[bytes, bytes], scheme: str, *, api: bool) -> Answer:
+def front_page(headers: Mapping[bytes, bytes], scheme: str, *, api: bool) -> HttpAnswer:
     """The page at `/`, of a server with the API or without."""
     url = url_of(headers.get(b"host", b""), scheme)
     shown = f"<code>{escape(url)}</code>" if url else "the address that you have used"
     return _page(200, "Indicia", _API.format(url=shown) if api else _PAGES_ONLY)
 
 
-def https_page(url: str) -> Answer:
+def https_page(url: str) -> HttpAnswer:
     """The page for a browser that speaks plain HTTP where TLS is spoken. `url` is "" where it is unknown."""
     shown = f'<a href="{escape(url)}">{escape(url)}</a>' if url else "https://"
     return _page(400, "HTTPS is spoken here", _HTTPS.format(url=shown))
@@ -68,6 +68,6 @@ def url_of(host: bytes, scheme: str) -> str:
     return f"{scheme}://{said}" if host_of(said) else ""
 
 
-def _page(status: int, title: str, text: str) -> Answer:
+def _page(status: int, title: str, text: str) -> HttpAnswer:
     body = _PAGE.format(title=title, text=text).encode()
-    return Answer(status, b"text/html; charset=utf-8", body, _HEADERS)
+    return HttpAnswer(status, b"text/html; charset=utf-8", body, _HEADERS)

@@ -17,9 +17,9 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
-from indicia.connections.admission import Admission
+from indicia.connections.admission import ConnectionAdmission
 from indicia.connections.limits import open_files, plan
-from indicia.connections.listener import Listener, Tls
+from indicia.connections.listener import Listener, ListenerTls
 from indicia.wire.http.connection import (
     HEAD_OCTETS,
     HEAD_SECONDS,
@@ -167,7 +167,7 @@ class Server:
         unread_seconds: float = UNREAD_SECONDS,
         refused: Callable[[Refusal], None] = lambda _: None,
         trailers: Trailers | None = None,
-        connections: Admission | None = None,
+        connections: ConnectionAdmission | None = None,
         exhausted: Callable[[], None] = lambda: None,
         name: str = "http",
     ) -> None:
@@ -188,7 +188,9 @@ class Server:
             trailers=trailers if trailers is not None else Trailers(),
         )
         self._certificate = certificate
-        self._admission = connections if connections is not None else Admission(plan(open_files()).http)
+        self._admission = (
+            connections if connections is not None else ConnectionAdmission(plan(open_files()).http)
+        )
         self._exhausted = exhausted
         self._name = name
         self._listeners: list[Listener] = []
@@ -217,11 +219,13 @@ class Server:
             listener.start(BACKLOG)
             self._listeners.append(listener)
 
-    def _tls(self, address: Address) -> Tls | None:
+    def _tls(self, address: Address) -> ListenerTls | None:
         if self._certificate is None:
             return None
         in_clear = partial(self._told_in_clear, address)
-        return Tls(self._certificate.context, self._serving.head_seconds, TLS_FAREWELL_SECONDS, in_clear)
+        return ListenerTls(
+            self._certificate.context, self._serving.head_seconds, TLS_FAREWELL_SECONDS, in_clear
+        )
 
     def _told_in_clear(self, address: Address, first: bytes, client: str) -> bytes:
         """What is answered to plain HTTP where TLS is spoken, and noted as refused."""

@@ -15,7 +15,7 @@ from indicia.wire.http.requests import new_request_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from indicia.wire.aws.faults import Answer
+    from indicia.wire.aws.faults import HttpAnswer
 
 # As far as it has to be understood what somebody says who speaks HTTP where TLS is spoken.
 _REQUEST_LINE = re.compile(rb"[A-Z]{3,16} ([^ ?\r\n]*)")
@@ -34,7 +34,7 @@ class Refusal(NamedTuple):
     seconds: float  # since it, or its connection, began
 
 
-def whole(answer: Answer, request_id: str, usual: Iterable[tuple[bytes, bytes]]) -> bytes:
+def whole(answer: HttpAnswer, request_id: str, usual: Iterable[tuple[bytes, bytes]]) -> bytes:
     """A whole answer, for when there is no request yet that an application could answer."""
     fields = [
         b"HTTP/1.1 %d %s" % (answer.status, HTTPStatus(answer.status).phrase.encode()),
