@@ -1,4 +1,4 @@
-"""What holds for every test: in continuous integration nothing is skipped."""
+"""What holds for every test: in continuous integration nothing is skipped, and no example has a deadline."""
 
 import os
 import sys
@@ -6,9 +6,15 @@ from collections.abc import Generator, Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 from structlog._config import (
     BoundLoggerLazyProxy,  # it keeps what it was configured with, and says so to nobody
 )
+
+# No test asserts a time: how long an example takes says how busy the machine is. In CI, as Hypothesis has it
+# there, the examples are the same each time.
+settings.register_profile("indicia", parent=settings(), deadline=None)
+settings.load_profile("indicia")
 
 IN_CI = os.environ.get("CI") == "true"
 
