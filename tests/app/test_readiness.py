@@ -55,8 +55,8 @@ def test_a_process_whose_parts_work_is_ready(tmp_path: Path, dns: NameServer) ->
                 assert (200, {"status": "ready"}) == await ask(address, "/readyz")
             status, told = await ask(at.admin[0], "/readyz?verbose")
             assert status == 200
-            assert told["parts"] == {"database": "ok", "verifier": "ok"}
-            roles = {f"role {name}": "ok" for name in ("api", "links", "verifier", "dns")}
+            assert told["parts"] == {"database": "ok", "mailer": "ok", "verifier": "ok"}
+            roles = {f"role {name}": "ok" for name in ("api", "links", "verifier", "mailer", "dns")}
             others = dict.fromkeys(("resolvers local", "delegation", "demotions"), "ok")
             assert told["reported"] == others | roles
 
@@ -139,7 +139,11 @@ def test_a_part_that_ended_makes_the_process_not_ready(tmp_path: Path, dns: Name
             assert status == 503
             assert told == {
                 "status": "not ready",
-                "parts": {"database": "ok", "verifier": "engine ended; start this process again"},
+                "parts": {
+                    "database": "ok",
+                    "mailer": "ok",
+                    "verifier": "engine ended; start this process again",
+                },
             }
             assert (503, told) == await ask(at.http[0], "/readyz")
             assert (200, {"status": "alive"}) == await ask(at.admin[0], "/healthz")

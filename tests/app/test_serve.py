@@ -81,6 +81,8 @@ def test_every_role_fits_into_a_hundred_mebibytes(tmp_path: Path) -> None:
         ("links", False, True, False),
         ("api,links", True, True, False),
         ("verifier", False, False, False),
+        ("verifier,-mailer", False, False, False),
+        ("mailer", False, False, False),
         ("dns,verifier", False, False, True),
     ],
 )
@@ -94,7 +96,9 @@ def test_a_process_is_its_roles_and_no_more(
         assert bool(at.http) is (api or pages)
         assert bool(at.dns) is key_zone
         assert house.get("/readyz")[0] == 200
-        assert ("verifier" in house.readiness()["parts"]) is ("verifier" in roles)
+        parts = house.readiness()["parts"]
+        assert ("verifier" in parts) is ("verifier" in roles)
+        assert ("mailer" in parts) is (roles in {"verifier", "dns,verifier", "mailer"})
         if at.http:
             assert get(at.http[0], "/healthz")[0] == 200
             assert get(at.http[0], "/v2/email/identities")[0] == (403 if api else 404)
@@ -398,14 +402,18 @@ def test_what_is_being_answered_is_answered_before_the_end(tmp_path: Path) -> No
         assert house.process.wait(20) == 0
 
 
-def test_a_second_verifier_on_one_embedded_database_is_refused(tmp_path: Path) -> None:
+def test_a_second_verifier_or_mailer_on_one_embedded_database_is_refused(tmp_path: Path) -> None:
     """Two would void each other's leases; other roles may share the folder."""
     with serve(tmp_path) as house:
         assert house.ready
         settings = FREE | {"INDICIA_DATA_DIR": str(house.data_dir)}
-        done = run("serve", cwd=tmp_path, **settings)
-        assert done.returncode == 1
-        assert "another process with the role verifier runs on" in done.stderr
+        for arguments in ((), ("--roles", "mailer"), ("--roles", "verifier,-mailer")):
+            done = run("serve", *arguments, cwd=tmp_path, **settings)
+            assert done.returncode == 1
+            assert done.stderr.splitlines()[-1] == (
+                f"indicia: another process with the role verifier or mailer runs on {house.data_dir}: end it,"
+                " give this one another --data-dir, or --roles without verifier and mailer"
+            )
 
         beside = tmp_path / "beside.json"
         with subprocess.Popen(

@@ -115,7 +115,7 @@ def test_the_list_above_is_complete() -> None:
         (
             ("serve", "--roles", "api,cook"),
             2,
-            '--roles: "cook" is none of `api`, `links`, `verifier` or `dns`',
+            '--roles: "cook" is none of `api`, `links`, `verifier`, `mailer` or `dns`',
         ),
         (("serve", "--roles", "smtp"), 2, '--roles: the role "smtp" is reserved for a later version'),
         (("serve", "--listen-http", "x"), 2, '--listen-http: "x" has no port: host:port or [v6]:port'),

@@ -59,6 +59,7 @@ def exported() -> dict[str, set[str]]:
     """The labels of every sample that a process with all roles gives, by its name."""
     metrics = Metrics("0")
     metrics.watch_engine(lambda: 0, ("one", "two"))
+    metrics.watch_mailer()
     metrics.watch_key_zone(ResponderTally(), lambda: 0)
     metrics.watch_connections(ProcessConnections(1024).by_listener())
     metrics.watch_requests(BodyBudget(1, 1), Trailers())
@@ -114,6 +115,7 @@ def test_what_is_exported_is_watched() -> None:
 def _everything() -> str:
     metrics = Metrics("0")
     metrics.watch_engine(lambda: 0, ("one",))
+    metrics.watch_mailer()
     metrics.watch_key_zone(ResponderTally(), lambda: 0)
     metrics.watch_resolvers(lambda: [("one", ResolverTally())])
     return metrics.text().decode()

@@ -152,21 +152,20 @@ class SandboxService:
         return keep
 
     def _parts(self) -> Sequence[Settles]:
-        verifying = None if self._service is None else self._service.verifying
+        service = self._service
+        if service is None or service.verifier is None or service.mailer is None:
+            return ()
+        verifier, mailer = service.verifier, service.mailer
         return (
-            ()
-            if verifying is None
-            else (
-                verifying.keeper,
-                verifying.engine,
-                verifying.assigner,
-                verifying.engine,
-                verifying.explainer,
-                verifying.keeper,
-                verifying.advisor,
-                verifying.webhooks,
-                verifying.deliverer,
-            )
+            verifier.keys.rotator,
+            verifier.engine,
+            verifier.keys.assigner,
+            verifier.engine,
+            verifier.explainer,
+            verifier.keys.rotator,
+            verifier.advisor,
+            mailer.webhooks,
+            mailer.outbox,
         )
 
     def _key_text(self, database: Database) -> KeyText:

@@ -17,9 +17,11 @@ from indicia.app.controlling import controls_of
 from indicia.app.doctor import outside
 from indicia.app.processes import heartbeat
 from indicia.app.processes.certificates import certificate_of, reason_of
+from indicia.app.processes.embedded_lock import EmbeddedLock
 from indicia.app.processes.heartbeat import Heartbeats
 from indicia.app.processes.worker_status import Siblings
-from indicia.app.roles.verifier import Verifying
+from indicia.app.roles.mailer import Mailer
+from indicia.app.roles.verifier import Verifier
 from indicia.connections.limits import open_files
 from indicia.connections.process import ProcessConnections
 from indicia.domain.fairness import ZonePart, ZoneRates
@@ -36,14 +38,14 @@ from indicia.runtime.clock import Clock, real_now
 from indicia.runtime.health import Check, Health
 from indicia.runtime.metrics import Metrics
 from indicia.runtime.ready import Ready
+from indicia.settings import BACKGROUND, Role, Settings, system_perspective
 from indicia.settings import Address as Wanted
 from indicia.settings import Perspective as PerspectiveSetting
-from indicia.settings import Role, Settings, system_perspective
 from indicia.settings.client_url import client_url
 from indicia.settings.places import public_only
 from indicia.settings.table import LISTEN_ADMIN, LISTEN_DNS, LISTEN_HTTP
 from indicia.store.dkim import key_requests, keys, zones
-from indicia.store.engine.prepared import POSTGRESQL
+from indicia.store.engine.prepared import POSTGRESQL, SQLITE
 from indicia.store.events import fanout, webhook_deliveries
 from indicia.store.verification import brakes, checks
 from indicia.store.verification_mail import outbox
@@ -115,19 +117,20 @@ class _Hints:
     """Passes hints on to whoever runs in this process. Another process looks by itself."""
 
     def __init__(self) -> None:
-        self.verifying: Verifying | None = None
+        self.verifier: Verifier | None = None
+        self.mailer: Mailer | None = None
 
     def engine(self) -> None:
-        if self.verifying is not None:
-            self.verifying.engine.wake()
+        if self.verifier is not None:
+            self.verifier.engine.wake()
 
     def outbox(self) -> None:
-        if self.verifying is not None:
-            self.verifying.deliver()
+        if self.mailer is not None:
+            self.mailer.wake()
 
     def pool(self) -> None:
-        if self.verifying is not None:
-            self.verifying.keys_wanted()
+        if self.verifier is not None:
+            self.verifier.keys.wanted()
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -171,7 +174,8 @@ class Service:
         self.roles = roles
         self.clock = variant.clock
         self.metrics = Metrics(__version__)
-        self.verifying: Verifying | None = None
+        self.verifier: Verifier | None = None
+        self.mailer: Mailer | None = None
         self._registrable = PublicSuffixes().registrable
         self._variant = variant
         self._rules = rules_of(installation.settings)
@@ -206,8 +210,8 @@ class Service:
         dns = await self._start_key_zone() if Role.DNS in self.roles else ()
         # Put together before anything runs beside it: it takes in most of the house.
         url, server = self._http(sockets, eyes) if sockets else ("", None)
-        if Role.VERIFIER in self.roles:
-            self._start_verifying(eyes)
+        if self.roles & BACKGROUND:
+            self._start_background(eyes)
         if server is not None:
             await server.start(sockets)
             self._endings.append(("http", partial(_drain, server)))
@@ -282,30 +286,49 @@ class Service:
         self._endings.append(("heartbeat", end))
         self._reported |= beats.checks()
 
-    def _start_verifying(self, eyes: Perspectives) -> None:
-        verifying = Verifying(
+    def _start_background(self, eyes: Perspectives) -> None:
+        """What is due is done, in the roles that this process has of those in the background."""
+        if self.installation.database.dialect == SQLITE:
+            lock = EmbeddedLock(self.settings.data_dir)
+            lock.take()
+            self._endings.append(("lock", lock.release))
+        self._endings.append(("background", self._stop_background))
+        if Role.MAILER in self.roles:
+            self._start_mailer()
+        if Role.VERIFIER in self.roles:
+            self._start_verifier(eyes)
+
+    async def _stop_background(self) -> None:
+        parts = [part for part in (self.verifier, self.mailer) if part is not None]
+        await asyncio.gather(*(part.stop() for part in parts))
+
+    def _start_mailer(self) -> None:
+        self.metrics.watch_mailer()
+        self.mailer = Mailer(self.installation, self.clock, posted=self.metrics.posted)
+        self.mailer.start()
+        self._gating["mailer"] = self.mailer.trouble
+        self._hints.mailer = self.mailer
+
+    def _start_verifier(self, eyes: Perspectives) -> None:
+        verifier = Verifier(
             self.installation,
             eyes,
             self._rules,
             self.clock,
-            pool=self._variant.pool,
-            forget=self._forget_answers,
-            registrable=self._registrable,
-            observe=self.metrics.checked,
-            landed=self.metrics.landed,
-            moved=self.metrics.moved,
+            least=self._variant.pool,
+            published=self._forget_answers,
+            news=self._hints.outbox,
             investigator=self._investigator(eyes),
+            registrable=self._registrable,
             zone_rates=self._zone_rates,
             controls=self._controls,
-            posted=self.metrics.posted,
-            held_back=self.metrics.held_back,
+            metrics=self.metrics,
         )
-        self.metrics.watch_engine(lambda: verifying.engine.in_hand, eyes.names)
-        verifying.start()
-        self._endings.append(("verifier", verifying.stop))
-        self._gating["verifier"] = verifying.trouble
+        self.metrics.watch_engine(lambda: verifier.engine.in_hand, eyes.names)
+        verifier.start()
+        self._gating["verifier"] = verifier.trouble
         self._reported["demotions"] = self._braking
-        self.verifying = self._hints.verifying = verifying
+        self.verifier = self._hints.verifier = verifier
 
     def _forget_answers(self, token_set: TokenSet) -> None:
         """Let the key zone of this process answer for the set as it is now. Others do within seconds."""
@@ -458,10 +481,11 @@ class Service:
         """Return the page of metrics; what only the database knows is left as it was while that is away."""
         try:
             self.metrics.present(await self.installation.database.reading(heartbeat.everyone))
-            if self.verifying is not None:
+            if self.mailer is not None:
+                self.metrics.telling(self.clock.now(), *await self.installation.database.reading(_telling))
+            if self.verifier is not None:
                 found = await self.installation.database.reading(self._measure)
                 self.metrics.stored(self.clock.now(), *found)
-                self.metrics.telling(self.clock.now(), *await self.installation.database.reading(_telling))
                 paused_at, accounts = await self.installation.database.reading(self._braked)
                 self.metrics.braked(paused=paused_at is not None, accounts=accounts)
         except Exception as error:  # noqa: BLE001 - the other metrics tell why

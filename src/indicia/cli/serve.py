@@ -22,7 +22,10 @@ _MOST_WORKERS = 64
 def serve(
     *,
     config: Config = None,
-    roles: Annotated[str | None, Parameter(help="Only these: api, links, verifier, dns.")] = None,
+    roles: Annotated[
+        str | None,
+        Parameter(help="Only these: api, links, verifier (with mailer, but for -mailer), mailer, dns."),
+    ] = None,
     workers: Annotated[int, Parameter(help="Processes that answer the API.")] = 1,
     ready_file: Annotated[
         Path | None, Parameter(help="Where to write the bound addresses, in JSON, when ready.")

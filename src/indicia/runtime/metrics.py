@@ -228,6 +228,21 @@ class Metrics:
             "Accounts whose demotions wait a window: too many of theirs would have been within an hour.",
             registry=self.registry,
         )
+        self._pool = Gauge(
+            "indicia_key_pool_keys",
+            "Key pairs that wait in the pool, by their length in bits.",
+            ["bits"],
+            registry=self.registry,
+        )
+        self._waited_for = Gauge(
+            "indicia_keys_waited_for",
+            "Identities, and rotations somebody asked for, that wait for a key of so many bits.",
+            ["bits"],
+            registry=self.registry,
+        )
+
+    def watch_mailer(self) -> None:
+        """Show from now on what `telling` says."""
         self._waiting = Gauge(
             "indicia_webhook_deliveries_waiting",
             "Events that wait to be delivered to a webhook.",
@@ -241,18 +256,6 @@ class Metrics:
         self._oldest_mail = Gauge(
             "indicia_oldest_mail_seconds",
             "For how long the oldest mail of the service's own has waited for the relay, 0 when none does.",
-            registry=self.registry,
-        )
-        self._pool = Gauge(
-            "indicia_key_pool_keys",
-            "Key pairs that wait in the pool, by their length in bits.",
-            ["bits"],
-            registry=self.registry,
-        )
-        self._waited_for = Gauge(
-            "indicia_keys_waited_for",
-            "Identities, and rotations somebody asked for, that wait for a key of so many bits.",
-            ["bits"],
             registry=self.registry,
         )
 

@@ -11,13 +11,14 @@ from indicia.settings.exposure_checks import ExposureRefusal, listeners, refusal
 from indicia.settings.limits import Limits
 from indicia.settings.loading import Survey, load, survey
 from indicia.settings.resolv_conf import system_perspective
-from indicia.settings.roles import ALL_ROLES, Role, parse_roles
+from indicia.settings.roles import ALL_ROLES, BACKGROUND, Role, parse_roles
 from indicia.settings.sources import SettingsError
 from indicia.settings.tree import Listen, LogFormat, Root, Settings, Shown, Tls, Windows
 from indicia.settings.urls import DatabaseUrl, Relay, RelayKind
 
 __all__ = [
     "ALL_ROLES",
+    "BACKGROUND",
     "Address",
     "Danger",
     "DatabaseUrl",
