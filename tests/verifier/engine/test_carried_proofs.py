@@ -21,7 +21,7 @@ from indicia.domain.proofs.transitions import own_status, start
 from indicia.domain.time import DAY, HOUR, SECOND, Instant
 from indicia.domain.verification.brake import AT_LEAST, EACH
 from indicia.mail.notices.notice import Notice, letter
-from indicia.operations.verification.carrying import carry_on
+from indicia.operations.proofs.carrying import carry_on
 from indicia.store.accounts import access
 from indicia.store.accounts.access import Account
 from indicia.store.dkim import keys, rotation

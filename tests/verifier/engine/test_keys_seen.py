@@ -13,7 +13,7 @@ from nameserver import NameServer, Trick, Zone
 from indicia.domain.identities.identity import Facet, Identity, KeyLength, Status, TokenSet
 from indicia.domain.proofs.transitions import start
 from indicia.domain.time import DAY, MINUTE, SECOND
-from indicia.operations.verification.carrying import carry_on
+from indicia.operations.proofs.carrying import carry_on
 from indicia.store.dkim import keys
 from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.keys import PublishedKey

@@ -14,7 +14,7 @@ from indicia.domain.proofs.inheritance import keys_of
 from indicia.domain.records.publishable import dkim_to_be, refuse_unpublishable
 from indicia.domain.time import rfc3339
 from indicia.operations.dkim.dkim_standing import dkim_status
-from indicia.operations.dkim.replication import seek, wake_replicas
+from indicia.operations.dkim.replication import begin_replica, seek, wake_replicas
 from indicia.operations.dkim.signing_choice import (
     EasyDkim,
     OwnDkim,
@@ -25,9 +25,9 @@ from indicia.operations.dkim.signing_choice import (
     parse_choice,
 )
 from indicia.operations.dkim.token_sets import abandon, change_length, issue
-from indicia.operations.identities.inheritance import views_above
-from indicia.operations.verification.carrying import carry_on
-from indicia.operations.verification.starting import begin, begin_replica, look_anew
+from indicia.operations.proofs.carrying import carry_on
+from indicia.operations.proofs.inheritance import views_above
+from indicia.operations.proofs.starting import begin, look_anew
 from indicia.store.dkim import replications, rotation, signing_overrides
 from indicia.store.identities import identities
 from indicia.store.proofs import facets

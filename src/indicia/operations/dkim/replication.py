@@ -18,7 +18,8 @@ from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Ide
 from indicia.domain.proofs.transitions import Cause, Windows, start
 from indicia.operations.authorization import may_replicate
 from indicia.operations.dkim.token_sets import abandon
-from indicia.operations.verification.carrying import carry_on
+from indicia.operations.proofs.carrying import carry_on
+from indicia.operations.proofs.starting import begin
 from indicia.store.accounts import access
 from indicia.store.dkim import keys, replications
 from indicia.store.dkim.replications import Replication
@@ -65,6 +66,18 @@ def _look(s: Session, asked: Replication, call: Call, served: Collection[str]) -
     if found is not None or parent is None or parent.token_set_id is None:
         return found or ErrorType.REPLICATION_PRIMARY_NOT_FOUND
     return keys.get_token_set(s, parent.token_set_id) or ErrorType.REPLICATION_PRIMARY_NOT_FOUND
+
+
+def begin_replica(
+    house: OperationContext, call: Call, s: Session, identity: Identity, wish: Replication
+) -> None:
+    """Store whose replica the identity is, and how that stands: shared already, or to be tried again."""
+    replications.put(s, wish)
+    known = facets.get_all(s, identity.id)
+    if identity.token_set_id is None:
+        begin(house, call, s, identity, Facet.REPLICATION, known=known)
+    else:
+        house.tell(s, share(s, identity, known, call.now))
 
 
 def look_again(s: Session, asked: Replication, served: Collection[str], now: Instant) -> TokenSet | ErrorType:

@@ -22,7 +22,6 @@ from indicia.operations.dkim.signing_choice import (
     own_selector,
     parse_choice,
 )
-from indicia.operations.identities.inheritance import above
 from indicia.operations.identities.registration import (
     NewDomain,
     no_room,
@@ -31,7 +30,8 @@ from indicia.operations.identities.registration import (
     register_domains,
     room,
 )
-from indicia.operations.verification.starting import link_mail
+from indicia.operations.proofs.inheritance import above
+from indicia.operations.proofs.starting import link_mail
 from indicia.store.identities import identities, tags
 from indicia.wire.shapes import sesv2
 from indicia.wire.shapes.rules import timestamp

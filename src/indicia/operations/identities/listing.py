@@ -9,7 +9,7 @@ from indicia.domain.identities.identity import IdentityKind, Status
 from indicia.domain.names import shown
 from indicia.domain.proofs.transitions import MAY_SEND
 from indicia.operations import paging
-from indicia.operations.identities.inheritance import covered_names
+from indicia.operations.proofs.inheritance import covered_names
 from indicia.store.proofs import listed
 from indicia.wire.shapes import ses, sesv2
 

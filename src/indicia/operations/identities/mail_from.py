@@ -14,7 +14,7 @@ from indicia.domain.records.expected import mail_from_records
 from indicia.domain.records.publishable import refuse_unpublishable
 from indicia.operations.batches import folded
 from indicia.operations.dkim.dkim_standing import V1_STATUS
-from indicia.operations.verification.starting import begin, look_anew
+from indicia.operations.proofs.starting import begin, look_anew
 from indicia.store.identities import identities
 from indicia.store.proofs import facets
 from indicia.wire.shapes import ses, sesv2

@@ -12,7 +12,7 @@ from indicia.domain.proofs.transitions import MAY_SEND, own_status
 from indicia.operations.batches import folded
 from indicia.operations.dkim.dkim_standing import V1_STATUS, v1_attributes, v2_attributes
 from indicia.operations.identities import mail_from
-from indicia.operations.identities.inheritance import above
+from indicia.operations.proofs.inheritance import above
 from indicia.store.dkim import signing_overrides
 from indicia.store.identities import identities
 from indicia.wire.shapes import ses, sesv2

@@ -20,10 +20,10 @@ from indicia.domain.identities.identity import (
     TokenSet,
     TokenSetKind,
 )
-from indicia.operations.dkim.replication import seek, wake_replicas
+from indicia.operations.dkim.replication import begin_replica, seek, wake_replicas
 from indicia.operations.dkim.signing_choice import EasyDkim, Replica
 from indicia.operations.dkim.token_sets import issue, issue_easy
-from indicia.operations.verification.starting import begin, begin_replica, begun, look_now, send_link
+from indicia.operations.proofs.starting import begin, begun, look_now, send_link
 from indicia.operations.verification_mail.verification_mail import (
     LinkMail,
 )

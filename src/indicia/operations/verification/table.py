@@ -1,14 +1,17 @@
-"""The operations of verification: asking for a proof, and for a look at it."""
+"""The operations of verification: asking for a proof, by mail in own words too, and for a look at it."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from indicia.operations.entry import NOTHING, Rate, always, prepared, v1
+from indicia.domain.identities.resources import ResourceKind
+from indicia.operations.entry import NOTHING, Rate, always, looked_up, prepared, v1, v2
 from indicia.operations.own.declaration import IDENTITY, own
 from indicia.operations.own.route import OwnRoute
-from indicia.operations.verification import checking, history, verifying
-from indicia.wire.shapes import ses
+from indicia.operations.verification import checking, custom_verification, history, verifying
+from indicia.wire.shapes import ses, sesv2
+
+_TEMPLATE: Final = ResourceKind.VERIFICATION_TEMPLATE.value
 
 ENTRIES: Final = (
     v1(
@@ -42,6 +45,36 @@ ENTRIES: Final = (
         prepared(verifying.verify_email_address, verifying.prepare_address, mails=always),
         writes=True,
         subject="EmailAddress",
+    ),
+    v2(
+        "SendCustomVerificationEmail",
+        sesv2.SendCustomVerificationEmailRequest,
+        sesv2.SendCustomVerificationEmailResponse,
+        looked_up(
+            custom_verification.send_custom_verification_email_v2,
+            custom_verification.look_v2,
+            custom_verification.prepare,
+            slow=custom_verification.is_slow,
+            mails=always,
+        ),
+        writes=True,
+        subject="TemplateName",
+        about=_TEMPLATE,
+    ),
+    v1(
+        "SendCustomVerificationEmail",
+        ses.SendCustomVerificationEmailRequest,
+        ses.SendCustomVerificationEmailResponse,
+        looked_up(
+            custom_verification.send_custom_verification_email_v1,
+            custom_verification.look_v1,
+            custom_verification.prepare,
+            slow=custom_verification.is_slow,
+            mails=always,
+        ),
+        writes=True,
+        subject="TemplateName",
+        about=_TEMPLATE,
     ),
     own(
         OwnRoute(

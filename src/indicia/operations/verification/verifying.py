@@ -17,8 +17,8 @@ from indicia.domain.records.publishable import dkim_to_be, ownership_to_be, refu
 from indicia.operations.dkim.signing_choice import EasyDkim
 from indicia.operations.dkim.token_sets import issue
 from indicia.operations.identities.registration import register_address, register_domain
-from indicia.operations.verification.carrying import carry_on
-from indicia.operations.verification.starting import begin, link_mail, look_anew, send_link
+from indicia.operations.proofs.carrying import carry_on
+from indicia.operations.proofs.starting import begin, link_mail, look_anew, send_link
 from indicia.store.identities import identities
 from indicia.wire.shapes import ses
 

@@ -1,4 +1,4 @@
-"""The operations of verification by mail in somebody's own words."""
+"""The operations of templates: the own words of a verification mail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Final
 
 from indicia.domain.identities.resources import ResourceKind
 from indicia.operations.entry import NOTHING, always, looked_up, v1, v2
-from indicia.operations.verification_mail import custom_verification
 from indicia.operations.verification_mail import verification_templates as templates
 from indicia.wire.shapes import ses, sesv2
 
@@ -109,35 +108,5 @@ ENTRIES: Final = (
         ses.ListCustomVerificationEmailTemplatesResponse,
         templates.list_templates_v1,
         writes=False,
-    ),
-    v2(
-        "SendCustomVerificationEmail",
-        sesv2.SendCustomVerificationEmailRequest,
-        sesv2.SendCustomVerificationEmailResponse,
-        looked_up(
-            custom_verification.send_custom_verification_email_v2,
-            custom_verification.look_v2,
-            custom_verification.prepare,
-            slow=custom_verification.is_slow,
-            mails=always,
-        ),
-        writes=True,
-        subject="TemplateName",
-        about=_TEMPLATE,
-    ),
-    v1(
-        "SendCustomVerificationEmail",
-        ses.SendCustomVerificationEmailRequest,
-        ses.SendCustomVerificationEmailResponse,
-        looked_up(
-            custom_verification.send_custom_verification_email_v1,
-            custom_verification.look_v1,
-            custom_verification.prepare,
-            slow=custom_verification.is_slow,
-            mails=always,
-        ),
-        writes=True,
-        subject="TemplateName",
-        about=_TEMPLATE,
     ),
 )

@@ -12,7 +12,7 @@ from indicia.mail.html.harmless import HarmlessHtml
 from indicia.mail.notices.custom import CustomWords
 from indicia.operations.accounts.account import standing
 from indicia.operations.configuration_sets.configuration_sets import found, options_of
-from indicia.operations.verification.starting import link_mail
+from indicia.operations.proofs.starting import link_mail
 from indicia.operations.verification.verifying import AddressToProve, write_to
 from indicia.operations.verification_mail.verification_mail import CustomMail
 from indicia.operations.verification_mail.verification_templates import (

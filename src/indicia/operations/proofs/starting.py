@@ -18,15 +18,12 @@ from indicia.domain.identities.identity import (
     Status,
 )
 from indicia.domain.proofs.transitions import Cause, start
-from indicia.operations.dkim.replication import share
 from indicia.operations.verification_mail.verification_mail import (
     CustomMail,
     LinkMail,
     issue_link,
     write_mail,
 )
-from indicia.store.dkim import replications
-from indicia.store.dkim.replications import Replication
 from indicia.store.proofs import carried, facets
 from indicia.store.verification import checks
 
@@ -125,15 +122,3 @@ def look_anew(house: OperationContext, call: Call, s: Session, identity: Identit
         return
     checks.begin_anew(s, identity.id, call.now, interval=house.rules.first_check)
     house.hints.engine()
-
-
-def begin_replica(
-    house: OperationContext, call: Call, s: Session, identity: Identity, wish: Replication
-) -> None:
-    """Store whose replica the identity is, and how that stands: shared already, or to be tried again."""
-    replications.put(s, wish)
-    known = facets.get_all(s, identity.id)
-    if identity.token_set_id is None:
-        begin(house, call, s, identity, Facet.REPLICATION, known=known)
-    else:
-        house.tell(s, share(s, identity, known, call.now))
