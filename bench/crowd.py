@@ -29,6 +29,7 @@ from indicia.store import tables
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
+from indicia.store.engine.sharding import shard_of
 from indicia.store.verification import checks
 
 _TIMES: Final = 10
@@ -142,9 +143,7 @@ def _welcome(database: Database, name: str) -> float:
     assert row is not None
     identity_id, now = int(row[0]), int(time.time() * 1000)
     began = time.perf_counter()
-    database.write(
-        lambda s: checks.schedule(s, identity_id, checks.shard_of(name), now, interval=10 * SECOND)
-    )
+    database.write(lambda s: checks.schedule(s, identity_id, shard_of(name), now, interval=10 * SECOND))
     while time.perf_counter() - began < _GIVE_UP:
         found = database.read(lambda s: s.one(_STATUS, id=identity_id))
         if found is not None and found[0] == Status.SUCCESS.value:

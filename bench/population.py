@@ -38,6 +38,7 @@ from indicia.store.dkim import keys
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities, tags
 from indicia.store.proofs import facets
 from indicia.store.verification import checks
@@ -189,7 +190,7 @@ def _create(  # noqa: PLR0917
     identities.insert(s, identity)
     tags.put(s, account, REGION, f"identity/{name}", dict([TAG]))
     facets.put(s, identity.id, FacetState(Facet.DKIM, Status.PENDING, 1, now, now + 3 * DAY))
-    checks.schedule(s, identity.id, checks.shard_of(name), None if key is None else now)
+    checks.schedule(s, identity.id, shard_of(name), None if key is None else now)
 
 
 def _verified(claim: checks.Claim, now: Instant) -> checks.CheckResult:

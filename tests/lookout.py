@@ -58,6 +58,7 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities
 from indicia.store.proofs import facets
 from indicia.store.verification import checks, evidence
@@ -244,7 +245,7 @@ class Lookout:
             for facet in starts:
                 facets.put(s, identity.id, start(facet, identity.generation, now, WINDOW))
             due_at = now if due else None
-            checks.schedule(s, identity.id, checks.shard_of(name), due_at, interval=PACE.first)
+            checks.schedule(s, identity.id, shard_of(name), due_at, interval=PACE.first)
 
         self.database.write(begin)
         return identity
@@ -409,7 +410,7 @@ def change_tokens(
         identities.update(s, newer, identity.version)
         facets.put(s, identity.id, start(Facet.DKIM, newer.generation, now, WINDOW))
         if schedule:
-            checks.schedule(s, identity.id, checks.shard_of(identity.name), now, interval=PACE.first)
+            checks.schedule(s, identity.id, shard_of(identity.name), now, interval=PACE.first)
 
     database.write(change)
 

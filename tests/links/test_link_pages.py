@@ -39,6 +39,7 @@ from indicia.runtime.clock import Clock
 from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities
 from indicia.store.proofs import facets
 from indicia.store.verification import checks, evidence
@@ -181,7 +182,7 @@ def test_a_check_that_runs_meanwhile_does_not_undo_it(installation: Installation
     token = installation.link(identity)
 
     def claim(s: Session) -> list[checks.Claim]:
-        checks.schedule(s, identity.id, checks.shard_of(identity.name), now)
+        checks.schedule(s, identity.id, shard_of(identity.name), now)
         return checks.claim(s, now=now, owner="engine", lease_until=now + MINUTE, limit=1)
 
     (claimed,) = installation.database.write(claim)

@@ -21,6 +21,7 @@ from indicia.store.dkim import keys
 from indicia.store.dkim.replications import Replication
 from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
+from indicia.store.engine.sharding import shard_of
 from indicia.store.verification import checks
 from indicia.vault import rsa
 from indicia.vault.purposes import PRIVATE_KEY, access_key
@@ -76,7 +77,7 @@ class Elsewhere(Desk):
 def look(desk: Desk, parent: Elsewhere, offered: Any = None) -> ParentSeen:
     """What the verifier's part of the replica's installation finds, and does."""
     identity = desk.view(NAME).identity
-    desk.database.write(lambda s: checks.schedule(s, identity.id, checks.shard_of(NAME), desk.now))
+    desk.database.write(lambda s: checks.schedule(s, identity.id, shard_of(NAME), desk.now))
     claim = next(each for each in desk.claims() if each.identity.id == identity.id)
 
     async def fetch(asked: Replication) -> Offer | ErrorType | None:

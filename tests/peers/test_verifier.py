@@ -24,6 +24,7 @@ from indicia.domain.time import DAY, SECOND
 from indicia.keyzone.server import KeyZone
 from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
+from indicia.store.engine.sharding import shard_of
 from indicia.store.verification import checks
 from indicia.vault import rsa
 
@@ -233,7 +234,7 @@ def test_what_leads_to_ours_is_ours(database: Database, way: str) -> None:
                 text = zone(2, replace(records[0], name=f"*.{DOMAIN}"))
             servers.edit(DOMAIN, text)
             await asyncio.to_thread(At(address).shows, records[0].name, records[0].rtype.name)
-            shard, now = checks.shard_of(DOMAIN), lookout.clock.now()
+            shard, now = shard_of(DOMAIN), lookout.clock.now()
             lookout.database.write(lambda s: checks.schedule(s, identity.id, shard, now))
             await lookout.settled()
 

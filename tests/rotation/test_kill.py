@@ -44,6 +44,7 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities
 from indicia.store.proofs import facets
 from indicia.store.verification import checks
@@ -100,7 +101,7 @@ def store(s: Session, keyring: Keyring, now: int) -> TokenSet:
     )  # fmt: skip
     identities.insert(s, identity)
     facets.put(s, identity.id, start(Facet.DKIM, 1, now, 72 * HOUR))
-    checks.schedule(s, identity.id, checks.shard_of(DOMAIN), now, interval=10 * SECOND)
+    checks.schedule(s, identity.id, shard_of(DOMAIN), now, interval=10 * SECOND)
     return token_set
 
 

@@ -19,6 +19,7 @@ from indicia.domain.identities.identity import (
 from indicia.store.dkim import keys
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities
 from indicia.store.proofs import facets
 from indicia.store.verification import checks
@@ -78,5 +79,5 @@ def add(s: Session, name: str, *, due_at: int | None = None, **given: Any) -> Id
     made = identity(name, token_set_id=tokens.id, **given)
     identities.insert(s, made)
     facets.put(s, made.id, state(Facet.DKIM, Status.PENDING))
-    checks.schedule(s, made.id, checks.shard_of(name), due_at)
+    checks.schedule(s, made.id, shard_of(name), due_at)
     return made

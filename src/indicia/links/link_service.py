@@ -16,6 +16,7 @@ from indicia.domain.verification.findings import Finding
 from indicia.domain.verification_mail.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
 from indicia.links.visits import Act, LinkRequest, VisitFindings
 from indicia.store.accounts import audit
+from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities
 from indicia.store.proofs import facets
 from indicia.store.verification import checks, evidence
@@ -147,7 +148,7 @@ def _given_up(session: Session, identity: Identity) -> bool:
 
 def _prove(session: Session, identity: Identity, now: Instant, announcer: EventRecorder) -> None:
     # A check that runs now has read the facet as it was and would put it back: its lease ends here.
-    checks.schedule(session, identity.id, checks.shard_of(identity.name), now)
+    checks.schedule(session, identity.id, shard_of(identity.name), now)
     known = facets.get_all(session, identity.id)
     state = known.get(Facet.LINK)
     if state is None:

@@ -20,6 +20,7 @@ from indicia.store.dkim import key_supply, keys
 from indicia.store.dkim import rotation as rotations
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import shard_of
 from indicia.store.proofs import carried, facets
 from indicia.store.verification import checks
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
@@ -72,7 +73,7 @@ def test_a_rotation_makes_the_identity_due(desk: Desk) -> None:
     signing(desk)
     view = desk.view(NAME)
     later = desk.now + DAY
-    desk.database.write(lambda s: checks.schedule(s, view.identity.id, checks.shard_of(NAME), later))
+    desk.database.write(lambda s: checks.schedule(s, view.identity.id, shard_of(NAME), later))
     desk.stock(2048)
     desk.ask("RotateIdentityKey", name=NAME)
 

@@ -22,6 +22,7 @@ from indicia.operations.dkim.replicating import Replicator
 from indicia.operations.dkim.signing_keys import SigningKey
 from indicia.store.accounts import access
 from indicia.store.dkim import replications
+from indicia.store.engine.sharding import shard_of
 from indicia.store.proofs import carried, facets
 from indicia.store.verification import checks
 from indicia.wire.shapes import sesv2
@@ -54,7 +55,7 @@ def away(desk: Desk) -> Desk:
 def look(desk: Desk, name: str = NAME) -> ParentSeen:
     """What the verifier's part finds of a replica."""
     identity = desk.view(name).identity
-    desk.database.write(lambda s: checks.schedule(s, identity.id, checks.shard_of(name), desk.now))
+    desk.database.write(lambda s: checks.schedule(s, identity.id, shard_of(name), desk.now))
     claim = next(each for each in desk.claims() if each.identity.id == identity.id)
     replicator = Replicator(
         desk.database,
@@ -236,7 +237,7 @@ def test_a_parent_that_appears_makes_its_replica_go_on(desk: Desk, away: Desk) -
     look(away)
     identity = away.view(NAME).identity
     later = desk.now + HOUR
-    desk.database.write(lambda s: checks.schedule(s, identity.id, checks.shard_of(NAME), later))
+    desk.database.write(lambda s: checks.schedule(s, identity.id, shard_of(NAME), later))
     parent_in(desk)
     assert away.view(NAME).due_at == desk.now
     away.now = desk.now = desk.now + MINUTE

@@ -12,6 +12,7 @@ from indicia.domain.identities.identity import Facet, FacetState, Identity, Iden
 from indicia.domain.proofs.transitions import own_status
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities
 from indicia.store.installation import sandbox as sandbox_rows
 from indicia.store.proofs import carried, facets, listed
@@ -184,7 +185,7 @@ class Chances:
     def check(self, s: Session) -> None:
         """All of them are checked; of some, facets changed."""
         for each in self.existing(s):
-            checks.schedule(s, each.id, checks.shard_of(each.name), self.now)
+            checks.schedule(s, each.id, shard_of(each.name), self.now)
         claimed = checks.claim(s, now=self.now, owner="one", lease_until=self.now + 1_000, limit=100)
         checks.write_back(s, [self.result(each) for each in claimed])
 

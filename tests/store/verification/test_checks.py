@@ -14,6 +14,7 @@ from indicia.domain.identities.identity import ErrorType, Facet, Status
 from indicia.domain.records.observation import Soa
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
+from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities
 from indicia.store.installation import sandbox
 from indicia.store.proofs import facets
@@ -110,7 +111,7 @@ def test_a_claim_keeps_to_its_shards(database: Database):
         database.write(lambda s, name=name: add(s, name, due_at=1))
     low = claim(database, shards=range(32))
     high = claim(database, shards=range(32, 64))
-    assert all(each.shard < 32 and each.shard == checks.shard_of(each.identity.name) for each in low)
+    assert all(each.shard < 32 and each.shard == shard_of(each.identity.name) for each in low)
     assert all(each.shard >= 32 for each in high)
     assert sorted(each.identity.name for each in (*low, *high)) == sorted(names)
     assert claim(database, shards=()) == []
@@ -173,9 +174,7 @@ def test_a_moved_clock_ends_no_lease(database: Database):
     days = 300_000_000
     assert claim(database, "two", now=days, lease_now=10_500, lease_until=11_500) == []
     assert database.read(lambda s: checks.earliest_due(s, 10_500)) is None
-    assert database.read(lambda s: checks.unsettled(s, days)) == 1
     assert write_back(database, result(held, due_at=days + 5)) == [held.identity.id]
-    assert database.read(lambda s: checks.unsettled(s, days)) == 0
     assert database.read(lambda s: checks.earliest_due(s, 10_500)) == days + 5
 
 
@@ -358,7 +357,7 @@ def test_the_earliest_due_is_known(database: Database):
     for name, at in {"a.example": 700, "b.example": 300, "c.example": None}.items():
         database.write(lambda s, name=name, at=at: add(s, name, due_at=at))
     assert database.read(lambda s: checks.earliest_due(s, 0)) == 300
-    only = [checks.shard_of("a.example")]
+    only = [shard_of("a.example")]
     assert database.read(lambda s: checks.earliest_due(s, 0, only)) == 700
 
 
@@ -501,14 +500,3 @@ def test_the_last_twenty_verdicts_of_a_facet_are_kept(database: Database):
     ]
     assert len([each for each in trail if each.facet is Facet.OWNERSHIP]) == 1
     assert len(database.read(lambda s: evidence.history(s, other.id, limit=99))) == 1
-
-
-def test_the_shard_of_a_name_is_the_same_everywhere():
-    """Two processes agree on the shard, which with Python's own hash they would not; shards fill evenly."""
-    assert checks.shard_of("example.com") == 57
-    assert checks.shard_of("user@example.com") == 33
-    counts = [0] * checks.SHARDS
-    for number in range(6_400):
-        counts[checks.shard_of(f"customer{number}.example")] += 1
-    assert min(counts) > 50
-    assert max(counts) < 200

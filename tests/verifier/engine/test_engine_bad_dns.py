@@ -16,6 +16,7 @@ from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Ide
 from indicia.domain.time import DAY
 from indicia.domain.verification.findings import Finding
 from indicia.store.engine.database import Database
+from indicia.store.engine.sharding import shard_of
 from indicia.store.proofs import facets
 from indicia.store.verification import checks
 from indicia.verifier.dns.client import Budget
@@ -77,7 +78,7 @@ def _owned(lookout: Lookout, name: str, *, proved: bool) -> Identity:
         state = FacetState(Facet.OWNERSHIP, Status.SUCCESS, identity.generation, lookout.clock.now())
         lookout.database.write(lambda s: facets.put(s, identity.id, state))
     now = lookout.clock.now()
-    shard = checks.shard_of(name)
+    shard = shard_of(name)
     lookout.database.write(lambda s: checks.schedule(s, identity.id, shard, now, interval=PACE.first))
     return identity
 
@@ -90,7 +91,7 @@ def _mailing(lookout: Lookout, name: str, *, proved: bool) -> Identity:
     if proved:
         state = FacetState(Facet.MAIL_FROM, Status.SUCCESS, identity.generation, lookout.clock.now())
         lookout.database.write(lambda s: facets.put(s, identity.id, state))
-    now, shard = lookout.clock.now(), checks.shard_of(name)
+    now, shard = lookout.clock.now(), shard_of(name)
     lookout.database.write(lambda s: checks.schedule(s, identity.id, shard, now, interval=PACE.first))
     return identity
 

@@ -20,6 +20,7 @@ from indicia.store.accounts import access
 from indicia.store.accounts.access import Account
 from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
+from indicia.store.engine.sharding import shard_of
 from indicia.store.events import events
 from indicia.store.verification import checks
 from indicia.store.verification_mail import outbox
@@ -93,7 +94,7 @@ def test_what_did_not_land_is_not_told(database: Database, server: NameServer) -
         )
         found = []
         for lease in ("before", "now"):
-            now, shard = lookout.clock.now(), checks.shard_of(NAME)
+            now, shard = lookout.clock.now(), shard_of(NAME)
             database.write(lambda s, now=now, shard=shard: checks.schedule(s, identity.id, shard, now))
             (claim,) = database.write(
                 lambda s, now=now, lease=lease: checks.claim(

@@ -20,6 +20,7 @@ from indicia.runtime.clock import Clock
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
+from indicia.store.engine.sharding import shard_of
 from indicia.store.engine.sqlite import connect
 from indicia.store.verification import checks
 from indicia.verifier.engine.engine import Limits
@@ -313,7 +314,7 @@ def test_a_check_that_breaks_is_given_back_and_tried_again_later(
         lookout.publish(lookout.add("other.example.com"))
         now = lookout.clock.now()
         lookout.database.write(
-            lambda s: checks.schedule(s, identity.id, checks.shard_of(NAME), now, interval=PACE.first)
+            lambda s: checks.schedule(s, identity.id, shard_of(NAME), now, interval=PACE.first)
         )
         await lookout.settled()
         first = lookout.status(NAME), lookout.due_in(NAME)
@@ -420,7 +421,7 @@ def test_it_comes_when_something_is_due(database: Database, server: NameServer) 
         identity = lookout.add(NAME)
         lookout.publish(identity)
         soon = lookout.clock.now() + 300
-        database.write(lambda s: checks.schedule(s, identity.id, checks.shard_of(NAME), soon))
+        database.write(lambda s: checks.schedule(s, identity.id, shard_of(NAME), soon))
         await lookout.settled()
         early = server.asked(rtype="CNAME")
         await until(lambda: lookout.status(NAME) is Status.SUCCESS)

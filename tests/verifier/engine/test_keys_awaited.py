@@ -17,6 +17,7 @@ from indicia.domain.time import MINUTE, SECOND
 from indicia.domain.verification.key_sight import FRESH
 from indicia.store.dkim import key_requests, keys
 from indicia.store.engine.database import Database
+from indicia.store.engine.sharding import shard_of
 from indicia.store.events import events
 from indicia.store.identities import identities
 from indicia.store.proofs import facets, listed
@@ -140,7 +141,7 @@ def silence(lookout: Lookout, identity: Identity) -> None:
     """Let the identity not be looked at by itself, as if the verifier were behind."""
     far = lookout.clock.now() + 10 * PACE.largest
     lookout.database.write(
-        lambda s: checks.schedule(s, identity.id, checks.shard_of(identity.name), far, interval=PACE.first)
+        lambda s: checks.schedule(s, identity.id, shard_of(identity.name), far, interval=PACE.first)
     )
 
 

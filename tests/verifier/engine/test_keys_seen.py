@@ -19,6 +19,7 @@ from indicia.store.dkim import rotation as rotations
 from indicia.store.dkim.keys import PublishedKey
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities
 from indicia.store.proofs import facets
 from indicia.store.verification import checks
@@ -56,7 +57,7 @@ def make_due(lookout: Lookout, identity: Identity) -> None:
     """Let the identity be looked at now."""
     now = lookout.clock.now()
     lookout.database.write(
-        lambda s: checks.schedule(s, identity.id, checks.shard_of(identity.name), now, interval=PACE.first)
+        lambda s: checks.schedule(s, identity.id, shard_of(identity.name), now, interval=PACE.first)
     )
 
 

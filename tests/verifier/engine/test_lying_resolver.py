@@ -17,6 +17,7 @@ from indicia.domain.verification.controls import CONTROL_TEXT, Control, control_
 from indicia.publicsuffix import PublicSuffixes
 from indicia.store.dkim import keys, rotation
 from indicia.store.engine.database import Database
+from indicia.store.engine.sharding import shard_of
 from indicia.store.proofs import facets
 from indicia.store.verification import checks
 from indicia.vault import rsa
@@ -87,7 +88,7 @@ def make_due(lookout: Lookout) -> None:
     """Let the identity be looked at now."""
     identity, now = lookout.view(NAME).identity, lookout.clock.now()
     lookout.database.write(
-        lambda s: checks.schedule(s, identity.id, checks.shard_of(NAME), now, interval=PACE.first)
+        lambda s: checks.schedule(s, identity.id, shard_of(NAME), now, interval=PACE.first)
     )
 
 

@@ -27,6 +27,7 @@ from indicia.store.accounts.access import Account
 from indicia.store.engine.database import Database
 from indicia.store.engine.queue import Lease
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import shard_of
 from indicia.store.events import events
 from indicia.store.proofs import facets
 from indicia.store.verification import brakes, checks
@@ -103,7 +104,7 @@ class Watch:
                 _store(s, made[at], token_set, now)
                 state = FacetState(facet, Status.SUCCESS, 1, now - HOUR, absent_since=now - HOUR)
                 facets.put(s, identity.id, state)
-                shard = checks.shard_of(identity.name)
+                shard = shard_of(identity.name)
                 checks.schedule(s, identity.id, shard, now if due else None, interval=PACE.first)
 
         self.database.write(store)

@@ -13,6 +13,7 @@ from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.identities.identity import ErrorType, Facet, KeyLength, Status
 from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
+from indicia.store.engine.sharding import shard_of
 from indicia.store.verification import checks
 from indicia.store.verification.checks import Claim
 from indicia.vault import rsa
@@ -177,5 +178,5 @@ def make_due(lookout: Lookout) -> None:
     """Let the identity be looked at now."""
     view, now = lookout.view(NAME), lookout.clock.now()
     lookout.database.write(
-        lambda s: checks.schedule(s, view.identity.id, checks.shard_of(NAME), now, interval=10_000)
+        lambda s: checks.schedule(s, view.identity.id, shard_of(NAME), now, interval=10_000)
     )

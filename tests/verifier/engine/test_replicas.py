@@ -14,6 +14,7 @@ from indicia.domain.time import DAY, HOUR, SECOND
 from indicia.store.dkim import replications
 from indicia.store.dkim.replications import Replication
 from indicia.store.engine.database import Database
+from indicia.store.engine.sharding import shard_of
 from indicia.store.events import events
 from indicia.store.identities import identities
 from indicia.store.verification import checks
@@ -43,7 +44,7 @@ def make_due(lookout: Lookout, identity: Identity) -> None:
     """Let it be looked at now."""
     now = lookout.clock.now()
     lookout.database.write(
-        lambda s: checks.schedule(s, identity.id, checks.shard_of(NAME), now, interval=PACE.first)
+        lambda s: checks.schedule(s, identity.id, shard_of(NAME), now, interval=PACE.first)
     )
 
 

@@ -7,19 +7,17 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from lookout import Lookout, run, until
 from nameserver import NameServer, Trick
 
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import HOUR
 from indicia.store.engine.database import Database
+from indicia.store.engine.sharding import ALL_SHARDS, shard_of
 from indicia.store.installation import verifiers
-from indicia.store.verification.checks import ALL_SHARDS, shard_of
 from indicia.verifier.dns.client import Budget
 from indicia.verifier.engine.engine import Limits
-from indicia.verifier.engine.membership import Roster, range_of
+from indicia.verifier.engine.membership import Roster
 
 PATIENT = Budget(exchange=20.0, tries=1, question=20.0)
 # A lease that lasts longer than the test: only who knows that its owner is dead takes over.
@@ -32,15 +30,6 @@ def server() -> Iterator[NameServer]:
     with NameServer() as running:
         running.zone("example.com")
         yield running
-
-
-@given(st.integers(1, 80))
-def test_ranges_are_even_and_leave_nothing_out(count: int) -> None:
-    """Each shard is somebody's, nobody has another's, and nobody has more than one more than another."""
-    ranges = [range_of(rank, count) for rank in range(count)]
-
-    assert sorted(shard for each in ranges for shard in each) == list(ALL_SHARDS)
-    assert max(map(len, ranges)) - min(map(len, ranges)) <= 1
 
 
 def test_who_is_silent_is_dead_once_and_lives_again(database: Database) -> None:

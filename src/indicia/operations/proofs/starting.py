@@ -24,6 +24,7 @@ from indicia.operations.verification_mail.verification_mail import (
     issue_link,
     write_mail,
 )
+from indicia.store.engine.sharding import shard_of
 from indicia.store.proofs import carried, facets
 from indicia.store.verification import checks
 
@@ -107,7 +108,7 @@ def send_link(house: OperationContext, s: Session, identity: Identity, mail: Lin
 def look_now(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
     """Make a new identity due at this moment, with the shortest interval ahead; never where it is instant."""
     due_at = None if house.rules.instant else call.now
-    checks.schedule(s, identity.id, checks.shard_of(identity.name), due_at, interval=house.rules.first_check)
+    checks.schedule(s, identity.id, shard_of(identity.name), due_at, interval=house.rules.first_check)
     if not house.rules.instant:
         house.hints.engine()
 

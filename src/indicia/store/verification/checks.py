@@ -10,7 +10,6 @@ first, `lease_now` the second.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -30,12 +29,10 @@ from indicia.store.dkim import key_requests, rotation
 from indicia.store.engine import documents, rows
 from indicia.store.engine.prepared import POSTGRESQL, Cell, Prepared
 from indicia.store.engine.session import Row, Session
+from indicia.store.engine.sharding import ALL_SHARDS
 from indicia.store.engine.upsert import insert_or_replace
 from indicia.store.proofs import carried, listed
 from indicia.store.verification import evidence
-
-SHARDS: Final = 64
-ALL_SHARDS: Final = tuple(range(SHARDS))
 
 _v = tables.verification.c
 _i = tables.identity.c
@@ -98,11 +95,6 @@ class CheckResult:
     key_sight: key_requests.KeySight | None = None
     looked_at: Mapping[Facet, int] = field(default_factory=dict)
     superseded: bool = False
-
-
-def shard_of(name: str) -> int:
-    """Return the shard of an identity's name: which verifier looks at it, where there are several."""
-    return zlib.crc32(name.encode()) % SHARDS
 
 
 _NEVER_LOOKED: Final[dict[str, Cell]] = {

@@ -30,6 +30,7 @@ from indicia.runtime.clock import Clock, real_now
 from indicia.store.dkim import rotation
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import ALL_SHARDS
 from indicia.store.verification import checks
 from indicia.store.verification.checks import Claim
 from indicia.verifier.dns.observer import DnsObserver
@@ -151,7 +152,7 @@ class Engine:
             now=time.monotonic,
         )
         self._retry_after = rules.pace.first
-        self._shards: Sequence[int] = checks.ALL_SHARDS
+        self._shards: Sequence[int] = ALL_SHARDS
         self._observe = observe
         self._landed = landed
         self._leases = 0

@@ -17,9 +17,9 @@ from indicia.domain.time import SECOND, Span
 from indicia.runtime.clock import Clock, real_now
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import range_of
 from indicia.store.installation import verifiers
 from indicia.store.verification import checks
-from indicia.store.verification.checks import ALL_SHARDS
 
 log = structlog.get_logger(__name__)
 
@@ -81,9 +81,3 @@ class Roster:
             checks.void_leases(s, self._clock.now(), f"{owner}-")
             log.warning("verifier.dead", owner=owner)
         return living
-
-
-def range_of(rank: int, count: int) -> tuple[int, ...]:
-    """Return the shards of the one with this rank among so many: all have as many, but for one."""
-    total = len(ALL_SHARDS)
-    return ALL_SHARDS[rank * total // count : (rank + 1) * total // count]
