@@ -18,11 +18,12 @@ from indicia.domain.identities.identity import Identity
 from indicia.domain.time import Instant
 from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
-from indicia.store.engine.queue import each_waiting
+from indicia.store.engine.queue import DueQueue
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import dialect_insert, insert_or_replace
 
 _a, _r = tables.advice.c, tables.recommendation.c
+_queue = DueQueue(tables.advice, key="identity_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,44 +51,11 @@ _PUT_DUE = Prepared(
     )
 )
 _STALE = Prepared(sa.update(tables.advice).where(_a.identity_id == sa.bindparam("of_id")).values(due_at=_NOW))
-_is_due = _a.due_at <= sa.bindparam("now", type_=sa.BigInteger)
-_DUE = Prepared(
-    sa.select(_a.identity_id)
-    .where(_a.account == sa.bindparam("account"), _is_due)
-    .order_by(_a.due_at)
-    .limit(sa.bindparam("limit"))
-    .with_for_update(skip_locked=True)
-)
-_accounts = each_waiting(_a.due_at, _a.account, "accounts")
-_earliest = (
-    sa.select(_a.due_at)
-    .where(_a.account == _accounts.c.value, _is_due)
-    .order_by(_a.due_at)
-    .limit(1)
-    .correlate(_accounts)
-    .scalar_subquery()
-)
-_found = (
-    sa.select(_accounts.c.value, _earliest.label("earliest")).where(_accounts.c.value.is_not(None)).subquery()
-)
-_ACCOUNTS_DUE = Prepared(
-    sa.select(_found.c.value)
-    .where(_found.c.earliest.is_not(None))
-    .order_by(_found.c.earliest)
-    .limit(sa.bindparam("limit"))
-)
-_TAKE = Prepared(
-    sa.update(tables.advice)
-    .where(_a.identity_id.in_(sa.bindparam("ids", expanding=True)))
-    .values(due_at=sa.bindparam("until"))
-)
+_DUE = Prepared(_queue.head(_a.identity_id, where=(_a.account == sa.bindparam("account"),)))
+_ACCOUNTS_DUE = Prepared(_queue.each_ready(_a.account, "accounts"))
 _DONE = Prepared(
-    sa.update(tables.advice)
-    .where(_a.identity_id == sa.bindparam("of_id"), _a.due_at == sa.bindparam("until"))
-    .values(due_at=sa.bindparam("due_again"))
+    sa.update(tables.advice).where(*_queue.put_off_until).values(due_at=sa.bindparam("due_again"))
 )
-_EARLIEST = Prepared(sa.select(sa.func.min(_a.due_at)))
-_NEXT = Prepared(sa.select(_a.due_at).where(_a.due_at > sa.bindparam("now")).order_by(_a.due_at).limit(1))
 
 
 def make_due(s: Session, identity_ids: Sequence[int]) -> None:
@@ -101,16 +69,14 @@ def settings_changed(s: Session, identity_id: int) -> None:
     s.run(_STALE, of_id=identity_id)
 
 
-def earliest_due(s: Session) -> Instant | None:
-    """Return when the next look is due, None when none ever is."""
-    row = s.one(_EARLIEST)
-    return None if row is None else row[0]
+def anything_due(s: Session, now: Instant) -> bool:
+    """Say whether a look is due that nobody has taken on."""
+    return _queue.anything_due(s, now)
 
 
 def next_due(s: Session, now: Instant) -> Instant | None:
     """Return the first instant after `now` at which a look becomes due, None when none does."""
-    row = s.one(_NEXT, now=now)
-    return None if row is None else int(row[0])
+    return _queue.next_due(s, now)
 
 
 def accounts_due(s: Session, now: Instant, limit: int) -> list[str]:
@@ -121,8 +87,7 @@ def accounts_due(s: Session, now: Instant, limit: int) -> list[str]:
 def take(s: Session, account: str, now: Instant, until: Instant, limit: int) -> list[Turn]:
     """Take on what is due for the account, the longest waiting first, and put it off until then."""
     ids = [row[0] for row in s.all(_DUE, account=account, now=now, limit=limit)]
-    if ids:
-        s.run(_TAKE, ids=sorted(ids), until=until)
+    _queue.put_off(s, ids, until)
     return [Turn(identity_id, until) for identity_id in ids]
 
 

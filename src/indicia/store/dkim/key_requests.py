@@ -2,8 +2,8 @@
 
 There is one for each length, by `place`, which `domain.fairness` gives out so that accounts take turns;
 behind it stand those whose rotation has come by itself. A set is in it once, whoever of its identities was
-seen. Who takes the head of it holds the sets until the end of the transaction; on PostgreSQL several do so
-side by side.
+seen. There are no due times: who comes is served as soon as there is a key. Who takes the head of it holds
+the sets until the end of the transaction; on PostgreSQL several do so side by side.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from indicia.domain.fairness import places
 from indicia.domain.identities.identity import KeyLength, TokenSet
 from indicia.domain.time import Instant
 from indicia.store import tables
-from indicia.store.engine import rows
+from indicia.store.engine import queue, rows
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_nothing
@@ -163,17 +163,17 @@ def file(s: Session, wanted: Iterable[KeyRequest]) -> None:
 
 
 def _line_up(s: Session, bits: int, queued: Sequence[KeyRequest], *, by_itself: bool) -> None:
-    queue = {"bits": bits, "by_itself": int(by_itself)}
+    of_queue = {"bits": bits, "by_itself": int(by_itself)}
     accounts = [each.account for each in queued]
-    turn = s.one(_TURN, **queue)
-    lasts = {account: s.one(_LAST, account=account, **queue) for account in dict.fromkeys(accounts)}
+    turn = s.one(_TURN, **of_queue)
+    lasts = {account: s.one(_LAST, account=account, **of_queue) for account in dict.fromkeys(accounts)}
     last = {account: int(row[0]) for account, row in lasts.items() if row is not None}
     given = places(accounts, last, 0 if turn is None else int(turn[0]))
     s.many(
         _FILE,
         [
             {
-                **queue,
+                **of_queue,
                 "token_set_id": each.token_set_id,
                 "account": each.account,
                 "place": place,
@@ -193,20 +193,20 @@ def withdraw(s: Session, token_set_ids: Sequence[int]) -> None:
 
 
 _HEAD = Prepared(
-    sa.select(
-        _r.token_set_id,
-        _r.account,
-        _r.identity_id,
-        _r.generation,
-        _r.seen_at,
-        _t.abandoned_at,
-        *rows.TOKEN_SET,
+    queue.head(
+        sa.select(
+            _r.token_set_id,
+            _r.account,
+            _r.identity_id,
+            _r.generation,
+            _r.seen_at,
+            _t.abandoned_at,
+            *rows.TOKEN_SET,
+        )
+        .select_from(tables.key_request.join(tables.token_set, _t.id == _r.token_set_id))
+        .where(*_OF_QUEUE)
+        .order_by(_r.place, _r.token_set_id)
     )
-    .select_from(tables.key_request.join(tables.token_set, _t.id == _r.token_set_id))
-    .where(*_OF_QUEUE)
-    .order_by(_r.place, _r.token_set_id)
-    .limit(sa.bindparam("limit"))
-    .with_for_update(skip_locked=True)
 )
 _SET_AT: Final = 6
 _THERE = Prepared(sa.select(_i.id).where(_i.id.in_(sa.bindparam("ids", expanding=True))))
@@ -252,8 +252,9 @@ _LENGTHS: Final = tuple(length.bits for length in KeyLength)
 
 
 def _waits(bits: int, *, by_itself: bool) -> sa.ColumnElement[bool]:
-    queue = (_r.bits == sa.literal_column(str(bits)), _r.by_itself == sa.literal_column(str(int(by_itself))))
-    return sa.exists().where(*queue)
+    return sa.exists().where(
+        _r.bits == sa.literal_column(str(bits)), _r.by_itself == sa.literal_column(str(int(by_itself)))
+    )
 
 
 def _servable(bits: int) -> sa.ColumnElement[bool]:

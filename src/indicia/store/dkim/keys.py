@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.time import Instant
 from indicia.store import tables
-from indicia.store.engine import rows
+from indicia.store.engine import queue, rows
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import SQLITE, Cell, Prepared
 from indicia.store.engine.session import Session
@@ -314,11 +314,7 @@ def withdraw_for(s: Session, token_set_id: int, at: Instant) -> int:
 _ADD_POOLED = Prepared(sa.insert(tables.pooled_key))
 _POOLED: Final = (_p.id, _p.bits, _p.public_key, _p.private_key, _p.created_at)
 _OLDEST_POOLED = Prepared(
-    sa.select(*_POOLED)
-    .where(_p.bits == sa.bindparam("bits"))
-    .order_by(_p.id)
-    .limit(sa.bindparam("count"))
-    .with_for_update(skip_locked=True)
+    queue.head(sa.select(*_POOLED).where(_p.bits == sa.bindparam("bits")).order_by(_p.id), "count")
 )
 
 

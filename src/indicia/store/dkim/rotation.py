@@ -21,10 +21,12 @@ from indicia.store.dkim import key_requests, keys
 from indicia.store.dkim.keys import PublishedKey
 from indicia.store.engine import rows
 from indicia.store.engine.prepared import Prepared
+from indicia.store.engine.queue import DueQueue
 from indicia.store.engine.session import Session
 
 _t = tables.token_set.c
 _k = tables.published_key.c
+_queue = DueQueue(tables.token_set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +169,9 @@ def enter(s: Session, key: PublishedKey, stage: Stage, at: Instant) -> None:
         keys.withdraw(s, key.id, at)
 
 
-_DUE = Prepared(
-    sa.select(_t.id).where(_t.due_at <= sa.bindparam("now")).order_by(_t.due_at).limit(sa.bindparam("limit"))
-)
-_EARLIEST = Prepared(sa.select(_t.due_at).where(_t.due_at.is_not(None)).order_by(_t.due_at).limit(1))
+# Not held at once, but one after the other, each with what belongs to it (`hold`): whoever writes back checks
+# holds their schedules and wants the sets, whoever takes steps the other way round, for a moment each.
+_DUE = Prepared(_queue.first(_t.id).limit(sa.bindparam("limit")))
 _SCHEDULE = Prepared(
     sa.update(tables.token_set)
     .where(_t.id == sa.bindparam("of_id"))
@@ -185,8 +186,7 @@ def due(s: Session, now: Instant, limit: int) -> list[int]:
 
 def earliest_due(s: Session) -> Instant | None:
     """Return when the next step is due, None when none is."""
-    row = s.one(_EARLIEST)
-    return None if row is None else int(row[0])
+    return _queue.earliest_due(s)
 
 
 def schedule(s: Session, token_set_id: int, due_at: Instant | None, *, awaited: bool) -> None:

@@ -172,13 +172,13 @@ OPEN = (
 WITH_HOST = tables.webhook.outerjoin(
     tables.webhook_destination, sa.and_(_h.account == _w.account, _h.destination == _w.destination)
 )
-_with_something = _queue.each(_d.webhook_id, "with_something")
+_with_something = _queue.each_waiting(_d.webhook_id, "with_something")
 # Of each account one first, then its second: however many an account has, it is not alone in front.
 _PLACE = sa.func.row_number().over(partition_by=_w.account, order_by=_w.id)
 _READY = Prepared(
     sa.select(_w.id, _w.account, _w.destination, _w.failures, _h.failures, _h.resume_at)
     .select_from(WITH_HOST.join(_with_something, _with_something.c.value == _w.id))
-    .where(*OPEN, sa.exists().where(_d.webhook_id == _w.id, _queue.due, _queue.free, _FIRST))
+    .where(*OPEN, sa.exists().where(_d.webhook_id == _w.id, *_queue.ready, _FIRST))
     .order_by(_PLACE, _w.id)
     .limit(sa.bindparam("limit"))
 )
@@ -188,11 +188,10 @@ _WEBHOOK = Prepared(
     .where(_w.id == sa.bindparam("id"), *OPEN)
 )
 _TAKE = Prepared(
-    sa.select(_d.id, _d.event_id, _d.created_at, _d.attempts)
-    .where(_d.webhook_id == sa.bindparam("webhook_id"), _queue.due, _queue.free, _FIRST)
-    .order_by(_d.due_at, _d.id)
-    .limit(sa.bindparam("limit"))
-    .with_for_update(skip_locked=True)
+    _queue.head(
+        *(_d.id, _d.event_id, _d.created_at, _d.attempts),
+        where=(_d.webhook_id == sa.bindparam("webhook_id"), _FIRST),
+    ).order_by(_d.id)
 )
 _BODIES = Prepared(
     sa.select(tables.event.c.id, tables.event.c.body).where(
@@ -204,19 +203,11 @@ _NO_EVENT = Prepared(
     .where(_d.id.in_(sa.bindparam("ids", expanding=True)))
     .values(due_at=None, last_error="the event is not kept any more")
 )
-_END = Prepared(
-    sa.update(tables.webhook_delivery)
-    .where(*_queue.held)
-    .values(
-        due_at=sa.bindparam("due_at", type_=sa.BigInteger),
-        attempts=_d.attempts + 1,
-        lease_owner=None,
-        lease_until=None,
-        delivered_at=sa.bindparam("delivered_at", type_=sa.BigInteger),
-        status=sa.bindparam("status", type_=sa.BigInteger),
-        last_error=sa.bindparam("error", type_=sa.Text),
-    )
+_status = sa.bindparam("status", type_=sa.BigInteger)
+_DELIVERED = _queue.settled(
+    attempts=_d.attempts + 1, delivered_at=sa.bindparam("at"), status=_status, last_error=None
 )
+_FAILED = _queue.failed(status=_status)
 _TOOK_LATER = Prepared(
     sa.select(_d.id)
     .where(
@@ -226,8 +217,7 @@ _TOOK_LATER = Prepared(
     )
     .limit(1)
 )
-_NEXT = (
-    Prepared(sa.select(sa.func.min(_d.due_at)).where(_d.due_at > _now)),
+_RESUMED = (
     Prepared(sa.select(sa.func.min(_w.resume_at)).where(_w.enabled == 1, _w.resume_at > _now)),
     Prepared(sa.select(sa.func.min(_h.resume_at)).where(_h.resume_at > _now)),
 )
@@ -237,9 +227,7 @@ _UNSETTLED = Prepared(
     .where(*OPEN, _queue.due, ~sa.exists().where(*_SAME, _earlier.c.due_at > _now))
     .limit(1)
 )
-_WAITING = Prepared(
-    sa.select(sa.func.count()).select_from(tables.webhook_delivery).where(_d.due_at.is_not(None))
-)
+_WAITING = Prepared(sa.select(sa.func.count()).select_from(tables.webhook_delivery).where(_queue.waiting))
 _PRUNE = Prepared(
     sa.delete(tables.webhook_delivery).where(
         _d.id.in_(
@@ -285,10 +273,7 @@ def take(s: Session, webhook_id: str, lease: Lease, *, limit: int) -> list[Attem
 
 def delivered(s: Session, delivery_id: int, owner: str, *, at: Instant, status: int) -> bool:
     """Note the delivery. Return False when the lease was lost: it is delivered again."""
-    ended = s.run(
-        _END, of_id=delivery_id, owner=owner, due_at=None, delivered_at=at, status=status, error=None
-    )
-    return ended == 1
+    return s.run(_DELIVERED, of_id=delivery_id, owner=owner, at=at, status=status) == 1
 
 
 def failed(
@@ -301,10 +286,8 @@ def failed(
     error: str,
 ) -> bool:
     """Note a failure and when to try again, None to give up. Return False when the lease was lost."""
-    ended = s.run(
-        _END, of_id=delivery_id, owner=owner, due_at=due_at, delivered_at=None, status=status, error=error
-    )
-    return ended == 1
+    noted = s.run(_FAILED, of_id=delivery_id, owner=owner, due_at=due_at, status=status, error=error)
+    return noted == 1
 
 
 def took_later(s: Session, webhook_id: str, delivery_id: int) -> bool:
@@ -314,8 +297,9 @@ def took_later(s: Session, webhook_id: str, delivery_id: int) -> bool:
 
 def next_instant(s: Session, now: Instant) -> Instant | None:
     """Return the first instant after `now` at which something may become due, None when nothing will."""
-    rows = (s.one(statement, now=now) for statement in _NEXT)
-    return min((row[0] for row in rows if row is not None and row[0] is not None), default=None)
+    rows = (s.one(statement, now=now) for statement in _RESUMED)
+    found = [_queue.next_due(s, now), *(row[0] for row in rows if row is not None)]
+    return min((instant for instant in found if instant is not None), default=None)
 
 
 def unsettled(s: Session, now: Instant) -> bool:

@@ -2,10 +2,7 @@
 
 A verifier claims what is due under a lease and writes back what it found. Nothing lands that was gathered
 under a lease since lost, or for an expectation since changed. While a lease runs, `due_at` stands at its end:
-the work of a dead verifier is due again by itself.
-
-The movable clock decides what is due; leases keep real time (contract, "The movable clock"): `now` is the
-first, `lease_now` the second.
+the work of a dead verifier is due again by itself (`engine.queue`; `lease_now` is its real time).
 """
 
 from __future__ import annotations
@@ -28,13 +25,15 @@ from indicia.store.diagnosis import recommendations
 from indicia.store.dkim import key_requests, rotation
 from indicia.store.engine import documents, rows
 from indicia.store.engine.prepared import POSTGRESQL, Cell, Prepared
-from indicia.store.engine.session import Row, Session
-from indicia.store.engine.sharding import ALL_SHARDS
+from indicia.store.engine.queue import RELEASED, Condition, Lease, LeasedQueue
+from indicia.store.engine.session import Session
+from indicia.store.engine.sharding import ALL_SHARDS, ShardedHead
 from indicia.store.engine.upsert import insert_or_replace
 from indicia.store.proofs import carried, listed
 from indicia.store.verification import evidence
 
 _v = tables.verification.c
+_queue = LeasedQueue(tables.verification, key="identity_id", due_again=True, taken={"asked": 0})
 _i = tables.identity.c
 _f, _c = tables.facet_state.c, tables.carried_proof.c
 
@@ -98,18 +97,18 @@ class CheckResult:
 
 
 _NEVER_LOOKED: Final[dict[str, Cell]] = {
-    "lease_until": None, "lease_owner": None, "asked": 0, "lane": int(Lane.FRESH), "last_checked_at": None,
-    "last_success_at": None, "error": None, "zone_cut": None, **rows.soa_columns(None),
+    **RELEASED, "asked": 0, "lane": int(Lane.FRESH), "last_checked_at": None, "last_success_at": None,
+    "error": None, "zone_cut": None, **rows.soa_columns(None),
 }  # fmt: skip
-_KEPT_BY_SCHEDULE: Final = frozenset(_NEVER_LOOKED) - {"lease_until", "lease_owner", "asked", "lane"}
+_KEPT_BY_SCHEDULE: Final = frozenset(_NEVER_LOOKED) - {*RELEASED, "asked", "lane"}
 _SCHEDULE = insert_or_replace(tables.verification, keep=_KEPT_BY_SCHEDULE)
 _ASK = Prepared(
     sa.update(tables.verification)
-    .where(_v.identity_id == sa.bindparam("of_id"), _v.due_at.is_not(None))
+    .where(_v.identity_id == sa.bindparam("of_id"), _queue.waiting)
     .values(
         asked=1,
         lane=sa.literal_column(str(int(Lane.FRESH))),
-        due_at=sa.case((_v.lease_owner.is_(None), sa.bindparam("now")), else_=_v.due_at),
+        due_at=_queue.unless_held(sa.bindparam("now", type_=sa.BigInteger)),
     )
 )
 
@@ -139,7 +138,7 @@ _BEGIN_ANEW = Prepared(
         asked=sa.case((sa.and_(_v.lease_owner.is_not(None), _v.asked == 0), 2), else_=_v.asked),
         lane=sa.literal_column(str(int(Lane.FRESH))),
         interval_ms=sa.bindparam("interval"),
-        due_at=sa.case((_v.lease_owner.is_(None), sa.bindparam("now")), else_=_v.due_at),
+        due_at=_queue.unless_held(sa.bindparam("now", type_=sa.BigInteger)),
     )
 )
 
@@ -164,14 +163,11 @@ def due_now(s: Session, identity_id: int, now: Instant) -> bool:
 # 2: the house asks, not a person. A check that is running now has its `due_at` at the end of its lease.
 BROUGHT_FORWARD: Final[dict[str, Any]] = {
     "asked": sa.case((_v.asked == 0, 2), else_=_v.asked),
-    "due_at": sa.case(
-        (sa.and_(_v.lease_owner.is_(None), _v.due_at > sa.bindparam("at")), sa.bindparam("at")),
-        else_=_v.due_at,
-    ),
+    "due_at": _queue.by(sa.bindparam("at", type_=sa.BigInteger)),
 }
 _BRING_FORWARD = Prepared(
     sa.update(tables.verification)
-    .where(_v.identity_id == sa.bindparam("of_id"), _v.due_at.is_not(None))
+    .where(_v.identity_id == sa.bindparam("of_id"), _queue.waiting)
     .values(**BROUGHT_FORWARD)
 )
 
@@ -181,96 +177,29 @@ def bring_forward(s: Session, identity_ids: Iterable[int], at: Instant) -> None:
     s.many(_BRING_FORWARD, [{"of_id": each, "at": at} for each in sorted(identity_ids)])
 
 
-_FREE = sa.or_(_v.lease_until.is_(None), _v.lease_until <= sa.bindparam("lease_now", type_=sa.BigInteger))
-_IS_DUE = (_v.due_at <= sa.bindparam("now", type_=sa.BigInteger), _FREE)
-
-
-def _in(lane: Lane) -> tuple[sa.ColumnElement[bool], ...]:
+def _in(lane: Lane) -> tuple[Condition, ...]:
     """Return the condition of a lane, spelled so that both databases see which index serves it."""
     equal = _v.lane == sa.literal_column(str(int(lane)))
     return (equal,) if lane is Lane.ROUTINE else (equal, _v.lane != sa.literal_column(str(int(Lane.ROUTINE))))
 
 
-def _in_each_shard(first: sa.Select[tuple[object, ...]], *, locked: bool) -> Prepared:
-    """Return the statement that reads the head of the due index of some shards.
-
-    An index serves one shard in the order of `due_at`, not several at once: PostgreSQL goes through the
-    shards in one statement, SQLite in one call each, which costs it nothing more.
-    """
-    shards = (
-        sa.func.unnest(sa.cast(sa.bindparam("shards"), sa.ARRAY(sa.BigInteger)))
-        .table_valued(sa.column("shard", sa.BigInteger), name="chosen")
-        .render_derived()
-    )
-    of_shard = first.where(_v.shard == shards.c.shard)
-    if locked:
-        of_shard = of_shard.with_for_update(skip_locked=True)
-    lateral = of_shard.correlate(shards).lateral("head")
-    return Prepared(
-        first.where(_v.shard == sa.bindparam("shard")),
-        postgresql=sa.select(*lateral.c).select_from(shards.join(lateral, sa.true())),
-    )
+_ROUTINE = ShardedHead(_queue.head(_v.due_at, _v.identity_id, where=_in(Lane.ROUTINE)), _v.shard)
+_EARLIEST = ShardedHead(_queue.earliest(*_in(Lane.ROUTINE)), _v.shard)
 
 
-_HEADS = _in_each_shard(
-    sa.select(_v.due_at, _v.identity_id)
-    .where(*_in(Lane.ROUTINE), *_IS_DUE)
-    .order_by(_v.due_at)
-    .limit(sa.bindparam("head")),
-    locked=True,
-)
-_EARLIEST = _in_each_shard(
-    sa.select(_v.due_at)
-    .where(*_in(Lane.ROUTINE), _v.due_at.is_not(None), _FREE)
-    .order_by(_v.due_at)
-    .limit(1),
-    locked=False,
-)
+def _beside_the_routine(lane: Lane) -> tuple[Condition, ...]:
+    """Return the condition of a short queue, which one index serves for all shards."""
+    return (*_in(lane), _v.shard.in_(sa.bindparam("shards", expanding=True)))
 
 
-def _beside_the_routine(lane: Lane, *, newest: bool = False) -> Prepared:
-    """Return the statement that reads the head of a short queue, or its tail, for some shards."""
-    return Prepared(
-        sa.select(_v.due_at, _v.identity_id)
-        .where(*_in(lane), *_IS_DUE, _v.shard.in_(sa.bindparam("shards", expanding=True)))
-        .order_by(_v.due_at.desc() if newest else _v.due_at)
-        .limit(sa.bindparam("head"))
-        .with_for_update(skip_locked=True)
-    )
-
-
-_NEWEST = _beside_the_routine(Lane.FRESH, newest=True)
-_OLDEST = _beside_the_routine(Lane.FRESH)
-_SLOW = _beside_the_routine(Lane.SLOW)
+_FRESH, _TROUBLED = _beside_the_routine(Lane.FRESH), _beside_the_routine(Lane.SLOW)
+_NEWEST = Prepared(_queue.head(_v.due_at, _v.identity_id, where=_FRESH, newest=True))
+_OLDEST = Prepared(_queue.head(_v.due_at, _v.identity_id, where=_FRESH))
+_SLOW = Prepared(_queue.head(_v.due_at, _v.identity_id, where=_TROUBLED))
 _EARLIEST_IN = {
-    lane: Prepared(
-        sa.select(_v.due_at)
-        .where(
-            *_in(lane), _v.due_at.is_not(None), _FREE, _v.shard.in_(sa.bindparam("shards", expanding=True))
-        )
-        .order_by(_v.due_at)
-        .limit(1)
-    )
-    for lane in (Lane.FRESH, Lane.SLOW)
+    Lane.FRESH: Prepared(_queue.earliest(*_FRESH)),
+    Lane.SLOW: Prepared(_queue.earliest(*_TROUBLED)),
 }
-
-
-def _of_shards(s: Session, statement: Prepared, shards: Sequence[int], **given: int) -> list[Row]:
-    if s.dialect == POSTGRESQL:
-        return s.all(statement, shards=list(shards), **given)
-    return [row for shard in shards for row in s.all(statement, shard=shard, **given)]
-
-
-_LEASE = Prepared(
-    sa.update(tables.verification)
-    .where(_v.identity_id.in_(sa.bindparam("ids", expanding=True)))
-    .values(
-        lease_owner=sa.bindparam("owner"),
-        lease_until=sa.bindparam("until"),
-        due_at=sa.bindparam("due_again"),
-        asked=0,
-    )
-)
 
 
 def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
@@ -328,12 +257,13 @@ def claim(
     real = now if lease_now is None else lease_now
     if not shards:
         return []
-    ids = _due_ids(s, shards, limit, limit if slow is None else slow, now=now, lease_now=real)
+    lease = Lease(owner, now, real, lease_until)
+    ids = _due_ids(s, shards, lease, limit, limit if slow is None else slow)
     if not ids:
         return []
     # Before the lease is written, so that `asked` is what it was.
     found = {each.identity.id: each for each in read(s, ids)}
-    s.run(_LEASE, ids=sorted(ids), owner=owner, until=lease_until, due_again=now + max(0, lease_until - real))
+    _queue.lease(s, ids, lease)
     return [found[identity_id] for identity_id in ids if identity_id in found]
 
 
@@ -342,34 +272,22 @@ def read(s: Session, identity_ids: Sequence[int]) -> list[Claim]:
     return [_read_claim(row[0]) for row in s.all(_CLAIMS, ids=identity_ids)] if identity_ids else []
 
 
-def _due_ids(
-    s: Session, shards: Sequence[int], limit: int, slow: int, *, now: Instant, lease_now: Instant
-) -> list[int]:
+def _due_ids(s: Session, shards: Sequence[int], lease: Lease, limit: int, slow: int) -> list[int]:
+    now, real_now = lease.now, lease.real_now
+
     def head(statement: Prepared, count: int) -> list[int]:
         if count <= 0:
             return []
-        return [row[1] for row in s.all(statement, shards=shards, head=count, now=now, lease_now=lease_now)]
+        return [row[1] for row in s.all(statement, shards=shards, limit=count, now=now, real_now=real_now)]
 
     oldest = head(_OLDEST, limit)
     newest = head(_NEWEST, limit // 2) if len(oldest) == limit else []
     fresh = list(dict.fromkeys(each for both in zip_longest(newest, oldest) for each in both if each))
-    routine = _routine_ids(s, shards, limit, now=now, lease_now=lease_now)
+    routine = [row[1] for row in _ROUTINE.head(s, shards, limit, now=now, real_now=real_now)]
     chosen = fresh[: limit - limit // 4]
     chosen += head(_SLOW, min(slow, limit - len(chosen)))
     chosen += routine[: limit - len(chosen)]
     return chosen + fresh[limit - limit // 4 :][: limit - len(chosen)]
-
-
-def _routine_ids(
-    s: Session, shards: Sequence[int], limit: int, *, now: Instant, lease_now: Instant
-) -> list[int]:
-    # Names spread evenly over the shards: twice the even share of each is nearly always enough.
-    head = min(limit, 2 * limit // len(shards) + 4)
-    due = _of_shards(s, _HEADS, shards, now=now, lease_now=lease_now, head=head)
-    if len(due) < limit and head < limit:
-        due = _of_shards(s, _HEADS, shards, now=now, lease_now=lease_now, head=limit)
-    due.sort()
-    return [identity_id for _, identity_id in due[:limit]]
 
 
 _HOLD_STILL = Prepared(
@@ -398,8 +316,7 @@ def _finish_statement(given: Callable[[str], sa.ColumnElement[Any]]) -> sa.Updat
         sa.update(tables.verification)
         .where(_v.identity_id == given("of_id"))
         .values(
-            lease_owner=None,
-            lease_until=None,
+            **RELEASED,
             # Somebody asked while the check ran: what they asked for comes next.
             due_at=sa.case((_v.asked > 0, given("checked_at")), else_=given("due_at")),
             lane=sa.case((_v.asked == 1, sa.literal_column(str(int(Lane.FRESH)))), else_=given("lane")),
@@ -418,21 +335,9 @@ _FINISH = Prepared(
     _finish_statement(lambda name: sa.bindparam(name, type_=_FINISHED[name])),
     postgresql=_finish_statement(documents.rows_given("rows", _FINISHED).__getitem__),
 )
-_GIVE_BACK = Prepared(
-    sa.update(tables.verification)
-    .where(_v.identity_id == sa.bindparam("of_id"), _v.lease_owner == sa.bindparam("owner"))
-    .values(lease_owner=None, lease_until=None, due_at=sa.bindparam("now"))
-)
-_PUT_OFF = Prepared(
-    sa.update(tables.verification)
-    .where(_v.identity_id == sa.bindparam("of_id"), _v.lease_owner == sa.bindparam("owner"))
-    .values(
-        lease_owner=None,
-        lease_until=None,
-        due_at=sa.bindparam("due_at"),
-        lane=sa.bindparam("lane"),
-        asked=sa.case((_v.asked == 0, sa.bindparam("asked")), else_=_v.asked),
-    )
+_GIVE_BACK = _queue.given_back()
+_PUT_OFF = _queue.given_back(
+    lane=sa.bindparam("lane"), asked=sa.case((_v.asked == 0, sa.bindparam("asked")), else_=_v.asked)
 )
 
 
@@ -458,7 +363,7 @@ def write_back(s: Session, results: Iterable[CheckResult]) -> list[CheckResult]:
     sound = [result for result in held if known[result.identity_id][1] == result.generation]
     s.many(
         _GIVE_BACK,
-        [{"of_id": each.identity_id, "owner": each.owner, "now": each.checked_at} for each in stale],
+        [{"of_id": each.identity_id, "owner": each.owner, "due_at": each.checked_at} for each in stale],
     )
     _finish(s, [_finished(result) for result in sound])
     landed = [*sound, *_still_expected(s, stale)] if stale else sound
@@ -574,8 +479,7 @@ _COMPLETE = Prepared(
     sa.update(tables.verification)
     .where(_v.identity_id == sa.bindparam("of_id"))
     .values(
-        lease_owner=None,
-        lease_until=None,
+        **RELEASED,
         # As when a check ends: what somebody asked for meanwhile is about more than what is completed here.
         due_at=sa.case((_v.asked > 0, sa.bindparam("at")), else_=sa.bindparam("due_at")),
         lane=sa.literal_column(str(int(Lane.FRESH))),
@@ -642,31 +546,12 @@ def put_off(s: Session, given_back: Iterable[PutOff]) -> None:
     )
 
 
-_MINE = sa.func.substr(
-    _v.lease_owner, 1, sa.func.length(sa.bindparam("prefix", type_=sa.Text))
-) == sa.bindparam("prefix", type_=sa.Text)
-_VOID = Prepared(
-    sa.update(tables.verification)
-    .where(_v.lease_owner.is_not(None), _MINE)
-    .values(
-        lease_owner=None,
-        lease_until=None,
-        due_at=sa.case((_v.due_at > sa.bindparam("now"), sa.bindparam("now")), else_=_v.due_at),
-    )
-)
-_LEASED_OR_DUE = Prepared(
-    sa.select(sa.func.count())
-    .select_from(tables.verification)
-    .where(sa.or_(_v.due_at <= sa.bindparam("now"), _v.lease_owner.is_not(None)))
-)
-
-
 def void_leases(s: Session, now: Instant, owner_prefix: str = "") -> int:
     """Take back every lease whose owner begins so, all of them by default; return how many.
 
     At the start of the only verifier there is, those who held them are dead. The work is due at once.
     """
-    return s.run(_VOID, now=now, prefix=owner_prefix)
+    return _queue.void(s, now, owner_prefix)
 
 
 def earliest_due(
@@ -676,14 +561,8 @@ def earliest_due(
 
     Work under a running lease does not count: who waits for long looks again when a lease may have ended.
     """
-    due = _of_shards(s, _EARLIEST, shards, lease_now=lease_now)
+    due = _EARLIEST.each(s, shards, real_now=lease_now)
     if shards:
         for lane in (Lane.FRESH, Lane.SLOW) if slow else (Lane.FRESH,):
-            due += s.all(_EARLIEST_IN[lane], shards=shards, lease_now=lease_now)
+            due += s.all(_EARLIEST_IN[lane], shards=shards, real_now=lease_now)
     return min((row[0] for row in due), default=None)
-
-
-def unsettled(s: Session, now: Instant) -> int:
-    """Return how many identities are due or being looked at. Reads the whole table: for the sandbox."""
-    row = s.one(_LEASED_OR_DUE, now=now)
-    return 0 if row is None else int(row[0])

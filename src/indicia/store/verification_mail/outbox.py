@@ -36,70 +36,22 @@ class Parcel:
 
 _ADD = Prepared(sa.insert(tables.outbox))
 _DUE = Prepared(
-    sa.select(_o.id, _o.kind, _o.subject_key, _o.payload, _o.created_at, _o.due_at, _o.attempts)
-    .where(_o.account == sa.bindparam("account"), _queue.due, _queue.free)
-    .order_by(_o.due_at, _o.id)
-    .limit(sa.bindparam("limit"))
-    .with_for_update(skip_locked=True)
+    _queue.head(
+        _o.id,
+        _o.kind,
+        _o.subject_key,
+        _o.payload,
+        _o.created_at,
+        _o.due_at,
+        _o.attempts,
+        where=(_o.account == sa.bindparam("account"),),
+    ).order_by(_o.id)
 )
-
-
-_accounts = _queue.each(_o.account, "accounts")
-_earliest = (
-    sa.select(_o.due_at)
-    .where(_o.account == _accounts.c.value, _queue.due, _queue.free)
-    .order_by(_o.due_at)
-    .limit(1)
-    .correlate(_accounts)
-    .scalar_subquery()
-)
-_found = (
-    sa.select(_accounts.c.value, _earliest.label("earliest")).where(_accounts.c.value.is_not(None)).subquery()
-)
-_ACCOUNTS_DUE = Prepared(
-    sa.select(_found.c.value)
-    .where(_found.c.earliest.is_not(None))
-    .order_by(_found.c.earliest)
-    .limit(sa.bindparam("limit"))
-)
-_DONE = Prepared(
-    sa.update(tables.outbox)
-    .where(*_queue.held)
-    .values(
-        payload=b"",
-        delivered_at=sa.bindparam("at"),
-        due_at=None,
-        lease_owner=None,
-        lease_until=None,
-        last_error=None,
-    )
-)
-_GIVE_UP = Prepared(
-    sa.update(tables.outbox)
-    .where(*_queue.held)
-    .values(
-        payload=b"",
-        due_at=None,
-        attempts=_o.attempts + 1,
-        lease_owner=None,
-        lease_until=None,
-        last_error=sa.bindparam("error"),
-    )
-)
-_RETRY = Prepared(
-    sa.update(tables.outbox)
-    .where(*_queue.held)
-    .values(
-        due_at=sa.bindparam("at"),
-        attempts=_o.attempts + 1,
-        lease_owner=None,
-        lease_until=None,
-        last_error=sa.bindparam("error"),
-    )
-)
-_NEXT = Prepared(sa.select(_o.due_at).where(_o.due_at > sa.bindparam("now")).order_by(_o.due_at).limit(1))
-_ANY_DUE = Prepared(sa.select(_o.id).where(_o.due_at <= sa.bindparam("now")).limit(1))
-_OLDEST = Prepared(sa.select(sa.func.min(_o.created_at)).where(_o.due_at.is_not(None)))
+_ACCOUNTS_DUE = Prepared(_queue.each_ready(_o.account, "accounts"))
+_DONE = _queue.settled(payload=b"", delivered_at=sa.bindparam("at"), last_error=None)
+_RETRY = _queue.failed()
+_GIVE_UP = _queue.failed(payload=b"")
+_OLDEST = Prepared(sa.select(sa.func.min(_o.created_at)).where(_queue.waiting))
 _PRUNE = Prepared(
     sa.delete(tables.outbox).where(
         _o.id.in_(
@@ -157,23 +109,22 @@ def done(s: Session, parcel_id: int, owner: str, at: Instant) -> bool:
 
 def retry(s: Session, parcel_id: int, owner: str, due_at: Instant, error: str) -> bool:
     """Note a failure and when to try again. Return False when the lease was lost."""
-    return s.run(_RETRY, of_id=parcel_id, owner=owner, at=due_at, error=error) == 1
+    return s.run(_RETRY, of_id=parcel_id, owner=owner, due_at=due_at, error=error) == 1
 
 
 def give_up(s: Session, parcel_id: int, owner: str, error: str) -> bool:
     """Note that it will never be delivered, and erase the payload. Return False when the lease was lost."""
-    return s.run(_GIVE_UP, of_id=parcel_id, owner=owner, error=error) == 1
+    return s.run(_GIVE_UP, of_id=parcel_id, owner=owner, due_at=None, error=error) == 1
 
 
 def next_due(s: Session, now: Instant) -> Instant | None:
     """Return the first instant after `now` at which a parcel becomes due, None when none does."""
-    row = s.one(_NEXT, now=now)
-    return None if row is None else int(row[0])
+    return _queue.next_due(s, now)
 
 
 def anything_due(s: Session, now: Instant) -> bool:
     """Return whether anything is due and not delivered, leased or not."""
-    return s.one(_ANY_DUE, now=now) is not None
+    return _queue.anything_due(s, now)
 
 
 def oldest_waiting(s: Session) -> Instant | None:

@@ -103,8 +103,7 @@ class Advisor(DeliveryLoop["Turn"]):
         return recommendations.next_due(s, now)
 
     def _unsettled(self, s: Session, now: Instant) -> bool:
-        due_at = recommendations.earliest_due(s)
-        return self._looking > 0 or (due_at is not None and due_at <= now)
+        return self._looking > 0 or recommendations.anything_due(s, now)
 
     # ---- looking
 
