@@ -18,6 +18,20 @@ def test_each_wait_is_twice_the_one_before(failures: int) -> None:
     assert BACKOFF.after(failures + 1) == min(2 * BACKOFF.after(failures), 6 * HOUR)
 
 
+@given(st.integers(1, 10_000))
+def test_waits_can_grow_by_less(failures: int) -> None:
+    """Half as long again each time, in whole numbers; `following` takes the same steps one by one."""
+    slower = Backoff(10, 100, (3, 2))
+    assert [slower.after(number) for number in range(1, 9)] == [10, 15, 22, 33, 49, 73, 100, 100]
+    assert slower.following(slower.after(failures)) == slower.after(failures + 1)
+    assert (slower.following(0), slower.following(20), slower.following(1_000)) == (10, 30, 100)
+
+
+def test_no_wait_is_longer_than_the_longest() -> None:
+    """Not the first either."""
+    assert [Backoff(10, 4).after(failures) for failures in (1, 2, 50)] == [4, 4, 4]
+
+
 def test_a_destination_is_left_alone_once_it_fails_again_and_again() -> None:
     """One failure, or two, say nothing of it; from the third on nothing is sent for a while, then one."""
     circuit = CLOSED

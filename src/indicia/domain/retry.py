@@ -8,7 +8,7 @@ others follow (circuit breaker).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from indicia.domain.time import Instant, Span
@@ -16,14 +16,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait after failures in a row: `first` after one, doubling, `longest` at most."""
+    """How long to wait, longer each time: `first`, then `growth` as long as before, `longest` at most.
+
+    `growth` is a fraction, of whole numbers: waits are the same everywhere.
+    """
 
     first: Span
     longest: Span
+    growth: tuple[int, int] = (2, 1)
 
     def after(self, failures: int) -> Span:
         """Return how long to wait after so many failures in a row, of which there is at least one."""
-        return min(self.longest, self.first << min(max(failures, 1) - 1, 40))
+        wait = min(self.first, self.longest)
+        for _ in range(min(failures, _MOST_STEPS) - 1):
+            wait = self.following(wait)
+        return wait
+
+    def following(self, wait: Span) -> Span:
+        """Return how long to wait next, where this was the last wait."""
+        numerator, denominator = self.growth
+        return min(self.longest, max(self.first, wait * numerator // denominator))
+
+
+# However many failures there are: by then every wait is the longest.
+_MOST_STEPS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)

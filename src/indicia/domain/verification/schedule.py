@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from indicia.domain.identities.identity import Facet, FacetState, Status
 from indicia.domain.proofs.transitions import CHECKED
+from indicia.domain.retry import Backoff
 from indicia.domain.time import Instant, Span
 
 
@@ -21,12 +22,12 @@ class Pace:
 
 # Each pending interval is half as long again as the one before: 10 s grows to 15 min in twelve checks, in
 # which time a record that appears is seen after at most a third of the time it took to appear.
-_GROWTH_NUMERATOR, _GROWTH_DENOMINATOR = 3, 2
+_GROWTH = (3, 2)
 
 
 def grown(interval: Span, pace: Pace) -> Span:
     """Return the pending interval that follows this one."""
-    return min(pace.largest, max(pace.first, interval * _GROWTH_NUMERATOR // _GROWTH_DENOMINATOR))
+    return Backoff(pace.first, pace.largest, _GROWTH).following(interval)
 
 
 @dataclass(frozen=True, slots=True)

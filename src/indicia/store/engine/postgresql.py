@@ -17,6 +17,8 @@ from psycopg.errors import DeadlockDetected, DiskFull, SerializationFailure
 from psycopg.types.numeric import Int8Dumper
 
 from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.retry import Backoff
+from indicia.domain.time import SECOND
 from indicia.store.engine.database import Database, Shared
 from indicia.store.engine.errors import DISK_FULL
 from indicia.store.engine.grouping import Grouping
@@ -28,6 +30,7 @@ Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
 
 _CONNECTIONS = 16
 _TRIES = 8  # of a unit of work that loses races
+_BACKOFF = Backoff(4, SECOND)  # a random part of it is waited
 _WAIT_SECONDS = 10.0  # for a connection of the pool
 
 # A database that is gone is noticed, not waited for. What the URL says goes before.
@@ -118,7 +121,7 @@ class PostgresDatabase(Database):
                         connection.rollback()
                     raise
             # Two that collided would collide again if they came back in step.
-            time.sleep(random.uniform(0.0, 0.002 * 2**tries))  # noqa: S311 - not a secret
+            time.sleep(random.uniform(0.0, _BACKOFF.after(tries) / SECOND))  # noqa: S311 - not a secret
 
 
 def _attempt(connection: Connection, work: Callable[[Session], T], *, reading: bool) -> T:

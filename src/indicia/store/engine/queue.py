@@ -84,7 +84,7 @@ class DueQueue:
             self.due_at == _UNTIL,
         )
         self._next = Prepared(sa.select(self.due_at).where(self.due_at > _NOW).order_by(self.due_at).limit(1))
-        self._any_due = Prepared(sa.select(self.key).where(self.due).limit(1))
+        self._any_due = Prepared(sa.select(self.key).where(self.due).order_by(self.due_at).limit(1))
         self._earliest = Prepared(self.earliest())
         self._put_off = Prepared(sa.update(table).where(self.key.in_(_IDS)).values(due_at=_UNTIL))
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
+from indicia.domain.retry import Backoff
+from indicia.domain.time import SECOND
 from indicia.wire.http.server import addresses_of, bind
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ UNABLE = 78  # EX_CONFIG of <sysexits.h>
 _HEEDED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 _LONG_ENOUGH = 5.0  # seconds that a worker lived when its end is news, and not one more of a row
 _MOST_IN_A_ROW = 5
+_BACKOFF = Backoff(SECOND // 10, SECOND)  # of a row, but for the first, which is started again at once
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
@@ -155,7 +158,8 @@ class Supervisor:
                 self._log.error("workers.keep_failing")
                 self._end(1)
             else:
-                self._waiting[place] = now + 0.1 * (2 ** (self._in_a_row - 1) - 1)
+                pause = _BACKOFF.after(self._in_a_row - 1) / SECOND if self._in_a_row > 1 else 0.0
+                self._waiting[place] = now + pause
 
     def _start_again(self, mask: set[int | signal.Signals]) -> None:
         if self._ending:
