@@ -7,13 +7,10 @@ other work; among the accounts that wait for it they go by turns.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import http.client
-import socket
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -27,6 +24,7 @@ from indicia.operations.dkim.replicating import Installations
 from indicia.operations.dkim.replication_acceptance import Abroad
 from indicia.operations.dkim.replication_offer import Offer, ReplicationResponse
 from indicia.operations.slow_work import SlowWork
+from indicia.outbound.request import HttpRequest, HttpResponse
 from indicia.settings import Settings
 from indicia.settings.replication_peers import Elsewhere
 from indicia.store.dkim.replications import Replication
@@ -70,23 +68,12 @@ class _Abroad:
 
     async def __call__(self, asked: Replication) -> Offer | ErrorType | None:
         place = self.by_region[asked.parent_region]
-        loop = asyncio.get_running_loop()
-        held: list[http.client.HTTPConnection] = []
-
-        def hang_up() -> None:
-            for connection in held:
-                _hang_up(connection)
-
-        def ask() -> tuple[int, bytes]:
-            held.append(_connection(place, self.within))
-            # In all, and not for each octet: who answers one at a time holds a thread no longer than this.
-            loop.call_soon_threadsafe(loop.call_later, self.within, hang_up)
-            return _ask(held[0], place, asked)
-
+        request = HttpRequest(place.url, within=self.within, most=_MOST)
         try:
-            status, body = await self.lines[urlsplit(place.url).netloc].run(asked.account, ask)
+            ask = partial(_ask, request, place, asked)
+            response = await self.lines[urlsplit(place.url).netloc].run(asked.account, ask)
         except asyncio.CancelledError:
-            hang_up()
+            request.hang_up()
             raise
         except Fault:
             log.warning("replication.too_many_wait", region=place.region)
@@ -94,7 +81,7 @@ class _Abroad:
         except Exception as error:  # noqa: BLE001 - hung up on at any moment, and whatever is at the other end
             log.warning("replication.nobody_answers", region=place.region, reason=type(error).__name__)
             return None
-        return _understood(place.region, status, body)
+        return _understood(place.region, response.status, response.body)
 
 
 def _understood(region: str, status: int, body: bytes) -> Offer | ErrorType | None:
@@ -111,22 +98,7 @@ def _understood(region: str, status: int, body: bytes) -> Offer | ErrorType | No
         return None
 
 
-def _connection(place: Elsewhere, within: float) -> http.client.HTTPConnection:
-    url = urlsplit(place.url)
-    if url.scheme == "https":
-        tls = ssl.create_default_context()
-        return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=within, context=tls)
-    return http.client.HTTPConnection(url.hostname or "", url.port, timeout=within)
-
-
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    """Wake the thread that still waits for the other end."""
-    with contextlib.suppress(OSError, AttributeError):
-        connection.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _ask(connection: http.client.HTTPConnection, place: Elsewhere, asked: Replication) -> tuple[int, bytes]:
-    """Return status and body. Redirects are not followed: the request is for that one place."""
+def _ask(request: HttpRequest, place: Elsewhere, asked: Replication) -> HttpResponse:
     url = urlsplit(place.url)
     path = PATH + quote(asked.name, safe="")
     query = f"replica-region={quote(asked.region, safe='')}"
@@ -140,12 +112,4 @@ def _ask(connection: http.client.HTTPConnection, place: Elsewhere, asked: Replic
         scope=f"{place.region}/ses",
         key=(place.access_key_id, place.secret_access_key),
     )
-    try:
-        connection.request("GET", f"{path}?{query}", headers=headers)
-        response = connection.getresponse()
-        body = response.read(_MOST + 1)
-        if len(body) > _MOST:
-            raise http.client.HTTPException("the answer is too long")
-        return response.status, body
-    finally:
-        connection.close()
+    return request.send("GET", f"{path}?{query}", headers)

@@ -25,6 +25,7 @@ from indicia.cli.errors import USAGE, CommandError
 from indicia.cli.options import DEFAULT_CONFIG_FILE
 from indicia.credentials import read_credentials
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
+from indicia.outbound.request import AnswerTooLongError, HttpRequest
 from indicia.runtime import ready
 from indicia.settings.table import LISTEN_HTTP
 from indicia.wire.aws.signer import signed_headers
@@ -121,11 +122,15 @@ def send(url: str, method: str, target: str, headers: Mapping[str, str], body: b
 
     Raises `CommandError` when nothing answers, or more than any service of ours does.
     """
-    connection = _connection(url)
+    request = HttpRequest(_parts(url).geturl(), within=_WITHIN, most=MOST_ANSWERED, tls=_trust(url))
     try:
-        connection.request(method, target, body=body or None, headers=dict(headers))
-        response = connection.getresponse()
-        return response.status, _whole(response, url)
+        response = request.send(method, target, headers, body)
+    except AnswerTooLongError as error:
+        raise CommandError(
+            f"{url} answers with more than {MOST_ANSWERED >> 20} MiB: it is no Indicia, or asked for too"
+            " much",
+            status=USAGE,
+        ) from error
     except ssl.SSLCertVerificationError as error:
         raise CommandError(_untrusted(url, error), status=USAGE) from error
     except ssl.SSLError as error:
@@ -138,19 +143,7 @@ def send(url: str, method: str, target: str, headers: Mapping[str, str], body: b
         raise CommandError(
             f"nothing answers at {url} ({reason}): is the service running?", status=USAGE
         ) from error
-    finally:
-        connection.close()
-
-
-def _whole(response: http.client.HTTPResponse, url: str) -> bytes:
-    """Return the body. Raises `CommandError` where it is longer than any of ours."""
-    body = response.read(MOST_ANSWERED + 1)
-    if len(body) <= MOST_ANSWERED:
-        return body
-    raise CommandError(
-        f"{url} answers with more than {MOST_ANSWERED >> 20} MiB: it is no Indicia, or asked for too much",
-        status=USAGE,
-    )
+    return response.status, response.body
 
 
 def _untrusted(url: str, error: ssl.SSLCertVerificationError) -> str:
@@ -167,20 +160,17 @@ def _untrusted(url: str, error: ssl.SSLCertVerificationError) -> str:
     return f"{seen}: the service needs another one"
 
 
-def _connection(url: str) -> http.client.HTTPConnection:
-    """Return a connection that is not made yet. Raises `CommandError`."""
-    parts = _parts(url)
-    host = parts.hostname or ""
-    if parts.scheme == "http":
-        return http.client.HTTPConnection(host, parts.port, timeout=_WITHIN)
+def _trust(url: str) -> ssl.SSLContext | None:
+    """Return what the certificate of an endpoint is verified with. Raises `CommandError`."""
+    if _parts(url).scheme == "http":
+        return None
     bundle = os.environ.get("AWS_CA_BUNDLE")
     try:
-        context = ssl.create_default_context(cafile=bundle)
+        return ssl.create_default_context(cafile=bundle)
     except OSError as error:  # as ssl.SSLError is
         raise CommandError(
             f"AWS_CA_BUNDLE: {bundle} holds no certificates that can be read", status=USAGE
         ) from error
-    return http.client.HTTPSConnection(host, parts.port, timeout=_WITHIN, context=context)
 
 
 def _parts(url: str) -> SplitResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import http.client
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from indicia.credentials import SERVICES, AccountCredentials
 from indicia.credentials import environment as aws_environment
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
+from indicia.outbound.request import AnswerTooLongError, HttpRequest
 from indicia.testing.mail import Mail
 
 ACCOUNT: Final = SANDBOX_ACCOUNT
@@ -223,18 +223,13 @@ class _Talk:
 def _exchange(
     url: str, method: str, target: str, headers: Mapping[str, str], body: bytes
 ) -> tuple[int, bytes]:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_WITHIN)
+    request = HttpRequest(url, within=_WITHIN, most=MOST_ANSWERED)
     try:
-        connection.request(method, target, body=body, headers=dict(headers))
-        response = connection.getresponse()
-        answer = response.read(MOST_ANSWERED + 1)
-        if len(answer) > MOST_ANSWERED:
-            sentence = f"{url} answers with more than {MOST_ANSWERED >> 20} MiB: is it the sandbox?"
-            raise SandboxError(response.status, "AnswerTooLong", sentence)
-        return response.status, answer
-    finally:
-        connection.close()
+        response = request.send(method, target, headers, body)
+    except AnswerTooLongError as error:
+        sentence = f"{url} answers with more than {MOST_ANSWERED >> 20} MiB: is it the sandbox?"
+        raise SandboxError(error.status, "AnswerTooLong", sentence) from error
+    return response.status, response.body
 
 
 def _answered(status: int, body: bytes) -> Any:

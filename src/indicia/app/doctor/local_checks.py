@@ -10,11 +10,9 @@ import email.utils
 import http.client
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from indicia.app.controlling import passed_before
 from indicia.app.processes import heartbeat
@@ -24,6 +22,7 @@ from indicia.domain.installation.presence import of_roles
 from indicia.domain.installation.soundness import Check, State
 from indicia.domain.time import MINUTE, SECOND, Span
 from indicia.installation import FINGERPRINT, exposures
+from indicia.outbound.request import HttpRequest
 from indicia.runtime.clock import real_now
 from indicia.runtime.ready import Ready
 from indicia.settings import Settings, refusals, warnings
@@ -205,25 +204,8 @@ def service(running: Ready | None) -> Running:
 
 def _asked(at: str, path: str) -> tuple[int, str, dict[str, Any]]:
     """Return status, Date and body of an answer from a `host:port` on this machine."""
-    parts = urlsplit(f"http://{at}")
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SERVICE_WITHIN)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.headers.get("Date", ""), json.loads(_whole(response))
-    finally:
-        connection.close()
-
-
-def _whole(response: http.client.HTTPResponse) -> bytes:
-    """Return the body, which comes in time and is no longer than anything we say of ourselves."""
-    deadline = time.monotonic() + _SERVICE_WITHIN
-    body = b""
-    while piece := response.read1(_SERVICE_MOST):
-        body += piece
-        if len(body) > _SERVICE_MOST or time.monotonic() > deadline:
-            raise http.client.HTTPException("the answer does not end")
-    return body
+    response = HttpRequest(f"http://{at}", within=_SERVICE_WITHIN, most=_SERVICE_MOST).send("GET", path)
+    return response.status, response.headers.get("date", ""), json.loads(response.body)
 
 
 # ---- the clock

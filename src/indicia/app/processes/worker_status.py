@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
+from indicia.outbound.request import HttpRequest
 from indicia.runtime import ready
 from indicia.runtime.health import Check
 from indicia.runtime.metrics import labelled, together
 
 _WITHIN: Final = 2.0  # seconds
 _MOST: Final = 4 * 1024 * 1024  # octets: a page of metrics is some 30 KiB
-_READ: Final = 64 * 1024
 MAIN: Final = "main"
 
 
@@ -68,26 +69,11 @@ class Siblings:
         known = ready.read(self.file(name))
         if known is None or not known.admin:
             return 0, ""
-        host, _, port = known.admin[0].rpartition(":")
+        asked = HttpRequest(f"http://{known.admin[0]}", within=_WITHIN, most=_MOST)
         try:
-            async with asyncio.timeout(_WITHIN):
-                reader, writer = await asyncio.open_connection(host, int(port), limit=_READ)
-                try:
-                    # HTTP/1.0: the answer ends with the connection, and comes in one piece.
-                    writer.write(f"GET {path} HTTP/1.0\r\nHost: {known.admin[0]}\r\n\r\n".encode())
-                    head, _, body = (await _whole(reader)).partition(b"\r\n\r\n")
-                finally:
-                    writer.close()
-                return int(head.split(b" ", 2)[1]), body.decode()
-        except (OSError, TimeoutError, ValueError, IndexError):
+            response = await asyncio.to_thread(asked.send, "GET", path)
+            return response.status, response.body.decode()
+        except (OSError, HTTPException, ValueError):
             return 0, ""
-
-
-async def _whole(reader: asyncio.StreamReader) -> bytes:
-    """Return what comes before the end. Raises: `ValueError` when that is more than anybody has to say."""
-    octets = bytearray()
-    while piece := await reader.read(_READ):
-        octets += piece
-        if len(octets) > _MOST:
-            raise ValueError(f"more than {_MOST} octets")
-    return bytes(octets)
+        finally:
+            asked.hang_up()  # where nobody waits any more, its thread shall not either
