@@ -42,6 +42,11 @@ def _change(call: Call, name: str, s: Session, change: Callable[[Options], Optio
         refuse_missing(stored.name)
 
 
+def _set(call: Call, name: str, s: Session, **changed: object) -> None:
+    """Store these options anew, whatever they were; the others stay."""
+    _change(call, name, s, lambda options: msgspec.structs.replace(options, **changed))
+
+
 def put_archiving_options(
     house: OperationContext, call: Call, request: sesv2.PutConfigurationSetArchivingOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetArchivingOptionsResponse:
@@ -50,12 +55,7 @@ def put_archiving_options(
     Raises: `Fault` INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND.
     """
     archiving = sesv2.ArchivingOptions(ArchiveArn=request.ArchiveArn) if request.ArchiveArn else None
-    _change(
-        call,
-        request.ConfigurationSetName,
-        s,
-        lambda options: msgspec.structs.replace(options, archiving=archiving),
-    )
+    _set(call, request.ConfigurationSetName, s, archiving=archiving)
     return sesv2.PutConfigurationSetArchivingOptionsResponse()
 
 
@@ -73,12 +73,7 @@ def put_delivery_options_v2(
     )
     found(call, request.ConfigurationSetName, s)
     check_pool(delivery)
-    _change(
-        call,
-        request.ConfigurationSetName,
-        s,
-        lambda options: msgspec.structs.replace(options, delivery=given(delivery)),
-    )
+    _set(call, request.ConfigurationSetName, s, delivery=given(delivery))
     return sesv2.PutConfigurationSetDeliveryOptionsResponse()
 
 
@@ -188,12 +183,7 @@ def put_suppression_options(
         SuppressionScope=request.SuppressionScope,
         ValidationOptions=request.ValidationOptions,
     )
-    _change(
-        call,
-        request.ConfigurationSetName,
-        s,
-        lambda options: msgspec.structs.replace(options, suppression=given(suppression)),
-    )
+    _set(call, request.ConfigurationSetName, s, suppression=given(suppression))
     return sesv2.PutConfigurationSetSuppressionOptionsResponse()
 
 
@@ -210,12 +200,7 @@ def put_tracking_options(
     if domain is not None or policy is not None:
         tracking = sesv2.TrackingOptions(CustomRedirectDomain=domain or "", HttpsPolicy=policy)
         check_tracking(call, tracking, s)
-    _change(
-        call,
-        request.ConfigurationSetName,
-        s,
-        lambda options: msgspec.structs.replace(options, tracking=tracking),
-    )
+    _set(call, request.ConfigurationSetName, s, tracking=tracking)
     return sesv2.PutConfigurationSetTrackingOptionsResponse()
 
 
@@ -226,12 +211,7 @@ def put_vdm_options(
 
     Raises: `Fault` INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND.
     """
-    _change(
-        call,
-        request.ConfigurationSetName,
-        s,
-        lambda options: msgspec.structs.replace(options, vdm=given(request.VdmOptions)),
-    )
+    _set(call, request.ConfigurationSetName, s, vdm=given(request.VdmOptions))
     return sesv2.PutConfigurationSetVdmOptionsResponse()
 
 
@@ -268,7 +248,7 @@ def create_tracking_options(
             FaultKind.TRACKING_OPTIONS_EXIST,
             f"Configuration set <{shown(name)}> already has tracking options.",
         )
-    _change(call, name, s, lambda options: msgspec.structs.replace(options, tracking=tracking))
+    _set(call, name, s, tracking=tracking)
     return ses.CreateConfigurationSetTrackingOptionsResponse()
 
 
@@ -283,12 +263,7 @@ def update_tracking_options(
     tracking = _v1_tracking(call, request.TrackingOptions, s)
     present = _tracking(call, request.ConfigurationSetName, s)
     changed = msgspec.structs.replace(present, CustomRedirectDomain=tracking.CustomRedirectDomain)
-    _change(
-        call,
-        request.ConfigurationSetName,
-        s,
-        lambda options: msgspec.structs.replace(options, tracking=changed),
-    )
+    _set(call, request.ConfigurationSetName, s, tracking=changed)
     return ses.UpdateConfigurationSetTrackingOptionsResponse()
 
 
@@ -300,12 +275,7 @@ def delete_tracking_options(
     Raises: `Fault` INVALID_PARAMETER, CONFIGURATION_SET_NOT_FOUND, TRACKING_OPTIONS_NOT_FOUND.
     """
     _tracking(call, request.ConfigurationSetName, s)
-    _change(
-        call,
-        request.ConfigurationSetName,
-        s,
-        lambda options: msgspec.structs.replace(options, tracking=None),
-    )
+    _set(call, request.ConfigurationSetName, s, tracking=None)
     return ses.DeleteConfigurationSetTrackingOptionsResponse()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.identities.tags import check_tags
@@ -178,6 +178,26 @@ def create_template_v1(house: OperationContext, call: Call, wanted: NewTemplate,
     _create(call, wanted, s)
 
 
+class _Shown(TypedDict):
+    """What every answer shows of a template."""
+
+    TemplateName: str
+    FromEmailAddress: str
+    TemplateSubject: str
+    SuccessRedirectionURL: str
+    FailureRedirectionURL: str
+
+
+def _shown(template: Template | TemplateRow) -> _Shown:
+    return {
+        "TemplateName": template.name,
+        "FromEmailAddress": template.from_address,
+        "TemplateSubject": template.subject,
+        "SuccessRedirectionURL": template.success_url,
+        "FailureRedirectionURL": template.failure_url,
+    }
+
+
 def get_template_v2(
     house: OperationContext, call: Call, request: sesv2.GetCustomVerificationEmailTemplateRequest, s: Session
 ) -> sesv2.GetCustomVerificationEmailTemplateResponse:
@@ -188,13 +208,9 @@ def get_template_v2(
     template = _found(call, request.TemplateName, s)
     tagged = tags.of(s, call.account, call.region, f"custom-verification-email-template/{template.name}")
     return sesv2.GetCustomVerificationEmailTemplateResponse(
-        TemplateName=template.name,
-        FromEmailAddress=template.from_address,
-        TemplateSubject=template.subject,
+        **_shown(template),
         TemplateContent=template.content,
         Tags=[sesv2.Tag(Key=key, Value=value) for key, value in tagged],
-        SuccessRedirectionURL=template.success_url,
-        FailureRedirectionURL=template.failure_url,
     )
 
 
@@ -207,12 +223,8 @@ def get_template_v1(
     """
     template = _found(call, request.TemplateName, s)
     return ses.GetCustomVerificationEmailTemplateResponse(
-        TemplateName=template.name,
-        FromEmailAddress=template.from_address,
-        TemplateSubject=template.subject,
+        **_shown(template),
         TemplateContent=template.content,
-        SuccessRedirectionURL=template.success_url,
-        FailureRedirectionURL=template.failure_url,
     )
 
 
@@ -331,14 +343,7 @@ def list_templates_v2(
     rows, token = _page(house, call, request.NextToken, size, s)
     return sesv2.ListCustomVerificationEmailTemplatesResponse(
         CustomVerificationEmailTemplates=[
-            sesv2.CustomVerificationEmailTemplateMetadata(
-                TemplateName=row.name,
-                FromEmailAddress=row.from_address,
-                TemplateSubject=row.subject,
-                SuccessRedirectionURL=row.success_url,
-                FailureRedirectionURL=row.failure_url,
-            )
-            for row in rows
+            sesv2.CustomVerificationEmailTemplateMetadata(**_shown(row)) for row in rows
         ],
         NextToken=token,
     )
@@ -355,16 +360,7 @@ def list_templates_v1(
     size = asked if 1 <= asked <= LARGEST_PAGE else LARGEST_PAGE
     rows, token = _page(house, call, request.NextToken, size, s)
     return ses.ListCustomVerificationEmailTemplatesResponse(
-        CustomVerificationEmailTemplates=[
-            ses.CustomVerificationEmailTemplate(
-                TemplateName=row.name,
-                FromEmailAddress=row.from_address,
-                TemplateSubject=row.subject,
-                SuccessRedirectionURL=row.success_url,
-                FailureRedirectionURL=row.failure_url,
-            )
-            for row in rows
-        ],
+        CustomVerificationEmailTemplates=[ses.CustomVerificationEmailTemplate(**_shown(row)) for row in rows],
         NextToken=token,
     )
 
