@@ -208,7 +208,7 @@ class Service:
         self._endings.append(("sockets", partial(_close, sockets)))
         eyes = self._eyes()
         dns = await self._start_key_zone() if Role.DNS in self.roles else ()
-        # Put together before anything runs beside it: it takes in most of the house.
+        # Put together before anything runs beside it: it takes in most of the program.
         url, server = self._http(sockets, eyes) if sockets else ("", None)
         if self.roles & BACKGROUND:
             self._start_background(eyes)

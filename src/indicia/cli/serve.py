@@ -42,7 +42,7 @@ def serve(
         raise CommandError("; ".join(map(str, against)), status=USAGE)
 
     with starting():
-        # The service brings in most of the house; a refusal should not have to wait for that.
+        # The service brings in most of the program; a refusal should not have to wait for that.
         from indicia.app.processes.single import serve as run
 
         return run(tree, roles=chosen, workers=workers, ready_file=ready_file)

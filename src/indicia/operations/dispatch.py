@@ -62,14 +62,14 @@ class Dispatch:
     def __init__(
         self,
         database: Database,
-        house: OperationContext,
+        context: OperationContext,
         elsewhere: Mapping[str, Callable[[Call, Any], Awaitable[Any]]] | None = None,
         meter: Meter | None = None,
         refused: RefusedCalls | None = None,
     ) -> None:
         self._meter = meter or Meter()
         self._database = database
-        self._house = house
+        self._context = context
         self._elsewhere = elsewhere or {}
         self._slow_work = SlowWork()
         self._loading: asyncio.Task[None] | None = None
@@ -89,7 +89,7 @@ class Dispatch:
         if handler is None:
             return await self._elsewhere[call.operation](call, request)
         if not entry.writes:
-            found = await self._database.reading(lambda s: handler(self._house, call, request, s))
+            found = await self._database.reading(lambda s: handler(self._context, call, request, s))
             return (
                 found
                 if handling.finish is None
@@ -126,7 +126,7 @@ class Dispatch:
         except Exception as failure:
             await self._record_refusal(call, resource, failure)
             raise
-        done.hints.pass_on(self._house.hints)
+        done.hints.pass_on(self._context.hints)
         return done.answer
 
     def _work_of(
@@ -139,15 +139,15 @@ class Dispatch:
         return self._together[key]
 
     def _answered(self, handler: Handler[Any, Any], asked: _Asked, s: Session) -> _Done:
-        house, hints = self._remembering()
-        answer = handler(house, asked.call, asked.prepared, s)
+        context, hints = self._remembering()
+        answer = handler(context, asked.call, asked.prepared, s)
         audit.append(s, entry_of_call(asked.call, asked.resource, SUCCEEDED))
         return _Done(answer, hints)
 
     def _all_answered(self, handler: ManyAtOnce, s: Session, asked: Sequence[_Asked]) -> list[_Done | Fault]:
-        house, hints = self._remembering()
+        context, hints = self._remembering()
         outcomes: list[_Done | Fault] = []
-        answers = handler(house, [(each.call, each.prepared) for each in asked], s)
+        answers = handler(context, [(each.call, each.prepared) for each in asked], s)
         for each, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Fault):
                 outcomes.append(answer)
@@ -157,9 +157,9 @@ class Dispatch:
         return outcomes
 
     def _remembering(self) -> tuple[OperationContext, RememberedHints]:
-        """Return the house with hints that are passed on later, when what was written is durable."""
+        """Return the context with hints that are passed on later, when what was written is durable."""
         hints = RememberedHints()
-        return replace(self._house, hints=hints), hints
+        return replace(self._context, hints=hints), hints
 
     async def _run(self, entry: AnyEntry, work: Callable[[Session], _Done]) -> _Done:
         """Run the work; where it lost a race without a word, run it again on what the winner left."""
@@ -178,7 +178,7 @@ class Dispatch:
         look, prepare = handling.look, handling.prepare
         if look is not None:
             asked = request
-            request = await self._database.reading(lambda s: look(self._house, call, asked, s))
+            request = await self._database.reading(lambda s: look(self._context, call, asked, s))
         return request if prepare is None else await self._apart(handling, prepare, call, request)
 
     async def _apart(
@@ -188,12 +188,12 @@ class Dispatch:
         if handling.mails is not None and not templates_are_loaded() and handling.mails(given):
             await self._load_templates()
         if handling.slow is not None and handling.slow(given):
-            return await self._slow_work.run(call.account, partial(work, self._house, call, given))
-        return work(self._house, call, given)
+            return await self._slow_work.run(call.account, partial(work, self._context, call, given))
+        return work(self._context, call, given)
 
     async def _load_templates(self) -> None:
         """Mails can be written without holding up the event loop."""
-        if self._house.rules.instant:  # nobody is written to
+        if self._context.rules.instant:  # nobody is written to
             return
         if self._loading is None or self._loading.done():
             self._loading = asyncio.create_task(asyncio.to_thread(load_templates))

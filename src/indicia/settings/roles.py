@@ -1,4 +1,4 @@
-"""The parts of the house that a process can be."""
+"""The roles that a process can have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings tree: what every part of the house gets its values from, read once and frozen."""
+"""The settings tree: what every part of the service gets its values from, read once and frozen."""
 
 from __future__ import annotations
 

@@ -50,10 +50,12 @@ def serve(settings: Settings, roles: frozenset[Role], workers: int, told: Readin
         sockets = shared_sockets([(each.host, each.port) for each in settings.listen.http], workers)
     names = tuple(f"worker-{number}" for number in range(1, workers + 1))
     with tempfile.TemporaryDirectory(prefix="indicia-workers-") as folder:
-        house = _Workers(settings, roles, Siblings(Path(folder), names), addresses_of(sockets[0]))
-        main = partial(house.main, lambda ready: told.ready(ready, installation))
+        context = _Workers(settings, roles, Siblings(Path(folder), names), addresses_of(sockets[0]))
+        main = partial(context.main, lambda ready: told.ready(ready, installation))
         try:
-            return Supervisor([main, *(partial(house.worker, name) for name in names)], [[], *sockets]).run()
+            return Supervisor(
+                [main, *(partial(context.worker, name) for name in names)], [[], *sockets]
+            ).run()
         finally:
             told.gone()
 

@@ -56,26 +56,26 @@ class AccountStanding:
     stored: AccountRegion
 
 
-def standing(house: OperationContext, call: Call, s: Session) -> AccountStanding:
+def standing(context: OperationContext, call: Call, s: Session) -> AccountStanding:
     """Return what the account of the call may do in its region."""
     stored = account_regions.get(s, call.account, call.region)
     account = access.get_account(s, call.account)
     # A sandbox takes whatever account a caller names: one that nobody made is as one that is made now.
-    granted = house.rules.production_access if account is None else account.production_access
+    granted = context.rules.production_access if account is None else account.production_access
     if stored.production_access is not None:
         granted = stored.production_access
     enabled = stored.sending_enabled and (account is None or account.sending_enabled)
-    return AccountStanding(granted, enabled, house.rules.quota if granted else SANDBOX_QUOTA, stored)
+    return AccountStanding(granted, enabled, context.rules.quota if granted else SANDBOX_QUOTA, stored)
 
 
 def get_account(
-    house: OperationContext, call: Call, request: sesv2.GetAccountRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.GetAccountRequest, s: Session
 ) -> sesv2.GetAccountResponse:
     """SES v2 GetAccount. Details are there once somebody gave some.
 
     The reasons for suppression are those that accounts begin with (SES guide, suppression list).
     """
-    seen = standing(house, call, s)
+    seen = standing(context, call, s)
     return sesv2.GetAccountResponse(
         DedicatedIpAutoWarmupEnabled=False,
         EnforcementStatus=HEALTHY,
@@ -106,7 +106,7 @@ def _details(stored: AccountRegion) -> sesv2.AccountDetails | None:
 
 
 def put_account_details(
-    house: OperationContext, call: Call, request: sesv2.PutAccountDetailsRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.PutAccountDetailsRequest, s: Session
 ) -> sesv2.PutAccountDetailsResponse:
     """SES v2 PutAccountDetails: kept, and the operator asked where production access is wanted and missing.
 
@@ -130,15 +130,15 @@ def put_account_details(
     )
     review = stored.review
     if request.ProductionAccessEnabled:
-        granted = standing(house, call, s).production_access
-        case = str(int.from_bytes(house.ports.random(_CASE_OCTETS), "big") + 10**12)
+        granted = standing(context, call, s).production_access
+        case = str(int.from_bytes(context.ports.random(_CASE_OCTETS), "big") + 10**12)
         review = Review(ReviewStatus.GRANTED if granted else ReviewStatus.PENDING, case, call.now)
     account_regions.put(s, replace(stored, details=_encoder.encode(details).decode(), review=review))
     return sesv2.PutAccountDetailsResponse()
 
 
 def put_account_sending_attributes(
-    house: OperationContext, call: Call, request: sesv2.PutAccountSendingAttributesRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.PutAccountSendingAttributesRequest, s: Session
 ) -> sesv2.PutAccountSendingAttributesResponse:
     """SES v2 PutAccountSendingAttributes: mail leaves, or is refused. Not given is false (spec 7.6)."""
     _switch(call, s, enabled=bool(request.SendingEnabled))
@@ -146,7 +146,7 @@ def put_account_sending_attributes(
 
 
 def update_account_sending_enabled(
-    house: OperationContext, call: Call, request: ses.UpdateAccountSendingEnabledRequest, s: Session
+    context: OperationContext, call: Call, request: ses.UpdateAccountSendingEnabledRequest, s: Session
 ) -> None:
     """SES v1 UpdateAccountSendingEnabled: mail leaves, or is refused. Not given is false."""
     _switch(call, s, enabled=bool(request.Enabled))
@@ -158,17 +158,17 @@ def _switch(call: Call, s: Session, *, enabled: bool) -> None:
 
 
 def get_account_sending_enabled(
-    house: OperationContext, call: Call, request: ses.GetAccountSendingEnabledRequest, s: Session
+    context: OperationContext, call: Call, request: ses.GetAccountSendingEnabledRequest, s: Session
 ) -> ses.GetAccountSendingEnabledResponse:
     """SES v1 GetAccountSendingEnabled."""
-    return ses.GetAccountSendingEnabledResponse(Enabled=standing(house, call, s).sending_enabled)
+    return ses.GetAccountSendingEnabledResponse(Enabled=standing(context, call, s).sending_enabled)
 
 
 def get_send_quota(
-    house: OperationContext, call: Call, request: ses.GetSendQuotaRequest, s: Session
+    context: OperationContext, call: Call, request: ses.GetSendQuotaRequest, s: Session
 ) -> ses.GetSendQuotaResponse:
     """SES v1 GetSendQuota: 200 a day and one a second without production access (recorded)."""
-    quota = standing(house, call, s).quota
+    quota = standing(context, call, s).quota
     return ses.GetSendQuotaResponse(
         Max24HourSend=quota.per_day, MaxSendRate=quota.per_second, SentLast24Hours=0.0
     )

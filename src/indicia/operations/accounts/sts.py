@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def get_caller_identity(
-    house: OperationContext, call: Call, request: sts.GetCallerIdentityRequest, s: Session
+    context: OperationContext, call: Call, request: sts.GetCallerIdentityRequest, s: Session
 ) -> sts.GetCallerIdentityResponse:
     """Return account, ARN and a stable user id: the account for its root, `AIDA...` for a user."""
     return sts.GetCallerIdentityResponse(UserId=_user_id(call), Account=call.account, Arn=call.principal)

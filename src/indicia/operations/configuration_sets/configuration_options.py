@@ -48,7 +48,10 @@ def _set(call: Call, name: str, s: Session, **changed: object) -> None:
 
 
 def put_archiving_options(
-    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetArchivingOptionsRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: sesv2.PutConfigurationSetArchivingOptionsRequest,
+    s: Session,
 ) -> sesv2.PutConfigurationSetArchivingOptionsResponse:
     """SES v2 PutConfigurationSetArchivingOptions: no archive where none is named.
 
@@ -60,7 +63,10 @@ def put_archiving_options(
 
 
 def put_delivery_options_v2(
-    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetDeliveryOptionsRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: sesv2.PutConfigurationSetDeliveryOptionsRequest,
+    s: Session,
 ) -> sesv2.PutConfigurationSetDeliveryOptionsResponse:
     """SES v2 PutConfigurationSetDeliveryOptions: none are set where none is given.
 
@@ -78,7 +84,7 @@ def put_delivery_options_v2(
 
 
 def put_delivery_options_v1(
-    house: OperationContext, call: Call, request: ses.PutConfigurationSetDeliveryOptionsRequest, s: Session
+    context: OperationContext, call: Call, request: ses.PutConfigurationSetDeliveryOptionsRequest, s: Session
 ) -> ses.PutConfigurationSetDeliveryOptionsResponse:
     """SES v1 PutConfigurationSetDeliveryOptions: the TLS policy; what only v2 can say stays.
 
@@ -97,7 +103,7 @@ def put_delivery_options_v1(
 
 
 def put_reputation_options(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     request: sesv2.PutConfigurationSetReputationOptionsRequest,
     s: Session,
@@ -111,7 +117,7 @@ def put_reputation_options(
 
 
 def update_reputation_metrics_enabled(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     request: ses.UpdateConfigurationSetReputationMetricsEnabledRequest,
     s: Session,
@@ -132,7 +138,7 @@ def _set_metrics(call: Call, name: str, s: Session, *, enabled: bool) -> None:
 
 
 def put_sending_options(
-    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetSendingOptionsRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.PutConfigurationSetSendingOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetSendingOptionsResponse:
     """SES v2 PutConfigurationSetSendingOptions: mail through the set leaves, or is refused.
 
@@ -143,7 +149,10 @@ def put_sending_options(
 
 
 def update_sending_enabled(
-    house: OperationContext, call: Call, request: ses.UpdateConfigurationSetSendingEnabledRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: ses.UpdateConfigurationSetSendingEnabledRequest,
+    s: Session,
 ) -> None:
     """SES v1 UpdateConfigurationSetSendingEnabled: mail through the set leaves, or is refused.
 
@@ -166,7 +175,7 @@ def _set_sending(call: Call, name: str, s: Session, *, enabled: bool) -> None:
 
 
 def put_suppression_options(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     request: sesv2.PutConfigurationSetSuppressionOptionsRequest,
     s: Session,
@@ -188,7 +197,10 @@ def put_suppression_options(
 
 
 def put_tracking_options(
-    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetTrackingOptionsRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: sesv2.PutConfigurationSetTrackingOptionsRequest,
+    s: Session,
 ) -> sesv2.PutConfigurationSetTrackingOptionsResponse:
     """SES v2 PutConfigurationSetTrackingOptions: no tracking domain of its own where none is given.
 
@@ -205,7 +217,7 @@ def put_tracking_options(
 
 
 def put_vdm_options(
-    house: OperationContext, call: Call, request: sesv2.PutConfigurationSetVdmOptionsRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.PutConfigurationSetVdmOptionsRequest, s: Session
 ) -> sesv2.PutConfigurationSetVdmOptionsResponse:
     """SES v2 PutConfigurationSetVdmOptions.
 
@@ -216,7 +228,7 @@ def put_vdm_options(
 
 
 def update_configuration_set(
-    house: OperationContext, call: Call, request: sesv2.UpdateConfigurationSetRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.UpdateConfigurationSetRequest, s: Session
 ) -> sesv2.UpdateConfigurationSetResponse:
     """SES v2 UpdateConfigurationSet: the security of messages; what is not given stays.
 
@@ -234,7 +246,10 @@ def update_configuration_set(
 
 
 def create_tracking_options(
-    house: OperationContext, call: Call, request: ses.CreateConfigurationSetTrackingOptionsRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: ses.CreateConfigurationSetTrackingOptionsRequest,
+    s: Session,
 ) -> ses.CreateConfigurationSetTrackingOptionsResponse:
     """SES v1 CreateConfigurationSetTrackingOptions.
 
@@ -253,7 +268,10 @@ def create_tracking_options(
 
 
 def update_tracking_options(
-    house: OperationContext, call: Call, request: ses.UpdateConfigurationSetTrackingOptionsRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: ses.UpdateConfigurationSetTrackingOptionsRequest,
+    s: Session,
 ) -> ses.UpdateConfigurationSetTrackingOptionsResponse:
     """SES v1 UpdateConfigurationSetTrackingOptions: the domain; the HTTPS policy of v2 stays.
 
@@ -268,7 +286,10 @@ def update_tracking_options(
 
 
 def delete_tracking_options(
-    house: OperationContext, call: Call, request: ses.DeleteConfigurationSetTrackingOptionsRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: ses.DeleteConfigurationSetTrackingOptionsRequest,
+    s: Session,
 ) -> ses.DeleteConfigurationSetTrackingOptionsResponse:
     """SES v1 DeleteConfigurationSetTrackingOptions.
 

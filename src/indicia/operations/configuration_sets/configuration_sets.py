@@ -112,7 +112,7 @@ def refuse_missing(name: str) -> NoReturn:
 
 
 def create_configuration_set_v2(
-    house: OperationContext, call: Call, request: sesv2.CreateConfigurationSetRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.CreateConfigurationSetRequest, s: Session
 ) -> sesv2.CreateConfigurationSetResponse:
     """SES v2 CreateConfigurationSet: with options and tags, or nothing at all.
 
@@ -143,7 +143,7 @@ def create_configuration_set_v2(
 
 
 def create_configuration_set_v1(
-    house: OperationContext, call: Call, request: ses.CreateConfigurationSetRequest, s: Session
+    context: OperationContext, call: Call, request: ses.CreateConfigurationSetRequest, s: Session
 ) -> ses.CreateConfigurationSetResponse:
     """SES v1 CreateConfigurationSet: a name, nothing set.
 
@@ -192,7 +192,7 @@ def check_reasons(reasons: Sequence[str] | None) -> None:
 
 
 def get_configuration_set(
-    house: OperationContext, call: Call, request: sesv2.GetConfigurationSetRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.GetConfigurationSetRequest, s: Session
 ) -> sesv2.GetConfigurationSetResponse:
     """SES v2 GetConfigurationSet: sending, reputation and tags always, every other option once it was set.
 
@@ -216,7 +216,7 @@ def get_configuration_set(
 
 
 def describe_configuration_set(
-    house: OperationContext, call: Call, request: ses.DescribeConfigurationSetRequest, s: Session
+    context: OperationContext, call: Call, request: ses.DescribeConfigurationSetRequest, s: Session
 ) -> ses.DescribeConfigurationSetResponse:
     """SES v1 DescribeConfigurationSet: the name, and what is asked for by name of attribute.
 
@@ -247,7 +247,7 @@ def describe_configuration_set(
 
 
 def delete_configuration_set_v2(
-    house: OperationContext, call: Call, request: sesv2.DeleteConfigurationSetRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.DeleteConfigurationSetRequest, s: Session
 ) -> sesv2.DeleteConfigurationSetResponse:
     """SES v2 DeleteConfigurationSet. Identities that name it keep naming it (spec 9.5).
 
@@ -258,7 +258,7 @@ def delete_configuration_set_v2(
 
 
 def delete_configuration_set_v1(
-    house: OperationContext, call: Call, request: ses.DeleteConfigurationSetRequest, s: Session
+    context: OperationContext, call: Call, request: ses.DeleteConfigurationSetRequest, s: Session
 ) -> ses.DeleteConfigurationSetResponse:
     """SES v1 DeleteConfigurationSet, as v2. A missing one is refused (recorded).
 
@@ -274,7 +274,7 @@ def _delete(call: Call, name: str, s: Session) -> None:
 
 
 def list_configuration_sets_v2(
-    house: OperationContext, call: Call, request: sesv2.ListConfigurationSetsRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.ListConfigurationSetsRequest, s: Session
 ) -> sesv2.ListConfigurationSetsResponse:
     """SES v2 ListConfigurationSets, by name. The filter finds a part of a name in any case (probe: floci).
 
@@ -293,17 +293,17 @@ def list_configuration_sets_v2(
         request.NextToken,
         paging.CONFIGURATION_SETS,
         call,
-        house.ports.keyring,
+        context.ports.keyring,
         refusal="invalid nextToken {}".format,
     )
     names = _names(call, s, after, size + 1, contains)
     return sesv2.ListConfigurationSetsResponse(
-        ConfigurationSets=names[:size], NextToken=_next_token(house, call, names, size)
+        ConfigurationSets=names[:size], NextToken=_next_token(context, call, names, size)
     )
 
 
 def list_configuration_sets_v1(
-    house: OperationContext, call: Call, request: ses.ListConfigurationSetsRequest, s: Session
+    context: OperationContext, call: Call, request: ses.ListConfigurationSetsRequest, s: Session
 ) -> ses.ListConfigurationSetsResponse:
     """SES v1 ListConfigurationSets, by name. Tokens are those of v2.
 
@@ -315,12 +315,12 @@ def list_configuration_sets_v1(
     asked = PAGE if request.MaxItems is None else request.MaxItems
     size = asked if 1 <= asked <= LARGEST_PAGE else PAGE
     after = paging.place_of(
-        request.NextToken, paging.CONFIGURATION_SETS, call, house.ports.keyring, refusal=lambda _: ""
+        request.NextToken, paging.CONFIGURATION_SETS, call, context.ports.keyring, refusal=lambda _: ""
     )
     names = _names(call, s, after, size + 1)
     return ses.ListConfigurationSetsResponse(
         ConfigurationSets=[ses.ConfigurationSet(Name=name) for name in names[:size]],
-        NextToken=_next_token(house, call, names, size),
+        NextToken=_next_token(context, call, names, size),
     )
 
 
@@ -336,7 +336,7 @@ def _names(call: Call, s: Session, after: str, limit: int, contains: str = "") -
         after = rows[-1]
 
 
-def _next_token(house: OperationContext, call: Call, names: list[str], size: int) -> str | None:
+def _next_token(context: OperationContext, call: Call, names: list[str], size: int) -> str | None:
     if len(names) <= size:
         return None
-    return paging.token_after(names[size - 1], paging.CONFIGURATION_SETS, call, house.ports.keyring)
+    return paging.token_after(names[size - 1], paging.CONFIGURATION_SETS, call, context.ports.keyring)

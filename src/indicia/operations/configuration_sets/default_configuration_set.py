@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def put_configuration_set_attributes(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     request: sesv2.PutEmailIdentityConfigurationSetAttributesRequest,
     s: Session,

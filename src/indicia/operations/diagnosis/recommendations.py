@@ -39,7 +39,7 @@ _VALUES: Final[dict[str, frozenset[str]]] = {
 
 
 def list_recommendations(
-    house: OperationContext, call: Call, request: sesv2.ListRecommendationsRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.ListRecommendationsRequest, s: Session
 ) -> sesv2.ListRecommendationsResponse:
     """SES v2 ListRecommendations, in the order of names and codes.
 
@@ -50,12 +50,12 @@ def list_recommendations(
     if not 1 <= size <= LARGEST_PAGE:
         refuse(FaultKind.INVALID_PARAMETER, f"The page size must be between 1 and {LARGEST_PAGE}")
     wanted = _wanted(call, request.Filter or {}, s)
-    place = paging.place_of(request.NextToken, paging.RECOMMENDATIONS, call, house.ports.keyring)
+    place = paging.place_of(request.NextToken, paging.RECOMMENDATIONS, call, context.ports.keyring)
     code, _, name = place.partition(" ")
     page = recommendations.page(s, call.account, call.region, wanted, after=(name, code), limit=size + 1)
     return sesv2.ListRecommendationsResponse(
         Recommendations=[_shown(call, each) for each in page[:size]],
-        NextToken=_token(house, call, page[size - 1]) if len(page) > size else None,
+        NextToken=_token(context, call, page[size - 1]) if len(page) > size else None,
     )
 
 
@@ -88,9 +88,9 @@ def _named(call: Call, arn: str, s: Session) -> str:
     return resource.name
 
 
-def _token(house: OperationContext, call: Call, last: Listed) -> str:
+def _token(context: OperationContext, call: Call, last: Listed) -> str:
     place = f"{last.recommendation.code.value} {last.name}"
-    return paging.token_after(place, paging.RECOMMENDATIONS, call, house.ports.keyring)
+    return paging.token_after(place, paging.RECOMMENDATIONS, call, context.ports.keyring)
 
 
 def _shown(call: Call, listed: Listed) -> sesv2.Recommendation:

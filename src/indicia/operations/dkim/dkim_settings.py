@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def put_dkim_attributes(
-    house: OperationContext, call: Call, request: sesv2.PutEmailIdentityDkimAttributesRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.PutEmailIdentityDkimAttributesRequest, s: Session
 ) -> sesv2.PutEmailIdentityDkimAttributesResponse:
     """SES v2 PutEmailIdentityDkimAttributes: signing is on or off. The status of DKIM is not touched.
 
@@ -53,7 +53,7 @@ def put_dkim_attributes(
 
 
 def set_dkim_enabled(
-    house: OperationContext, call: Call, request: ses.SetIdentityDkimEnabledRequest, s: Session
+    context: OperationContext, call: Call, request: ses.SetIdentityDkimEnabledRequest, s: Session
 ) -> ses.SetIdentityDkimEnabledResponse:
     """SES v1 SetIdentityDkimEnabled: as PutEmailIdentityDkimAttributes.
 
@@ -106,7 +106,7 @@ def is_slow(request: sesv2.PutEmailIdentityDkimSigningAttributesRequest) -> bool
 
 
 def prepare_signing(
-    house: OperationContext, call: Call, request: sesv2.PutEmailIdentityDkimSigningAttributesRequest
+    context: OperationContext, call: Call, request: sesv2.PutEmailIdentityDkimSigningAttributesRequest
 ) -> SigningChange:
     """Return the change that is asked for.
 
@@ -125,12 +125,12 @@ def prepare_signing(
             "DomainSigningAttributesOrigin is for CreateEmailIdentity; use SigningAttributesOrigin here.",
         )
     choice = parse_choice(attributes, request.SigningAttributesOrigin)
-    refuse_unpublishable(dkim_to_be(name, house.rules.signing_zone, own_selector(choice)))
+    refuse_unpublishable(dkim_to_be(name, context.rules.signing_zone, own_selector(choice)))
     return SigningChange(name, request.EmailIdentity, choice)
 
 
 def put_dkim_signing_attributes(
-    house: OperationContext, call: Call, request: SigningChange, s: Session
+    context: OperationContext, call: Call, request: SigningChange, s: Session
 ) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     """SES v2 PutEmailIdentityDkimSigningAttributes: another method, another key, or a start anew (spec 3.4).
 
@@ -145,21 +145,21 @@ def put_dkim_signing_attributes(
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.asked)}> does not exist.")
     choice, token_set = request.choice, view.token_set
     if isinstance(choice, Replica):
-        return _become_replica(house, call, s, view, choice)
+        return _become_replica(context, call, s, view, choice)
     easy = view.identity.origin == TokenSetKind.EASY.value and token_set is not None
     if isinstance(choice, EasyDkim) and easy:
-        return _stay_easy(house, call, s, view, choice)
+        return _stay_easy(context, call, s, view, choice)
     if isinstance(choice, OwnDkim) and _has_own_key(view, choice):
-        return _stay(house, call, s, view)
+        return _stay(context, call, s, view)
     length = view.identity.next_key_length
-    issued = issue(house, call, s, choice, domain=request.name, default_length=length)
-    status = _restart(house, call, s, view, issued, origin=issued.kind.value)
-    _leave(house, call, s, token_set)
+    issued = issue(context, call, s, choice, domain=request.name, default_length=length)
+    status = _restart(context, call, s, view, issued, origin=issued.kind.value)
+    _leave(context, call, s, token_set)
     return _answer(issued, status)
 
 
 def _become_replica(
-    house: OperationContext, call: Call, s: Session, view: IdentityView, choice: Replica
+    context: OperationContext, call: Call, s: Session, view: IdentityView, choice: Replica
 ) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     """The keys are to be the parent's; nothing is to do where they are, or are waited for."""
     identity = view.identity
@@ -168,22 +168,22 @@ def _become_replica(
     standing = waiting is not None and waiting.status is not Status.FAILED
     if identity.origin == origin and standing and dkim_status(view) is not Status.FAILED:
         return _answer(view.token_set, dkim_status(view))
-    sought = seek(s, call, identity.id, identity.name, choice.region, served=house.rules.regions)
-    status = _restart(house, call, s, view, sought.token_set, origin=origin)
+    sought = seek(s, call, identity.id, identity.name, choice.region, served=context.rules.regions)
+    status = _restart(context, call, s, view, sought.token_set, origin=origin)
     changed = identities.by_id(s, identity.id)
     assert changed is not None
-    begin_replica(house, call, s, changed, sought.wish)
-    _leave(house, call, s, view.token_set)
+    begin_replica(context, call, s, changed, sought.wish)
+    _leave(context, call, s, view.token_set)
     return _answer(sought.token_set, status)
 
 
-def _leave(house: OperationContext, call: Call, s: Session, token_set: TokenSet | None) -> None:
+def _leave(context: OperationContext, call: Call, s: Session, token_set: TokenSet | None) -> None:
     if token_set is not None:
-        abandon(s, token_set.id, call.now, house.rules.key_pace)
+        abandon(s, token_set.id, call.now, context.rules.key_pace)
 
 
 def _stay_easy(
-    house: OperationContext, call: Call, s: Session, view: IdentityView, choice: EasyDkim
+    context: OperationContext, call: Call, s: Session, view: IdentityView, choice: EasyDkim
 ) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     """Easy DKIM stays: the length changes, a search that failed starts anew, or nothing is to do."""
     token_set = view.token_set
@@ -191,7 +191,7 @@ def _stay_easy(
     configured = token_set.wanted_length or view.identity.next_key_length
     wanted = choice.key_length
     if wanted is None or (wanted is configured and _has_failed(view)):
-        return _stay(house, call, s, view)
+        return _stay(context, call, s, view)
     stored = rotation.read(s, token_set.id)
     assert stored is not None
     check_change(
@@ -202,8 +202,8 @@ def _stay_easy(
         shown_as=rfc3339(earliest_change(wanted, stored.length_chosen_at)),
     )
     changed = replace(token_set, wanted_length=wanted)
-    status = _restart(house, call, s, view, changed, origin=view.identity.origin)
-    return _answer(change_length(house, call, s, token_set, wanted), status)
+    status = _restart(context, call, s, view, changed, origin=view.identity.origin)
+    return _answer(change_length(context, call, s, token_set, wanted), status)
 
 
 def _has_own_key(view: IdentityView, choice: OwnDkim) -> bool:
@@ -219,12 +219,12 @@ def _has_own_key(view: IdentityView, choice: OwnDkim) -> bool:
 
 
 def _stay(
-    house: OperationContext, call: Call, s: Session, view: IdentityView
+    context: OperationContext, call: Call, s: Session, view: IdentityView
 ) -> sesv2.PutEmailIdentityDkimSigningAttributesResponse:
     """What is there stays; a search for it that has failed begins anew."""
     status = dkim_status(view)
     if _has_failed(view):
-        status = _restart(house, call, s, view, view.token_set, origin=view.identity.origin)
+        status = _restart(context, call, s, view, view.token_set, origin=view.identity.origin)
     return _answer(view.token_set, status)
 
 
@@ -233,7 +233,7 @@ def _has_failed(view: IdentityView) -> bool:
 
 
 def _restart(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     s: Session,
     view: IdentityView,
@@ -259,9 +259,9 @@ def _restart(
     if Facet.REPLICATION in known:
         replications.remove(s, identity.id)
         facets.remove(s, identity.id, Facet.REPLICATION)
-    state = begin(house, call, s, stored, Facet.DKIM, known=known)
-    look_anew(house, call, s, stored)
-    wake_replicas(house, s, (stored,), call.now)
+    state = begin(context, call, s, stored, Facet.DKIM, known=known)
+    look_anew(context, call, s, stored)
+    wake_replicas(context, s, (stored,), call.now)
     return state.status
 
 

@@ -69,15 +69,15 @@ def _look(s: Session, asked: Replication, call: Call, served: Collection[str]) -
 
 
 def begin_replica(
-    house: OperationContext, call: Call, s: Session, identity: Identity, wish: Replication
+    context: OperationContext, call: Call, s: Session, identity: Identity, wish: Replication
 ) -> None:
     """Store whose replica the identity is, and how that stands: shared already, or to be tried again."""
     replications.put(s, wish)
     known = facets.get_all(s, identity.id)
     if identity.token_set_id is None:
-        begin(house, call, s, identity, Facet.REPLICATION, known=known)
+        begin(context, call, s, identity, Facet.REPLICATION, known=known)
     else:
-        house.tell(s, share(s, identity, known, call.now))
+        context.tell(s, share(s, identity, known, call.now))
 
 
 def look_again(s: Session, asked: Replication, served: Collection[str], now: Instant) -> TokenSet | ErrorType:
@@ -182,7 +182,7 @@ def share(
     return of_change(identity, known, shared, Reason(Cause.PROVED, sentence(None), now))
 
 
-def wake_replicas(house: OperationContext, s: Session, parents: Sequence[Identity], now: Instant) -> None:
+def wake_replicas(context: OperationContext, s: Session, parents: Sequence[Identity], now: Instant) -> None:
     """Let every replica that names one of these parents be looked at: it is there now, or another one.
 
     All of them are of one account and region.
@@ -193,7 +193,7 @@ def wake_replicas(house: OperationContext, s: Session, parents: Sequence[Identit
     waiting = replications.of_parents(s, parents[0].account, parents[0].region, names)
     if waiting:
         checks.bring_forward(s, [each.identity_id for each in waiting], now)
-        house.hints.engine()
+        context.hints.engine()
 
 
 def replicas_of(s: Session, parent: Identity, since: Instant) -> list[str]:

@@ -82,7 +82,7 @@ class ReplicationResponse(msgspec.Struct, kw_only=True, frozen=True):
 
 
 def offer_keys(
-    house: OperationContext, call: Call, request: ReplicationRequest, s: Session
+    context: OperationContext, call: Call, request: ReplicationRequest, s: Session
 ) -> ReplicationResponse:
     """The caller has the tokens and keys of an identity of its own, for a replica elsewhere.
 
@@ -94,7 +94,7 @@ def offer_keys(
         region = parse_region(request.replica_region)
     except ValueError:
         refuse(FaultKind.INVALID_PARAMETER, "replica-region names the region in which the replica is.")
-    if Offered(call.account, region) not in house.rules.offered:
+    if Offered(call.account, region) not in context.rules.offered:
         refuse(
             FaultKind.ACCESS_DENIED,
             f"The keys of account {call.account} are not offered to {shown(region)}: the operator names it"
@@ -114,7 +114,7 @@ def offer_keys(
     key = access.hold_key(s, call.access_key)
     if key is None or key.revoked_at is not None:
         refuse(FaultKind.ACCESS_DENIED, "Keys are replicated to valid access keys of this service only.")
-    secret = house.ports.keyring.open(key.secret, access_key(key.id)).decode()
+    secret = context.ports.keyring.open(key.secret, access_key(key.id)).decode()
     stored = rotations.read(s, parent.token_set_id)
     assert stored is not None
     replications.hear(s, parent.id, region, call.now)
@@ -129,7 +129,7 @@ def offer_keys(
             private_key=""
             if life.stage is Stage.RETIRED
             else transit.seal(
-                house.ports.keyring.open(each.private_key, PRIVATE_KEY),
+                context.ports.keyring.open(each.private_key, PRIVATE_KEY),
                 secret,
                 about(token_set.zone, each.token),
             ),
@@ -151,7 +151,7 @@ def offer_keys(
             key_length=length.value,
             wanted_length=(token_set.wanted_length or length).value,
             keys=offered,
-            fresh_for=house.rules.key_pace.linger // 2,
+            fresh_for=context.rules.key_pace.linger // 2,
         )
     )
 

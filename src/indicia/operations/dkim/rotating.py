@@ -54,7 +54,7 @@ class RotateResponse(Struct, kw_only=True, frozen=True):
 
 
 def rotate_identity(
-    house: OperationContext, call: Call, request: RotateRequest, s: Session
+    context: OperationContext, call: Call, request: RotateRequest, s: Session
 ) -> RotateResponse:
     """A rotation of the identity's Easy DKIM key is under way.
 
@@ -79,11 +79,11 @@ def rotate_identity(
             " it: rotate it there.",
         )
     if stored.life.signing is None:
-        refuse(FaultKind.CONFLICT, _not_yet(identity.name, stored.life, house.rules.key_pace))
+        refuse(FaultKind.CONFLICT, _not_yet(identity.name, stored.life, context.rules.key_pace))
     newest = stored.life.newest
     began = newest is not None and newest.stage is Stage.SIGNING
     if began:
-        rotate(house, call, s, stored.token_set)
+        rotate(context, call, s, stored.token_set)
     now = rotations.read(s, stored.token_set.id) or stored
     return RotateResponse(identity=identity.name, began=began, keys=_shown(stored.token_set, now))
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def issue(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     s: Session,
     choice: EasyDkim | OwnDkim,
@@ -44,32 +44,32 @@ def issue(
 ) -> TokenSet:
     """Return a new token set for the domain, with its key where there is one already."""
     if isinstance(choice, EasyDkim):
-        return issue_easy(house, s, ((call, domain, choice.key_length or default_length),))[0]
-    return _issue_own(house, call, s, domain, choice)
+        return issue_easy(context, s, ((call, domain, choice.key_length or default_length),))[0]
+    return _issue_own(context, call, s, domain, choice)
 
 
 def issue_easy(
-    house: OperationContext, s: Session, wanted: Sequence[tuple[Call, str, KeyLength]]
+    context: OperationContext, s: Session, wanted: Sequence[tuple[Call, str, KeyLength]]
 ) -> list[TokenSet]:
     """Return a new Easy DKIM set for each domain, with a key of its length while some can be spared."""
     lengths = Counter(length for _, _, length in wanted)
     pooled = {length: keys.take_spare(s, length.bits, count) for length, count in lengths.items()}
-    house.hints.pool()
+    context.hints.pool()
     return [
-        _issue_easy(house, call, s, domain, length, pooled[length].pop(0) if pooled[length] else None)
+        _issue_easy(context, call, s, domain, length, pooled[length].pop(0) if pooled[length] else None)
         for call, domain, length in wanted
     ]
 
 
 def _issue_easy(  # noqa: PLR0917 - whose, for what, with what
-    house: OperationContext, call: Call, s: Session, domain: str, length: KeyLength, key: PooledKey | None
+    context: OperationContext, call: Call, s: Session, domain: str, length: KeyLength, key: PooledKey | None
 ) -> TokenSet:
     # 130 random bits a token: one that was issued before does not come up again.
     token_set = TokenSet(
         id=new_id(),
         kind=TokenSetKind.EASY,
-        tokens=new_tokens(house.ports.random, call.now),
-        zone=house.rules.signing_zone,
+        tokens=new_tokens(context.ports.random, call.now),
+        zone=context.rules.signing_zone,
         key_length=length,
         key_made_at=call.now,
         has_key=key is not None,
@@ -79,12 +79,12 @@ def _issue_easy(  # noqa: PLR0917 - whose, for what, with what
     )
     keys.insert_token_set(s, token_set, call.now, domain=domain)
     if key is None:
-        return _to_be_given(house, call, s, token_set)
+        return _to_be_given(context, call, s, token_set)
     keys.publish_first(s, token_set, key, call.now)
     return token_set
 
 
-def _issue_own(house: OperationContext, call: Call, s: Session, domain: str, choice: OwnDkim) -> TokenSet:
+def _issue_own(context: OperationContext, call: Call, s: Session, domain: str, choice: OwnDkim) -> TokenSet:
     token_set = TokenSet(
         id=new_id(),
         kind=TokenSetKind.EXTERNAL,
@@ -97,14 +97,14 @@ def _issue_own(house: OperationContext, call: Call, s: Session, domain: str, cho
         awaited=True,
     )
     keys.insert_token_set(s, token_set, call.now, domain=domain)
-    sealed = house.ports.keyring.seal(choice.pair.private_key, PRIVATE_KEY)
+    sealed = context.ports.keyring.seal(choice.pair.private_key, PRIVATE_KEY)
     uploaded = keys.PooledKey(new_id(), choice.pair.bits, choice.pair.public_key, sealed, call.now)
     keys.store_uploaded(s, token_set.id, choice.selector, uploaded, call.now)
     return token_set
 
 
 def change_length(
-    house: OperationContext, call: Call, s: Session, token_set: TokenSet, length: KeyLength
+    context: OperationContext, call: Call, s: Session, token_set: TokenSet, length: KeyLength
 ) -> TokenSet:
     """Return the Easy DKIM set, whose next key is of another length. It comes by a rotation.
 
@@ -112,31 +112,31 @@ def change_length(
     the set queues up. A set without any key gets its first one as it would have, of that length.
     """
     rotations.want_length(s, token_set.id, length, call.now)
-    house.hints.pool()
-    return _advanced(house, call, s, token_set)
+    context.hints.pool()
+    return _advanced(context, call, s, token_set)
 
 
-def rotate(house: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
+def rotate(context: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
     """Return the Easy DKIM set with a rotation begun, or to begin as soon as a token and a key are free."""
     rotations.ask_rotation(s, token_set.id, call.now)
-    house.hints.pool()
-    return _advanced(house, call, s, token_set)
+    context.hints.pool()
+    return _advanced(context, call, s, token_set)
 
 
-def _advanced(house: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
-    advanced = advance(s, token_set.id, call.now, house.rules.key_pace)
+def _advanced(context: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
+    advanced = advance(s, token_set.id, call.now, context.rules.key_pace)
     if advanced is not None:
-        house.tell(s, events_of(s, advanced, call.now, house.rules.key_pace))
-    house.hints.engine()
-    return _to_be_given(house, call, s, keys.get_token_set(s, token_set.id) or token_set)
+        context.tell(s, events_of(s, advanced, call.now, context.rules.key_pace))
+    context.hints.engine()
+    return _to_be_given(context, call, s, keys.get_token_set(s, token_set.id) or token_set)
 
 
-def _to_be_given(house: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
+def _to_be_given(context: OperationContext, call: Call, s: Session, token_set: TokenSet) -> TokenSet:
     """Return the set; where verification is instant, it queues up for the first key it lacks.
 
     Elsewhere it does when its records are seen. Here nobody looks for them.
     """
-    if house.rules.instant and not token_set.has_key and token_set.key_length is not None:
+    if context.rules.instant and not token_set.has_key and token_set.key_length is not None:
         request = KeyRequest(token_set.id, call.account, token_set.key_length.bits)
         key_requests.file(s, [request])
     return token_set

@@ -169,18 +169,18 @@ class QueuedResponse(Struct, kw_only=True, frozen=True):
 
 
 def create_webhook(
-    house: OperationContext, call: Call, request: CreateWebhookRequest, s: Session
+    context: OperationContext, call: Call, request: CreateWebhookRequest, s: Session
 ) -> WebhookSecretResponse:
     """Events of the account in the region are sent to a place, from now on.
 
     Raises: `Fault` INVALID_PARAMETER, LIMIT_EXCEEDED.
     """
-    target = _checked(house, request.url, request.types, request.description)
+    target = _checked(context, request.url, request.types, request.description)
     # Two at once cannot both be the last one.
     account_regions.hold(s, call.account, call.region)
     if len(webhooks.listed(s, call.account, call.region)) >= MOST:
         refuse(FaultKind.LIMIT_EXCEEDED, f"An account has at most {MOST} webhooks in a region.")
-    identifier, secret = f"wh_{secrets.token_hex(12)}", house.ports.random(SECRET_OCTETS)
+    identifier, secret = f"wh_{secrets.token_hex(12)}", context.ports.random(SECRET_OCTETS)
     webhook = Webhook(
         id=identifier,
         account=call.account,
@@ -190,7 +190,7 @@ def create_webhook(
         types=tuple(request.types),
         description=request.description,
         enabled=True,
-        secret=house.ports.keyring.seal(secret, webhook_secret(identifier)),
+        secret=context.ports.keyring.seal(secret, webhook_secret(identifier)),
         previous_secret=None,
         previous_until=None,
         created_at=call.now,
@@ -200,7 +200,7 @@ def create_webhook(
 
 
 def list_webhooks(
-    house: OperationContext, call: Call, request: ListWebhooksRequest, s: Session
+    context: OperationContext, call: Call, request: ListWebhooksRequest, s: Session
 ) -> WebhookListResponse:
     """Return the webhooks of the account in the region."""
     found = webhooks.listed(s, call.account, call.region)
@@ -209,7 +209,7 @@ def list_webhooks(
 
 
 def get_webhook(
-    house: OperationContext, call: Call, request: WebhookRequest, s: Session
+    context: OperationContext, call: Call, request: WebhookRequest, s: Session
 ) -> WebhookDetailResponse:
     """Return a webhook and how its last deliveries went. Raises: `Fault` NOT_FOUND."""
     webhook = _own(call, request.id, webhooks.get, s)
@@ -220,7 +220,7 @@ def get_webhook(
 
 
 def update_webhook(
-    house: OperationContext, call: Call, request: UpdateWebhookRequest, s: Session
+    context: OperationContext, call: Call, request: UpdateWebhookRequest, s: Session
 ) -> WebhookResponse:
     """The webhook is as it is wanted.
 
@@ -241,7 +241,7 @@ def update_webhook(
         disabled_at=None if enabled else webhook.disabled_at,
         disabled_because=None if enabled else webhook.disabled_because,
     )
-    target = _checked(house, wanted.url, wanted.types, wanted.description)
+    target = _checked(context, wanted.url, wanted.types, wanted.description)
     wanted = replace(wanted, destination=target.destination)
     if changes.enabled is False:
         wanted = replace(wanted, next_event=None, next_since=None)
@@ -253,7 +253,7 @@ def update_webhook(
         _try(s, wanted, call.now)
     elif moved:
         webhook_deliveries.try_now(s, webhook.id, call.now)
-    house.hints.outbox()
+    context.hints.outbox()
     return _shown(call, wanted, s)
 
 
@@ -264,17 +264,17 @@ def _try(s: Session, webhook: Webhook, now: Instant) -> None:
 
 
 def rotate_webhook_secret(
-    house: OperationContext, call: Call, request: WebhookRequest, s: Session
+    context: OperationContext, call: Call, request: WebhookRequest, s: Session
 ) -> WebhookSecretResponse:
     """Messages are signed with a new secret, and for a day with the one before as well.
 
     Raises: `Fault` NOT_FOUND.
     """
     webhook = _held(call, request.id, s)
-    secret, until = house.ports.random(SECRET_OCTETS), call.now + ROTATION
+    secret, until = context.ports.random(SECRET_OCTETS), call.now + ROTATION
     rotated = replace(
         webhook,
-        secret=house.ports.keyring.seal(secret, webhook_secret(webhook.id)),
+        secret=context.ports.keyring.seal(secret, webhook_secret(webhook.id)),
         previous_secret=webhook.secret,
         previous_until=until,
     )
@@ -285,16 +285,18 @@ def rotate_webhook_secret(
 
 
 def delete_webhook(
-    house: OperationContext, call: Call, request: WebhookRequest, s: Session
+    context: OperationContext, call: Call, request: WebhookRequest, s: Session
 ) -> DeletedResponse:
     """The webhook is gone, and what waited for it. Raises: `Fault` NOT_FOUND."""
     webhook = _held(call, request.id, s)
     webhooks.delete(s, webhook.id, call.now)
-    house.hints.outbox()
+    context.hints.outbox()
     return DeletedResponse(id=webhook.id)
 
 
-def check_webhook(house: OperationContext, call: Call, request: WebhookRequest, s: Session) -> QueuedResponse:
+def check_webhook(
+    context: OperationContext, call: Call, request: WebhookRequest, s: Session
+) -> QueuedResponse:
     """An event that tells of nothing is on its way to the webhook, as every other would be.
 
     Where the webhook or its host is left alone for a while they are tried at once, with one message.
@@ -311,14 +313,14 @@ def check_webhook(house: OperationContext, call: Call, request: WebhookRequest, 
         seen="A caller asked for a test.",
         effect="None.",
     )
-    house.tell(s, [event], only=webhook.id)
+    context.tell(s, [event], only=webhook.id)
     if webhook.resume_at is not None:
         webhooks.update(s, replace(webhook, resume_at=call.now))
     _try(s, webhook, call.now)
     return QueuedResponse(queued=1)
 
 
-def redeliver(house: OperationContext, call: Call, request: RedeliverRequest, s: Session) -> QueuedResponse:
+def redeliver(context: OperationContext, call: Call, request: RedeliverRequest, s: Session) -> QueuedResponse:
     """Events are sent once more, behind what waits. Of those since an instant only what the webhook wants.
 
     Those are read from the log by whoever delivers, as the queue empties; what happens meanwhile comes behind
@@ -331,7 +333,7 @@ def redeliver(house: OperationContext, call: Call, request: RedeliverRequest, s:
     if (wanted.event is None) is (wanted.since is None):
         refuse(FaultKind.INVALID_PARAMETER, "Name either an event or an instant since which.")
     if wanted.event is not None:
-        return _redeliver_one(house, call, webhook, wanted.event, s)
+        return _redeliver_one(context, call, webhook, wanted.event, s)
     since = _instant(wanted.since or "")
     if since > call.now:
         refuse(FaultKind.INVALID_PARAMETER, f"{rfc3339(since)} is still to come.")
@@ -343,12 +345,12 @@ def redeliver(house: OperationContext, call: Call, request: RedeliverRequest, s:
             " again when that has come to its end, and behind_since is null.",
         )
     webhooks.move_on(s, webhook.id, 0, since)
-    house.hints.outbox()
+    context.hints.outbox()
     return QueuedResponse(queued=0, since=rfc3339(since))
 
 
 def _redeliver_one(
-    house: OperationContext, call: Call, webhook: Webhook, public: str, s: Session
+    context: OperationContext, call: Call, webhook: Webhook, public: str, s: Session
 ) -> QueuedResponse:
     number = parse_public_id(public)
     found = None if number is None else events.get(s, number, call.account, call.region)
@@ -358,7 +360,7 @@ def _redeliver_one(
         return QueuedResponse(queued=0)  # it is on its way
     _require_room(webhook, s)
     webhook_deliveries.enqueue(s, [(webhook.id, found.id, found.identity_id)], call.now)
-    house.hints.outbox()
+    context.hints.outbox()
     return QueuedResponse(queued=1)
 
 
@@ -373,11 +375,11 @@ def _require_room(webhook: Webhook, s: Session) -> None:
 
 
 def _checked(
-    house: OperationContext, url: str, types: list[str] | tuple[str, ...], description: str
+    context: OperationContext, url: str, types: list[str] | tuple[str, ...], description: str
 ) -> Target:
     """Return where the webhook leads. Raises: `Fault` INVALID_PARAMETER."""
     target = parse_url(url)
-    if not target.secure and not house.rules.may_reach_private:
+    if not target.secure and not context.rules.may_reach_private:
         refuse(FaultKind.INVALID_PARAMETER, "The URL of a webhook begins with https://.")
     unknown = next((each for each in types if each not in TYPES), None)
     if unknown is not None:

@@ -29,7 +29,7 @@ FAILED: Final = "FAILED"
 
 
 def associate_certificate(
-    house: OperationContext, call: Call, request: sesv2.AssociateEmailIdentityCertificateRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.AssociateEmailIdentityCertificateRequest, s: Session
 ) -> sesv2.AssociateEmailIdentityCertificateResponse:
     """SES v2 AssociateEmailIdentityCertificate. The certificate itself is not looked at.
 
@@ -52,7 +52,7 @@ def associate_certificate(
 
 
 def disassociate_certificate(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     request: sesv2.DisassociateEmailIdentityCertificateRequest,
     s: Session,
@@ -67,7 +67,7 @@ def disassociate_certificate(
 
 
 def list_certificates(
-    house: OperationContext, call: Call, request: sesv2.ListEmailIdentityCertificatesRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.ListEmailIdentityCertificatesRequest, s: Session
 ) -> sesv2.ListEmailIdentityCertificatesResponse:
     """SES v2 ListEmailIdentityCertificates, by From address; each FAILED, and without an expiry.
 
@@ -84,7 +84,7 @@ def list_certificates(
     identity = _identity(call, request.EmailIdentity, s)
     listed = paging.certificates_of(identity.id)
     after = paging.place_of(
-        request.NextToken, listed, call, house.ports.keyring, refusal=lambda _: "Invalid NextToken."
+        request.NextToken, listed, call, context.ports.keyring, refusal=lambda _: "Invalid NextToken."
     )
     page = certificates.page(s, identity.id, after=after, limit=size + 1)
     more = len(page) > size
@@ -95,7 +95,7 @@ def list_certificates(
             )
             for certificate in page[:size]
         ],
-        NextToken=paging.token_after(page[size - 1].sender, listed, call, house.ports.keyring)
+        NextToken=paging.token_after(page[size - 1].sender, listed, call, context.ports.keyring)
         if more
         else None,
     )

@@ -70,15 +70,15 @@ def is_address(request: sesv2.CreateEmailIdentityRequest) -> bool:
 
 
 def prepare_create(
-    house: OperationContext, call: Call, request: sesv2.CreateEmailIdentityRequest
+    context: OperationContext, call: Call, request: sesv2.CreateEmailIdentityRequest
 ) -> NewIdentity:
     """Return what is to be created.
 
     Raises: `Fault` INVALID_PARAMETER for a name, or a way of signing, that no identity can have, and for
     one that takes a record that the DNS cannot hold.
     """
-    name = parse_identity(request.EmailIdentity, house.ports.to_ascii)
-    refuse_reserved(name, house.rules.service_domain, house.ports.is_public_suffix)
+    name = parse_identity(request.EmailIdentity, context.ports.to_ascii)
+    refuse_reserved(name, context.rules.service_domain, context.ports.is_public_suffix)
     attributes = request.DkimSigningAttributes
     if name.kind is IdentityKind.EMAIL_ADDRESS and attributes and _brings_own(attributes):
         refuse(FaultKind.INVALID_PARAMETER, "For BYODKIM, the EmailIdentity value must be a domain.")
@@ -87,13 +87,13 @@ def prepare_create(
     if name.kind is IdentityKind.EMAIL_ADDRESS and isinstance(choice, Replica):
         refuse(FaultKind.INVALID_PARAMETER, "For a replica, the EmailIdentity value must be a domain.")
     if name.kind is IdentityKind.DOMAIN:
-        refuse_unpublishable(dkim_to_be(name.text, house.rules.signing_zone, own_selector(choice)))
+        refuse_unpublishable(dkim_to_be(name.text, context.rules.signing_zone, own_selector(choice)))
     return NewIdentity(
         name=name,
         choice=choice,
         tags=tuple((tag.Key, tag.Value) for tag in request.Tags or ()),
         configuration_set=request.ConfigurationSetName or "",
-        mail=link_mail(house, call, name.text) if name.kind is IdentityKind.EMAIL_ADDRESS else None,
+        mail=link_mail(context, call, name.text) if name.kind is IdentityKind.EMAIL_ADDRESS else None,
     )
 
 
@@ -106,7 +106,7 @@ def _brings_own(attributes: sesv2.DkimSigningAttributes) -> bool:
 
 
 def create_email_identity(
-    house: OperationContext, call: Call, request: NewIdentity, s: Session
+    context: OperationContext, call: Call, request: NewIdentity, s: Session
 ) -> sesv2.CreateEmailIdentityResponse:
     """SES v2 CreateEmailIdentity. Order of checks: already there, tags, configuration set (spec 2.2).
 
@@ -115,12 +115,12 @@ def create_email_identity(
     """
     present = _present(s, [(call, request)])
     checked_tags = _admitted(call, request, s, present)
-    identity, token_set = _register(house, call, request, s)
-    return _created(house, s, identity, token_set, checked_tags, present)
+    identity, token_set = _register(context, call, request, s)
+    return _created(context, s, identity, token_set, checked_tags, present)
 
 
 def create_domains(
-    house: OperationContext, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
+    context: OperationContext, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
 ) -> list[sesv2.CreateEmailIdentityResponse | Fault]:
     """SES v2 CreateEmailIdentity, of many domains with Easy DKIM: for each its answer, or why it is refused.
 
@@ -132,16 +132,16 @@ def create_domains(
         places.setdefault((call.account, call.region), []).append(at)
     # In one order: two groups that run side by side wait for each other's counts, and never both.
     for _, of_one in sorted(places.items()):
-        answers.update(zip(of_one, _create_domains(house, [wanted[at] for at in of_one], s), strict=True))
+        answers.update(zip(of_one, _create_domains(context, [wanted[at] for at in of_one], s), strict=True))
     return [answers[at] for at in range(len(wanted))]
 
 
 def _create_domains(
-    house: OperationContext, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
+    context: OperationContext, wanted: Sequence[tuple[Call, NewIdentity]], s: Session
 ) -> list[sesv2.CreateEmailIdentityResponse | Fault]:
     """As `create_domains`, in one account and region."""
     present = _present(s, wanted)
-    left = room(house, wanted[0][0], s)
+    left = room(context, wanted[0][0], s)
     taken = set(present)
     outcomes: list[Tags | Fault] = []
     admitted: list[tuple[Call, NewDomain]] = []
@@ -152,20 +152,20 @@ def _create_domains(
             outcomes.append(fault)
             continue
         if left is not None and len(admitted) >= left:
-            outcomes.append(no_room(house, call))
+            outcomes.append(no_room(context, call))
             continue
         outcomes.append(checked_tags)
         taken.add(request.name.text)
         assert isinstance(request.choice, EasyDkim)
         new = NewDomain(request.name.text, request.choice.key_length, request.configuration_set)
         admitted.append((call, new))
-    registered = iter(register_domains(house, s, admitted))
+    registered = iter(register_domains(context, s, admitted))
     answers: list[sesv2.CreateEmailIdentityResponse | Fault] = []
     for outcome in outcomes:
         if isinstance(outcome, Fault):
             answers.append(outcome)
             continue
-        answers.append(_created(house, s, *next(registered), outcome, present))
+        answers.append(_created(context, s, *next(registered), outcome, present))
     return answers
 
 
@@ -196,7 +196,7 @@ def _admitted(call: Call, request: NewIdentity, s: Session, present: Collection[
 
 
 def _created(  # noqa: PLR0917 - what was created, and what was there
-    house: OperationContext,
+    context: OperationContext,
     s: Session,
     identity: Identity,
     token_set: TokenSet | None,
@@ -208,22 +208,22 @@ def _created(  # noqa: PLR0917 - what was created, and what was there
     covers = not present.isdisjoint(covering(identity.kind, identity.name)) and covered(above(s, identity))
     return sesv2.CreateEmailIdentityResponse(
         IdentityType=identity.kind.value,
-        VerifiedForSendingStatus=house.rules.instant or covers,
-        DkimAttributes=_dkim(house, identity, token_set),
+        VerifiedForSendingStatus=context.rules.instant or covers,
+        DkimAttributes=_dkim(context, identity, token_set),
     )
 
 
 def _dkim(
-    house: OperationContext, identity: Identity, token_set: TokenSet | None
+    context: OperationContext, identity: Identity, token_set: TokenSet | None
 ) -> sesv2.DkimAttributes | None:
     """Return the DKIM side of what was created; an address has none."""
     if token_set is not None:
-        return _answer(house, identity, token_set)
+        return _answer(context, identity, token_set)
     if not is_replica(identity):
         return None
     return sesv2.DkimAttributes(
         SigningEnabled=identity.signing_enabled,
-        Status=(Status.SUCCESS if house.rules.instant else Status.NOT_STARTED).value,
+        Status=(Status.SUCCESS if context.rules.instant else Status.NOT_STARTED).value,
         Tokens=[],
         SigningAttributesOrigin=identity.origin,
         NextSigningKeyLength=identity.next_key_length.value,
@@ -231,14 +231,14 @@ def _dkim(
 
 
 def _register(
-    house: OperationContext, call: Call, request: NewIdentity, s: Session
+    context: OperationContext, call: Call, request: NewIdentity, s: Session
 ) -> tuple[Identity, TokenSet | None]:
     name, choice = request.name.text, request.choice
     if request.name.kind is IdentityKind.DOMAIN:
-        return register_domain(house, call, s, name, choice, configuration_set=request.configuration_set)
+        return register_domain(context, call, s, name, choice, configuration_set=request.configuration_set)
     length = choice.key_length if isinstance(choice, EasyDkim) else None
     identity = register_address(
-        house,
+        context,
         call,
         s,
         name,
@@ -249,9 +249,9 @@ def _register(
     return identity, None
 
 
-def _answer(house: OperationContext, identity: Identity, token_set: TokenSet) -> sesv2.DkimAttributes:
+def _answer(context: OperationContext, identity: Identity, token_set: TokenSet) -> sesv2.DkimAttributes:
     """Return the DKIM side of a domain just created: NOT_STARTED here, PENDING from the next Get on (2.4)."""
-    status = Status.SUCCESS if house.rules.instant else Status.NOT_STARTED
+    status = Status.SUCCESS if context.rules.instant else Status.NOT_STARTED
     easy = token_set.kind is TokenSetKind.EASY
     return sesv2.DkimAttributes(
         SigningEnabled=identity.signing_enabled,

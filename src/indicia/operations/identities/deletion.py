@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def delete_email_identity(
-    house: OperationContext, call: Call, request: sesv2.DeleteEmailIdentityRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.DeleteEmailIdentityRequest, s: Session
 ) -> sesv2.DeleteEmailIdentityResponse:
     """SES v2 DeleteEmailIdentity: gone with its policies, tags and settings, at once.
 
@@ -33,43 +33,43 @@ def delete_email_identity(
     identity = _named(call, request.EmailIdentity, s)
     if identity is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity {shown(request.EmailIdentity)} does not exist.")
-    _delete(house, call, s, identity)
+    _delete(context, call, s, identity)
     return sesv2.DeleteEmailIdentityResponse()
 
 
 def delete_identity(
-    house: OperationContext, call: Call, request: ses.DeleteIdentityRequest, s: Session
+    context: OperationContext, call: Call, request: ses.DeleteIdentityRequest, s: Session
 ) -> ses.DeleteIdentityResponse:
     """SES v1 DeleteIdentity: gone. A name that is no identity is as good as gone (spec 2.3)."""
-    _delete_if_there(house, call, s, _named(call, request.Identity, s))
+    _delete_if_there(context, call, s, _named(call, request.Identity, s))
     return ses.DeleteIdentityResponse()
 
 
 def delete_verified_email_address(
-    house: OperationContext, call: Call, request: ses.DeleteVerifiedEmailAddressRequest, s: Session
+    context: OperationContext, call: Call, request: ses.DeleteVerifiedEmailAddressRequest, s: Session
 ) -> None:
     """SES v1 DeleteVerifiedEmailAddress (deprecated): as DeleteIdentity, for addresses only."""
     identity = _named(call, request.EmailAddress, s)
     if identity is not None and identity.kind is IdentityKind.EMAIL_ADDRESS:
-        _delete_if_there(house, call, s, identity)
+        _delete_if_there(context, call, s, identity)
 
 
 def _named(call: Call, name: str, s: Session) -> Identity | None:
     return identities.get(s, call.account, call.region, fold(name))
 
 
-def _delete_if_there(house: OperationContext, call: Call, s: Session, identity: Identity | None) -> None:
+def _delete_if_there(context: OperationContext, call: Call, s: Session, identity: Identity | None) -> None:
     if identity is None:
         return
     try:
-        _delete(house, call, s, identity)
+        _delete(context, call, s, identity)
     except Fault as fault:
         # Somebody else deleted it at this moment: that is what was asked for.
         if fault.kind is not FaultKind.CONCURRENT_MODIFICATION:
             raise
 
 
-def _delete(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
+def _delete(context: OperationContext, call: Call, s: Session, identity: Identity) -> None:
     """Remove the identity. Its keys sign no more, and are withdrawn when mail they signed has arrived.
 
     Raises: `Fault` INVALID_PARAMETER where it has certificates or replicas, CONCURRENT_MODIFICATION where it
@@ -77,21 +77,21 @@ def _delete(house: OperationContext, call: Call, s: Session, identity: Identity)
     """
     identities.lock(s, identity.id)  # before looking: nobody associates a certificate after that
     refuse_with_certificates(call, identity, s)
-    _refuse_with_replicas(house, call, identity, s)
+    _refuse_with_replicas(context, call, identity, s)
     kept = carried.get(s, identity.id)
     identities.delete(s, identity)
-    house.tell(s, [deleted(identity, call.now)])
+    context.tell(s, [deleted(identity, call.now)])
     left = {identity.token_set_id, None if kept is None else kept.token_set.id} - {None}
     for token_set_id in sorted(each for each in left if each is not None):
-        abandon(s, token_set_id, call.now, house.rules.key_pace)
+        abandon(s, token_set_id, call.now, context.rules.key_pace)
 
 
-def _refuse_with_replicas(house: OperationContext, call: Call, identity: Identity, s: Session) -> None:
+def _refuse_with_replicas(context: OperationContext, call: Call, identity: Identity, s: Session) -> None:
     """A parent stays for as long as replicas have its keys (spec 3.8; the vendor's text is unknown).
 
     One elsewhere that has not asked for them within the window in which records may be missing is gone.
     """
-    regions = replicas_of(s, identity, call.now - house.rules.windows.records)
+    regions = replicas_of(s, identity, call.now - context.rules.windows.records)
     if regions:
         where = ", ".join(regions)
         refuse(

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def put_feedback_attributes(
-    house: OperationContext, call: Call, request: sesv2.PutEmailIdentityFeedbackAttributesRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: sesv2.PutEmailIdentityFeedbackAttributesRequest,
+    s: Session,
 ) -> sesv2.PutEmailIdentityFeedbackAttributesResponse:
     """SES v2 PutEmailIdentityFeedbackAttributes: on or off; absent is off.
 
@@ -32,7 +35,10 @@ def put_feedback_attributes(
 
 
 def set_feedback_forwarding_enabled(
-    house: OperationContext, call: Call, request: ses.SetIdentityFeedbackForwardingEnabledRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: ses.SetIdentityFeedbackForwardingEnabledRequest,
+    s: Session,
 ) -> ses.SetIdentityFeedbackForwardingEnabledResponse:
     """SES v1 SetIdentityFeedbackForwardingEnabled: off only where topics hear of bounces and complaints both.
 

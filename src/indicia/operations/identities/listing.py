@@ -31,7 +31,7 @@ _V1_KINDS: Final = {"EmailAddress": IdentityKind.EMAIL_ADDRESS, "Domain": Identi
 
 
 def list_email_identities(
-    house: OperationContext, call: Call, request: sesv2.ListEmailIdentitiesRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.ListEmailIdentitiesRequest, s: Session
 ) -> sesv2.ListEmailIdentitiesResponse:
     """SES v2 ListEmailIdentities, by name. Conditions of the filter are joined by "and".
 
@@ -39,7 +39,7 @@ def list_email_identities(
     outside its enumeration.
     """
     size = _page_size(request.PageSize, V2_PAGE, "PageSize")
-    after = paging.place_of(request.NextToken, paging.IDENTITIES, call, house.ports.keyring)
+    after = paging.place_of(request.NextToken, paging.IDENTITIES, call, context.ports.keyring)
     wanted = request.Filter or {}
     kind, status = _filtered_kind(wanted), _filtered_status(wanted)
     contains = wanted.get("IDENTITY_NAME_CONTAINS")
@@ -60,7 +60,7 @@ def list_email_identities(
             )
             for name, kind, status in zip(page.names, page.kinds, page.statuses, strict=True)
         ],
-        NextToken=_next_token(house, call, page),
+        NextToken=_next_token(context, call, page),
     )
 
 
@@ -115,30 +115,30 @@ def _page_size(asked: int | None, default: int, parameter: str) -> int:
     return asked
 
 
-def _next_token(house: OperationContext, call: Call, page: Page) -> str | None:
+def _next_token(context: OperationContext, call: Call, page: Page) -> str | None:
     return (
-        paging.token_after(page.names[-1], paging.IDENTITIES, call, house.ports.keyring)
+        paging.token_after(page.names[-1], paging.IDENTITIES, call, context.ports.keyring)
         if page.more
         else None
     )
 
 
 def list_identities(
-    house: OperationContext, call: Call, request: ses.ListIdentitiesRequest, s: Session
+    context: OperationContext, call: Call, request: ses.ListIdentitiesRequest, s: Session
 ) -> ses.ListIdentitiesResponse:
     """SES v1 ListIdentities, by name, whatever their status. Tokens are those of v2.
 
     Raises: `Fault` INVALID_PARAMETER.
     """
     size = _page_size(request.MaxItems, V1_PAGE, "MaxItems")
-    after = paging.place_of(request.NextToken, paging.IDENTITIES, call, house.ports.keyring)
+    after = paging.place_of(request.NextToken, paging.IDENTITIES, call, context.ports.keyring)
     kind = None if request.IdentityType is None else _V1_KINDS[request.IdentityType]
     page = listed.page(s, call.account, call.region, after=after, size=size, kind=kind)
-    return ses.ListIdentitiesResponse(Identities=list(page.names), NextToken=_next_token(house, call, page))
+    return ses.ListIdentitiesResponse(Identities=list(page.names), NextToken=_next_token(context, call, page))
 
 
 def list_verified_email_addresses(
-    house: OperationContext, call: Call, request: ses.ListVerifiedEmailAddressesRequest, s: Session
+    context: OperationContext, call: Call, request: ses.ListVerifiedEmailAddressesRequest, s: Session
 ) -> ses.ListVerifiedEmailAddressesResponse:
     """SES v1 ListVerifiedEmailAddresses (deprecated): every address whose own status is Success, by name.
 

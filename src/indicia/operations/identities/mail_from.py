@@ -45,7 +45,10 @@ class _Wish:
 
 
 def put_mail_from_attributes(
-    house: OperationContext, call: Call, request: sesv2.PutEmailIdentityMailFromAttributesRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: sesv2.PutEmailIdentityMailFromAttributesRequest,
+    s: Session,
 ) -> sesv2.PutEmailIdentityMailFromAttributesResponse:
     """SES v2 PutEmailIdentityMailFromAttributes: set, and searched for; cleared where there is no domain.
 
@@ -54,12 +57,12 @@ def put_mail_from_attributes(
     """
     given = request.BehaviorOnMxFailure
     behavior = _DEFAULT if given is None else MxFailureBehavior(given)
-    _set(house, call, s, request.EmailIdentity, _Wish(request.MailFromDomain or "", behavior))
+    _set(context, call, s, request.EmailIdentity, _Wish(request.MailFromDomain or "", behavior))
     return sesv2.PutEmailIdentityMailFromAttributesResponse()
 
 
 def set_mail_from_domain(
-    house: OperationContext, call: Call, request: ses.SetIdentityMailFromDomainRequest, s: Session
+    context: OperationContext, call: Call, request: ses.SetIdentityMailFromDomainRequest, s: Session
 ) -> ses.SetIdentityMailFromDomainResponse:
     """SES v1 SetIdentityMailFromDomain: as the call of v2, but that clearing needs no identity.
 
@@ -73,11 +76,11 @@ def set_mail_from_domain(
     name = fold(request.Identity)
     gone = identities.get(s, call.account, call.region, name) is None
     if wish.domain or not gone or not (is_domain(name) or is_address(name)):
-        _set(house, call, s, request.Identity, wish)
+        _set(context, call, s, request.Identity, wish)
     return ses.SetIdentityMailFromDomainResponse()
 
 
-def _set(house: OperationContext, call: Call, s: Session, asked: str, wish: _Wish) -> None:
+def _set(context: OperationContext, call: Call, s: Session, asked: str, wish: _Wish) -> None:
     view = identities.view(s, call.account, call.region, fold(asked))
     if view is None:
         refuse(FaultKind.INVALID_PARAMETER, f"Identity <{shown(asked)}> does not exist.")
@@ -93,14 +96,14 @@ def _set(house: OperationContext, call: Call, s: Session, asked: str, wish: _Wis
         # What is looked for changes: evidence gathered for what it was lands nowhere.
         changed = replace(changed, generation=identity.generation + 1)
     if wanted:
-        refuse_unpublishable(mail_from_records(changed, house.rules.service_domain))
+        refuse_unpublishable(mail_from_records(changed, context.rules.service_domain))
     if changed != identity:
         stored = identities.update(s, changed, identity.version)
-        _take(house, call, s, step, stored, known=view.facets)
+        _take(context, call, s, step, stored, known=view.facets)
 
 
 def _take(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     s: Session,
     step: Step,
@@ -110,15 +113,15 @@ def _take(
 ) -> None:
     if step is Step.FORGET:
         facets.remove(s, identity.id, Facet.MAIL_FROM)
-        house.tell(s, [removed(identity, known.get(Facet.MAIL_FROM), call.now)])
+        context.tell(s, [removed(identity, known.get(Facet.MAIL_FROM), call.now)])
     elif step is Step.BEGIN:
         # What was proved of another domain says nothing about this one: MAIL FROM carries nothing.
-        begin(house, call, s, identity, Facet.MAIL_FROM, known=known)
-        look_anew(house, call, s, identity)
+        begin(context, call, s, identity, Facet.MAIL_FROM, known=known)
+        look_anew(context, call, s, identity)
 
 
 def get_mail_from_domain_attributes(
-    house: OperationContext, call: Call, request: ses.GetIdentityMailFromDomainAttributesRequest, s: Session
+    context: OperationContext, call: Call, request: ses.GetIdentityMailFromDomainAttributesRequest, s: Session
 ) -> ses.GetIdentityMailFromDomainAttributesResponse:
     """SES v1 GetIdentityMailFromDomainAttributes. Unknown identities are left out.
 

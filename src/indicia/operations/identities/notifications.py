@@ -26,7 +26,7 @@ _NOTHING = Notification()
 
 
 def set_notification_topic(
-    house: OperationContext, call: Call, request: ses.SetIdentityNotificationTopicRequest, s: Session
+    context: OperationContext, call: Call, request: ses.SetIdentityNotificationTopicRequest, s: Session
 ) -> ses.SetIdentityNotificationTopicResponse:
     """SES v1 SetIdentityNotificationTopic: the topic hears of it from now on; none does where none is given.
 
@@ -49,7 +49,7 @@ def set_notification_topic(
 
 
 def set_headers_in_notifications_enabled(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     request: ses.SetIdentityHeadersInNotificationsEnabledRequest,
     s: Session,
@@ -82,7 +82,7 @@ def _put(
 
 
 def get_notification_attributes(
-    house: OperationContext, call: Call, request: ses.GetIdentityNotificationAttributesRequest, s: Session
+    context: OperationContext, call: Call, request: ses.GetIdentityNotificationAttributesRequest, s: Session
 ) -> ses.GetIdentityNotificationAttributesResponse:
     """SES v1 GetIdentityNotificationAttributes, of names or ARNs. Unknown identities are left out.
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def get_email_identity(
-    house: OperationContext, call: Call, request: sesv2.GetEmailIdentityRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.GetEmailIdentityRequest, s: Session
 ) -> sesv2.GetEmailIdentityResponse:
     """SES v2 GetEmailIdentity: every member of the model that applies.
 
@@ -80,7 +80,7 @@ def verification_info(view: IdentityView) -> sesv2.VerificationInfo:
 
 
 def get_identity_verification_attributes(
-    house: OperationContext, call: Call, request: ses.GetIdentityVerificationAttributesRequest, s: Session
+    context: OperationContext, call: Call, request: ses.GetIdentityVerificationAttributesRequest, s: Session
 ) -> ses.GetIdentityVerificationAttributesResponse:
     """SES v1 GetIdentityVerificationAttributes. Unknown identities are left out; keys are as they were asked.
 
@@ -103,7 +103,7 @@ def get_identity_verification_attributes(
 
 
 def get_identity_dkim_attributes(
-    house: OperationContext, call: Call, request: ses.GetIdentityDkimAttributesRequest, s: Session
+    context: OperationContext, call: Call, request: ses.GetIdentityDkimAttributesRequest, s: Session
 ) -> ses.GetIdentityDkimAttributesResponse:
     """SES v1 GetIdentityDkimAttributes. An address shows its domain's; unknown identities are left out.
 

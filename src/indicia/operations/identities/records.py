@@ -108,7 +108,7 @@ def _as_seen(record: Record, now: Seen | None) -> Record:
 
 
 def get_records(
-    house: OperationContext, call: Call, request: RecordsRequest, s: Session
+    context: OperationContext, call: Call, request: RecordsRequest, s: Session
 ) -> RecordsResponse | str:
     """Return the records to publish, as text where one of the text forms is asked for.
 
@@ -122,8 +122,8 @@ def get_records(
     view = identities.view(s, call.account, call.region, fold(request.name))
     if view is None:
         refuse(FaultKind.NOT_FOUND, f"Email identity <{shown(request.name)}> does not exist.")
-    expected = expected_records(view.identity, view.token_set, house.rules.service_domain)
-    zone = _zone_of(view, request.zone, house.ports.is_public_suffix)
+    expected = expected_records(view.identity, view.token_set, context.rules.service_domain)
+    zone = _zone_of(view, request.zone, context.ports.is_public_suffix)
     if request.format != JSON:
         return FORMS[request.format](expected, zone)
     seen = _last_seen(s, view)

@@ -52,7 +52,7 @@ class NewDomain:
 
 
 def register_domains(
-    house: OperationContext, s: Session, wanted: Sequence[tuple[Call, NewDomain]]
+    context: OperationContext, s: Session, wanted: Sequence[tuple[Call, NewDomain]]
 ) -> list[tuple[Identity, TokenSet]]:
     """Return for each domain its new identity, its proof begun and its first check due.
 
@@ -65,52 +65,52 @@ def register_domains(
         return []
     call = wanted[0][0]
     sets = issue_easy(
-        house, s, [(call, new.name, new.key_length or _LENGTH_OF_DOMAINS) for call, new in wanted]
+        context, s, [(call, new.name, new.key_length or _LENGTH_OF_DOMAINS) for call, new in wanted]
     )
     registered: list[tuple[Identity, TokenSet]] = []
     added: list[tuple[Identity, dict[Facet, FacetState]]] = []
     told: list[Event] = []
     for (call, new), token_set in zip(wanted, sets, strict=True):
         identity = _domain(
-            house, call, new_id(), new.name, token_set, configuration_set=new.configuration_set
+            context, call, new_id(), new.name, token_set, configuration_set=new.configuration_set
         )
-        state, events = begun(house, call, identity, Facet.DKIM)
+        state, events = begun(context, call, identity, Facet.DKIM)
         added.append((identity, {Facet.DKIM: state}))
         told += events
         registered.append((identity, token_set))
     identities.add(s, *added)
     for (call, _), (identity, _) in zip(wanted, registered, strict=True):
-        look_now(house, call, s, identity)
-    _count(house, call, s, len(registered))
-    house.tell(s, told)
-    wake_replicas(house, s, [identity for identity, _ in registered], call.now)
+        look_now(context, call, s, identity)
+    _count(context, call, s, len(registered))
+    context.tell(s, told)
+    wake_replicas(context, s, [identity for identity, _ in registered], call.now)
     return registered
 
 
-def room(house: OperationContext, call: Call, s: Session) -> int | None:
+def room(context: OperationContext, call: Call, s: Session) -> int | None:
     """Return how many more identities the account may have in the region; None for any number."""
-    return identities.room(s, call.account, call.region, house.rules.most_identities)
+    return identities.room(s, call.account, call.region, context.rules.most_identities)
 
 
-def no_room(house: OperationContext, call: Call) -> Fault:
+def no_room(context: OperationContext, call: Call) -> Fault:
     """Return the fault LIMIT_EXCEEDED (spec 6.7; the vendor's text is unknown)."""
-    most = house.rules.most_identities
+    most = context.rules.most_identities
     message = f"You have reached the limit of {most} identities for this account in {call.region}."
     return Fault(FaultKind.LIMIT_EXCEEDED, message)
 
 
-def _require_room(house: OperationContext, call: Call, s: Session) -> None:
-    if room(house, call, s) == 0:
-        raise no_room(house, call)
+def _require_room(context: OperationContext, call: Call, s: Session) -> None:
+    if room(context, call, s) == 0:
+        raise no_room(context, call)
 
 
-def _count(house: OperationContext, call: Call, s: Session, more: int = 1) -> None:
-    if not identities.count_up(s, call.account, call.region, more, house.rules.most_identities):
-        raise no_room(house, call)
+def _count(context: OperationContext, call: Call, s: Session, more: int = 1) -> None:
+    if not identities.count_up(s, call.account, call.region, more, context.rules.most_identities):
+        raise no_room(context, call)
 
 
 def register_domain(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     s: Session,
     name: str,
@@ -125,18 +125,18 @@ def register_domain(
 
     Raises: `Fault` LIMIT_EXCEEDED.
     """
-    _require_room(house, call, s)
+    _require_room(context, call, s)
     if isinstance(choice, EasyDkim) and not legacy_requested:
         new = NewDomain(name, choice.key_length, configuration_set)
-        return register_domains(house, s, ((call, new),))[0]
+        return register_domains(context, s, ((call, new),))[0]
     identity_id = new_id()
     wish, token_set = None, None
     if isinstance(choice, Replica):
-        wish, token_set = seek(s, call, identity_id, name, choice.region, served=house.rules.regions)
+        wish, token_set = seek(s, call, identity_id, name, choice.region, served=context.rules.regions)
     elif choice is not None:
-        token_set = issue(house, call, s, choice, domain=name, default_length=_LENGTH_OF_DOMAINS)
+        token_set = issue(context, call, s, choice, domain=name, default_length=_LENGTH_OF_DOMAINS)
     identity = _domain(
-        house,
+        context,
         call,
         identity_id,
         name,
@@ -146,20 +146,20 @@ def register_domain(
         legacy_requested=legacy_requested,
     )
     identities.add(s, (identity, {}))
-    _count(house, call, s)
+    _count(context, call, s)
     if choice is not None:
-        begin(house, call, s, identity, Facet.DKIM)
+        begin(context, call, s, identity, Facet.DKIM)
     if legacy_requested:
-        begin(house, call, s, identity, Facet.OWNERSHIP)
+        begin(context, call, s, identity, Facet.OWNERSHIP)
     if wish is not None:
-        begin_replica(house, call, s, identity, wish)
-    look_now(house, call, s, identity)
-    wake_replicas(house, s, (identity,), call.now)
+        begin_replica(context, call, s, identity, wish)
+    look_now(context, call, s, identity)
+    wake_replicas(context, s, (identity,), call.now)
     return identity, token_set
 
 
 def _domain(  # noqa: PLR0917 - whose, which, with what
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     identity_id: int,
     name: str,
@@ -185,7 +185,7 @@ def _domain(  # noqa: PLR0917 - whose, which, with what
         signing_enabled=True,
         next_key_length=length,
         token_set_id=token_set.id if token_set else None,
-        legacy_token=new_verification_token(house.ports.random, house.rules.service_domain),
+        legacy_token=new_verification_token(context.ports.random, context.rules.service_domain),
         legacy_requested=legacy_requested,
         mail_from_domain="",
         mail_from_behavior=MxFailureBehavior.USE_DEFAULT_VALUE,
@@ -201,7 +201,7 @@ def _origin(token_set: TokenSet | None, wish: Replication | None) -> str:
 
 
 def register_address(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     s: Session,
     name: str,
@@ -214,7 +214,7 @@ def register_address(
 
     Its name is not taken. Raises: `Fault` LIMIT_EXCEEDED; and as `send_link`.
     """
-    _require_room(house, call, s)
+    _require_room(context, call, s)
     identity = Identity(
         id=new_id(),
         account=call.account,
@@ -236,8 +236,8 @@ def register_address(
         configuration_set=configuration_set,
     )
     identities.add(s, (identity, {}))
-    _count(house, call, s)
-    begin(house, call, s, identity, Facet.LINK)
-    look_now(house, call, s, identity)
-    send_link(house, s, identity, mail)
+    _count(context, call, s)
+    begin(context, call, s, identity, Facet.LINK)
+    look_now(context, call, s, identity)
+    send_link(context, s, identity, mail)
     return identity

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def tag_resource(
-    house: OperationContext, call: Call, request: sesv2.TagResourceRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.TagResourceRequest, s: Session
 ) -> sesv2.TagResourceResponse:
     """SES v2 TagResource: new tags go over old ones with the same keys.
 
@@ -37,7 +37,7 @@ def tag_resource(
 
 
 def untag_resource(
-    house: OperationContext, call: Call, request: sesv2.UntagResourceRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.UntagResourceRequest, s: Session
 ) -> sesv2.UntagResourceResponse:
     """SES v2 UntagResource. Keys that the resource does not have are no matter.
 
@@ -54,7 +54,7 @@ def untag_resource(
 
 
 def list_tags_for_resource(
-    house: OperationContext, call: Call, request: sesv2.ListTagsForResourceRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.ListTagsForResourceRequest, s: Session
 ) -> sesv2.ListTagsForResourceResponse:
     """SES v2 ListTagsForResource, by key. Of an identity those in the region of the call (spec 2.2).
 

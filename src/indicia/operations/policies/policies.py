@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
 
 
 def put_identity_policy(
-    house: OperationContext, call: Call, request: ses.PutIdentityPolicyRequest, s: Session
+    context: OperationContext, call: Call, request: ses.PutIdentityPolicyRequest, s: Session
 ) -> ses.PutIdentityPolicyResponse:
     """SES v1 PutIdentityPolicy: the identity, verified or not, has the policy, over one of that name.
 
@@ -53,7 +53,7 @@ def put_identity_policy(
 
 
 def get_identity_policies(
-    house: OperationContext, call: Call, request: ses.GetIdentityPoliciesRequest, s: Session
+    context: OperationContext, call: Call, request: ses.GetIdentityPoliciesRequest, s: Session
 ) -> ses.GetIdentityPoliciesResponse:
     """SES v1 GetIdentityPolicies: the named ones there are. An identity that is missing has none.
 
@@ -73,7 +73,7 @@ def get_identity_policies(
 
 
 def list_identity_policies(
-    house: OperationContext, call: Call, request: ses.ListIdentityPoliciesRequest, s: Session
+    context: OperationContext, call: Call, request: ses.ListIdentityPoliciesRequest, s: Session
 ) -> ses.ListIdentityPoliciesResponse:
     """SES v1 ListIdentityPolicies: the names, in order. An identity that is missing has none."""
     identity = _named(call, request.Identity, s)
@@ -83,7 +83,7 @@ def list_identity_policies(
 
 
 def delete_identity_policy(
-    house: OperationContext, call: Call, request: ses.DeleteIdentityPolicyRequest, s: Session
+    context: OperationContext, call: Call, request: ses.DeleteIdentityPolicyRequest, s: Session
 ) -> ses.DeleteIdentityPolicyResponse:
     """SES v1 DeleteIdentityPolicy: the identity has no policy of that name, as it may not have had before."""
     identity = _named(call, request.Identity, s)
@@ -93,7 +93,7 @@ def delete_identity_policy(
 
 
 def create_email_identity_policy(
-    house: OperationContext, call: Call, request: sesv2.CreateEmailIdentityPolicyRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.CreateEmailIdentityPolicyRequest, s: Session
 ) -> sesv2.CreateEmailIdentityPolicyResponse:
     """SES v2 CreateEmailIdentityPolicy: the identity, verified or not, has one policy more.
 
@@ -113,7 +113,7 @@ def create_email_identity_policy(
 
 
 def update_email_identity_policy(
-    house: OperationContext, call: Call, request: sesv2.UpdateEmailIdentityPolicyRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.UpdateEmailIdentityPolicyRequest, s: Session
 ) -> sesv2.UpdateEmailIdentityPolicyResponse:
     """SES v2 UpdateEmailIdentityPolicy: the policy of that name is another one.
 
@@ -130,7 +130,7 @@ def update_email_identity_policy(
 
 
 def delete_email_identity_policy(
-    house: OperationContext, call: Call, request: sesv2.DeleteEmailIdentityPolicyRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.DeleteEmailIdentityPolicyRequest, s: Session
 ) -> sesv2.DeleteEmailIdentityPolicyResponse:
     """SES v2 DeleteEmailIdentityPolicy: the identity has one policy less.
 
@@ -143,7 +143,7 @@ def delete_email_identity_policy(
 
 
 def get_email_identity_policies(
-    house: OperationContext, call: Call, request: sesv2.GetEmailIdentityPoliciesRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.GetEmailIdentityPoliciesRequest, s: Session
 ) -> sesv2.GetEmailIdentityPoliciesResponse:
     """SES v2 GetEmailIdentityPolicies: every policy of the identity, in the order of their names.
 

@@ -71,7 +71,7 @@ class PolicyCase:
     keys: Sequence[AccessKey]
 
 
-def find_case(house: OperationContext, call: Call, request: ExplainRequest, s: Session) -> PolicyCase:
+def find_case(context: OperationContext, call: Call, request: ExplainRequest, s: Session) -> PolicyCase:
     """Return what is asked, and what decides it.
 
     An identity that is not registered is covered by the one above it. Raises: `Fault` INVALID_PARAMETER for
@@ -98,7 +98,7 @@ def is_slow(case: PolicyCase) -> bool:
     return texts * sum(map(len, documents)) > _QUICK
 
 
-def decide_case(house: OperationContext, call: Call, case: PolicyCase) -> ExplainResponse:
+def decide_case(context: OperationContext, call: Call, case: PolicyCase) -> ExplainResponse:
     """Return what would be decided."""
     question = case.question
     policies = [[policy for view in level for policy in _policies(call, view)] for level in case.levels]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def begin(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     s: Session,
     identity: Identity,
@@ -48,16 +48,16 @@ def begin(
     It is SUCCESS where verification is instant. `known` are the facets as they were, none of a new identity;
     before DKIM is begun anew comes `carry_on`.
     """
-    state, events = begun(house, call, identity, facet, known=known)
-    if house.rules.instant and facet is Facet.DKIM and Facet.CARRIED_DKIM in known:
+    state, events = begun(context, call, identity, facet, known=known)
+    if context.rules.instant and facet is Facet.DKIM and Facet.CARRIED_DKIM in known:
         carried.end(s, [identity.id], call.now)
     facets.put(s, identity.id, state)
-    house.tell(s, events)
+    context.tell(s, events)
     return state
 
 
 def begun(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     identity: Identity,
     facet: Facet,
@@ -65,21 +65,21 @@ def begun(
     known: Mapping[Facet, FacetState] = MappingProxyType({}),
 ) -> tuple[FacetState, tuple[Event, ...]]:
     """Return the facet as `begin` stores it, and what is to be told of it."""
-    window = house.rules.windows.link if facet is Facet.LINK else house.rules.windows.records
-    if house.rules.instant:
+    window = context.rules.windows.link if facet is Facet.LINK else context.rules.windows.records
+    if context.rules.instant:
         state = FacetState(facet, Status.SUCCESS, identity.generation, since=call.now)
     else:
         state = start(facet, identity.generation, call.now, window)
     seen = (
         "Verification is instant here: nothing was looked at."
-        if house.rules.instant
+        if context.rules.instant
         else "A caller asked for it."
     )
     return state, of_change(identity, known, state, Reason(Cause.STARTED, seen, call.now))
 
 
 def link_mail(
-    house: OperationContext, call: Call, name: str, custom: CustomMail | None = None
+    context: OperationContext, call: Call, name: str, custom: CustomMail | None = None
 ) -> LinkMail | None:
     """Return the mail with which the address is proved, None where nothing is asked for its proof.
 
@@ -87,39 +87,39 @@ def link_mail(
 
     Raises: `Fault` INVALID_PARAMETER when no mail can be addressed to the name.
     """
-    if house.rules.instant:
+    if context.rules.instant:
         return None
     return write_mail(
-        house.ports.mails, name, account=call.account, region=call.region, now=call.now, custom=custom
+        context.ports.mails, name, account=call.account, region=call.region, now=call.now, custom=custom
     )
 
 
-def send_link(house: OperationContext, s: Session, identity: Identity, mail: LinkMail | None) -> None:
+def send_link(context: OperationContext, s: Session, identity: Identity, mail: LinkMail | None) -> None:
     """Put the mail with its new link into the outbox, where there is one; earlier links of the address end.
 
     Raises: `Fault` LIMIT_EXCEEDED where its mailbox, its domain or the account had too many mails,
     INVALID_PARAMETER where its reader wants none.
     """
     if mail is not None:
-        issue_link(s, identity, mail, house.ports.mails.caps)
-        house.hints.outbox()
+        issue_link(s, identity, mail, context.ports.mails.caps)
+        context.hints.outbox()
 
 
-def look_now(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
+def look_now(context: OperationContext, call: Call, s: Session, identity: Identity) -> None:
     """Make a new identity due at this moment, with the shortest interval ahead; never where it is instant."""
-    due_at = None if house.rules.instant else call.now
-    checks.schedule(s, identity.id, shard_of(identity.name), due_at, interval=house.rules.first_check)
-    if not house.rules.instant:
-        house.hints.engine()
+    due_at = None if context.rules.instant else call.now
+    checks.schedule(s, identity.id, shard_of(identity.name), due_at, interval=context.rules.first_check)
+    if not context.rules.instant:
+        context.hints.engine()
 
 
-def look_anew(house: OperationContext, call: Call, s: Session, identity: Identity) -> None:
+def look_anew(context: OperationContext, call: Call, s: Session, identity: Identity) -> None:
     """Make an identity due of which something was begun anew; as `look_now`, where it is instant.
 
     A check that is running goes on: what it finds of everything else counts (`checks.begin_anew`).
     """
-    if house.rules.instant:
-        look_now(house, call, s, identity)
+    if context.rules.instant:
+        look_now(context, call, s, identity)
         return
-    checks.begin_anew(s, identity.id, call.now, interval=house.rules.first_check)
-    house.hints.engine()
+    checks.begin_anew(s, identity.id, call.now, interval=context.rules.first_check)
+    context.hints.engine()

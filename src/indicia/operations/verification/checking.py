@@ -39,7 +39,7 @@ class CheckResponse(Struct, kw_only=True, frozen=True):
 _AWAITED: Final = (Status.PENDING, Status.TEMPORARY_FAILURE)
 
 
-def check_identity(house: OperationContext, call: Call, request: CheckRequest, s: Session) -> CheckResponse:
+def check_identity(context: OperationContext, call: Call, request: CheckRequest, s: Session) -> CheckResponse:
     """The identity is due at once, behind a check that is running.
 
     Raises: `Fault` NOT_FOUND; CONFLICT when looking can change nothing, naming what can.
@@ -50,7 +50,7 @@ def check_identity(house: OperationContext, call: Call, request: CheckRequest, s
     _refuse_vain(view.identity, view.facets)
     if not checks.due_now(s, view.identity.id, call.now):
         refuse(FaultKind.CONFLICT, f"Nothing of {shown(view.identity.name)} is looked for in the DNS.")
-    house.hints.engine()
+    context.hints.engine()
     return CheckResponse(identity=view.identity.name)
 
 

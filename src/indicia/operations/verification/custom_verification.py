@@ -55,28 +55,28 @@ class WrittenMail:
 
 
 def look_v2(
-    house: OperationContext, call: Call, request: sesv2.SendCustomVerificationEmailRequest, s: Session
+    context: OperationContext, call: Call, request: sesv2.SendCustomVerificationEmailRequest, s: Session
 ) -> WantedMail:
     """Return what is to be sent.
 
     Raises: `Fault` INVALID_PARAMETER, TEMPLATE_NOT_FOUND, CONFIGURATION_SET_NOT_FOUND,
     PRODUCTION_ACCESS_NOT_GRANTED, ACCOUNT_SENDING_PAUSED, FROM_NOT_VERIFIED.
     """
-    return _look(house, call, request, s, paused=FaultKind.ACCOUNT_SENDING_PAUSED)
+    return _look(context, call, request, s, paused=FaultKind.ACCOUNT_SENDING_PAUSED)
 
 
 def look_v1(
-    house: OperationContext, call: Call, request: ses.SendCustomVerificationEmailRequest, s: Session
+    context: OperationContext, call: Call, request: ses.SendCustomVerificationEmailRequest, s: Session
 ) -> WantedMail:
     """Return what is to be sent.
 
     Raises: `Fault` as v2; MESSAGE_REJECTED where sending is paused, for which v1 documents nothing else here.
     """
-    return _look(house, call, request, s, paused=FaultKind.MESSAGE_REJECTED)
+    return _look(context, call, request, s, paused=FaultKind.MESSAGE_REJECTED)
 
 
 def _look(
-    house: OperationContext, call: Call, request: _Request, s: Session, *, paused: FaultKind
+    context: OperationContext, call: Call, request: _Request, s: Session, *, paused: FaultKind
 ) -> WantedMail:
     """Return what is to be sent. The recipient is looked at before the template (spec 7.4)."""
     name = parse_address(request.EmailAddress)
@@ -87,7 +87,7 @@ def _look(
         options = options_of(found(call, request.ConfigurationSetName, s))
         if not options.sending.SendingEnabled:
             refuse(paused, f"Sending is paused for configuration set {request.ConfigurationSetName}")
-    seen = standing(house, call, s)
+    seen = standing(context, call, s)
     if not seen.production_access:
         refuse(
             FaultKind.PRODUCTION_ACCESS_NOT_GRANTED,
@@ -105,52 +105,52 @@ def is_slow(wanted: WantedMail) -> bool:
     return wanted.template.harmless is None or len(wanted.template.harmless) > _SHORT
 
 
-def prepare(house: OperationContext, call: Call, wanted: WantedMail) -> WrittenMail:
+def prepare(context: OperationContext, call: Call, wanted: WantedMail) -> WrittenMail:
     """Return the mail, written. What it says is the template as it was found a moment ago.
 
     Raises: `Fault` INVALID_PARAMETER where no mail can be sent to the address, INVALID_CONTENT where none can
     be made of a template that was kept before its content was looked at.
     """
     template = wanted.template
-    made = made_harmless(house, template) if template.harmless is None else None
+    made = made_harmless(context, template) if template.harmless is None else None
     packed = (made or template).harmless
     assert packed is not None
     custom = CustomMail(
         words=CustomWords(template.from_address, template.subject, HarmlessHtml.unpacked(packed)),
         landing=RedirectTargets(template.success_url, template.failure_url),
-        message_id=make_message_id(call.region, call.now, house.ports.random(RANDOM_OCTETS)),
+        message_id=make_message_id(call.region, call.now, context.ports.random(RANDOM_OCTETS)),
     )
-    mail = link_mail(house, call, wanted.name, custom)
+    mail = link_mail(context, call, wanted.name, custom)
     return WrittenMail(AddressToProve(wanted.name, mail), custom.message_id, made)
 
 
 def send_custom_verification_email_v2(
-    house: OperationContext, call: Call, written: WrittenMail, s: Session
+    context: OperationContext, call: Call, written: WrittenMail, s: Session
 ) -> sesv2.SendCustomVerificationEmailResponse:
     """SES v2 SendCustomVerificationEmail: the recipient is a pending identity from now on.
 
     Raises: `Fault` LIMIT_EXCEEDED, INVALID_PARAMETER; and what `look_v2` and `prepare` raise.
     """
-    _send(house, call, written, s)
+    _send(context, call, written, s)
     return sesv2.SendCustomVerificationEmailResponse(MessageId=written.message_id)
 
 
 def send_custom_verification_email_v1(
-    house: OperationContext, call: Call, written: WrittenMail, s: Session
+    context: OperationContext, call: Call, written: WrittenMail, s: Session
 ) -> ses.SendCustomVerificationEmailResponse:
     """SES v1 SendCustomVerificationEmail.
 
     Raises: `Fault` as v2.
     """
-    _send(house, call, written, s)
+    _send(context, call, written, s)
     return ses.SendCustomVerificationEmailResponse(MessageId=written.message_id)
 
 
-def _send(house: OperationContext, call: Call, written: WrittenMail, s: Session) -> None:
+def _send(context: OperationContext, call: Call, written: WrittenMail, s: Session) -> None:
     """Let the mail be on its way.
 
     What was looked at is not looked at again: had it changed since, then behind this call.
     """
     if written.made is not None:
         templates.keep_harmless(s, call.account, call.region, written.made)
-    write_to(house, call, written.address, s)
+    write_to(context, call, written.address, s)

@@ -55,7 +55,9 @@ class HistoryResponse(Struct, kw_only=True, frozen=True):
     events: list[EventBody]
 
 
-def get_history(house: OperationContext, call: Call, request: HistoryRequest, s: Session) -> HistoryResponse:
+def get_history(
+    context: OperationContext, call: Call, request: HistoryRequest, s: Session
+) -> HistoryResponse:
     """Return every stored verdict on the identity, and its last events: what moved, and what moved it.
 
     Raises: `Fault` NOT_FOUND.

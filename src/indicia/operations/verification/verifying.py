@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def verify_domain_identity(
-    house: OperationContext, call: Call, request: ses.VerifyDomainIdentityRequest, s: Session
+    context: OperationContext, call: Call, request: ses.VerifyDomainIdentityRequest, s: Session
 ) -> ses.VerifyDomainIdentityResponse:
     """SES v1 VerifyDomainIdentity: the legacy TXT record is searched for from now on.
 
@@ -40,19 +40,19 @@ def verify_domain_identity(
 
     Raises: `Fault` INVALID_PARAMETER `Invalid domain name X.`, and where the record's name would be too long.
     """
-    name = _domain(house, request.Domain)
+    name = _domain(context, request.Domain)
     refuse_unpublishable(ownership_to_be(name))
     view = identities.view(s, call.account, call.region, name)
     if view is None:
-        identity, _ = register_domain(house, call, s, name, None, legacy_requested=True)
+        identity, _ = register_domain(context, call, s, name, None, legacy_requested=True)
         return ses.VerifyDomainIdentityResponse(VerificationToken=identity.legacy_token)
     if not view.identity.legacy_requested or _failed(view, Facet.OWNERSHIP):
-        _restart(house, call, s, view, Facet.OWNERSHIP, legacy_requested=True)
+        _restart(context, call, s, view, Facet.OWNERSHIP, legacy_requested=True)
     return ses.VerifyDomainIdentityResponse(VerificationToken=view.identity.legacy_token)
 
 
 def verify_domain_dkim(
-    house: OperationContext, call: Call, request: ses.VerifyDomainDkimRequest, s: Session
+    context: OperationContext, call: Call, request: ses.VerifyDomainDkimRequest, s: Session
 ) -> ses.VerifyDomainDkimResponse:
     """SES v1 VerifyDomainDkim: Easy DKIM is set up, for a new domain too. Tokens do not change at a repeat.
 
@@ -60,11 +60,11 @@ def verify_domain_dkim(
     it, and for one that brings its own key: v1 knows no way to say which of the two is meant, and taking the
     key away could not be undone.
     """
-    name = _domain(house, request.Domain)
-    refuse_unpublishable(dkim_to_be(name, house.rules.signing_zone))
+    name = _domain(context, request.Domain)
+    refuse_unpublishable(dkim_to_be(name, context.rules.signing_zone))
     view = identities.view(s, call.account, call.region, name)
     if view is None:
-        _, token_set = register_domain(house, call, s, name, EasyDkim())
+        _, token_set = register_domain(context, call, s, name, EasyDkim())
         assert token_set is not None
         return ses.VerifyDomainDkimResponse(DkimTokens=list(token_set.tokens))
     token_set = view.token_set
@@ -76,9 +76,9 @@ def verify_domain_dkim(
         )
     if token_set is None:
         token_set = issue(
-            house, call, s, EasyDkim(), domain=name, default_length=view.identity.next_key_length
+            context, call, s, EasyDkim(), domain=name, default_length=view.identity.next_key_length
         )
-        _restart(house, call, s, view, Facet.DKIM, token_set_id=token_set.id)
+        _restart(context, call, s, view, Facet.DKIM, token_set_id=token_set.id)
     elif token_set.kind is TokenSetKind.EXTERNAL:
         refuse(
             FaultKind.INVALID_PARAMETER,
@@ -86,7 +86,7 @@ def verify_domain_dkim(
             " the origin AWS_SES to change to Easy DKIM.",
         )
     elif _failed(view, Facet.DKIM):
-        _restart(house, call, s, view, Facet.DKIM)
+        _restart(context, call, s, view, Facet.DKIM)
     return ses.VerifyDomainDkimResponse(DkimTokens=list(token_set.tokens))
 
 
@@ -99,7 +99,7 @@ class AddressToProve:
 
 
 def prepare_address(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     request: ses.VerifyEmailIdentityRequest | ses.VerifyEmailAddressRequest,
 ) -> AddressToProve:
@@ -108,11 +108,11 @@ def prepare_address(
     Raises: `Fault` INVALID_PARAMETER `Email address not specified.`, `Invalid email address<X>.`
     """
     name = parse_address(request.EmailAddress).text
-    return AddressToProve(name, link_mail(house, call, name))
+    return AddressToProve(name, link_mail(context, call, name))
 
 
 def verify_email_identity(
-    house: OperationContext, call: Call, request: AddressToProve, s: Session
+    context: OperationContext, call: Call, request: AddressToProve, s: Session
 ) -> ses.VerifyEmailIdentityResponse:
     """SES v1 VerifyEmailIdentity: a fresh link is on its way, and the earlier one no longer works.
 
@@ -121,16 +121,16 @@ def verify_email_identity(
     Raises: `Fault` INVALID_PARAMETER where its reader wants no mail; LIMIT_EXCEEDED where the mailbox, its
     domain or the account had too many mails.
     """
-    write_to(house, call, request, s)
+    write_to(context, call, request, s)
     return ses.VerifyEmailIdentityResponse()
 
 
-def verify_email_address(house: OperationContext, call: Call, request: AddressToProve, s: Session) -> None:
+def verify_email_address(context: OperationContext, call: Call, request: AddressToProve, s: Session) -> None:
     """SES v1 VerifyEmailAddress (deprecated): as VerifyEmailIdentity."""
-    write_to(house, call, request, s)
+    write_to(context, call, request, s)
 
 
-def write_to(house: OperationContext, call: Call, wanted: AddressToProve, s: Session) -> None:
+def write_to(context: OperationContext, call: Call, wanted: AddressToProve, s: Session) -> None:
     """A fresh link is on its way to the address, which is an identity from now on if it was none.
 
     A proof that stands stays; one that is awaited or has failed begins anew.
@@ -139,20 +139,20 @@ def write_to(house: OperationContext, call: Call, wanted: AddressToProve, s: Ses
     """
     view = identities.view(s, call.account, call.region, wanted.name)
     if view is None:
-        register_address(house, call, s, wanted.name, mail=wanted.mail)
+        register_address(context, call, s, wanted.name, mail=wanted.mail)
     elif view.facets[Facet.LINK].status is Status.SUCCESS:
-        send_link(house, s, view.identity, wanted.mail)
+        send_link(context, s, view.identity, wanted.mail)
     else:
-        send_link(house, s, _restart(house, call, s, view, Facet.LINK), wanted.mail)
+        send_link(context, s, _restart(context, call, s, view, Facet.LINK), wanted.mail)
 
 
-def _domain(house: OperationContext, text: str) -> str:
+def _domain(context: OperationContext, text: str) -> str:
     """Return the folded name of a domain that the caller may verify.
 
     Raises: `Fault` INVALID_PARAMETER.
     """
-    name = parse_domain(text, house.ports.to_ascii)
-    refuse_reserved(name, house.rules.service_domain, house.ports.is_public_suffix)
+    name = parse_domain(text, context.ports.to_ascii)
+    refuse_reserved(name, context.rules.service_domain, context.ports.is_public_suffix)
     return name.text
 
 
@@ -162,13 +162,13 @@ def _failed(view: IdentityView, facet: Facet) -> bool:
 
 
 def _restart(
-    house: OperationContext, call: Call, s: Session, view: IdentityView, facet: Facet, **changes: Any
+    context: OperationContext, call: Call, s: Session, view: IdentityView, facet: Facet, **changes: Any
 ) -> Identity:
     """Return the identity with a facet begun anew. Evidence gathered before is dropped, being of before."""
     identity = view.identity
     changed = replace(identity, generation=identity.generation + 1, **changes)
     stored = identities.update(s, changed, identity.version)
     known = carry_on(s, identity) if facet is Facet.DKIM else view.facets
-    begin(house, call, s, stored, facet, known=known)
-    look_anew(house, call, s, stored)
+    begin(context, call, s, stored, facet, known=known)
+    look_anew(context, call, s, stored)
     return stored

@@ -76,7 +76,7 @@ class NewTemplate:
     tags: tuple[tuple[str, str], ...] = ()
 
 
-def look_at_new(house: OperationContext, call: Call, request: _Create, s: Session) -> NewTemplate:
+def look_at_new(context: OperationContext, call: Call, request: _Create, s: Session) -> NewTemplate:
     """Return what is to be created, so far as it can be kept: its content was not looked at yet.
 
     Raises: `Fault` INVALID_PARAMETER, INVALID_CONTENT, FROM_NOT_VERIFIED.
@@ -95,21 +95,21 @@ def look_at_new(house: OperationContext, call: Call, request: _Create, s: Sessio
     return NewTemplate(template, check_tags([(tag.Key, tag.Value) for tag in given]))
 
 
-def prepare_new(house: OperationContext, call: Call, wanted: NewTemplate) -> NewTemplate:
+def prepare_new(context: OperationContext, call: Call, wanted: NewTemplate) -> NewTemplate:
     """Return what is to be created, with what is left of its content.
 
     Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it.
     """
-    return replace(wanted, template=made_harmless(house, wanted.template))
+    return replace(wanted, template=made_harmless(context, wanted.template))
 
 
-def made_harmless(house: OperationContext, template: Template) -> Template:
+def made_harmless(context: OperationContext, template: Template) -> Template:
     """Return the template with what is left of its content. Takes from milliseconds to seconds.
 
     Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it; UNAVAILABLE.
     """
     try:
-        left = house.ports.mails.sanitize(template.content, house.ports.mails.service)
+        left = context.ports.mails.sanitize(template.content, context.ports.mails.service)
     except UnsuitableHtmlError as unsuitable:
         refuse(
             FaultKind.INVALID_CONTENT,
@@ -160,7 +160,7 @@ def _create(call: Call, wanted: NewTemplate, s: Session) -> None:
 
 
 def create_template_v2(
-    house: OperationContext, call: Call, wanted: NewTemplate, s: Session
+    context: OperationContext, call: Call, wanted: NewTemplate, s: Session
 ) -> sesv2.CreateCustomVerificationEmailTemplateResponse:
     """SES v2 CreateCustomVerificationEmailTemplate.
 
@@ -170,7 +170,7 @@ def create_template_v2(
     return sesv2.CreateCustomVerificationEmailTemplateResponse()
 
 
-def create_template_v1(house: OperationContext, call: Call, wanted: NewTemplate, s: Session) -> None:
+def create_template_v1(context: OperationContext, call: Call, wanted: NewTemplate, s: Session) -> None:
     """SES v1 CreateCustomVerificationEmailTemplate, as v2 but for tags.
 
     Raises: `Fault` as v2.
@@ -199,7 +199,10 @@ def _shown(template: Template | TemplateRow) -> _Shown:
 
 
 def get_template_v2(
-    house: OperationContext, call: Call, request: sesv2.GetCustomVerificationEmailTemplateRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: sesv2.GetCustomVerificationEmailTemplateRequest,
+    s: Session,
 ) -> sesv2.GetCustomVerificationEmailTemplateResponse:
     """SES v2 GetCustomVerificationEmailTemplate, with its content as it was given, and its tags.
 
@@ -215,7 +218,7 @@ def get_template_v2(
 
 
 def get_template_v1(
-    house: OperationContext, call: Call, request: ses.GetCustomVerificationEmailTemplateRequest, s: Session
+    context: OperationContext, call: Call, request: ses.GetCustomVerificationEmailTemplateRequest, s: Session
 ) -> ses.GetCustomVerificationEmailTemplateResponse:
     """SES v1 GetCustomVerificationEmailTemplate.
 
@@ -236,7 +239,7 @@ class ChangedTemplate:
     changed: Template
 
 
-def look_at_change(house: OperationContext, call: Call, request: _Update, s: Session) -> ChangedTemplate:
+def look_at_change(context: OperationContext, call: Call, request: _Update, s: Session) -> ChangedTemplate:
     """Return what is to be otherwise, so far as that can be kept: new content was not looked at yet.
 
     Raises: `Fault` INVALID_PARAMETER, INVALID_CONTENT, FROM_NOT_VERIFIED, TEMPLATE_NOT_FOUND.
@@ -251,14 +254,14 @@ def brings_content(wanted: ChangedTemplate) -> bool:
     return wanted.request.TemplateContent is not None
 
 
-def prepare_change(house: OperationContext, call: Call, wanted: ChangedTemplate) -> ChangedTemplate:
+def prepare_change(context: OperationContext, call: Call, wanted: ChangedTemplate) -> ChangedTemplate:
     """Return what is to be otherwise, with what is left of the content where there is another one.
 
     Raises: `Fault` INVALID_CONTENT saying why no mail can be made of it.
     """
     if not brings_content(wanted):
         return wanted
-    return replace(wanted, changed=made_harmless(house, wanted.changed))
+    return replace(wanted, changed=made_harmless(context, wanted.changed))
 
 
 def _update(call: Call, wanted: ChangedTemplate, s: Session) -> None:
@@ -286,7 +289,7 @@ def _given(text: str | None, otherwise: str) -> str:
 
 
 def update_template_v2(
-    house: OperationContext, call: Call, wanted: ChangedTemplate, s: Session
+    context: OperationContext, call: Call, wanted: ChangedTemplate, s: Session
 ) -> sesv2.UpdateCustomVerificationEmailTemplateResponse:
     """SES v2 UpdateCustomVerificationEmailTemplate: all of it. Tags stay.
 
@@ -296,7 +299,7 @@ def update_template_v2(
     return sesv2.UpdateCustomVerificationEmailTemplateResponse()
 
 
-def update_template_v1(house: OperationContext, call: Call, wanted: ChangedTemplate, s: Session) -> None:
+def update_template_v1(context: OperationContext, call: Call, wanted: ChangedTemplate, s: Session) -> None:
     """SES v1 UpdateCustomVerificationEmailTemplate: what is not given stays.
 
     Raises: `Fault` as v2.
@@ -305,7 +308,7 @@ def update_template_v1(house: OperationContext, call: Call, wanted: ChangedTempl
 
 
 def delete_template_v2(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     request: sesv2.DeleteCustomVerificationEmailTemplateRequest,
     s: Session,
@@ -320,7 +323,10 @@ def delete_template_v2(
 
 
 def delete_template_v1(
-    house: OperationContext, call: Call, request: ses.DeleteCustomVerificationEmailTemplateRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: ses.DeleteCustomVerificationEmailTemplateRequest,
+    s: Session,
 ) -> None:
     """SES v1 DeleteCustomVerificationEmailTemplate. One that is not there is as good as deleted."""
     if _NAME.match(request.TemplateName) is not None:
@@ -328,7 +334,7 @@ def delete_template_v1(
 
 
 def list_templates_v2(
-    house: OperationContext,
+    context: OperationContext,
     call: Call,
     request: sesv2.ListCustomVerificationEmailTemplatesRequest,
     s: Session,
@@ -340,7 +346,7 @@ def list_templates_v2(
     size = LARGEST_PAGE if request.PageSize is None else request.PageSize
     if not 1 <= size <= LARGEST_PAGE:
         refuse(FaultKind.INVALID_PARAMETER, f"The page size must be between 1 and {LARGEST_PAGE}")
-    rows, token = _page(house, call, request.NextToken, size, s)
+    rows, token = _page(context, call, request.NextToken, size, s)
     return sesv2.ListCustomVerificationEmailTemplatesResponse(
         CustomVerificationEmailTemplates=[
             sesv2.CustomVerificationEmailTemplateMetadata(**_shown(row)) for row in rows
@@ -350,7 +356,10 @@ def list_templates_v2(
 
 
 def list_templates_v1(
-    house: OperationContext, call: Call, request: ses.ListCustomVerificationEmailTemplatesRequest, s: Session
+    context: OperationContext,
+    call: Call,
+    request: ses.ListCustomVerificationEmailTemplatesRequest,
+    s: Session,
 ) -> ses.ListCustomVerificationEmailTemplatesResponse:
     """SES v1 ListCustomVerificationEmailTemplates. A size out of range is served as fifty (spec 6.8).
 
@@ -358,7 +367,7 @@ def list_templates_v1(
     """
     asked = LARGEST_PAGE if request.MaxResults is None else request.MaxResults
     size = asked if 1 <= asked <= LARGEST_PAGE else LARGEST_PAGE
-    rows, token = _page(house, call, request.NextToken, size, s)
+    rows, token = _page(context, call, request.NextToken, size, s)
     return ses.ListCustomVerificationEmailTemplatesResponse(
         CustomVerificationEmailTemplates=[ses.CustomVerificationEmailTemplate(**_shown(row)) for row in rows],
         NextToken=token,
@@ -366,14 +375,14 @@ def list_templates_v1(
 
 
 def _page(
-    house: OperationContext, call: Call, token: str | None, size: int, s: Session
+    context: OperationContext, call: Call, token: str | None, size: int, s: Session
 ) -> tuple[list[TemplateRow], str | None]:
     """Return a page of templates and the token of the next one. v1 and v2 share them."""
     after = paging.place_of(
         token,
         paging.VERIFICATION_TEMPLATES,
         call,
-        house.ports.keyring,
+        context.ports.keyring,
         refusal="Invalid nextToken <{}>.".format,
     )
     rows = templates.page(s, call.account, call.region, after=after, limit=size + 1)
@@ -381,5 +390,5 @@ def _page(
         return rows, None
     listed = rows[:size]
     return listed, paging.token_after(
-        listed[-1].name, paging.VERIFICATION_TEMPLATES, call, house.ports.keyring
+        listed[-1].name, paging.VERIFICATION_TEMPLATES, call, context.ports.keyring
     )

@@ -1,4 +1,4 @@
-"""Mails that must leave the house: written with what caused them, delivered at least once.
+"""Mails that must leave this service: written with what caused them, delivered at least once.
 
 A sender takes what is due under a lease, delivers, and says so. What it dies with is due again when the lease
 ends. Accounts are asked one after the other, so that none waits behind what another has queued.
