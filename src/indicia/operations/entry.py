@@ -128,7 +128,8 @@ class Entry(Generic[Request, Answer]):
     the form of an ARN is a name like any other.
     `repeats` are the races against another caller that are lost without a word: the operation documents no
     error for them and means the same when it is made twice, so the call is simply made again. `route` is
-    where a call of our own is found.
+    where a call of our own is found. `kept` is whether the answer of a read is the same for everybody of the
+    account, and at any time, as long as the store is as it is.
     """
 
     service: str
@@ -144,6 +145,7 @@ class Entry(Generic[Request, Answer]):
     about: str = ResourceKind.IDENTITY.value
     by_arn: bool = False
     route: OwnRoute[Request, Answer] | None = None
+    kept: bool = False
 
     def resource(self, call: Call, request: object) -> str:
         """Return the ARN of what the call is about; `*` where it is about none (spec 11.3).
@@ -194,6 +196,7 @@ def v2(
     writes: bool,
     subject: str = "EmailIdentity",
     about: str = ResourceKind.IDENTITY.value,
+    kept: bool = False,
 ) -> Entry[Request, Answer]:
     """Declare an operation of API v2."""
     told = not writes or "ConcurrentModificationException" in operations("sesv2")[operation].errors
@@ -209,6 +212,7 @@ def v2(
         subject,
         repeats=frozenset() if told else frozenset({FaultKind.CONCURRENT_MODIFICATION}),
         about=about,
+        kept=kept,
     )
 
 

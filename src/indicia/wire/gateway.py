@@ -31,7 +31,7 @@ from indicia.wire.http.requests import Disconnected, Request, new_request_id
 from indicia.wire.shapes.rules import word
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from indicia.domain.time import Instant
@@ -41,8 +41,13 @@ if TYPE_CHECKING:
     from indicia.wire.http.forwarded import Network
     from indicia.wire.http.requests import App, Message, Receive, Scope, Send
     from indicia.wire.http.unheard import Refusal
+    from indicia.wire.shapes.operation import Operation
 
     Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]
+    # An answer in octets to a call that says this much, and what renders it where none is kept.
+    Keep: TypeAlias = Callable[
+        [Call, tuple[bytes, bytes, bytes], Callable[[], Awaitable[bytes]]], Awaitable[bytes]
+    ]
     Observe: TypeAlias = Callable[[str, str, int, float], None]  # service, operation, status, seconds
 
 # `ses` is the signing name of both versions (contract); STS has its own.
@@ -53,6 +58,8 @@ _V2_SENDS = frozenset({"SendEmail", "SendBulkEmail"})
 _V1_SENDS = frozenset(
     {"SendEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail", "SendBounce"}
 )
+# What asks for an answer that may be kept is short; what is long is not worth looking for.
+_MOST_KEPT_BODY = 1024
 _ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z]{1,64})(?=&|$)")
 
 _NOBODY = Caller("", "", "", "")
@@ -78,7 +85,7 @@ class Gateway:
 
     `mounts` are pairs of a path and an application: a path that ends in a slash stands for all below it, any
     other for itself. They are not signed. Without `serves_api` there is nothing else. `admit` refuses
-    operations before their members are read.
+    operations before their members are read. `keep` has answers of API v2 that need not be rendered again.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class Gateway:
         *,
         authenticator: Authenticator,
         dispatch: Dispatch,
+        keep: Keep | None = None,
         admit: Admit = lambda _: None,
         now: Callable[[], Instant],
         routes: Iterable[own.Route] = (),
@@ -100,6 +108,7 @@ class Gateway:
         self._serves_api = serves_api
         self._authenticator = authenticator
         self._dispatch = dispatch
+        self._keep = keep
         self._admit = admit
         self._now = now
         self._router = rest.Router()
@@ -183,9 +192,18 @@ class Gateway:
         body = await self._signed_body(claim, request, receive, allowance)
         caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
         exchange.made_by(caller)
+        call = self._call("sesv2", operation.name, caller, request)
+        render = partial(self._rendered, operation, labels, request, body, call)
+        if self._keep is None or len(body) > _MOST_KEPT_BODY:
+            return HttpAnswer(200, b"application/json", await render())
+        asked = (request.path, request.query, body)
+        return HttpAnswer(200, b"application/json", await self._keep(call, asked, render))
+
+    async def _rendered(
+        self, operation: Operation, labels: Mapping[str, str], request: Request, body: bytes, call: Call
+    ) -> bytes:
         asked = rest.decode(operation, labels, request.query, body)
-        result = await self._dispatch(self._call("sesv2", operation.name, caller, request), asked)
-        return HttpAnswer(200, b"application/json", rest.encode(operation, result))
+        return rest.encode(operation, await self._dispatch(call, asked))
 
     async def _query(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
         """SES API v1 and STS. The operation is known from the form.

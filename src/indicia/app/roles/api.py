@@ -22,6 +22,7 @@ from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch, admit
 from indicia.operations.hints import Hints
 from indicia.operations.identities.records import DomainConnect, RecordsRequest, RecordsResponse, completed
+from indicia.operations.kept_answers import KeptAnswers
 from indicia.operations.own.api import routes as own_routes
 from indicia.operations.rate_limiting import Meter
 from indicia.operations.refused_calls import RefusedCalls
@@ -76,11 +77,12 @@ def gateway(
     `mounts` come beside those of the roles.
     """
     settings, database = installation.settings, installation.database
+    meter = _meter(settings.limits, database if shared else None)
     dispatch = Dispatch(
         database,
         _context(installation, rules, _mails(installation, settings, public_url, sanitize), hints),
         {"DiagnoseIdentity": partial(_diagnosed, doctor)},
-        _meter(settings.limits, database if shared else None),
+        meter,
         refused,
     )
     serves_api = Role.API in roles
@@ -92,6 +94,7 @@ def gateway(
     return Gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict, guard=guard),
         dispatch=dispatch,
+        keep=KeptAnswers(database.moment, meter).answer,
         admit=admit,
         now=clock.now,
         routes=chain(routes, own_routes(dispatch, {"GetIdentityRecords": partial(_completed, foresee)}))

@@ -41,6 +41,7 @@ ENTRIES: Final = (
         sesv2.GetEmailIdentityResponse,
         reading.get_email_identity,
         writes=False,
+        kept=True,
     ),
     v2(
         "ListEmailIdentities",
@@ -48,6 +49,7 @@ ENTRIES: Final = (
         sesv2.ListEmailIdentitiesResponse,
         listing.list_email_identities,
         writes=False,
+        kept=True,
         subject="",
     ),
     v2(

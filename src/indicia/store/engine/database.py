@@ -39,6 +39,14 @@ class Database(ABC):
     async def reading(self, work: Callable[[Session], T]) -> T:
         """Do as `read`, without holding up the event loop longer than the work itself takes."""
 
+    def moment(self) -> int | None:
+        """Return what stands for the state that `reading` sees in this turn of the event loop.
+
+        Whenever anybody has changed anything since, in whatever process, it is another number. None where
+        that cannot be told for less than reading costs.
+        """
+        return None
+
     @abstractmethod
     async def writing(self, work: Callable[[Session], T]) -> T:
         """Do as `write`, without holding up the event loop."""

@@ -81,17 +81,25 @@ class SqliteDatabase(Database):
         missing from: the end of a turn's transaction waits in front of everything that is heard after it.
         """
         held = self._held()
-        loop = asyncio.get_running_loop()
         with held.lock:
             self._require_open()
             try:
-                if held.loop is not loop:  # the loop of before may have ended in the middle of a turn
-                    held.end()
-                    held.loop = loop
-                if not held.connection.in_transaction:
-                    held.begin()
-                    loop.call_soon(held.end)
+                held.begin_turn(asyncio.get_running_loop())
                 return held.run(work)
+            except sqlite3.Error as error:
+                meant = told(error, READ_TROUBLE)
+                if meant is error:
+                    raise
+                raise meant from error
+
+    def moment(self) -> int | None:
+        """See `Database.moment`. SQLite counts, for each connection, what others have committed."""
+        held = self._held()
+        with held.lock:
+            self._require_open()
+            try:
+                held.begin_turn(asyncio.get_running_loop())
+                return held.version()
             except sqlite3.Error as error:
                 meant = told(error, READ_TROUBLE)
                 if meant is error:
@@ -215,7 +223,7 @@ class _Reader:
     Whoever uses the connection, or closes it, has the `lock`.
     """
 
-    __slots__ = ("_forget", "_process", "connection", "cursor", "lock", "loop", "session", "working")
+    __slots__ = ("_forget", "_process", "connection", "cursor", "lock", "loop", "seen", "session", "working")
 
     def __init__(self, connection: sqlite3.Connection, forget: Callable[[sqlite3.Connection], None]) -> None:
         self.connection = connection
@@ -225,12 +233,31 @@ class _Reader:
         self.cursor = connection.cursor()
         self.session = Session(SQLITE, self.cursor)
         self.working = False
+        self.seen: int | None = None  # the version, once it has been asked for in this transaction
         self._forget = forget
         self._process = os.getpid()
 
     def begin(self) -> None:
         """What is read from now on is of one moment."""
         self.cursor.execute("BEGIN")
+
+    def begin_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What is read in this turn of the loop is of one moment."""
+        if self.loop is not loop:  # the loop of before may have ended in the middle of a turn
+            self.end()
+            self.loop = loop
+        if not self.connection.in_transaction:
+            self.begin()
+            loop.call_soon(self.end)
+
+    def version(self) -> int:
+        """Return the count of what others have committed, as of the moment that is read.
+
+        https://sqlite.org/pragma.html#pragma_data_version; asking begins the moment, as any read does.
+        """
+        if self.seen is None:
+            (self.seen,) = self.cursor.execute("PRAGMA data_version").fetchone()
+        return self.seen
 
     def run(self, work: Callable[[Session], T]) -> T:
         """Return what a work reads."""
@@ -246,6 +273,7 @@ class _Reader:
 
     def end(self) -> None:
         """What is read from now on is of another moment."""
+        self.seen = None
         with self.lock, contextlib.suppress(sqlite3.ProgrammingError):  # the database was closed meanwhile
             if self.connection.in_transaction:
                 self.cursor.execute("COMMIT")

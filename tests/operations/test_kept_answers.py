@@ -1,0 +1,259 @@
+"""Answers that are kept: never another one than would be made now, whoever has written what, and wherever."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from desk import Desk
+
+from indicia.domain.faults import Fault, FaultKind
+from indicia.domain.identities.identity import ErrorType, Facet, Status
+from indicia.domain.rates import Allowance
+from indicia.domain.time import DAY, SECOND
+from indicia.operations import paging
+from indicia.operations.kept_answers import KeptAnswers
+from indicia.operations.rate_limiting import Meter
+from indicia.store.engine import meta, schema
+from indicia.store.engine.opening import open_database
+from indicia.wire.aws import rest
+from indicia.wire.shapes import operations, sesv2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from indicia.store.engine.database import Database
+
+NAMES = ("a.example", "mail.a.example", "user@a.example", "b.example")
+QUESTIONS = (
+    *(("GetEmailIdentity", {"EmailIdentity": name}) for name in NAMES),
+    ("ListEmailIdentities", {}),
+    ("ListEmailIdentities", {"PageSize": 2}),
+    ("ListEmailIdentities", {"Filter": {"IDENTITY_TYPE": "DOMAIN"}}),
+)
+
+
+class Asking:
+    """Asks questions of one desk, and has what is rendered kept."""
+
+    def __init__(self, desk: Desk, meter: Meter | None = None, **limits: int) -> None:
+        self.desk = desk
+        self.rendered = 0
+        self.kept = KeptAnswers(desk.database.moment, meter or Meter(), **limits)
+
+    async def render(self, desk: Desk, name: str, members: dict[str, Any]) -> bytes:
+        """Return the answer as it is made now."""
+        self.rendered += 1
+        operation = operations("sesv2")[name]
+        return rest.encode(operation, await desk.asking(name, **members))
+
+    async def answer(self, desk: Desk, name: str, members: dict[str, Any]) -> bytes:
+        """Return the answer, which may be a kept one."""
+        asked = (name.encode(), b"", json.dumps(members).encode())
+        return await self.kept.answer(
+            desk.call("sesv2", name), asked, lambda: self.render(desk, name, members)
+        )
+
+    def told(self, how: Callable[..., Any], desk: Desk, name: str, members: dict[str, Any]) -> Any:
+        """Return an answer, or the refusal: tokens as the places that they name, as no two are the same."""
+        try:
+            answer = json.loads(asyncio.run(how(desk, name, members)))
+        except Fault as fault:
+            return fault.kind, str(fault)
+        if "NextToken" in answer:
+            call = desk.call("sesv2", name)
+            answer["NextToken"] = paging.place_of(
+                answer["NextToken"], paging.IDENTITIES, call, self.desk.keyring
+            )
+        return answer
+
+
+def change(desk: Desk, chance: random.Random) -> None:
+    """Something changes, or is refused: what people set, or what the verifier finds."""
+    name = chance.choice(NAMES)
+    arn = f"arn:aws:ses:{desk.region}:{desk.account}:identity/{name}"
+    facet, status = chance.choice(list(Facet)), chance.choice(list(Status))
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ses:SendEmail", "Resource": arn},
+    }
+    with contextlib.suppress(Fault, AssertionError):  # there is no such identity, or there is one
+        chance.choice(
+            [
+                lambda: desk.ask("CreateEmailIdentity", EmailIdentity=name),
+                lambda: desk.ask("CreateEmailIdentity", EmailIdentity=name),
+                lambda: desk.ask("DeleteEmailIdentity", EmailIdentity=name),
+                lambda: desk.ask(
+                    "PutEmailIdentityFeedbackAttributes",
+                    EmailIdentity=name,
+                    EmailForwardingEnabled=chance.random() < 0.5,
+                ),
+                lambda: desk.ask(
+                    "PutEmailIdentityMailFromAttributes", EmailIdentity=name, MailFromDomain=f"m.{name}"
+                ),
+                lambda: desk.ask(
+                    "PutEmailIdentityDkimAttributes", EmailIdentity=name, SigningEnabled=chance.random() < 0.5
+                ),
+                lambda: desk.ask(
+                    "TagResource", ResourceArn=arn, Tags=[sesv2.Tag(Key="k", Value=str(chance.random()))]
+                ),
+                lambda: desk.ask(
+                    "CreateEmailIdentityPolicy",
+                    EmailIdentity=name,
+                    PolicyName=f"p{chance.randrange(9)}",
+                    Policy=json.dumps(policy),
+                ),
+                lambda: desk.find(name, facet, status, chance.choice([None, ErrorType.HOST_NOT_FOUND])),
+                lambda: desk.find(name, facet, status),
+            ]
+        )()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_kept_is_what_would_be_made_now(database: Database, seed: int) -> None:
+    """After any change, by whatever account, connection or hour, both are the same, the second time too."""
+    chance = random.Random(seed)
+    desk = Desk(database)
+    asking = Asking(desk)
+    elsewhere = desk.beside(account="444455556666")
+    abroad = desk.beside(region="us-east-1")
+    for _ in range(40 if database.dialect == "sqlite" else 5):  # where nothing is kept, that is all
+        change(chance.choice([desk, desk, elsewhere, abroad]), chance)
+        desk.now += chance.choice([0, SECOND, DAY])
+        for each in (desk, elsewhere, abroad):
+            for name, members in QUESTIONS:
+                now = asking.told(asking.render, each, name, members)
+                assert asking.told(asking.answer, each, name, members) == now
+                assert asking.told(asking.answer, each, name, members) == now
+
+
+def test_what_nobody_has_changed_is_rendered_once(desk: Desk) -> None:
+    """On SQLite; elsewhere asking whether something has changed costs what reading does."""
+    desk.ask("CreateEmailIdentity", EmailIdentity="a.example")
+    asking = Asking(desk)
+
+    async def often() -> None:
+        for _ in range(5):
+            await asking.answer(desk, "GetEmailIdentity", {"EmailIdentity": "a.example"})
+
+    asyncio.run(often())
+    asyncio.run(often())
+
+    assert asking.rendered == (1 if desk.database.dialect == "sqlite" else 10)
+    assert asking.kept.given == 10 - asking.rendered
+
+
+WRITES = """
+import sys
+from indicia.store.engine import meta
+from indicia.store.engine.opening import open_database
+database = open_database(sys.argv[1])
+database.write(lambda s: meta.put(s, "written", "elsewhere"))
+database.close()
+"""
+
+
+def test_what_another_process_writes_counts(tmp_path: Path) -> None:
+    """Whatever it was, nothing is kept that was made before."""
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    schema.migrate(url)
+    database = open_database(url)
+    desk = Desk(database)
+    desk.ask("CreateEmailIdentity", EmailIdentity="a.example")
+    asking = Asking(desk)
+    members = {"EmailIdentity": "a.example"}
+    asking.told(asking.answer, desk, "GetEmailIdentity", members)
+    asking.told(asking.answer, desk, "GetEmailIdentity", members)
+    assert asking.rendered == 1
+
+    subprocess.run([sys.executable, "-c", WRITES, url], check=True)
+    asking.told(asking.answer, desk, "GetEmailIdentity", members)
+
+    assert asking.rendered == 2
+    database.close()
+
+
+def test_what_was_read_before_a_write_is_not_kept_behind_it(sqlite_desk: Desk) -> None:
+    """An answer whose reading was overtaken is given to who has asked, and to nobody else."""
+    desk = sqlite_desk
+    asking = Asking(desk)
+    asked = (b"/", b"", b"")
+    call = desk.call("sesv2", "ListEmailIdentities")
+
+    async def overtaken() -> bytes:
+        await desk.database.writing(lambda s: meta.put(s, "a", "b"))
+        return b"before"
+
+    async def made() -> bytes:
+        return b"after"
+
+    async def both() -> tuple[bytes, bytes]:
+        return await asking.kept.answer(call, asked, overtaken), await asking.kept.answer(call, asked, made)
+
+    assert asyncio.run(both()) == (b"before", b"after")
+
+
+def test_a_kept_answer_counts_against_the_rates(sqlite_desk: Desk) -> None:
+    """Who asks for it too often is refused as anybody who asks too often."""
+    sqlite_desk.ask("CreateEmailIdentity", EmailIdentity="a.example")
+    meter = Meter(account=Allowance(1, DAY, 2), now=lambda: 0)
+    asking = Asking(sqlite_desk, meter)
+    members = {"EmailIdentity": "a.example"}
+
+    told = [asking.told(asking.answer, sqlite_desk, "GetEmailIdentity", members) for _ in range(4)]
+
+    assert [isinstance(each, dict) for each in told] == [True, True, True, False]  # the first was rendered
+    assert told[3][0] is FaultKind.THROTTLED
+
+
+def test_a_key_with_a_policy_gets_nothing_that_is_kept(sqlite_desk: Desk) -> None:
+    """What it may read is decided for each of its calls."""
+    sqlite_desk.ask("CreateEmailIdentity", EmailIdentity="a.example")
+    asking = Asking(sqlite_desk)
+    members = {"EmailIdentity": "a.example"}
+    asking.told(asking.answer, sqlite_desk, "GetEmailIdentity", members)
+    sqlite_desk.policy = json.dumps(
+        {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
+    )
+
+    kind, _ = asking.told(asking.answer, sqlite_desk, "GetEmailIdentity", members)
+
+    assert kind is FaultKind.ACCESS_DENIED
+
+
+def test_an_operation_that_depends_on_more_is_made_each_time(sqlite_desk: Desk) -> None:
+    """Only what says so in its table is kept."""
+    asking = Asking(sqlite_desk)
+
+    for _ in range(2):
+        asking.told(asking.answer, sqlite_desk, "GetAccount", {})
+
+    assert asking.rendered == 2
+
+
+def test_no_more_is_kept_than_there_is_room_for(sqlite_desk: Desk) -> None:
+    """What is asked for lately has the room, and what is too large for it has none."""
+    asking = Asking(sqlite_desk, most_octets=2000)
+    call = sqlite_desk.call("sesv2", "ListEmailIdentities")
+
+    async def given(name: bytes, answer: bytes) -> int:
+        async def render() -> bytes:
+            return answer
+
+        before = asking.kept.given
+        assert await asking.kept.answer(call, (name, b"", b""), render) == answer
+        return asking.kept.given - before
+
+    async def all_given() -> list[int]:
+        asked = [b"a", b"a", b"b", b"c", b"c", b"a", b"d", b"d"]
+        answers = {b"a": b"A" * 300, b"b": b"B" * 300, b"c": b"C" * 300, b"d": b"D" * 3000}
+        return [await given(name, answers[name]) for name in asked]
+
+    assert asyncio.run(all_given()) == [0, 1, 0, 0, 1, 0, 0, 0]
