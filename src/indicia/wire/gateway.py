@@ -280,6 +280,8 @@ class Gateway:
     async def _signed_body(
         self, claim: sigv4.SignatureClaim, request: Request, receive: Receive, allowance: Allowance
     ) -> bytes:
+        if request.bodiless:
+            return b""
         owner = self._authenticator.owner(claim, request)
         know = partial(self._authenticator.know, claim, request)
         return await self._bodies.read(request, receive, allowance, owner, know)
