@@ -68,7 +68,7 @@ from indicia.verifier.diagnosis.asking import Asking
 from indicia.verifier.dns.client import Budget
 from indicia.verifier.dns.perspectives import Perspective, Perspectives
 from indicia.verifier.engine import completion
-from indicia.verifier.engine.commit import Landing
+from indicia.verifier.engine.commit import CheckCommit
 from indicia.verifier.engine.controls import Controls, Passed
 from indicia.verifier.engine.engine import Engine, Limits
 
@@ -144,7 +144,7 @@ class Lookout:
             limits=limits,
             zone_rates=zone_rates,
             landed=landed,
-            landing=Landing(
+            landing=CheckCommit(
                 now=self.clock.now,
                 patience=2 * PACE.verified,
                 window=WINDOW,

@@ -13,7 +13,7 @@ from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.identities.identity import ErrorType, Facet, Status
 from indicia.domain.proofs.transitions import Evidence, Sight
 from indicia.operations.dkim.replicating import Installations, Replicator
-from indicia.operations.dkim.replication_acceptance import Abroad
+from indicia.operations.dkim.replication_acceptance import OfferSource
 from indicia.operations.dkim.replication_offer import Offer, ReplicationRequest
 from indicia.settings.replication_peers import Offered
 from indicia.store.accounts import access
@@ -90,7 +90,7 @@ def look(desk: Desk, parent: Elsewhere, offered: Any = None) -> ParentSeen:
         # Over the wire and back.
         return msgspec.json.decode(msgspec.json.encode(answer.offer), type=Offer)
 
-    abroad = {"eu-west-1": Abroad("eu-west-1", SECRET, desk.keyring, PACE)}
+    abroad = {"eu-west-1": OfferSource("eu-west-1", SECRET, desk.keyring, PACE)}
     replicator = Replicator(
         desk.database,
         desk.house.rules.regions,

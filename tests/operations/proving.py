@@ -62,7 +62,7 @@ from indicia.store.verification import checks
 from indicia.vault.assignment import assign
 from indicia.vault.rotation import advance
 from indicia.verifier.engine.checker import Checker, Found
-from indicia.verifier.engine.commit import Landing
+from indicia.verifier.engine.commit import CheckCommit
 from indicia.verifier.engine.completion import complete
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
 
@@ -296,7 +296,7 @@ class ProofMachine(RuleBasedStateMachine):
                 announce=tell,
             ),
         )
-        self.landing = Landing(
+        self.landing = CheckCommit(
             now=self.clock.now,
             patience=2 * PACE.verified,
             window=WINDOW,

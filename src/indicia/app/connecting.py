@@ -31,20 +31,20 @@ class Connecting:
         self._playing = playing
         self._providers: Providers | None = None
 
-    async def __call__(self, view: IdentityView, eyes: ZoneLook) -> ProviderOffer | None:
+    async def __call__(self, view: IdentityView, observer: ZoneLook) -> ProviderOffer | None:
         """Return what the provider of the domain's zone offers, None where that is nothing."""
-        zone = await self._zone(view, eyes)
-        texts = partial(self._texts, eyes)
+        zone = await self._zone(view, observer)
+        texts = partial(self._texts, observer)
         if zone is None:
             return None
         provider = await self._those_who_provide().of(zone, texts, view.identity.account)
         return None if provider is None else ProviderOffer(provider, zone)
 
-    async def _zone(self, view: IdentityView, eyes: ZoneLook) -> str | None:
+    async def _zone(self, view: IdentityView, observer: ZoneLook) -> str | None:
         """Return the zone that holds the domain: as the last check saw it, else as it is seen now."""
         if view.soa is not None:
             return view.soa.zone
-        seen = await eyes.enclosing_zone(view.identity.name)
+        seen = await observer.enclosing_zone(view.identity.name)
         return next((soa.zone for soa in seen if soa is not None), None)
 
     def _those_who_provide(self) -> Providers:
@@ -67,7 +67,7 @@ class Connecting:
             )
         return self._providers
 
-    async def _texts(self, eyes: ZoneLook, name: str) -> Sequence[str]:
+    async def _texts(self, observer: ZoneLook, name: str) -> Sequence[str]:
         question = Question(name, RecordType.TXT)
-        seen = (await eyes.observe([question]))[question]
+        seen = (await observer.observe([question]))[question]
         return agreed(seen, self._settings.quorum) or ()

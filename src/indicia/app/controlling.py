@@ -19,13 +19,13 @@ log = structlog.get_logger("indicia")
 
 
 def controls_of(
-    database: Database, eyes: Perspectives, key_zone: str, believed: Callable[[str, bool], None]
+    database: Database, observer: Perspectives, key_zone: str, believed: Callable[[str, bool], None]
 ) -> Controls:
     """Return the control questions through these perspectives; what they learn outlives the process.
 
     `believed` hears in each round whether a perspective passes. The log has it where that changes.
     """
-    before = dict.fromkeys(eyes.names, "")
+    before = dict.fromkeys(observer.names, "")
 
     def told(name: str, wrong: str) -> None:
         believed(name, not wrong)
@@ -39,10 +39,10 @@ def controls_of(
         await database.writing(partial(_put, key_zone=key_zone, passed=tuple(passed)))
 
     return Controls(
-        eyes,
+        observer,
         key_zone=key_zone,
         top_of=PublicSuffixes().top,
-        known=database.read(partial(passed_before, key_zone=key_zone, names=eyes.names)),
+        known=database.read(partial(passed_before, key_zone=key_zone, names=observer.names)),
         remember=remember,
         told=told,
     )

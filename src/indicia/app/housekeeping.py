@@ -101,7 +101,7 @@ async def tidy(
     return gone
 
 
-async def keep_house(database: Database, clock: Clock, audit_kept: Span | None) -> None:
+async def run_housekeeping(database: Database, clock: Clock, audit_kept: Span | None) -> None:
     """Tidy up once an hour, for as long as this runs. `audit_kept` as in `chores`."""
     while True:
         try:

@@ -21,7 +21,7 @@ import structlog
 from indicia.domain.faults import Fault
 from indicia.domain.identities.identity import ErrorType
 from indicia.operations.dkim.replicating import Installations
-from indicia.operations.dkim.replication_acceptance import Abroad
+from indicia.operations.dkim.replication_acceptance import OfferSource
 from indicia.operations.dkim.replication_offer import Offer, ReplicationResponse
 from indicia.operations.slow_work import SlowWork
 from indicia.outbound.request import HttpRequest, HttpResponse
@@ -49,17 +49,17 @@ def installations(settings: Settings, keyring: Keyring, *, within: float = _WITH
     if not settings.elsewhere:
         return None
     by_region = {each.region: each for each in settings.elsewhere}
-    abroad = {
-        region: Abroad(region, each.secret_access_key, keyring, settings.key_pace)
+    sources = {
+        region: OfferSource(region, each.secret_access_key, keyring, settings.key_pace)
         for region, each in by_region.items()
     }
     hosts = {urlsplit(each.url).netloc for each in settings.elsewhere}
     lines = {host: SlowWork(at_once=_AT_ONCE, part=_PART, waiting=_WAITING) for host in hosts}
-    return Installations(abroad, _Abroad(by_region, lines, within))
+    return Installations(sources, _InstallationClient(by_region, lines, within))
 
 
 @dataclass(frozen=True, slots=True)
-class _Abroad:
+class _InstallationClient:
     """Asks the installations, each over a line of its own: so many requests at once, by turns of accounts."""
 
     by_region: Mapping[str, Elsewhere]

@@ -19,7 +19,7 @@ from indicia.app.processes import heartbeat
 from indicia.app.processes.certificates import certificate_of, reason_of
 from indicia.app.processes.embedded_lock import EmbeddedLock
 from indicia.app.processes.heartbeat import Heartbeats
-from indicia.app.processes.worker_status import Siblings
+from indicia.app.processes.worker_status import WorkerProcesses
 from indicia.app.roles.mailer import Mailer
 from indicia.app.roles.verifier import Verifier
 from indicia.connections.limits import open_files
@@ -92,11 +92,11 @@ _WAITING_COUNTED = 100_000
 class Variant:
     """How a process differs from `serve` alone.
 
-    The sandbox has a clock that moves, eyes and calls of its own: `strict` is whether unknown access keys are
-    refused, `guard` what stands before those that are not, `perspectives` replace the configured resolvers,
-    `authority_port` is where a zone's own servers are asked in place of the configured port. One of several
-    workers has `sockets` that were bound for it, and the one among them that is asked how all of them are has
-    `siblings`.
+    The sandbox has a clock that moves, perspectives and calls of its own: `strict` is whether unknown
+    access keys are refused, `guard` what stands before those that are not, `perspectives` replace the
+    configured resolvers, `authority_port` is where a zone's own servers are asked in place of the
+    configured port. One of several workers has `sockets` that were bound for it, and the one among them
+    that is asked how all of them are has `siblings`.
     """
 
     clock: Clock
@@ -110,7 +110,7 @@ class Variant:
     pool: Mapping[int, int] = field(default_factory=lambda: dict(TARGETS))
     sockets: Sequence[socket.socket] | None = None
     admin: tuple[Wanted, ...] | None = None
-    siblings: Siblings | None = None
+    worker_processes: WorkerProcesses | None = None
 
 
 class _Hints:
@@ -145,10 +145,12 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def _tallies(eyes: Perspectives) -> list[tuple[str, Tally]]:
+def _tallies(observer: Perspectives) -> list[tuple[str, Tally]]:
     """Return what went over the sockets of each resolver, by its perspective."""
     return [
-        (client.perspective, resolver.ports.tally) for client in eyes.clients for resolver in client.resolvers
+        (client.perspective, resolver.ports.tally)
+        for client in observer.clients
+        for resolver in client.resolvers
     ]
 
 
@@ -206,12 +208,12 @@ class Service:
         await self._start_heartbeats()
         sockets = self._http_sockets()
         self._endings.append(("sockets", partial(_close, sockets)))
-        eyes = self._eyes()
+        observer = self._observer()
         dns = await self._start_key_zone() if Role.DNS in self.roles else ()
         # Put together before anything runs beside it: it takes in most of the program.
-        url, server = self._http(sockets, eyes) if sockets else ("", None)
+        url, server = self._http(sockets, observer) if sockets else ("", None)
         if self.roles & BACKGROUND:
-            self._start_background(eyes)
+            self._start_background(observer)
         if server is not None:
             await server.start(sockets)
             self._endings.append(("http", partial(_drain, server)))
@@ -255,23 +257,23 @@ class Service:
 
     # ---- the parts
 
-    def _eyes(self) -> Perspectives:
-        eyes = Perspectives(
+    def _observer(self) -> Perspectives:
+        observer = Perspectives(
             self._variant.perspectives or perspectives_of(self.settings), clock=self.clock.now
         )
-        self._endings.append(("resolvers", eyes.close))
+        self._endings.append(("resolvers", observer.close))
         settings = self.settings
         controls = controls_of(
-            self.installation.database, eyes, settings.signing_zone, self.metrics.perspective_believed
+            self.installation.database, observer, settings.signing_zone, self.metrics.perspective_believed
         )
         self._endings.append(("controls", controls.close))
-        self.metrics.watch_resolvers(partial(_tallies, eyes))
+        self.metrics.watch_resolvers(partial(_tallies, observer))
         self._controls = controls
         # A zone hears of a question once from each perspective. The playground may be asked at any rate.
         if not self._variant.perspectives:
-            self._zone_rates = ZoneRates(settings.zone_rate / len(eyes.names))
-        self._reported |= outside.checks(eyes, controls, settings.signing_zone, settings.nameservers)
-        return eyes
+            self._zone_rates = ZoneRates(settings.zone_rate / len(observer.names))
+        self._reported |= outside.checks(observer, controls, settings.signing_zone, settings.nameservers)
+        return observer
 
     async def _start_heartbeats(self) -> None:
         beats = self._heartbeats
@@ -286,7 +288,7 @@ class Service:
         self._endings.append(("heartbeat", end))
         self._reported |= beats.checks()
 
-    def _start_background(self, eyes: Perspectives) -> None:
+    def _start_background(self, observer: Perspectives) -> None:
         """What is due is done, in the roles that this process has of those in the background."""
         if self.installation.database.dialect == SQLITE:
             lock = EmbeddedLock(self.settings.data_dir)
@@ -296,7 +298,7 @@ class Service:
         if Role.MAILER in self.roles:
             self._start_mailer()
         if Role.VERIFIER in self.roles:
-            self._start_verifier(eyes)
+            self._start_verifier(observer)
 
     async def _stop_background(self) -> None:
         parts = [part for part in (self.verifier, self.mailer) if part is not None]
@@ -309,22 +311,22 @@ class Service:
         self._gating["mailer"] = self.mailer.trouble
         self._hints.mailer = self.mailer
 
-    def _start_verifier(self, eyes: Perspectives) -> None:
+    def _start_verifier(self, observer: Perspectives) -> None:
         verifier = Verifier(
             self.installation,
-            eyes,
+            observer,
             self._rules,
             self.clock,
             least=self._variant.pool,
             published=self._forget_answers,
             news=self._hints.outbox,
-            investigator=self._investigator(eyes),
+            investigator=self._investigator(observer),
             registrable=self._registrable,
             zone_rates=self._zone_rates,
             controls=self._controls,
             metrics=self.metrics,
         )
-        self.metrics.watch_engine(lambda: verifier.engine.in_hand, eyes.names)
+        self.metrics.watch_engine(lambda: verifier.engine.in_hand, observer.names)
         verifier.start()
         self._gating["verifier"] = verifier.trouble
         self._reported["demotions"] = self._braking
@@ -375,7 +377,7 @@ class Service:
         with listening_by(LISTEN_HTTP.variable):
             return bind([(address.host, address.port) for address in wanted])
 
-    def _http(self, sockets: Sequence[socket.socket], eyes: Perspectives) -> tuple[str, Server]:
+    def _http(self, sockets: Sequence[socket.socket], observer: Perspectives) -> tuple[str, Server]:
         """Return how the API is reached on this machine, and what serves it and the pages on the sockets."""
         from indicia.app.roles.api import gateway
 
@@ -383,7 +385,7 @@ class Service:
         wishes, aside = None, None
         if self._zone_rates is not None:
             wishes, aside = ZonePart(self._zone_rates, _WISHES), ZonePart(self._zone_rates, _ASIDE)
-        asking = Asking(eyes, wishes, aside, ours=settings.service_domain, registrable=self._registrable)
+        asking = Asking(observer, wishes, aside, ours=settings.service_domain, registrable=self._registrable)
         url = client_url(settings, *addresses_of(sockets)[0])
         health = Health(self._gating, self._reported, None)
         sanitizer = Sanitizer()
@@ -420,11 +422,11 @@ class Service:
             exhausted=self._connections.exhausted,
         )
 
-    def _investigator(self, eyes: Perspectives) -> Investigator:
+    def _investigator(self, observer: Perspectives) -> Investigator:
         settings = self.settings
         private = settings.private_addresses
         return Investigator(
-            eyes,
+            observer,
             clock=self.clock.now,
             port=self._variant.authority_port or settings.authority_port,
             may_ask=public_only(private.networks, everything=private.allow_all),
@@ -437,7 +439,7 @@ class Service:
             asking,
             self._rules,
             self.clock,
-            self._investigator(asking.eyes),
+            self._investigator(asking.observer),
             self._registrable,
             self._controls.unbelieved,
         )
@@ -456,8 +458,8 @@ class Service:
 
     async def _start_admin(self) -> tuple[str, ...]:
         wanted = self.settings.listen.admin if self._variant.admin is None else self._variant.admin
-        if self._variant.siblings is not None:
-            self._gating |= self._variant.siblings.checks()
+        if self._variant.worker_processes is not None:
+            self._gating |= self._variant.worker_processes.checks()
         server = Server(
             Health(self._gating, self._reported, self._measured),
             connections=self._connections.admin,
@@ -491,7 +493,11 @@ class Service:
         except Exception as error:  # noqa: BLE001 - the other metrics tell why
             log.warning("metrics.not_measured", error=type(error).__name__)
         page = self.metrics.text()
-        return page if self._variant.siblings is None else await self._variant.siblings.metrics(page)
+        return (
+            page
+            if self._variant.worker_processes is None
+            else await self._variant.worker_processes.metrics(page)
+        )
 
     def _braked(self, s: Session) -> tuple[Instant | None, int]:
         return brakes.read(s).paused_at, brakes.count_waiting(s, self.clock.now())

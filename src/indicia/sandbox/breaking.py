@@ -1,8 +1,8 @@
 """How to publish an identity's records wrongly, one way for each finding. Pure: the steps are the result.
 
-What is published here goes through the same DNS, the same eyes and the same judgement as everything else: a
-finding is never made up, its cause is published. `broken` returns the steps; whoever talks to the sandbox
-takes them (`publishing`).
+What is published here goes through the same DNS, the same perspectives and the same judgement as everything
+else: a finding is never made up, its cause is published. `broken` returns the steps; whoever talks to the
+sandbox takes them (`publishing`).
 """
 
 from __future__ import annotations

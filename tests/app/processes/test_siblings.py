@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from indicia.app.doctor.local_checks import service
-from indicia.app.processes.worker_status import Siblings
+from indicia.app.processes.worker_status import WorkerProcesses
 from indicia.domain.installation.soundness import State
 from indicia.runtime import ready
 from indicia.runtime.ready import Ready
@@ -56,7 +56,7 @@ def test_a_worker_that_does_not_end_is_left_out(tmp_path: Path) -> None:
 
     async def story() -> tuple[bytes, int]:
         async with endless() as (mad, at):
-            siblings = Siblings(tmp_path, ("worker-1",))
+            siblings = WorkerProcesses(tmp_path, ("worker-1",))
             at.write(siblings.file("worker-1"))
             page = await siblings.metrics(OWN)
             await asyncio.wait_for(mad.left.wait(), 20)

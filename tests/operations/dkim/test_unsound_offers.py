@@ -30,7 +30,12 @@ from key_steps import PACE
 from indicia.domain.dkim.replication import ParentSeen
 from indicia.domain.identities.identity import ErrorType
 from indicia.domain.proofs.transitions import Evidence, Sight
-from indicia.operations.dkim.replication_acceptance import Abroad, UnacceptableOfferError, accept, examine
+from indicia.operations.dkim.replication_acceptance import (
+    OfferSource,
+    UnacceptableOfferError,
+    accept,
+    examine,
+)
 from indicia.operations.dkim.replication_offer import Offer
 from indicia.store.dkim import zones
 from indicia.store.dkim.replications import Replication
@@ -150,7 +155,7 @@ def test_the_tokens_of_another_identity_are_not_shared(desk: Desk, parent: Elsew
     given = desk.view(NAME).token_set
     assert given is not None
     asked = Replication(1, desk.account, "other.example", "us-east-1", "eu-west-1", "", "")
-    abroad = Abroad("eu-west-1", SECRET, desk.keyring, PACE)
+    abroad = OfferSource("eu-west-1", SECRET, desk.keyring, PACE)
 
     with pytest.raises(UnacceptableOfferError, match="another identity's"):
         desk.database.write(lambda s: accept(s, asked, examine(asked, offer, abroad), abroad, desk.now))

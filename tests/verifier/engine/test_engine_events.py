@@ -25,7 +25,7 @@ from indicia.store.events import events
 from indicia.store.verification import checks
 from indicia.store.verification_mail import outbox
 from indicia.vault.keyring import Keyring
-from indicia.verifier.engine.commit import Landing
+from indicia.verifier.engine.commit import CheckCommit
 
 NAME = "example.com"
 KEYRING = Keyring((bytes(range(32)),))
@@ -89,7 +89,7 @@ def test_what_did_not_land_is_not_told(database: Database, server: NameServer) -
         lookout = Lookout(database, server)  # nobody looks but we
         identity = lookout.add(NAME)
         lookout.publish(identity)
-        landing = Landing(
+        landing = CheckCommit(
             now=lookout.clock.now, patience=DAY, window=WINDOW, again=HOUR, announce=EventRecorder().announce
         )
         found = []

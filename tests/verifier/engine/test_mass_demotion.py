@@ -33,7 +33,7 @@ from indicia.store.proofs import facets
 from indicia.store.verification import brakes, checks
 from indicia.store.verification_mail import outbox
 from indicia.vault.keyring import Keyring
-from indicia.verifier.engine.commit import Landing
+from indicia.verifier.engine.commit import CheckCommit
 
 OPERATOR = "000000000001"
 ANOTHER = "222233334444"
@@ -63,7 +63,7 @@ class Watch:
         self.lookout = Lookout(database, server, budget=PATIENT)
         self.database, self.server, self.clock = database, server, self.lookout.clock
         self.metrics = Metrics("0")
-        self.landing = Landing(
+        self.landing = CheckCommit(
             now=self.clock.now,
             patience=2 * PACE.verified,
             window=WINDOW,

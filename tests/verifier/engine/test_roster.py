@@ -17,7 +17,7 @@ from indicia.store.engine.sharding import ALL_SHARDS, shard_of
 from indicia.store.installation import verifiers
 from indicia.verifier.dns.client import Budget
 from indicia.verifier.engine.engine import Limits
-from indicia.verifier.engine.membership import Roster
+from indicia.verifier.engine.membership import Membership
 
 PATIENT = Budget(exchange=20.0, tries=1, question=20.0)
 # A lease that lasts longer than the test: only who knows that its owner is dead takes over.
@@ -56,7 +56,7 @@ async def on_the_roster(lookout: Lookout, owner: str) -> AsyncIterator[list[tupl
         ranges.append(tuple(shards))
         lookout.engine.share(shards)
 
-    roster = Roster(lookout.database, lookout.clock, owner, told, beat=20, silent=600)
+    roster = Membership(lookout.database, lookout.clock, owner, told, beat=20, silent=600)
     beating = asyncio.create_task(roster.run())
     try:
         yield ranges
@@ -116,8 +116,8 @@ def test_a_verifier_that_leaves_is_not_waited_for(database: Database, server: Na
 
     async def story(one: Lookout) -> None:
         ranges: list[int] = []
-        roster = Roster(database, one.clock, "one", lambda shards, _: ranges.append(len(shards)), beat=20)
-        leaving = Roster(database, one.clock, "two", lambda *_: None, beat=20)
+        roster = Membership(database, one.clock, "one", lambda shards, _: ranges.append(len(shards)), beat=20)
+        leaving = Membership(database, one.clock, "two", lambda *_: None, beat=20)
         beating, other = asyncio.create_task(roster.run()), asyncio.create_task(leaving.run())
         await until(lambda: ranges[-1:] == [32])
         other.cancel()

@@ -62,11 +62,11 @@ async def examine(settings: Settings, *, synchronised: Callable[[], bool | None]
         *at_database.roles,
         local_checks.clock(service.apart, at_database.apart, synchronised()),
     ]
-    async with Perspectives(perspectives, clock=real_now) as eyes:
+    async with Perspectives(perspectives, clock=real_now) as observer:
         controls = Controls(
-            eyes, key_zone=settings.signing_zone, top_of=PublicSuffixes().top, known=at_database.passed
+            observer, key_zone=settings.signing_zone, top_of=PublicSuffixes().top, known=at_database.passed
         )
-        checks += await look_at_resolvers(eyes, controls, playing=bool(playground))
+        checks += await look_at_resolvers(observer, controls, playing=bool(playground))
         regions = dict.fromkeys((settings.default_region, *at_database.regions))
         hosts = [feedback_host(region, settings.service_domain) for region in regions]
         reason = _no_way_outside(settings, playground)
@@ -75,7 +75,7 @@ async def examine(settings: Settings, *, synchronised: Callable[[], bool | None]
             addresses: Mapping[str, tuple[str, ...]] = {}
         else:
             outlook = await look_outside(
-                eyes,
+                observer,
                 service_domain=settings.service_domain,
                 zone=settings.signing_zone,
                 nameservers=settings.nameservers,
@@ -90,7 +90,7 @@ async def examine(settings: Settings, *, synchronised: Callable[[], bool | None]
 
 
 def _perspectives(settings: Settings, playground: str) -> tuple[Perspective, ...]:
-    """Return the eyes of the service: those of the settings, or the playground of a sandbox."""
+    """Return the perspectives of the service: those of the settings, or the playground of a sandbox."""
     if not playground:
         return perspectives_of(settings)
     host, _, port = playground.rpartition(":")

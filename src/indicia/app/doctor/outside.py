@@ -21,10 +21,12 @@ T = TypeVar("T")
 _KEPT: Final = 5.0
 
 
-def checks(eyes: Perspectives, controls: Controls, zone: str, nameservers: Sequence[str]) -> dict[str, Check]:
+def checks(
+    observer: Perspectives, controls: Controls, zone: str, nameservers: Sequence[str]
+) -> dict[str, Check]:
     """Return one check a perspective, named `resolvers NAME`, and the check `delegation`."""
     wrong = _kept(controls.look)
-    found = _kept(lambda: _look(eyes, Question(zone, RecordType.NS)))
+    found = _kept(lambda: _look(observer, Question(zone, RecordType.NS)))
 
     def resolvers(name: str) -> Check:
         async def check() -> str | None:
@@ -36,7 +38,7 @@ def checks(eyes: Perspectives, controls: Controls, zone: str, nameservers: Seque
         return _delegated(await found(), zone, nameservers)
 
     return {
-        **{f"resolvers {name}": resolvers(name) for name in eyes.names},
+        **{f"resolvers {name}": resolvers(name) for name in observer.names},
         "delegation": delegation,
     }
 
@@ -53,8 +55,8 @@ def _delegated(seen: Sequence[Observation], zone: str, nameservers: Sequence[str
     return None
 
 
-async def _look(eyes: Perspectives, question: Question) -> Sequence[Observation]:
-    return (await eyes.observe([question]))[question]
+async def _look(observer: Perspectives, question: Question) -> Sequence[Observation]:
+    return (await observer.observe([question]))[question]
 
 
 def _kept(look: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:

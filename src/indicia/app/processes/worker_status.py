@@ -23,7 +23,7 @@ MAIN: Final = "main"
 
 
 @dataclass(frozen=True, slots=True)
-class Siblings:
+class WorkerProcesses:
     """The workers by name, and the folder with their ready files."""
 
     folder: Path

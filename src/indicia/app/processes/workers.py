@@ -21,7 +21,7 @@ from typing import Final
 import uvloop
 
 from indicia.app.processes.lifecycle import ReadinessListeners, run, say_what_is_unsafe
-from indicia.app.processes.worker_status import Siblings
+from indicia.app.processes.worker_status import WorkerProcesses
 from indicia.app.service import Service, Variant
 from indicia.domain.faults import Fault
 from indicia.installation import Installation, InstallationError
@@ -50,7 +50,7 @@ def serve(settings: Settings, roles: frozenset[Role], workers: int, told: Readin
         sockets = shared_sockets([(each.host, each.port) for each in settings.listen.http], workers)
     names = tuple(f"worker-{number}" for number in range(1, workers + 1))
     with tempfile.TemporaryDirectory(prefix="indicia-workers-") as folder:
-        context = _Workers(settings, roles, Siblings(Path(folder), names), addresses_of(sockets[0]))
+        context = _Workers(settings, roles, WorkerProcesses(Path(folder), names), addresses_of(sockets[0]))
         main = partial(context.main, lambda ready: told.ready(ready, installation))
         try:
             return Supervisor(
@@ -66,21 +66,21 @@ class _Workers:
 
     settings: Settings
     roles: frozenset[Role]
-    siblings: Siblings
+    worker_processes: WorkerProcesses
     http: list[Bound]
 
     def main(self, told: Callable[[Ready], None], _none: list[socket.socket]) -> int:
         """Be the process with the other roles, which says when all of them are ready."""
-        variant = Variant(Clock(), sockets=(), siblings=self.siblings)
+        variant = Variant(Clock(), sockets=(), worker_processes=self.worker_processes)
 
         async def ready(own: Ready) -> None:
             while not all(  # noqa: ASYNC110 - other processes write them
-                self.siblings.file(name).exists() for name in self.siblings.names
+                self.worker_processes.file(name).exists() for name in self.worker_processes.names
             ):
                 await asyncio.sleep(_LOOK)
             url = client_url(self.settings, *self.http[0])
             told(replace(own, pid=os.getppid(), url=url, http=tuple(map(str, self.http))))
-            self.siblings.note_all_ready()
+            self.worker_processes.note_all_ready()
 
         return self._be(self.roles - HTTP_ROLES, variant, ready, speaks=True)
 
@@ -89,7 +89,7 @@ class _Workers:
         variant = Variant(Clock(), sockets=sockets, admin=(Address("127.0.0.1", 0),))
 
         async def ready(own: Ready) -> None:
-            own.write(self.siblings.file(name))
+            own.write(self.worker_processes.file(name))
 
         return self._be(self.roles & HTTP_ROLES, variant, ready, speaks=False)
 
@@ -113,4 +113,4 @@ class _Workers:
         except (InstallationError, CannotListenError, Fault) as error:
             sys.stderr.write(f"indicia: {error}\n")
             # What once was possible may be so again; what never was needs a person.
-            return 1 if self.siblings.were_all_ready() else UNABLE
+            return 1 if self.worker_processes.were_all_ready() else UNABLE

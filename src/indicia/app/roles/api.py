@@ -87,10 +87,10 @@ def gateway(
     )
     serves_api = Role.API in roles
     if Role.LINKS in roles:
-        ledger = LinkService(
+        link_service = LinkService(
             database, clock, announcer=event_wiring.announcer(installation), news=hints.outbox
         )
-        mounts = (*mounts, (PAGES, _Pages(ledger, settings.service_domain)))
+        mounts = (*mounts, (PAGES, _Pages(link_service, settings.service_domain)))
     return Gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict, guard=guard),
         dispatch=dispatch,
@@ -121,8 +121,8 @@ async def _completed(
 class _Pages:
     """The pages behind links, put together when the first link is opened: no start waits for templates."""
 
-    def __init__(self, ledger: LinkService, service: str) -> None:
-        self._ledger = ledger
+    def __init__(self, link_service: LinkService, service: str) -> None:
+        self._link_service = link_service
         self._service = service
         self._made: App | None = None
 
@@ -135,7 +135,7 @@ class _Pages:
     def _make(self) -> App:
         from indicia.links.pages import application
 
-        return application(self._ledger, service=self._service)
+        return application(self._link_service, service=self._service)
 
 
 def _meter(limits: Limits, shared: Database | None) -> Meter:

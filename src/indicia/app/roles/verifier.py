@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from indicia.app import event_wiring, replication_client
-from indicia.app.housekeeping import keep_house
+from indicia.app.housekeeping import run_housekeeping
 from indicia.app.roles.key_making import KeyMaking
 from indicia.app.roles.tasks import RoleTasks
 from indicia.domain.fairness import ZonePart, ZoneRates
@@ -27,11 +27,11 @@ from indicia.verifier.diagnosis.explainer import Explainer
 from indicia.verifier.diagnosis.investigation import Investigator
 from indicia.verifier.dns.perspectives import Perspectives
 from indicia.verifier.engine import completion
-from indicia.verifier.engine.commit import Landing
+from indicia.verifier.engine.commit import CheckCommit
 from indicia.verifier.engine.completion import Completed
 from indicia.verifier.engine.controls import Controls
 from indicia.verifier.engine.engine import Engine
-from indicia.verifier.engine.membership import Roster
+from indicia.verifier.engine.membership import Membership
 
 # What part of what a zone may be asked goes to why a record is not there, and to advice.
 _LOOKS_FURTHER: Final = 0.1
@@ -52,7 +52,7 @@ class Verifier:
     def __init__(
         self,
         installation: Installation,
-        eyes: Perspectives,
+        observer: Perspectives,
         rules: Rules,
         clock: Clock,
         *,
@@ -78,7 +78,7 @@ class Verifier:
         owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         further = None if zone_rates is None else ZonePart(zone_rates, _LOOKS_FURTHER)
         self.explainer = Explainer(database, investigator, clock, part=further)
-        self.engine = self._engine(eyes, rules, owner)
+        self.engine = self._engine(observer, rules, owner)
         self.keys = KeyMaking(
             installation,
             rules,
@@ -88,8 +88,8 @@ class Verifier:
             completed=self._completed,
             news=news,
         )
-        self._roster = Roster(database, clock, owner, self._share)
-        self.advisor = self._advisor(eyes, rules, registrable)
+        self._roster = Membership(database, clock, owner, self._share)
+        self.advisor = self._advisor(observer, rules, registrable)
 
     def start(self) -> None:
         """Checks are made, and keys. On an embedded database this process holds its lock (`EmbeddedLock`)."""
@@ -106,7 +106,7 @@ class Verifier:
         begin("explainer", self.explainer.run())
         begin("advisor", self.advisor.run())
         audit_retention = self._installation.settings.audit_retention
-        begin("housekeeping", keep_house(self._database, self._clock, audit_retention))
+        begin("housekeeping", run_housekeeping(self._database, self._clock, audit_retention))
 
     async def stop(self) -> None:
         """Nothing is begun any more; what was begun is finished, or left to be done after a restart."""
@@ -119,13 +119,13 @@ class Verifier:
         self.keys.stop()
         await self._tasks.end()
 
-    def _engine(self, eyes: Perspectives, rules: Rules, owner: str) -> Engine:
+    def _engine(self, observer: Perspectives, rules: Rules, owner: str) -> Engine:
         installation, clock = self._installation, self._clock
         settings = installation.settings
         announce = event_wiring.announcer(installation).announce
         return Engine(
             self._database,
-            eyes,
+            observer,
             rules,
             clock,
             owner=owner,
@@ -133,7 +133,7 @@ class Verifier:
             observe=self._metrics.checked,
             landed=self._stored,
             zone_rates=self._zone_rates,
-            landing=Landing(
+            landing=CheckCommit(
                 now=clock.now,
                 patience=2 * rules.pace.verified,
                 window=rules.windows.records,
@@ -157,12 +157,12 @@ class Verifier:
             ),
         )
 
-    def _advisor(self, eyes: Perspectives, rules: Rules, registrable: Callable[[str], str]) -> Advisor:
+    def _advisor(self, observer: Perspectives, rules: Rules, registrable: Callable[[str], str]) -> Advisor:
         advice, aside = None, None
         if self._zone_rates is not None:
             advice, aside = ZonePart(self._zone_rates, _ADVICE), ZonePart(self._zone_rates, _ASIDE)
         ours = self._installation.settings.service_domain
-        asking = Asking(eyes, advice, aside, ours=ours, registrable=registrable)
+        asking = Asking(observer, advice, aside, ours=ours, registrable=registrable)
         return Advisor(
             self._database, asking, rules, self._clock, registrable=registrable, random=random.random
         )

@@ -18,7 +18,12 @@ from indicia.domain.identities.identity import ErrorType, Facet, Status, TokenSe
 from indicia.domain.proofs.transitions import Evidence, Sight, Windows
 from indicia.domain.time import Instant, Span
 from indicia.operations.dkim.replication import adopt, look_again, may_replicate_now
-from indicia.operations.dkim.replication_acceptance import Abroad, UnacceptableOfferError, accept, examine
+from indicia.operations.dkim.replication_acceptance import (
+    OfferSource,
+    UnacceptableOfferError,
+    accept,
+    examine,
+)
 from indicia.operations.dkim.replication_offer import Offer
 from indicia.store.dkim import replications
 from indicia.store.dkim.replications import Replication
@@ -40,7 +45,7 @@ def _tell_nobody(_: Session, __: Sequence[Event]) -> bool:
 class Installations:
     """Regions that other installations serve: how their keys are taken in, and what asks for them."""
 
-    abroad: Mapping[str, Abroad]
+    abroad: Mapping[str, OfferSource]
     fetch: Fetch
 
 

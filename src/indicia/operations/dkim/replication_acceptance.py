@@ -44,7 +44,7 @@ class UnacceptableOfferError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Abroad:
+class OfferSource:
     """How keys of one region come from elsewhere: the secret opens them, our keyring seals them again."""
 
     region: str
@@ -68,7 +68,7 @@ class Examined:
         return max(self.offer.fresh_for, SOONEST)
 
 
-def examine(asked: Replication, offer: Offer, abroad: Abroad) -> Examined:
+def examine(asked: Replication, offer: Offer, abroad: OfferSource) -> Examined:
     """Return the offer as it can be stored. Takes tens of milliseconds a key: call it from a thread.
 
     Raises: `UnacceptableOfferError`.
@@ -105,7 +105,7 @@ def _is_zone(name: str) -> bool:
         return False
 
 
-def _sealed(key: OfferedKey, offer: Offer, abroad: Abroad) -> bytes:
+def _sealed(key: OfferedKey, offer: Offer, abroad: OfferSource) -> bytes:
     """Return the private half under our own keyring; it is sound, and that of the key it came with."""
     try:
         private = transit.open_sealed(
@@ -119,7 +119,7 @@ def _sealed(key: OfferedKey, offer: Offer, abroad: Abroad) -> bytes:
     return abroad.keyring.seal(pair.private_key, PRIVATE_KEY)
 
 
-def accept(s: Session, asked: Replication, offered: Examined, abroad: Abroad, now: Instant) -> TokenSet:
+def accept(s: Session, asked: Replication, offered: Examined, abroad: OfferSource, now: Instant) -> TokenSet:
     """Return the parent's token set as it is stored here now, with the keys that were offered.
 
     Raises: `UnacceptableOfferError`.

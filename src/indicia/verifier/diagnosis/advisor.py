@@ -140,12 +140,12 @@ class Advisor(DeliveryLoop["Turn"]):
         published = Published()
         if view is not None and _concerned(view):
             try:
-                eyes = await self._asking.begin(view.identity.account, view.identity.name, view.soa)
+                observer = await self._asking.begin(view.identity.account, view.identity.name, view.soa)
             except AskedEnoughError:
                 return  # it is due again a little later, as what is lost
             with suppress(TimeoutError):  # then nothing is known but what the store knows
                 async with asyncio.timeout(_WITHIN):
-                    published = await self._published(view, eyes)
+                    published = await self._published(view, observer)
         await self._database.writing(partial(self._store, turn=turn, published=published))
 
     def _store(self, s: Session, turn: Turn, published: Published) -> None:
@@ -164,7 +164,7 @@ class Advisor(DeliveryLoop["Turn"]):
 
     # ---- what is published
 
-    async def _published(self, view: IdentityView, eyes: ZoneLook) -> Published:
+    async def _published(self, view: IdentityView, observer: ZoneLook) -> Published:
         """Return what is to be seen of the domain's DMARC and BIMI, and of its MAIL FROM domain's SPF."""
         domain, mail_from = view.identity.name, view.identity.mail_from_domain
         organisation = await asyncio.to_thread(self._registrable, domain)  # reads a list when first asked
@@ -172,9 +172,9 @@ class Advisor(DeliveryLoop["Turn"]):
         dmarc = [Question(f"{DMARC_LABEL}.{home}", RecordType.TXT) for home in homes]
         bimi = [Question(f"{BIMI_LABEL}.{home}", RecordType.TXT) for home in homes]
         sender = [Question(mail_from, RecordType.TXT)] if mail_from else []
-        seen = await eyes.observe([*dmarc, *bimi, *sender])
+        seen = await observer.observe([*dmarc, *bimi, *sender])
         texts = self._first(sender, seen, lambda _: True) if sender else None
-        judged = None if texts is None else await spf.judge(eyes, texts, self._rules.service_domain)
+        judged = None if texts is None else await spf.judge(observer, texts, self._rules.service_domain)
         return Published(
             dmarc=self._first(dmarc, seen, lambda text: text.lower().startswith("v=dmarc1")),
             bimi=self._first(bimi, seen, lambda text: text.lower().startswith("v=bimi1")),

@@ -57,7 +57,7 @@ class Asking:
 
     def __init__(
         self,
-        eyes: Perspectives,
+        observer: Perspectives,
         part: ZonePart | None,
         aside: ZonePart | None,
         *,
@@ -65,7 +65,7 @@ class Asking:
         registrable: Callable[[str], str],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.eyes = eyes
+        self.observer = observer
         self.accounts = None if part is None else ZoneAccounts(part, self._is_suffix)
         self.aside = aside
         self.ours = ours
@@ -151,11 +151,11 @@ class ZoneLook:
         """
         asking = self.asking
         if asking.accounts is None:
-            return await asking.eyes.observe(questions, within)
+            return await asking.observer.observe(questions, within)
         asked = list(dict.fromkeys(questions))
         found = {each: kept for each in asked if (kept := self._known(each)) is not None}
         wanted = [each for each in asked if each not in found and self._may_ask(each.name, 1)]
-        seen = await asking.eyes.observe(wanted, within)
+        seen = await asking.observer.observe(wanted, within)
         for each, observations in seen.items():
             asking.learn(each, observations, keep=not under(each.name, self.home))
         return {each: seen.get(each) or found.get(each) or self._unasked(each) for each in asked}
@@ -164,12 +164,12 @@ class ZoneLook:
         """Return the SOA of the zone that holds the name, as each perspective sees it."""
         asking = self.asking
         if asking.accounts is not None and not self._may_ask(name, _WALK):
-            return (None,) * len(asking.eyes.names)
-        return await asking.eyes.enclosing_zone(name)
+            return (None,) * len(asking.observer.names)
+        return await asking.observer.enclosing_zone(name)
 
     def count_servers(self, questions: int) -> None:
         """Count questions that the zone's own servers are asked: each is one, whatever the perspectives."""
-        self._count(questions / len(self.asking.eyes.names))
+        self._count(questions / len(self.asking.observer.names))
 
     def _count(self, questions: float) -> None:
         accounts, counted = self.asking.accounts, min(questions, self._counted)
@@ -197,4 +197,4 @@ class ZoneLook:
         return True
 
     def _unasked(self, question: Question) -> tuple[Observation, ...]:
-        return tuple(client.unasked(question, Reply.OUR_RESOLVER) for client in self.asking.eyes.clients)
+        return tuple(client.unasked(question, Reply.OUR_RESOLVER) for client in self.asking.observer.clients)

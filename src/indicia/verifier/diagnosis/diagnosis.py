@@ -1,7 +1,7 @@
 """A look that changes nothing: every record that should be published, what is there instead, what to do.
 
-The same expectation, the same eyes and the same judgement as the engine's; only the last step differs: words
-instead of a change of state.
+The same expectation, the same perspectives and the same judgement as the engine's; only the last step
+differs: words instead of a change of state.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class DiagnosedRecord(msgspec.Struct, frozen=True):
 
 
 class PerspectivesAsked(msgspec.Struct, frozen=True):
-    """Through how many eyes was looked, and how many must agree."""
+    """Through how many perspectives was looked, and how many must agree."""
 
     names: tuple[str, ...]
     quorum: int
@@ -130,8 +130,10 @@ class Doctor:
         if not self.shares.take((account,)):
             refuse(FaultKind.THROTTLED, "Too many diagnoses are made at once; ask again in a few seconds.")
         try:
-            eyes = await self.asking.begin(account, _domain_of(view.identity), view.soa, patience=_PATIENCE)
-            return await self._diagnosed(view, eyes)
+            observer = await self.asking.begin(
+                account, _domain_of(view.identity), view.soa, patience=_PATIENCE
+            )
+            return await self._diagnosed(view, observer)
         except AskedEnoughError as enough:
             refuse(
                 FaultKind.THROTTLED,
@@ -141,14 +143,14 @@ class Doctor:
         finally:
             self.shares.give((account,))
 
-    async def _diagnosed(self, view: IdentityView, eyes: ZoneLook) -> Diagnosis:
+    async def _diagnosed(self, view: IdentityView, observer: ZoneLook) -> Diagnosis:
         rules = self.rules
         records = expected_records(view.identity, view.token_set, rules.service_domain, rules.regions)
         left = records_to_leave(view.identity, view.carried.token_set if view.carried else None, records)
         now = self.clock.now()
         asked = (*records, *left)
         questions = tuple(dict.fromkeys(question for record in asked for question in record.questions))
-        observations = await chains.observe(eyes, asked, questions) if questions else {}
+        observations = await chains.observe(observer, asked, questions) if questions else {}
         siblings = [record.value.lower() for record in records]
         verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
         if self.unbelieved is not None and any(map(_required_and_absent, verdicts)):
@@ -157,19 +159,19 @@ class Doctor:
             verdicts = [judge_record(record, observations, self.rules.quorum, siblings) for record in records]
         refined: dict[RecordVerdict, Refined] = {}
         if self.investigator is not None:
-            looking = self.investigator.through(eyes)
+            looking = self.investigator.through(observer)
             refined = await looking.investigate(_domain_of(view.identity), verdicts, siblings)
         policy = None
         if view.identity.kind is IdentityKind.DOMAIN:
-            policy = await dmarc.judged(eyes, self.rules, view, self.registrable)
-        further = await remarks(self.database, eyes, self.rules, view, verdicts)
+            policy = await dmarc.judged(observer, self.rules, view, self.registrable)
+        further = await remarks(self.database, observer, self.rules, view, verdicts)
         return Diagnosis(
             identity=view.identity.name,
             checked_at=rfc3339(now),
             verdict=_VERDICTS[_standing(view)].value,
             next_check_at=_maybe(view.due_at),
             deadline=_maybe(_deadline(view.facets)),
-            perspectives=PerspectivesAsked(self.asking.eyes.names, self.rules.quorum),
+            perspectives=PerspectivesAsked(self.asking.observer.names, self.rules.quorum),
             records=(
                 *(
                     _shown(verdict, *policy)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def judged(
-    eyes: DnsObserver, rules: Rules, view: IdentityView, registrable: Callable[[str], str]
+    observer: DnsObserver, rules: Rules, view: IdentityView, registrable: Callable[[str], str]
 ) -> tuple[Finding, Explanation] | None:
     """Return what receivers find and what that means, None where they find nothing or nobody can say.
 
@@ -28,7 +28,7 @@ async def judged(
     domain = view.identity.name
     for at in dict.fromkeys((domain, registrable(domain))):
         question = Question(f"{DMARC_LABEL}.{at}", RecordType.TXT)
-        seen = await eyes.observe([question])
+        seen = await observer.observe([question])
         texts = agreed(seen[question], rules.quorum)
         if texts is None:
             return None

@@ -81,7 +81,7 @@ async def nothing_foreseen(_account: str, _region: str, _name: str) -> Forecast:
     return NO_FORECAST
 
 
-async def _unconnected(_view: IdentityView, _eyes: ZoneLook) -> ProviderOffer | None:
+async def _unconnected(_view: IdentityView, _observer: ZoneLook) -> ProviderOffer | None:
     return None
 
 
@@ -146,9 +146,10 @@ class Forecaster:
             return kept
         try:
             domain = IdentityName(view.identity.kind, view.identity.name).domain
-            eyes = await self._asking.begin(account, domain, view.soa)
+            observer = await self._asking.begin(account, domain, view.soa)
             seen, offer = await asyncio.gather(
-                _within(self._look(eyes, view, records), {}), _within(self._connects(view, eyes), None)
+                _within(self._look(observer, view, records), {}),
+                _within(self._connects(view, observer), None),
             )
         except AskedEnoughError:
             return kept
@@ -159,20 +160,20 @@ class Forecaster:
         return forecast
 
     async def _look(
-        self, eyes: ZoneLook, view: IdentityView, records: tuple[ExpectedRecord, ...]
+        self, observer: ZoneLook, view: IdentityView, records: tuple[ExpectedRecord, ...]
     ) -> dict[tuple[str, str, str], Standing]:
         questions = list(dict.fromkeys(question for record in records for question in record.questions))
-        observations = await chains.observe(eyes, records, questions)
+        observations = await chains.observe(observer, records, questions)
         siblings = [record.value.lower() for record in records if record.rtype is RecordType.CNAME]
         verdicts = [judge_record(record, observations, self._rules.quorum, siblings) for record in records]
         domain = IdentityName(view.identity.kind, view.identity.name).domain
         around = surroundings(domain, view.soa.zone if view.soa is not None else domain)
         wrong = [verdict for verdict in verdicts if can_be_explained(verdict)]
-        refined = await explained(eyes, wrong, around, places=False)
+        refined = await explained(observer, wrong, around, places=False)
         standings = {}
         for verdict in verdicts:
             record = verdict.record
-            inherited = await self._has_policy(eyes, view, verdict)
+            inherited = await self._has_policy(observer, view, verdict)
             found = None if inherited else conflict(verdict, refined.get(verdict))
             standings[record.name, record.rtype.name, record.value] = Standing(
                 (Sight.PRESENT if inherited else verdict.sight).value,
@@ -199,12 +200,12 @@ class Forecaster:
         url = apply_url(offer, view.identity, view.token_set, self._rules.service_domain, in_use)
         return None if url is None else Connection(offer.provider.name, url)
 
-    async def _has_policy(self, eyes: ZoneLook, view: IdentityView, verdict: RecordVerdict) -> bool:
+    async def _has_policy(self, observer: ZoneLook, view: IdentityView, verdict: RecordVerdict) -> bool:
         """Say whether this is a DMARC record that is not there because that of the organisation counts."""
         # An alias that leads to no policy is passed over as a name without one is (RFC 7489 §6.6.3).
         if verdict.record.purpose is not Purpose.DMARC or verdict.finding not in _NO_POLICY:
             return False
-        found = await dmarc.judged(eyes, self._rules, view, self._registrable)
+        found = await dmarc.judged(observer, self._rules, view, self._registrable)
         return found is not None and found[0] is Finding.OK
 
     def _keep(self, key: tuple[int, int], forecast: Forecast) -> None:

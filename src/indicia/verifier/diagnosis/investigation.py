@@ -53,7 +53,7 @@ def surroundings(domain: str, zone: str) -> Surroundings:
 
 
 async def explained(
-    eyes: DnsObserver, verdicts: Sequence[RecordVerdict], around: Surroundings, *, places: bool = True
+    observer: DnsObserver, verdicts: Sequence[RecordVerdict], around: Surroundings, *, places: bool = True
 ) -> dict[RecordVerdict, Refined]:
     """Return what questions to the resolvers explain: what is at the names, beside them and elsewhere.
 
@@ -68,7 +68,7 @@ async def explained(
         questions = list(dict.fromkeys(question for each in needed for question in each))
         if not questions:
             break
-        answers = {**answers, **await eyes.observe(questions)}
+        answers = {**answers, **await observer.observe(questions)}
     return {verdict: each for verdict, each in found.items() if isinstance(each, Refined)}
 
 
@@ -81,14 +81,14 @@ class Investigator:
 
     def __init__(
         self,
-        eyes: DnsObserver,
+        observer: DnsObserver,
         *,
         clock: Callable[[], Instant],
         port: int,
         may_ask: Callable[[str], bool],
         issued_to_another: IssuedToAnother,
     ) -> None:
-        self._eyes = eyes
+        self._observer = observer
         self._counted: Callable[[int], None] = lambda _: None
         self._clock = clock
         self._port = port
@@ -98,7 +98,7 @@ class Investigator:
     def through(self, look: ZoneLook) -> Investigator:
         """Return what tells findings apart with what a look asks with; the zone's own servers are counted."""
         found = copy.copy(self)
-        found._eyes, found._counted = look, look.count_servers  # noqa: SLF001 - a copy of ourselves
+        found._observer, found._counted = look, look.count_servers  # noqa: SLF001 - a copy of ourselves
         return found
 
     async def investigate(
@@ -109,7 +109,7 @@ class Investigator:
         if not wrong:
             return {}
         zone = await self._zone_of(domain)
-        refined = await explained(self._eyes, wrong, surroundings(domain, zone))
+        refined = await explained(self._observer, wrong, surroundings(domain, zone))
         for verdict in wrong:
             if verdict in refined or verdict.finding is Finding.ALIASED:
                 continue
@@ -123,7 +123,9 @@ class Investigator:
 
     async def _zone_of(self, domain: str) -> str:
         """Return the zone that holds the domain; the domain itself where nobody can say."""
-        return next((soa.zone for soa in await self._eyes.enclosing_zone(domain) if soa is not None), domain)
+        return next(
+            (soa.zone for soa in await self._observer.enclosing_zone(domain) if soa is not None), domain
+        )
 
     async def _by_issue(self, verdict: RecordVerdict) -> Refined | None:
         values = may_be_another_identitys(verdict)
@@ -138,7 +140,7 @@ class Investigator:
         if not _is_spf(verdict):
             return None
         texts = [value for seen in verdict.observations[:1] for value in seen.values]
-        judged = await spf.judge(self._eyes, texts, verdict.record.value.split()[1].partition(":")[2])
+        judged = await spf.judge(self._observer, texts, verdict.record.value.split()[1].partition(":")[2])
         if judged is None or judged.judgement.finding is Finding.MISSING:
             return None  # that there is none, or that nobody knows, is the verdict's to say
         return Refined(judged.judgement.finding, Detail(place=judged.judgement.broken))
@@ -187,18 +189,18 @@ class Investigator:
             onward = {links(view, end, follow)[1] for view in views} - {None}
             if not onward:
                 break
-            found = await self._eyes.observe([Question(str(name), RecordType.CNAME) for name in onward])
+            found = await self._observer.observe([Question(str(name), RecordType.CNAME) for name in onward])
             seen += [observations[0] for observations in found.values() if observations]
         return as_seen_in(seen)
 
     async def _servers_of(self, zone: str) -> list[tuple[str, bool, str]]:
         """Return the zone's name servers as (name, delegated, address), one address each."""
-        (answers,) = (await self._eyes.observe([Question(zone, RecordType.NS)])).values()
+        (answers,) = (await self._observer.observe([Question(zone, RecordType.NS)])).values()
         own = list(dict.fromkeys(value for seen in answers for value in seen.values))
         delegated = await self._delegation(zone)
         names = list(dict.fromkeys([*(delegated or ()), *own]))[:_MOST_SERVERS]
         questions = [Question(name, rtype) for name in names for rtype in (RecordType.A, RecordType.AAAA)]
-        found = await self._eyes.observe(questions) if questions else {}
+        found = await self._observer.observe(questions) if questions else {}
         servers = []
         for name in names:
             addresses = _addresses(name, found)
@@ -212,13 +214,15 @@ class Investigator:
         from indicia.verifier.dns.authorities import referral  # an examination needs it, a start does not
 
         above = zone.partition(".")[2]
-        parent = next((soa for soa in await self._eyes.enclosing_zone(above) if soa), None) if above else None
+        parent = (
+            next((soa for soa in await self._observer.enclosing_zone(above) if soa), None) if above else None
+        )
         if parent is None or parent.zone == zone:
             return None
-        (answers,) = (await self._eyes.observe([Question(parent.zone, RecordType.NS)])).values()
+        (answers,) = (await self._observer.observe([Question(parent.zone, RecordType.NS)])).values()
         names = list(dict.fromkeys(value for seen in answers for value in seen.values))[:2]
         questions = [Question(name, RecordType.A) for name in names]
-        found = await self._eyes.observe(questions) if questions else {}
+        found = await self._observer.observe(questions) if questions else {}
         for name in names:
             for address in filter(self._may_ask, _addresses(name, found)):
                 told = await referral(zone, name, address, self._port)

@@ -53,7 +53,11 @@ class _Further:
 
 
 async def remarks(
-    database: Database, eyes: DnsObserver, rules: Rules, view: IdentityView, verdicts: Sequence[RecordVerdict]
+    database: Database,
+    observer: DnsObserver,
+    rules: Rules,
+    view: IdentityView,
+    verdicts: Sequence[RecordVerdict],
 ) -> list[Remark]:
     """Return what there is to say of the identity's keys and of what earlier identities have left."""
     if view.identity.kind is not IdentityKind.DOMAIN:
@@ -62,11 +66,11 @@ async def remarks(
     there = {verdict.record.name for verdict in verdicts if verdict.sight is Sight.PRESENT}
     keys = {record: home for record, home in _keys(view, further.keys) if record.name in there}
     left = [each.record for each in further.left]
-    seen = await _observed(eyes, [*keys, *left])
+    seen = await _observed(observer, [*keys, *left])
     hidden = [
         home for record, home in keys.items() if _judged(record, seen, rules).sight is not Sight.PRESENT
     ]
-    at_home = await _observed(eyes, hidden)
+    at_home = await _observed(observer, hidden)
     carried = view.carried is not None
     return [_of_key(record, home, {**seen, **at_home}, rules) for record, home in keys.items()] + [
         remark
@@ -75,9 +79,9 @@ async def remarks(
     ]
 
 
-async def _observed(eyes: DnsObserver, records: Sequence[ExpectedRecord]) -> Observations:
+async def _observed(observer: DnsObserver, records: Sequence[ExpectedRecord]) -> Observations:
     questions = [question for record in records for question in record.questions]
-    return await eyes.observe(questions) if questions else {}
+    return await observer.observe(questions) if questions else {}
 
 
 def _judged(record: ExpectedRecord, seen: Observations, rules: Rules) -> RecordVerdict:

@@ -38,19 +38,21 @@ class Outlook:
     addresses: Mapping[str, tuple[str, ...]]
 
 
-async def look_at_resolvers(eyes: Perspectives, controls: Controls, *, playing: bool) -> tuple[Check, ...]:
+async def look_at_resolvers(
+    observer: Perspectives, controls: Controls, *, playing: bool
+) -> tuple[Check, ...]:
     """Return how each perspective answers the control questions; `playing` when that is a playground."""
-    seen = (await eyes.observe([CONTROL]))[CONTROL]
+    seen = (await observer.observe([CONTROL]))[CONTROL]
     wrong = await controls.look()
-    trusted = [all(resolver.trusted for resolver in client.resolvers) for client in eyes.clients]
+    trusted = [all(resolver.trusted for resolver in client.resolvers) for client in observer.clients]
     return tuple(
         judge_perspective(name, observation, wrong[name], trusted=believed, playing=playing)
-        for name, observation, believed in zip(eyes.names, seen, trusted, strict=True)
+        for name, observation, believed in zip(observer.names, seen, trusted, strict=True)
     )
 
 
 async def look_outside(
-    eyes: Perspectives,
+    observer: Perspectives,
     *,
     service_domain: str,
     zone: str,
@@ -60,8 +62,8 @@ async def look_outside(
     port: int,
 ) -> Outlook:
     """Return how the delegation, the servers and the names are. Name servers are asked on this port."""
-    addresses = await addresses_of(eyes, (*nameservers, *hosts))
-    parent, referrals = await _referrals(eyes, zone, port)
+    addresses = await addresses_of(observer, (*nameservers, *hosts))
+    parent, referrals = await _referrals(observer, zone, port)
     servers = [
         (server, address, transport)
         for server in nameservers
@@ -84,17 +86,17 @@ async def look_outside(
             delegation,
             judge_glue(zone, nameservers, addresses, referrals),
             *(judge_server(zone, nameservers, each) for each in served),
-            *await _hosts(eyes, hosts),
-            await _spf(eyes, service_domain, wanted_spf),
+            *await _hosts(observer, hosts),
+            await _spf(observer, service_domain, wanted_spf),
         ),
         addresses,
     )
 
 
-async def addresses_of(eyes: Perspectives, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+async def addresses_of(observer: Perspectives, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return the addresses that any perspective sees at each name, IPv4 first."""
     questions = [Question(name, rtype) for name in dict.fromkeys(names) for rtype in _ADDRESS_TYPES]
-    seen = await eyes.observe(questions)
+    seen = await observer.observe(questions)
     return {name: tuple(_addresses(name, seen)) for name in names}
 
 
@@ -109,32 +111,32 @@ def _addresses(name: str, seen: Observations) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-async def _referrals(eyes: Perspectives, zone: str, port: int) -> tuple[str | None, list[Referral]]:
+async def _referrals(observer: Perspectives, zone: str, port: int) -> tuple[str | None, list[Referral]]:
     """Return the zone above and what its servers say of this one."""
     above = zone.partition(".")[2]
-    parent = next((soa.zone for soa in await eyes.enclosing_zone(above) if soa is not None), None)
+    parent = next((soa.zone for soa in await observer.enclosing_zone(above) if soa is not None), None)
     if parent is None:
         return None, []
     question = Question(parent, RecordType.NS)
-    found = (await eyes.observe([question]))[question]
+    found = (await observer.observe([question]))[question]
     names = list(dict.fromkeys(value for each in found for value in each.values))[:_MOST_OF_THE_PARENT]
-    addresses = await addresses_of(eyes, names)
+    addresses = await addresses_of(observer, names)
     asked = [(name, addresses[name][0]) for name in names if addresses[name]]
     return parent, list(await asyncio.gather(*(referral(zone, *where, port) for where in asked)))
 
 
-async def _hosts(eyes: Perspectives, hosts: Sequence[str]) -> list[Check]:
+async def _hosts(observer: Perspectives, hosts: Sequence[str]) -> list[Check]:
     questions = [Question(host, rtype) for host in hosts for rtype in _ADDRESS_TYPES]
-    seen = await eyes.observe(questions) if questions else {}
+    seen = await observer.observe(questions) if questions else {}
     return [
         judge_mail_from_host(host, [each for rtype in _ADDRESS_TYPES for each in seen[Question(host, rtype)]])
         for host in hosts
     ]
 
 
-async def _spf(eyes: Perspectives, service_domain: str, wanted: str) -> Check:
+async def _spf(observer: Perspectives, service_domain: str, wanted: str) -> Check:
     question = Question(service_domain, RecordType.TXT)
-    seen = (await eyes.observe([question]))[question]
+    seen = (await observer.observe([question]))[question]
     texts = next((each.values for each in seen if each.reply.authoritative), ())
-    judged = await spf.judge(eyes, texts, service_domain)
+    judged = await spf.judge(observer, texts, service_domain)
     return judge_service_spf(service_domain, seen, None if judged is None else judged.judgement, wanted)

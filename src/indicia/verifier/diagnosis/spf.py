@@ -23,7 +23,7 @@ class Judged:
     certain: bool
 
 
-async def judge(eyes: DnsObserver, texts: Sequence[str], include: str) -> Judged | None:
+async def judge(observer: DnsObserver, texts: Sequence[str], include: str) -> Judged | None:
     """Return the judgement on the TXT records of a name, None where they lead on for too long."""
     fetched: dict[str, str | spf.NoRecord] = {}
     for _ in range(_MOST_ROUNDS):
@@ -31,7 +31,7 @@ async def judge(eyes: DnsObserver, texts: Sequence[str], include: str) -> Judged
         if isinstance(judged, spf.SpfJudgement):
             return Judged(judged, spf.NoRecord.UNKNOWN not in fetched.values())
         questions = [Question(name, RecordType.TXT) for name in judged.names]
-        answers = await eyes.observe(questions)
+        answers = await observer.observe(questions)
         fetched |= {question.name: _record(answers[question]) for question in questions}
     return None
 

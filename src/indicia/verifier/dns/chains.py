@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def observe(
-    eyes: DnsObserver,
+    observer: DnsObserver,
     records: Sequence[ExpectedRecord],
     questions: Sequence[Question],
     within: float | None = None,
@@ -29,14 +29,14 @@ async def observe(
     Raises: `TimeoutError` when the questions themselves take longer than that.
     """
     deadline = None if within is None else Deadline(within)
-    seen = await eyes.observe(questions, within)
+    seen = await observer.observe(questions, within)
     for _ in range(MOST_LINKS):
         further = next_links(records, seen)
         left = None if deadline is None else deadline.left
         if not further or left == 0:
             break
         try:
-            seen = {**seen, **await eyes.observe(further, left)}
+            seen = {**seen, **await observer.observe(further, left)}
         except TimeoutError:
             break
     return seen

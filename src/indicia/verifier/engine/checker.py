@@ -57,7 +57,7 @@ class Checker:
 
     def __init__(
         self,
-        eyes: DnsObserver,
+        observer: DnsObserver,
         rules: Rules,
         clock: Clock,
         *,
@@ -68,7 +68,7 @@ class Checker:
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
         unbelieved: Callable[[str, float], Awaitable[Collection[str]]] | None = None,
     ) -> None:
-        self._eyes = eyes
+        self._observer = observer
         self._unbelieved = unbelieved
         self._rules = rules
         self._clock = clock
@@ -138,7 +138,7 @@ class Checker:
         if not questions or not left:
             return {}
         try:
-            return await chains.observe(self._eyes, aliases, questions, left)
+            return await chains.observe(self._observer, aliases, questions, left)
         except TimeoutError:
             return {}
 
@@ -169,7 +169,7 @@ class Checker:
     async def _zone_around(self, name: str, deadline: Deadline) -> Soa | None:
         """Return the SOA of the zone that holds an alias, which no answer for the alias shows."""
         nobody: Sequence[Soa | None] = ()
-        seen = await deadline.spend(partial(self._eyes.enclosing_zone, name.partition(".")[2]), nobody)
+        seen = await deadline.spend(partial(self._observer.enclosing_zone, name.partition(".")[2]), nobody)
         return next((soa for soa in seen if soa is not None), None)
 
     def _result(self, claim: Claim, lease: str, conclusion: Conclusion, *, slow: bool) -> CheckResult:

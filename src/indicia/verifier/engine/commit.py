@@ -30,7 +30,7 @@ def _tell_nobody(_: Session, __: Sequence[Event]) -> bool:
     return False
 
 
-class Landing:
+class CheckCommit:
     """Stores what checks found.
 
     `announce` writes events down and says whether they wait to be delivered; `operator` is who hears of the

@@ -78,7 +78,7 @@ class Controls:
 
     def __init__(
         self,
-        eyes: Perspectives,
+        observer: Perspectives,
         *,
         key_zone: str,
         top_of: Callable[[str], str | None],
@@ -87,7 +87,7 @@ class Controls:
         told: Callable[[str, str], None] = lambda _name, _wrong: None,
         apart: float = _APART,
     ) -> None:
-        self._eyes = eyes
+        self._observer = observer
         self._key_zone = key_zone
         self._top_of = top_of
         self._known = set(known)
@@ -109,12 +109,12 @@ class Controls:
             async with asyncio.timeout(within):
                 return (await self._ask(top)).unbelieved(top)
         except TimeoutError:
-            return frozenset(self._eyes.names)
+            return frozenset(self._observer.names)
 
     async def look(self) -> dict[str, str]:
         """Return in words what is wrong with each perspective, empty where nothing is."""
         wrong = (await self._ask(None)).wrong
-        return {name: wrong.get(name, "") for name in self._eyes.names}
+        return {name: wrong.get(name, "") for name in self._observer.names}
 
     async def run(self) -> None:
         """Look from time to time, so that what has passed is known before it matters."""
@@ -152,18 +152,18 @@ class Controls:
                 raise
             except Exception as error:
                 log.exception("controls.failed", reason=type(error).__name__)
-                outcome = Outcome(dict.fromkeys(self._eyes.names, _NOT_ASKED), frozenset())
+                outcome = Outcome(dict.fromkeys(self._observer.names, _NOT_ASKED), frozenset())
             now.done.set_result(outcome)
 
     async def _round(self, tops: Iterable[str]) -> Outcome:
         label = "".join(secrets.choice(_LETTERS) for _ in range(_LABEL))
         asked = control_questions(self._key_zone, label, tops)
-        seen = await self._eyes.observe([each.question for each in asked])
+        seen = await self._observer.observe([each.question for each in asked])
         wrong: dict[str, str] = {}
         denied: set[tuple[str, str]] = set()
         first: set[Passed] = set()
         for each in asked:
-            for name, observation in zip(self._eyes.names, seen[each.question], strict=True):
+            for name, observation in zip(self._observer.names, seen[each.question], strict=True):
                 if self._failed(each, name, observation):
                     if each.control is Control.TOP:
                         denied.add((name, each.question.name))
@@ -171,7 +171,7 @@ class Controls:
                         wrong.setdefault(name, what_is_wrong(each, observation))
                 elif each.control in LEARNED and passes(each, observation):
                     first.add((name, each.control))
-        for name in self._eyes.names:
+        for name in self._observer.names:
             self._told(name, wrong.get(name, ""))
         await self._learn(first - self._known)
         return Outcome(wrong, frozenset(denied))

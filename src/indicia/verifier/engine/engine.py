@@ -36,7 +36,7 @@ from indicia.store.verification.checks import Claim
 from indicia.verifier.dns.observer import DnsObserver
 from indicia.verifier.engine.admission import Admission, Later
 from indicia.verifier.engine.checker import Checker, Found
-from indicia.verifier.engine.commit import Landing, falls
+from indicia.verifier.engine.commit import CheckCommit, falls
 
 log = structlog.get_logger(__name__)
 
@@ -106,7 +106,7 @@ class Engine:
     def __init__(
         self,
         database: Database,
-        eyes: DnsObserver,
+        observer: DnsObserver,
         rules: Rules,
         clock: Clock,
         *,
@@ -116,12 +116,12 @@ class Engine:
         zone_rates: ZoneRates | None = None,
         observe: Callable[[Conclusion, float], None] | None = None,
         landed: Callable[[Conclusion], None] = lambda _: None,
-        landing: Landing | None = None,
+        landing: CheckCommit | None = None,
         news: Callable[[], None] = lambda: None,
         replicate: Callable[[Claim], Awaitable[ParentSeen]] | None = None,
         unbelieved: Callable[[str, float], Awaitable[Collection[str]]] | None = None,
     ) -> None:
-        self._landing = landing or Landing(
+        self._landing = landing or CheckCommit(
             now=clock.now,
             patience=2 * rules.pace.verified,
             window=rules.windows.records,
@@ -133,7 +133,7 @@ class Engine:
         self._owner = owner
         self._limits = limits or Limits()
         self._checker = Checker(
-            eyes,
+            observer,
             rules,
             clock,
             keys_of=self._keys_of,

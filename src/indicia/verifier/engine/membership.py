@@ -28,7 +28,7 @@ _BEAT: Final[Span] = 2 * SECOND
 _SILENT: Final[Span] = 10 * SECOND
 
 
-class Roster:
+class Membership:
     """Keeps the range of this verifier as the others come and go, from `run` until that is cancelled.
 
     `told` hears of the shards of this verifier and of how many verifiers there are, whenever that changes.
