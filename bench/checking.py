@@ -24,27 +24,31 @@ from bench.report import Aim, Section
 from indicia.domain.fairness import Lane
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import HOUR
-from indicia.store import tables
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
+from indicia.store.installation import tables as installation_tables
+from indicia.store.proofs import tables as proofs_tables
+from indicia.store.verification import tables as verification_tables
 
 _LOOK: Final = 0.2
 _GIVE_UP: Final = 300.0
 
-_v, _f = tables.verification.c, tables.facet_state.c
+_v, _f = verification_tables.verification.c, proofs_tables.facet_state.c
 _DUE: Final = Prepared(
-    sa.update(tables.verification).values(due_at=sa.bindparam("at"), lane=sa.bindparam("in_lane"))
+    sa.update(verification_tables.verification).values(
+        due_at=sa.bindparam("at"), lane=sa.bindparam("in_lane")
+    )
 )
 _CHECKED: Final = Prepared(
     sa.select(sa.func.count())
-    .select_from(tables.verification)
+    .select_from(verification_tables.verification)
     .where(_v.last_checked_at >= sa.bindparam("since"))
 )
 _PROVED: Final = Prepared(
-    sa.select(sa.func.count()).select_from(tables.facet_state).where(_f.status == Status.SUCCESS.value)
+    sa.select(sa.func.count()).select_from(proofs_tables.facet_state).where(_f.status == Status.SUCCESS.value)
 )
-_ALIVE: Final = Prepared(sa.select(sa.func.count()).select_from(tables.verifier))
+_ALIVE: Final = Prepared(sa.select(sa.func.count()).select_from(installation_tables.verifier))
 
 
 @dataclass(frozen=True, slots=True)

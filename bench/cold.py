@@ -30,10 +30,12 @@ from bench.report import Aim, Section
 from bench.signing import Key, Signer
 from indicia.domain.identities.identity import Status
 from indicia.runtime import ready
-from indicia.store import tables
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
+from indicia.store.identities import tables as identities_tables
+from indicia.store.proofs import tables as proofs_tables
 from indicia.vault import keyring
 from indicia.vault.makers import Makers, cores
 
@@ -58,18 +60,18 @@ _OF_QUIET: Final = 0.6
 WITHIN: Final = 11.0
 _OF_SQLITE: Final = 1 / 3
 
-_f, _i, _t = tables.facet_state.c, tables.identity.c, tables.token_set.c
+_f, _i, _t = proofs_tables.facet_state.c, identities_tables.identity.c, dkim_tables.token_set.c
 _PROVED: Final = Prepared(
-    sa.select(sa.func.count()).select_from(tables.facet_state).where(_f.status == Status.SUCCESS.value)
+    sa.select(sa.func.count()).select_from(proofs_tables.facet_state).where(_f.status == Status.SUCCESS.value)
 )
 _STATUS: Final = Prepared(
     sa.select(_i.name, _f.status)
-    .select_from(tables.identity.join(tables.facet_state, _f.identity_id == _i.id))
+    .select_from(identities_tables.identity.join(proofs_tables.facet_state, _f.identity_id == _i.id))
     .where(_i.account == sa.bindparam("account"))
 )
 _TOKENS: Final = Prepared(
     sa.select(_i.name, _t.zone, _t.token1, _t.token2, _t.token3)
-    .select_from(tables.identity.join(tables.token_set, _t.id == _i.token_set_id))
+    .select_from(identities_tables.identity.join(dkim_tables.token_set, _t.id == _i.token_set_id))
     .where(_i.name.startswith(sa.bindparam("begin")))
 )
 

@@ -25,12 +25,14 @@ from bench.report import Aim, Section
 from indicia.domain.fairness import Lane
 from indicia.domain.identities.identity import Status
 from indicia.domain.time import HOUR, SECOND
-from indicia.store import tables
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.sharding import shard_of
+from indicia.store.identities import tables as identities_tables
+from indicia.store.proofs import tables as proofs_tables
 from indicia.store.verification import checks
+from indicia.store.verification import tables as verification_tables
 
 _TIMES: Final = 10
 _SILENT: Final = 10_000
@@ -42,14 +44,14 @@ _GIVE_UP: Final = 1800.0
 # How soon a new identity is to be looked at (INDICIA_CHECK_MIN).
 _WITHIN: Final = 10.0
 
-_v, _i, _f = tables.verification.c, tables.identity.c, tables.facet_state.c
+_v, _i, _f = verification_tables.verification.c, identities_tables.identity.c, proofs_tables.facet_state.c
 _CROWD_DUE: Final = Prepared(
-    sa.update(tables.verification)
+    sa.update(verification_tables.verification)
     .where(_v.last_checked_at.is_not(None))
     .values(due_at=sa.bindparam("at"), lane=int(Lane.ROUTINE))
 )
 _SILENT_DUE: Final = Prepared(
-    sa.update(tables.verification)
+    sa.update(verification_tables.verification)
     .where(
         _v.identity_id.in_(sa.select(_i.id).where(_i.name.startswith(sa.bindparam("mark")))),
     )
@@ -57,7 +59,7 @@ _SILENT_DUE: Final = Prepared(
 )
 _LEFT: Final = Prepared(
     sa.select(sa.func.count())
-    .select_from(tables.verification)
+    .select_from(verification_tables.verification)
     .where(_v.last_checked_at < sa.bindparam("since"))
 )
 _KNOWN: Final = Prepared(sa.select(_i.id).where(_i.name == sa.bindparam("name")))

@@ -17,20 +17,21 @@ from bench import servers
 from bench.nameserver import HOST
 from bench.population import populate
 from indicia.runtime import ready
-from indicia.store import tables
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.engine import schema
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
+from indicia.store.identities import tables as identities_tables
 from indicia.vault import keyring
 
 ZONE: Final = "example.com"
 # The names of all identities are in one zone here, which would be asked twenty questions a second.
 _SETTINGS: Final = {**servers.SETTINGS, "INDICIA_ZONE_RATE": "100000000"}
 
-_i, _t = tables.identity.c, tables.token_set.c
+_i, _t = identities_tables.identity.c, dkim_tables.token_set.c
 _TOKENS: Final = Prepared(
     sa.select(_i.name, _t.zone, _t.token1, _t.token2, _t.token3)
-    .select_from(tables.identity.join(tables.token_set, _t.id == _i.token_set_id))
+    .select_from(identities_tables.identity.join(dkim_tables.token_set, _t.id == _i.token_set_id))
     .order_by(_i.name)
 )
 

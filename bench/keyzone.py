@@ -19,7 +19,7 @@ from bench.nameserver import Asked
 from bench.plan import Plan
 from bench.report import Aim, Section, spread
 from indicia.domain.dkim.key_record import key_record, split_text
-from indicia.store import tables
+from indicia.store.dkim import tables
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
 

@@ -33,8 +33,7 @@ from indicia.domain.records.observation import Soa
 from indicia.domain.time import DAY, HOUR, Instant
 from indicia.installation import Installation
 from indicia.runtime.clock import Clock
-from indicia.store import tables
-from indicia.store.dkim import keys
+from indicia.store.dkim import keys, tables
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session

@@ -52,7 +52,6 @@ from indicia.domain.verification.schedule import Pace
 from indicia.operations.dkim.replicating import Replicator
 from indicia.publicsuffix import PublicSuffixes
 from indicia.runtime.clock import Clock
-from indicia.store import tables
 from indicia.store.dkim import key_requests, keys, zones
 from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
@@ -60,7 +59,7 @@ from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.sharding import shard_of
 from indicia.store.identities import identities
-from indicia.store.proofs import facets
+from indicia.store.proofs import facets, tables
 from indicia.store.verification import checks, evidence
 from indicia.store.verification.checks import Claim
 from indicia.vault.assigner import KeyAssigner

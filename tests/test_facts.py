@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from indicia.app import housekeeping
 from indicia.app.doctor import local_checks
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.domain.call import CLOCK_SKEW
@@ -14,6 +13,8 @@ from indicia.domain.dkim.key_record import KEY_ZONE_LABEL
 from indicia.domain.installation import presence
 from indicia.domain.time import DAY, MINUTE, SECOND
 from indicia.settings.table import CHECK_MAX, CHECK_MIN, LISTEN_HTTP
+from indicia.store.events import tables as events
+from indicia.store.verification_mail import tables as verification_mail
 from indicia.wire.http import connection, framing, lingering, server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,9 +26,9 @@ TOLD = [
     ("docs/operate/doctor.md", f"within the last {presence.SILENT_AFTER // SECOND} s"),
     ("docs/operate/doctor.md", f"below {local_checks.LITTLE_ROOM // local_checks.MIB} MiB is a warning"),
     ("docs/operate/doctor.md", f"below {local_checks.TOO_LITTLE_ROOM // local_checks.MIB} MiB a failure"),
-    ("docs/operate/watching.md", f"given up | {housekeeping.LETTERS_KEPT // DAY} days"),
-    ("docs/operate/watching.md", f"link it was sent | {housekeeping.MAILINGS_KEPT // DAY} days"),
-    ("docs/operate/watching.md", f"delivery to webhooks | {housekeeping.EVENTS_KEPT // DAY} days"),
+    ("docs/operate/watching.md", f"given up | {verification_mail.LETTERS_KEPT // DAY} days"),
+    ("docs/operate/watching.md", f"link it was sent | {verification_mail.MAILINGS_KEPT // DAY} days"),
+    ("docs/operate/watching.md", f"delivery to webhooks | {events.EVENTS_KEPT // DAY} days"),
     ("docs/operate/connections.md", f"whole within {connection.HEAD_SECONDS:.0f} seconds"),
     ("docs/operate/connections.md", f"{connection.HEAD_OCTETS // 1024} KiB; trailers"),
     ("docs/operate/connections.md", f"refused beyond {framing.TRAILER_OCTETS // 1024} KiB"),

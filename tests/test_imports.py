@@ -133,16 +133,38 @@ def modules(sources: Path) -> dict[str, set[str]]:
 
 
 def subjects(sources: Path, layer: str) -> dict[str, set[str]]:
-    """Return each subject of a layer to those of the same layer that it imports."""
+    """Return each subject of a layer to those of the same layer that it imports.
+
+    Tables are apart: foreign keys tie them, and queries read across. They import nothing but tables.
+    """
     known: dict[str, set[str]] = {}
     for name, targets in modules(sources).items():
         parts = name.split(".")
         if parts[1:2] != [layer] or len(parts) < 4:
             continue
         inside = (target.split(".") for target in targets)
-        beside = {each[2] for each in inside if each[1:2] == [layer] and len(each) > 3}
+        beside = {
+            each[2]
+            for each in inside
+            if each[1:2] == [layer] and len(each) > 3 and (each[-1] != "tables" or parts[-1] == "tables")
+        }
         known.setdefault(parts[2], set()).update(beside - {parts[2]})
     return known
+
+
+def test_tables_know_nothing_but_tables() -> None:
+    """Whoever reads a declaration of tables need not know a query."""
+    ground = {"indicia.store.engine.columns", "indicia.store.engine.owned"}
+    known = {
+        target
+        for name, targets in modules(SOURCES).items()
+        if name.startswith("indicia.store.") and name.endswith(".tables")
+        for target in targets
+    }
+
+    assert {
+        each for each in known if each.startswith("indicia.store.") and not each.endswith(".tables")
+    } <= ground
 
 
 def in_circles(known: dict[str, set[str]]) -> set[str]:

@@ -20,7 +20,7 @@ from indicia.domain.installation.presence import SILENT_AFTER
 from indicia.domain.time import Span
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
-from indicia.store.tables import heartbeat
+from indicia.store.installation.tables import heartbeat
 
 
 @pytest.fixture

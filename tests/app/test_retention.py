@@ -10,8 +10,7 @@ from serving import serve, until
 
 from indicia.domain.time import DAY
 from indicia.runtime.clock import real_now
-from indicia.store import tables
-from indicia.store.accounts import audit
+from indicia.store.accounts import audit, tables
 from indicia.store.accounts.audit import AuditEntry, AuditSelection
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database

@@ -39,11 +39,10 @@ from indicia.mail.transport.maildir import Maildir
 from indicia.mail.transport.relay import SmtpCarrier
 from indicia.runtime.clock import Clock
 from indicia.settings.urls import parse_relay
-from indicia.store import tables
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.prepared import Prepared
-from indicia.store.verification_mail import links, mailings
+from indicia.store.verification_mail import links, mailings, tables
 from indicia.vault.keyring import Keyring
 
 _OUTBOX = Prepared(

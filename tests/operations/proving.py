@@ -46,9 +46,9 @@ from indicia.links import link_service
 from indicia.operations.dkim.replicating import Replicator
 from indicia.operations.dkim.signing_keys import signing_key_for
 from indicia.runtime.clock import Clock, real_now
-from indicia.store import tables
 from indicia.store.dkim import keys
 from indicia.store.dkim import rotation as rotations
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.dkim.keys import NoKeyYet
 from indicia.store.engine import schema
 from indicia.store.engine.database import Database
@@ -59,6 +59,7 @@ from indicia.store.identities import identities
 from indicia.store.identities.identities import IdentityView
 from indicia.store.proofs import listed
 from indicia.store.verification import checks
+from indicia.store.verification_mail import tables as verification_mail_tables
 from indicia.vault.assignment import assign
 from indicia.vault.rotation import advance
 from indicia.verifier.engine.checker import Checker, Found
@@ -243,16 +244,16 @@ def template() -> Path:
 
 
 _NEWEST_LINK = Prepared(
-    sa.select(tables.verification_link.c.token_hash)
+    sa.select(verification_mail_tables.verification_link.c.token_hash)
     .where(
-        tables.verification_link.c.identity_id == sa.bindparam("of_id"),
-        tables.verification_link.c.superseded_at.is_(None),
+        verification_mail_tables.verification_link.c.identity_id == sa.bindparam("of_id"),
+        verification_mail_tables.verification_link.c.superseded_at.is_(None),
     )
     .limit(1)
 )
 _SETS = Prepared(
-    sa.select(tables.token_set.c.id, tables.token_set.c.abandoned_at).where(
-        tables.token_set.c.kind == TokenSetKind.EASY.value
+    sa.select(dkim_tables.token_set.c.id, dkim_tables.token_set.c.abandoned_at).where(
+        dkim_tables.token_set.c.kind == TokenSetKind.EASY.value
     )
 )
 

@@ -8,17 +8,19 @@ import pytest
 import sqlalchemy as sa
 
 from indicia.mail.message import compose
-from indicia.store import tables
+from indicia.store.accounts import tables
+from indicia.store.accounts.tables import ACCESS_KEY_SECRET
 from indicia.store.dkim import keys
+from indicia.store.dkim.tables import POOLED_PRIVATE_KEY, PRIVATE_KEY
 from indicia.store.engine import sealed_columns
 from indicia.store.engine.database import Database
 from indicia.store.engine.ids import new_id
+from indicia.store.engine.owned import Sealed
 from indicia.store.engine.prepared import Prepared
-from indicia.store.engine.sealed_columns import Place
 from indicia.store.engine.session import Session
+from indicia.store.verification_mail.tables import OUTBOX_PAYLOAD
 from indicia.vault import purposes
 from indicia.vault.keyring import Keyring, KeyringError
-from indicia.vault.purposes import purpose_of
 from indicia.vault.reseal import reseal
 
 OLD = Keyring((bytes(32),))
@@ -41,8 +43,8 @@ def _access_keys(s: Session, ring: Keyring) -> None:
         )  # fmt: skip
 
 
-def _all(database: Database, place: Place) -> list[tuple[int | str, bytes]]:
-    return database.read(partial(sealed_columns.page, place=place, after=None, limit=10_000))
+def _all(database: Database, sealed: Sealed) -> list[tuple[int | str, bytes]]:
+    return database.read(partial(sealed_columns.page, sealed=sealed, after=None, limit=10_000))
 
 
 def test_everything_anew(database: Database) -> None:
@@ -53,14 +55,14 @@ def test_everything_anew(database: Database) -> None:
 
     assert reseal(database, NEW) == 452
     assert reseal(database, NEW) == 0
-    pooled = _all(database, Place.POOLED_KEY)
+    pooled = _all(database, POOLED_PRIVATE_KEY)
     assert len(pooled) == 453
     assert all(NEW.is_current(octets) for _, octets in pooled)
     opened = [NEW.open(octets, purposes.PRIVATE_KEY) for _, octets in pooled]
     assert sorted(opened) == sorted(
         [b"private %d" % n for n in range(450)] + [b"private %d" % n for n in range(3)]
     )
-    for identifier, octets in _all(database, Place.ACCESS_KEY):
+    for identifier, octets in _all(database, ACCESS_KEY_SECRET):
         assert NEW.is_current(octets)
         assert NEW.open(octets, purposes.access_key(str(identifier))) == str(identifier).encode()
 
@@ -74,5 +76,5 @@ def test_key_that_is_missing(database: Database) -> None:
 
 def test_purposes_are_those_in_use() -> None:
     """Who seals elsewhere names the purposes that sealing anew will name."""
-    assert purpose_of(Place.OUTBOX, 1) == compose.SEALED_AS
-    assert purpose_of(Place.PUBLISHED_KEY, 1) == purpose_of(Place.POOLED_KEY, 1) == purposes.PRIVATE_KEY
+    assert OUTBOX_PAYLOAD.purpose_of(1) == compose.SEALED_AS
+    assert PRIVATE_KEY.purpose_of(1) == POOLED_PRIVATE_KEY.purpose_of(1) == purposes.PRIVATE_KEY

@@ -1,29 +1,24 @@
-"""What each sealed column is sealed for. Who seals and who opens name the same purpose, or nothing opens."""
+"""What each sealed column is sealed for. Who seals and who opens name the same purpose, or nothing opens.
+
+The words are those of the columns, where their tables are declared.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from indicia.store.engine.sealed_columns import Place
+from indicia.store.accounts.tables import ACCESS_KEY_SECRET
+from indicia.store.dkim import tables as dkim
+from indicia.store.events.tables import WEBHOOK_SECRET
 
-PRIVATE_KEY: Final = "dkim private key"  # in the pool and published: a key moves from one to the other sealed
-OUTBOX_PAYLOAD: Final = "outbox.payload"
+PRIVATE_KEY: Final = dkim.PRIVATE_KEY.purpose  # in the pool and published
 
 
 def access_key(identifier: str) -> str:
     """Return the purpose of one access key's secret: it opens as no other key's."""
-    return f"access key {identifier}"
+    return ACCESS_KEY_SECRET.purpose_of(identifier)
 
 
 def webhook_secret(identifier: str) -> str:
     """Return the purpose of one webhook's secrets, this one and the one before."""
-    return f"webhook secret {identifier}"
-
-
-def purpose_of(place: Place, row: int | str) -> str:
-    """Return what the sealed value in a row was sealed for."""
-    if place is Place.ACCESS_KEY:
-        return access_key(str(row))
-    if place in {Place.WEBHOOK, Place.WEBHOOK_BEFORE}:
-        return webhook_secret(str(row))
-    return OUTBOX_PAYLOAD if place is Place.OUTBOX else PRIVATE_KEY
+    return WEBHOOK_SECRET.purpose_of(identifier)

@@ -7,10 +7,10 @@ from typing import Final
 
 from indicia.store.engine import sealed_columns
 from indicia.store.engine.database import Database
-from indicia.store.engine.sealed_columns import Place
+from indicia.store.engine.owned import Sealed
 from indicia.store.engine.session import Session
+from indicia.store.subjects import SEALED
 from indicia.vault.keyring import Keyring
-from indicia.vault.purposes import purpose_of
 
 _PAGE: Final = 200  # rows a transaction: a writer waits for no more than a few milliseconds of them
 
@@ -22,26 +22,27 @@ def reseal(database: Database, keyring: Keyring) -> int:
 
     Raises: `KeyringError` when a value is under a key that is not in the ring.
     """
-    return sum(_reseal_place(database, keyring, place) for place in Place)
+    return sum(_reseal(database, keyring, sealed) for sealed in SEALED)
 
 
-def _reseal_place(database: Database, keyring: Keyring, place: Place) -> int:
+def _reseal(database: Database, keyring: Keyring, sealed: Sealed) -> int:
     after: int | str | None = None
     count = 0
-    while page := database.read(partial(sealed_columns.page, place=place, after=after, limit=_PAGE)):
+    while page := database.read(partial(sealed_columns.page, sealed=sealed, after=after, limit=_PAGE)):
         after = page[-1][0]
         anew = [
-            (row, old, _anew(keyring, place, row, old)) for row, old in page if not keyring.is_current(old)
+            (row, old, _anew(keyring, sealed.purpose_of(row), old))
+            for row, old in page
+            if not keyring.is_current(old)
         ]
         if anew:
-            count += database.write(partial(_replace, place=place, anew=anew))
+            count += database.write(partial(_replace, sealed=sealed, anew=anew))
     return count
 
 
-def _anew(keyring: Keyring, place: Place, row: int | str, old: bytes) -> bytes:
-    purpose = purpose_of(place, row)
+def _anew(keyring: Keyring, purpose: str, old: bytes) -> bytes:
     return keyring.seal(keyring.open(old, purpose), purpose)
 
 
-def _replace(s: Session, *, place: Place, anew: list[tuple[int | str, bytes, bytes]]) -> int:
-    return sum(sealed_columns.replace(s, place, row, old, new) for row, old, new in anew)
+def _replace(s: Session, *, sealed: Sealed, anew: list[tuple[int | str, bytes, bytes]]) -> int:
+    return sum(sealed_columns.replace(s, sealed, row, old, new) for row, old, new in anew)

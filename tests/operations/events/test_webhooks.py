@@ -18,10 +18,9 @@ from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.retry import Circuit
 from indicia.domain.time import HOUR, rfc3339
 from indicia.operations.events.webhooks import Redelivery, WebhookChanges
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
-from indicia.store.events import destinations, events, fanout, webhook_deliveries, webhooks
+from indicia.store.events import destinations, events, fanout, tables, webhook_deliveries, webhooks
 from indicia.vault.purposes import webhook_secret
 
 URL = "https://hooks.example.net/indicia"

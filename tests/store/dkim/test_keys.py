@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from values import ZONE, pooled_key, token_set
 
 from indicia.domain.identities.identity import KeyLength
-from indicia.store import tables
-from indicia.store.dkim import keys, zones
+from indicia.store.dkim import keys, tables, zones
 from indicia.store.engine.database import Database
 from indicia.store.engine.prepared import Prepared
 

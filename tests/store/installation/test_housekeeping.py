@@ -9,13 +9,12 @@ import sqlalchemy as sa
 from values import add
 
 from indicia.announcements.event_recorder import EventRecorder
-from indicia.app.housekeeping import EVENTS_KEPT, LETTERS_KEPT, MAILINGS_KEPT, tidy
+from indicia.app.housekeeping import tidy
 from indicia.domain.events.identity_events import deleted
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.rates import Allowance
 from indicia.domain.time import DAY
 from indicia.runtime.clock import real_now
-from indicia.store import tables
 from indicia.store.accounts import audit
 from indicia.store.accounts.audit import AuditEntry
 from indicia.store.engine import budgets
@@ -23,11 +22,16 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.queue import Lease
 from indicia.store.events import fanout, webhook_deliveries, webhooks
+from indicia.store.events import tables as events_tables
+from indicia.store.events.tables import EVENTS_KEPT
 from indicia.store.events.webhooks import Webhook
 from indicia.store.identities import identities
 from indicia.store.verification import evidence
+from indicia.store.verification import tables as verification_tables
 from indicia.store.verification.evidence import StoredVerdict
 from indicia.store.verification_mail import links, mailings, outbox
+from indicia.store.verification_mail import tables as verification_mail_tables
+from indicia.store.verification_mail.tables import LETTERS_KEPT, MAILINGS_KEPT
 
 NOW = real_now()
 
@@ -66,7 +70,7 @@ def test_letters_go_when_they_are_delivered_and_a_month_old(database: Database) 
 
     assert after(database, LETTERS_KEPT - DAY)["letters"] == 0
     assert after(database, LETTERS_KEPT + DAY)["letters"] == 5
-    assert count(database, tables.outbox) == 1
+    assert count(database, verification_mail_tables.outbox) == 1
 
 
 def test_links_go_with_the_mails_they_were_in(database: Database) -> None:
@@ -110,10 +114,10 @@ def test_events_go_with_their_deliveries_and_the_trails_of_the_deleted(database:
 
     database.write(delete)
     database.write(lambda s: fanout.spread(s, gone.account, gone.region, NOW, limit=9))
-    assert count(database, tables.webhook_delivery) == 3
+    assert count(database, events_tables.webhook_delivery) == 3
 
     assert after(database, EVENTS_KEPT - DAY)["events"] == 0
-    assert count(database, tables.evidence) == 2
+    assert count(database, verification_tables.evidence) == 2
     found = after(database, EVENTS_KEPT + DAY)
     assert (found["deliveries"], found["events"]) == (3, 3)
     assert database.read(webhook_deliveries.waiting) == 0

@@ -16,8 +16,7 @@ from indicia.domain.diagnosis.recommendations import Progress
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, FacetState, Identity, Status
 from indicia.domain.time import DAY, HOUR
-from indicia.store import tables
-from indicia.store.diagnosis import recommendations
+from indicia.store.diagnosis import recommendations, tables
 from indicia.store.engine.database import Database
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session

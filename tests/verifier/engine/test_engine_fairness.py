@@ -16,11 +16,10 @@ from nameserver import Asked, NameServer, Trick
 from indicia.domain.fairness import Lane, ZoneRates
 from indicia.domain.identities.identity import ErrorType, Facet, Identity, Status
 from indicia.domain.time import DAY, SECOND
-from indicia.store import tables
 from indicia.store.engine.database import Database
 from indicia.store.engine.prepared import Prepared
 from indicia.store.proofs import facets
-from indicia.store.verification import checks
+from indicia.store.verification import checks, tables
 from indicia.verifier.dns.client import Budget
 from indicia.verifier.engine.engine import Limits
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aging import forget
 from lookout import ACCOUNT, NEGATIVE_TTL, PACE, PATIENT, REGION, WINDOW, Lookout, _plain, _store, easy_dkim
 from nameserver import NameServer
 
@@ -415,9 +416,9 @@ def test_what_is_not_needed_any_more_is_forgotten(database: Database, server: Na
         await watching.look()
         now = watching.clock.now()
 
-        assert database.write(lambda s: brakes.prune(s, now - HOUR, 100)) == 0
-        assert database.write(lambda s: brakes.prune(s, now + HOUR, 50)) == 50
-        assert database.write(lambda s: brakes.prune(s, now + HOUR, 50)) == MANY - 50
-        assert database.write(lambda s: brakes.prune(s, now + 2 * WINDOW, 50)) == 1
+        assert database.write(lambda s: forget(s, "demotions", kept=HOUR, now=now, limit=100)) == 0
+        assert database.write(lambda s: forget(s, "demotions", kept=0, now=now + HOUR, limit=50)) == 50
+        assert database.write(lambda s: forget(s, "demotions", kept=0, now=now + HOUR, limit=50)) == MANY - 50
+        assert database.write(lambda s: forget(s, "demotions", kept=0, now=now + 2 * WINDOW, limit=50)) == 1
 
     watch(database, server, story)

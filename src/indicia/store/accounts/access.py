@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
+from indicia.store.accounts import tables
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Row, Session
 from indicia.store.engine.upsert import insert_or_nothing, insert_or_replace
@@ -58,7 +59,7 @@ _LIST_KEYS_OF = Prepared(
     sa.select(*_KEY).where(_k.account == sa.bindparam("account")).order_by(_k.created_at, _k.id)
 )
 _HOLD_KEY = Prepared(sa.select(*_KEY).where(_k.id == sa.bindparam("id")).with_for_update(read=True))
-_RECALL = insert_or_nothing(tables.key_recall)
+_RECALL = insert_or_nothing(dkim_tables.key_recall)
 _REVOKE = Prepared(
     sa.update(tables.access_key)
     .where(_k.id == sa.bindparam("of_id"), _k.revoked_at.is_(None))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from indicia.domain.accounts.account import ReviewStatus
 from indicia.domain.time import Instant
-from indicia.store import tables
+from indicia.store.accounts import tables
 from indicia.store.engine.prepared import Cell, Prepared
 from indicia.store.engine.session import Row, Session
 from indicia.store.engine.upsert import insert_or_nothing, insert_or_replace

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
+from indicia.store.accounts import tables
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
@@ -66,16 +66,6 @@ _PAGE = (
 _OF_ALL = Prepared(_PAGE)
 _OF_ACCOUNT = Prepared(_PAGE.where(_a.account == sa.bindparam("account")))
 _LAST = Prepared(sa.select(sa.func.max(_a.id)))
-_PRUNE = Prepared(
-    sa.delete(tables.audit).where(
-        _a.id.in_(
-            sa.select(_a.id)
-            .where(_a.id < sa.bindparam("before"))
-            .order_by(_a.id)
-            .limit(sa.bindparam("limit"))
-        )
-    )
-)
 _NEWEST = (1 << 63) - 1
 
 
@@ -123,8 +113,3 @@ def page(s: Session, wanted: AuditSelection, *, after: int, limit: int) -> list[
     until = _NEWEST if wanted.until is None else wanted.until
     rows = s.all(statement, after=after, since=since, until=until, limit=limit, **of)
     return [(row[0], AuditEntry(*row[1:])) for row in rows]
-
-
-def prune(s: Session, before: int, limit: int) -> int:
-    """Forget entries with lesser ids, as many as the limit, and return how many."""
-    return s.run(_PRUNE, before=before, limit=limit)

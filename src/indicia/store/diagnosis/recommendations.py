@@ -16,11 +16,12 @@ import sqlalchemy as sa
 from indicia.domain.diagnosis.recommendations import Code, Progress, Recommendation
 from indicia.domain.identities.identity import Identity
 from indicia.domain.time import Instant
-from indicia.store import tables
+from indicia.store.diagnosis import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.queue import DueQueue
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import dialect_insert, insert_or_replace
+from indicia.store.identities import tables as identities_tables
 
 _a, _r = tables.advice.c, tables.recommendation.c
 _queue = DueQueue(tables.advice, key="identity_id")
@@ -40,13 +41,13 @@ class Turn:
 
 
 _NOW: Final = 0  # due before everything else
-_OWN: Final = sa.select(tables.identity.c.id, tables.identity.c.account, sa.literal_column(str(_NOW))).where(
-    tables.identity.c.id.in_(sa.bindparam("ids", expanding=True))
-)
+_OWN: Final = sa.select(
+    identities_tables.identity.c.id, identities_tables.identity.c.account, sa.literal_column(str(_NOW))
+).where(identities_tables.identity.c.id.in_(sa.bindparam("ids", expanding=True)))
 _PUT_DUE = Prepared(
     lambda dialect: (
         dialect_insert(tables.advice, dialect)
-        .from_select(["identity_id", "account", "due_at"], _OWN.order_by(tables.identity.c.id))
+        .from_select(["identity_id", "account", "due_at"], _OWN.order_by(identities_tables.identity.c.id))
         .on_conflict_do_update(index_elements=["identity_id"], set_={"due_at": sa.literal_column(str(_NOW))})
     )
 )

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from indicia.domain.dkim.rotation import Stage
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.dkim import rotation as rotations
+from indicia.store.dkim import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace

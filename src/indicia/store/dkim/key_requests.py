@@ -17,14 +17,16 @@ import sqlalchemy as sa
 from indicia.domain.fairness import places
 from indicia.domain.identities.identity import KeyLength, TokenSet
 from indicia.domain.time import Instant
-from indicia.store import tables
+from indicia.store.dkim import tables
 from indicia.store.engine import queue, rows
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_nothing
+from indicia.store.identities import tables as identities_tables
+from indicia.store.verification import tables as verification_tables
 
 _r, _t = tables.key_request.c, tables.token_set.c
-_i, _v = tables.identity.c, tables.verification.c
+_i, _v = identities_tables.identity.c, verification_tables.verification.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ _SET_AT: Final = 6
 _THERE = Prepared(sa.select(_i.id).where(_i.id.in_(sa.bindparam("ids", expanding=True))))
 _HOLD = Prepared(
     sa.select(_i.id)
-    .select_from(tables.identity.join(tables.verification, _v.identity_id == _i.id))
+    .select_from(identities_tables.identity.join(verification_tables.verification, _v.identity_id == _i.id))
     .where(_i.id.in_(sa.bindparam("ids", expanding=True)))
     .with_for_update(skip_locked=True, key_share=True)
 )

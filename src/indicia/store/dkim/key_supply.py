@@ -8,8 +8,7 @@ import sqlalchemy as sa
 
 from indicia.domain.dkim.key_supply import Demand, Stock
 from indicia.domain.time import Instant
-from indicia.store import tables
-from indicia.store.dkim import key_requests, keys
+from indicia.store.dkim import key_requests, keys, tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.time import Instant
-from indicia.store import tables
+from indicia.store.dkim import tables
 from indicia.store.engine import queue, rows
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import SQLITE, Cell, Prepared

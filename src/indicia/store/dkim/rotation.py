@@ -16,8 +16,7 @@ from indicia.domain.dkim.rotation import KeyLife, KeySet, Stage
 from indicia.domain.identities.identity import KeyLength, TokenSet, TokenSetKind
 from indicia.domain.time import Instant
 from indicia.domain.verification.key_sight import LiveKey
-from indicia.store import tables
-from indicia.store.dkim import key_requests, keys
+from indicia.store.dkim import key_requests, keys, tables
 from indicia.store.dkim.keys import PublishedKey
 from indicia.store.engine import rows
 from indicia.store.engine.prepared import Prepared

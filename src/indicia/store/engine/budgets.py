@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from indicia.domain.rates import Allowance, Bucket, full, take
-from indicia.store import tables
+from indicia.store.engine import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_nothing
@@ -18,16 +18,6 @@ _SPEND = Prepared(
     .where(_b.key == sa.bindparam("of_key"))
     .values(parts=sa.bindparam("parts"), at=sa.bindparam("at"))
 )
-_PRUNE = Prepared(
-    sa.delete(tables.rate_budget).where(
-        _b.key.in_(
-            sa.select(_b.key)
-            .where(_b.at < sa.bindparam("before"))
-            .order_by(_b.key)
-            .limit(sa.bindparam("limit"))
-        )
-    )
-)
 
 
 def lease(s: Session, key: str, allowance: Allowance, now: int, wanted: int) -> int:
@@ -38,8 +28,3 @@ def lease(s: Session, key: str, allowance: Allowance, now: int, wanted: int) -> 
     bucket, granted = take(Bucket(row[0], row[1]) if row else fresh, allowance, now, wanted)
     s.run(_SPEND, of_key=key, parts=bucket.parts, at=bucket.at)
     return granted
-
-
-def prune(s: Session, before: int, limit: int) -> int:
-    """Forget budgets that nobody has drawn on since, as many as the limit; who comes again has a full one."""
-    return s.run(_PRUNE, before=before, limit=limit)

@@ -14,18 +14,23 @@ import msgspec
 import sqlalchemy as sa
 
 from indicia.domain.identities.identity import Facet
-from indicia.store import tables
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.engine import rows
+from indicia.store.engine.columns import Word
 from indicia.store.engine.prepared import SQLITE
+from indicia.store.identities import tables as identities_tables
+from indicia.store.policies import tables as policies_tables
+from indicia.store.proofs import tables as proofs_tables
+from indicia.store.verification import tables as verification_tables
 
 T = TypeVar("T")
 Column: TypeAlias = sa.ColumnElement[Any]
 
-_i = tables.identity.c
-_t = tables.token_set.c
-_f = tables.facet_state.c
-_v = tables.verification.c
-_c = tables.carried_proof.c
+_i = identities_tables.identity.c
+_t = dkim_tables.token_set.c
+_f = proofs_tables.facet_state.c
+_v = verification_tables.verification.c
+_c = proofs_tables.carried_proof.c
 _TOKENS: Final = (_t.token1, _t.token2, _t.token3)
 
 
@@ -72,26 +77,26 @@ def soa(dialect: str) -> Column:
 def facets(dialect: str) -> Column:
     """Return every `FacetState` of the identity that is selected from, by facet."""
     states = sa.select(_mapping(dialect, _f.facet, document(dialect, _named(rows.FACET))))
-    return states.where(_f.identity_id == _i.id).correlate(tables.identity).scalar_subquery()
+    return states.where(_f.identity_id == _i.id).correlate(identities_tables.identity).scalar_subquery()
 
 
 def carried(dialect: str) -> Column:
     """Return the `CarriedProof` of the identity that is selected from; null where nothing is carried."""
     state = {column.name: _c[column.name] for column in rows.FACET if column.name != "facet"}
-    facet = sa.literal_column(f"'{Facet.CARRIED_DKIM.value}'", tables.Word)
+    facet = sa.literal_column(f"'{Facet.CARRIED_DKIM.value}'", Word)
     members = {"state": document(dialect, {"facet": facet, **state}), "token_set": token_set(dialect)}
     found = (
         sa.select(document(dialect, members))
-        .select_from(tables.carried_proof.join(tables.token_set, _t.id == _c.token_set_id))
+        .select_from(proofs_tables.carried_proof.join(dkim_tables.token_set, _t.id == _c.token_set_id))
         .where(_c.identity_id == _i.id)
     )
-    return found.correlate(tables.identity).scalar_subquery()
+    return found.correlate(identities_tables.identity).scalar_subquery()
 
 
 def tags(dialect: str) -> Column:
     """Return key and value of every tag of the identity that is selected from, in the order of the keys."""
-    t = tables.tag.c
-    resource = sa.literal_column("'identity/'", tables.Word) + _i.name
+    t = identities_tables.tag.c
+    resource = sa.literal_column("'identity/'", Word) + _i.name
     found = _ordered(
         sa.select(t.key, t.value)
         .where(t.account == _i.account, t.region == _i.region, t.resource == resource)
@@ -102,7 +107,7 @@ def tags(dialect: str) -> Column:
 
 def policies(dialect: str) -> Column:
     """Return every policy of the identity that is selected from, by name, in the order of the names."""
-    p = tables.policy.c
+    p = policies_tables.policy.c
     found = _ordered(sa.select(p.name, p.document).where(p.identity_id == _i.id).order_by(p.name))
     return sa.select(_mapping(dialect, found.c.name, found.c.document)).scalar_subquery()
 
@@ -118,7 +123,7 @@ def _named(columns: Sequence[sa.Column[Any]]) -> dict[str, Column]:
 
 def _ordered(selected: sa.Select[Any]) -> sa.Subquery:
     """Return rows whose order an aggregate keeps. SQLite's have no ORDER BY of their own before 3.44."""
-    return selected.correlate(tables.identity).subquery()
+    return selected.correlate(identities_tables.identity).subquery()
 
 
 def _array(dialect: str, *columns: Column) -> Column:

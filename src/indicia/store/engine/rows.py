@@ -17,8 +17,10 @@ from indicia.domain.identities.identity import (
     TokenSetKind,
 )
 from indicia.domain.records.observation import Soa
-from indicia.store import tables
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.engine.session import Row
+from indicia.store.identities import tables as identities_tables
+from indicia.store.proofs import tables as proofs_tables
 
 # `Enum(value)` takes four times as long as a dictionary.
 KINDS: Final = {member.value: member for member in IdentityKind}
@@ -29,7 +31,7 @@ KEY_LENGTHS: Final = {member.value: member for member in KeyLength}
 _BEHAVIORS: Final = {member.value: member for member in MxFailureBehavior}
 _TOKEN_SET_KINDS: Final = {member.value: member for member in TokenSetKind}
 
-_i = tables.identity.c
+_i = identities_tables.identity.c
 IDENTITY: Final = (
     _i.id, _i.account, _i.region, _i.kind, _i.name, _i.created_at, _i.version, _i.generation, _i.origin,
     _i.signing_enabled, _i.next_key_length, _i.token_set_id, _i.legacy_token, _i.legacy_requested,
@@ -70,7 +72,7 @@ def identity_columns(value: Identity) -> dict[str, int | str | None]:
     }
 
 
-_t = tables.token_set.c
+_t = dkim_tables.token_set.c
 TOKEN_SET: Final = (
     _t.id, _t.kind, _t.zone, _t.token1, _t.token2, _t.token3, _t.key_length, _t.key_made_at, _t.has_key,
     _t.public_key, _t.wanted_length, _t.awaited,
@@ -98,7 +100,7 @@ def token_set(row: Row, at: int) -> TokenSet | None:
     )
 
 
-_f = tables.facet_state.c
+_f = proofs_tables.facet_state.c
 FACET: Final = (
     _f.facet, _f.status, _f.generation, _f.since, _f.deadline, _f.absent_since, _f.error, _f.held_until,
 )  # fmt: skip

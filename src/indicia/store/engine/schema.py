@@ -21,7 +21,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from indicia.private_files import sync_folder
 from indicia.store.engine.prepared import POSTGRESQL, SQLITE, dialect_of
-from indicia.store.tables import STORAGE_PARAMETERS, metadata
+from indicia.store.subjects import STORAGE, TABLES
 
 # The steps in `migrations/versions`, oldest first. A test compares.
 REVISIONS: Final = (
@@ -177,23 +177,23 @@ def _revision(dialect: str, connection: _Connection) -> str | None:
 def definitions(dialect: str) -> list[str]:
     """Return the statements that make the present schema in an empty database."""
     parts: list[CreateTable | CreateIndex] = []
-    for table in metadata.sorted_tables:
+    for table in TABLES:
         parts.append(CreateTable(table))
         parts.extend(CreateIndex(index) for index in sorted(table.indexes, key=_name))
     if dialect == POSTGRESQL:
         _share_conditions()
     compiled = [str(part.compile(dialect=dialect_of(dialect))).strip() for part in parts]
     if dialect == POSTGRESQL:
-        compiled += [f"ALTER TABLE {table} SET ({text})" for table, text in STORAGE_PARAMETERS.items()]
+        compiled += [f"ALTER TABLE {table.name} SET ({text})" for table, text in STORAGE.items()]
     return compiled
 
 
 def _share_conditions() -> None:
     """Let partial indexes be so on PostgreSQL too.
 
-    Their conditions stand in `tables` for SQLite alone: naming PostgreSQL there imports it at each start.
+    Their conditions stand beside the tables for SQLite alone: PostgreSQL's would import it at each start.
     """
-    for table in metadata.tables.values():
+    for table in TABLES:
         for index in table.indexes:
             where = index.dialect_options[SQLITE].get("where")
             if where is not None:

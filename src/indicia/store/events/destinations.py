@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from indicia.domain.retry import CLOSED, Circuit
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_nothing, insert_or_replace
+from indicia.store.events import tables
 
 _d = tables.webhook_destination.c
 _PLACE = (_d.account == sa.bindparam("of_account"), _d.destination == sa.bindparam("of_destination"))
@@ -29,16 +29,6 @@ _TRY = Prepared(
 _PAUSED = Prepared(
     sa.select(_d.destination, _d.resume_at).where(
         _d.account == sa.bindparam("account"), _d.resume_at > sa.bindparam("now")
-    )
-)
-_PRUNE = Prepared(
-    sa.delete(tables.webhook_destination).where(
-        sa.tuple_(_d.account, _d.destination).in_(
-            sa.select(_d.account, _d.destination)
-            .where(_d.failed_at < sa.bindparam("before"))
-            .order_by(_d.failed_at)
-            .limit(sa.bindparam("limit"))
-        )
     )
 )
 
@@ -75,8 +65,3 @@ def try_now(s: Session, account: str, destination: str, now: Instant) -> None:
 def paused(s: Session, account: str, now: Instant) -> dict[str, Instant]:
     """Return where nothing is sent for the account at this instant, each with when it is again."""
     return {row[0]: row[1] for row in s.all(_PAUSED, account=account, now=now)}
-
-
-def prune(s: Session, before: Instant, limit: int) -> int:
-    """Forget destinations that have not failed since then, as many as the limit, and return how many."""
-    return s.run(_PRUNE, before=before, limit=limit)

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from indicia.domain.events.identity_events import IDENTITY, Event, What
+from indicia.domain.events.identity_events import Event
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import POSTGRESQL, Prepared
 from indicia.store.engine.session import Session
+from indicia.store.events import tables
 
 _e = tables.event.c
-DELETED = f"{IDENTITY}.{What.DELETED.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +58,6 @@ _DEMOTED = Prepared(
         _e.demotes == sa.literal_column("1"), _e.at > sa.bindparam("after")
     )
 )
-_OLD = sa.select(_e.id).where(_e.id < sa.bindparam("before")).order_by(_e.id).limit(sa.bindparam("limit"))
-_PRUNE_TRAILS = Prepared(
-    sa.delete(tables.evidence).where(
-        tables.evidence.c.identity_id.in_(
-            sa.select(_e.identity_id).where(_e.id.in_(_OLD), _e.type == sa.literal_column(f"'{DELETED}'"))
-        )
-    )
-)
-_PRUNE = Prepared(sa.delete(tables.event).where(_e.id.in_(_OLD)))
 
 
 def new_ids(s: Session, identity_ids: Sequence[int]) -> list[int]:
@@ -124,13 +114,3 @@ def demoted_after(s: Session, instant: Instant) -> int:
     """Return how many identities lost a proof, in part or in whole, after the instant."""
     row = s.one(_DEMOTED, after=instant)
     return 0 if row is None else int(row[0])
-
-
-def prune(s: Session, before: int, limit: int) -> int:
-    """Forget events with lesser ids, as many as the limit, and return how many.
-
-    With the event of a deletion go the verdicts on the identity that was deleted. What still waits to be
-    delivered of an event ends when its turn comes.
-    """
-    s.run(_PRUNE_TRAILS, before=before, limit=limit)
-    return s.run(_PRUNE, before=before, limit=limit)

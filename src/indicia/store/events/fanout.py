@@ -21,11 +21,10 @@ import sqlalchemy as sa
 
 from indicia.domain.events.identity_events import WEBHOOK_TEST
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
-from indicia.store.events import webhook_deliveries, webhooks
+from indicia.store.events import tables, webhook_deliveries, webhooks
 from indicia.store.events.webhook_deliveries import OPEN, WITH_HOST
 from indicia.store.events.webhooks import Webhook
 

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from indicia.domain.retry import Circuit
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.queue import Lease, LeasedQueue
 from indicia.store.engine.session import Session
+from indicia.store.events import tables
 from indicia.store.events.webhooks import COLUMNS, Webhook, webhook_of
 
 _w = tables.webhook.c
@@ -228,16 +228,6 @@ _UNSETTLED = Prepared(
     .limit(1)
 )
 _WAITING = Prepared(sa.select(sa.func.count()).select_from(tables.webhook_delivery).where(_queue.waiting))
-_PRUNE = Prepared(
-    sa.delete(tables.webhook_delivery).where(
-        _d.id.in_(
-            sa.select(_d.id)
-            .where(_d.id < sa.bindparam("before"))
-            .order_by(_d.id)
-            .limit(sa.bindparam("limit"))
-        )
-    )
-)
 
 
 def ready(s: Session, lease: Lease, limit: int) -> list[Receiver]:
@@ -316,8 +306,3 @@ def waiting(s: Session) -> int:
 def void_leases(s: Session) -> int:
     """Take every lease back: at the start of the only process there is."""
     return _queue.void(s)
-
-
-def prune(s: Session, before: int, limit: int) -> int:
-    """Forget deliveries with lesser ids, as many as the limit, whatever became of them; return how many."""
-    return s.run(_PRUNE, before=before, limit=limit)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Row, Session
+from indicia.store.events import tables
 
 _w = tables.webhook.c
 _d = tables.webhook_delivery.c

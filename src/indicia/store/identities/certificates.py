@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_nothing
+from indicia.store.identities import tables
 
 _c = tables.identity_certificate.c
 

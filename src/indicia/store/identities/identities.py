@@ -20,13 +20,16 @@ from indicia.domain.identities.identity import (
 )
 from indicia.domain.records.observation import Soa
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.diagnosis import recommendations
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.engine import documents, rows
-from indicia.store.engine.prepared import SQLITE, Prepared
+from indicia.store.engine.prepared import SQLITE, Cell, Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import dialect_insert, insert_or_nothing
+from indicia.store.identities import tables
 from indicia.store.proofs import facets, listed
+from indicia.store.subjects import WITH_IDENTITY
+from indicia.store.verification import tables as verification_tables
 
 _i = tables.identity.c
 
@@ -222,34 +225,12 @@ def update(s: Session, identity: Identity, expected_version: int) -> Identity:
 
 _LOCK = Prepared(sa.select(_i.id).where(_i.id == sa.bindparam("id")).with_for_update())
 _DELETE_PARTS = tuple(
-    Prepared(sa.delete(table).where(table.c.identity_id == sa.bindparam("id")))
-    for table in (
-        tables.facet_state,
-        tables.carried_proof,
-        tables.verification,
-        tables.policy,
-        tables.identity_notification,
-        tables.verification_link,
-        tables.identity_certificate,
-        tables.advice,
-        tables.recommendation,
-        tables.replication,
-        tables.replica_elsewhere,
+    Prepared(
+        sa.delete(part.table).where(
+            *(part.table.c[column] == sa.bindparam(of) for column, of in part.by.items())
+        )
     )
-)
-_DELETE_TAGS = Prepared(
-    sa.delete(tables.tag).where(
-        tables.tag.c.account == sa.bindparam("account"),
-        tables.tag.c.region == sa.bindparam("region"),
-        tables.tag.c.resource == sa.bindparam("resource"),
-    )
-)
-_DELETE_OVERRIDE = Prepared(
-    sa.delete(tables.signing_override).where(
-        tables.signing_override.c.account == sa.bindparam("account"),
-        tables.signing_override.c.region == sa.bindparam("region"),
-        tables.signing_override.c.address == sa.bindparam("address"),
-    )
+    for part in WITH_IDENTITY
 )
 _DELETE = Prepared(sa.delete(tables.identity).where(_i.id == sa.bindparam("id")))
 
@@ -260,20 +241,23 @@ def lock(s: Session, identity_id: int) -> bool:
 
 
 def delete(s: Session, identity: Identity) -> None:
-    """Remove the identity with its facet states, due time, tags, policies, notifications and links.
+    """Remove the identity with everything that its subjects declare to go with it.
 
     Its token set and tokens stay, since no token is issued twice, and its keys stay published until
     `keys.withdraw_for`. Fault CONCURRENT_MODIFICATION when it is gone already.
     """
     if not lock(s, identity.id):
         raise _overtaken()
+    told: dict[str, Cell] = {
+        "id": identity.id,
+        "account": identity.account,
+        "region": identity.region,
+        "kind": identity.kind.value,
+        "name": identity.name,
+        "resource": f"identity/{identity.name}",
+    }
     for part in _DELETE_PARTS:
-        s.run(part, id=identity.id)
-    s.run(
-        _DELETE_TAGS, account=identity.account, region=identity.region, resource=f"identity/{identity.name}"
-    )
-    s.run(_DELETE_OVERRIDE, account=identity.account, region=identity.region, address=identity.name)
-    listed.remove(s, identity)
+        s.run(part, **told)
     s.run(_DELETE, id=identity.id)
     s.run(_COUNT_DOWN, of_account=identity.account, of_region=identity.region, fewer=1)
 
@@ -289,7 +273,7 @@ def _overtaken() -> Fault:
 
 
 def _view_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
-    v = tables.verification.c
+    v = verification_tables.verification.c
     whole = documents.document(
         dialect,
         {
@@ -307,9 +291,9 @@ def _view_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
         },
     )
     return sa.select(documents.fetched(dialect, whole)).select_from(
-        tables.identity.outerjoin(tables.token_set, tables.token_set.c.id == _i.token_set_id).outerjoin(
-            tables.verification, v.identity_id == _i.id
-        )
+        tables.identity.outerjoin(
+            dkim_tables.token_set, dkim_tables.token_set.c.id == _i.token_set_id
+        ).outerjoin(verification_tables.verification, v.identity_id == _i.id)
     )
 
 

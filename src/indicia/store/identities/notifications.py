@@ -8,10 +8,10 @@ from typing import Final
 import sqlalchemy as sa
 
 from indicia.domain.identities.notifications import Notification, NotificationType
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace
+from indicia.store.identities import tables
 
 _n = tables.identity_notification.c
 _TYPES: Final = {member.value: member for member in NotificationType}

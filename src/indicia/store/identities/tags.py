@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace
+from indicia.store.identities import tables
 
 _t = tables.tag.c
 _OF_RESOURCE = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
+from indicia.store.identities import tables as identities_tables
 
-_i = tables.identity.c
+_i = identities_tables.identity.c
 _MAIL_FROM_REGIONS = Prepared(sa.select(_i.region).where(_i.mail_from_domain != "").distinct())
 _CLOCK = Prepared(
     sa.select(sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger))

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from indicia.domain.installation.presence import Heartbeat
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace
+from indicia.store.installation import tables
 
 _t = tables.heartbeat.c
 _BEAT = insert_or_replace(tables.heartbeat)

@@ -8,27 +8,32 @@ import sqlalchemy as sa
 
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import Instant, Span
-from indicia.store import tables
+from indicia.store.diagnosis import tables as diagnosis_tables
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
+from indicia.store.identities import tables as identities_tables
+from indicia.store.proofs import tables as proofs_tables
+from indicia.store.subjects import EMPTIED
 from indicia.store.verification import checks
+from indicia.store.verification import tables as verification_tables
 
-_i, _v, _f = tables.identity.c, tables.verification.c, tables.facet_state.c
+_i, _v, _f = identities_tables.identity.c, verification_tables.verification.c, proofs_tables.facet_state.c
 
 # An address is concerned by what becomes of its custom MAIL FROM domain.
 _NAMED = sa.or_(
     *(column.like(sa.bindparam("pattern"), escape="\\") for column in (_i.name, _i.mail_from_domain)),
 )
 _CONCERNED = Prepared(
-    sa.update(tables.verification)
+    sa.update(verification_tables.verification)
     .where(_v.due_at > sa.bindparam("at"), _v.identity_id.in_(sa.select(_i.id).where(_NAMED)))
     .values(**checks.BROUGHT_FORWARD)
 )
 _ADVICE_CONCERNED = Prepared(
-    sa.update(tables.advice)
+    sa.update(diagnosis_tables.advice)
     .where(
-        tables.advice.c.due_at > sa.bindparam("now"),
-        tables.advice.c.identity_id.in_(sa.select(_i.id).where(_NAMED)),
+        diagnosis_tables.advice.c.due_at > sa.bindparam("now"),
+        diagnosis_tables.advice.c.identity_id.in_(sa.select(_i.id).where(_NAMED)),
     )
     .values(due_at=sa.bindparam("now"))
 )
@@ -43,14 +48,14 @@ _CORROBORATED = Prepared(
 )
 
 
-_t, _k = tables.token_set.c, tables.published_key.c
+_t, _k = dkim_tables.token_set.c, dkim_tables.published_key.c
 _STEP = Prepared(sa.select(sa.func.min(_t.due_at)).where(_t.due_at > _now, _t.due_at <= _until))
 # During a rotation, and once a domain is verified, the next look decides when the new key may sign.
 _KEY_LOOKED_FOR = Prepared(
     sa.select(sa.func.min(_v.due_at))
     .select_from(
-        tables.verification.join(tables.identity, _i.id == _v.identity_id).join(
-            tables.token_set, _t.id == _i.token_set_id
+        verification_tables.verification.join(identities_tables.identity, _i.id == _v.identity_id).join(
+            dkim_tables.token_set, _t.id == _i.token_set_id
         )
     )
     .where(
@@ -100,47 +105,13 @@ def next_turn(s: Session, now: Instant, until: Instant, apart: Span) -> Instant 
     return min(turns, default=None)
 
 
-# Children before parents. Access keys, accounts, zones, pooled keys and the audit log outlive a reset.
-_EMPTIED = tuple(
-    Prepared(sa.delete(table))
-    for table in (
-        tables.fanout,
-        tables.webhook_delivery,
-        tables.webhook,
-        tables.webhook_destination,
-        tables.event,
-        tables.evidence,
-        tables.outbox,
-        tables.mail_sent,
-        tables.mail_stop,
-        tables.verification_link,
-        tables.policy,
-        tables.identity_notification,
-        tables.signing_override,
-        tables.tag,
-        tables.configuration_set,
-        tables.verification_template,
-        tables.identity_certificate,
-        tables.advice,
-        tables.recommendation,
-        tables.account_region,
-        tables.replication,
-        tables.replica_elsewhere,
-        tables.identity_count,
-        tables.facet_state,
-        tables.carried_proof,
-        tables.verification,
-        tables.listed,
-        tables.identity,
-        tables.key_request,
-        tables.published_key,
-        tables.token,
-        tables.token_set,
-    )
-)
+_EMPTIED = tuple(Prepared(sa.delete(table)) for table in EMPTIED)
 
 
 def reset(s: Session) -> None:
-    """Forget every identity and everything that belongs to one."""
+    """Forget every identity and everything that belongs to one.
+
+    Access keys, accounts, zones, pooled keys and the audit log outlive it.
+    """
     for statement in _EMPTIED:
         s.run(statement)

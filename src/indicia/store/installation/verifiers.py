@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace
+from indicia.store.installation import tables
 
 _t = tables.verifier.c
 _SEEN = insert_or_replace(tables.verifier)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_nothing, insert_or_replace
+from indicia.store.policies import tables
 
 _p = tables.policy.c
 _OF_IDENTITY = _p.identity_id == sa.bindparam("identity_id")

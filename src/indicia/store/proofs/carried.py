@@ -12,13 +12,15 @@ import sqlalchemy as sa
 
 from indicia.domain.identities.identity import CarriedProof, FacetState, TokenSetKind
 from indicia.domain.time import Instant
-from indicia.store import tables
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.engine import documents, rows
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace
+from indicia.store.identities import tables as identities_tables
+from indicia.store.proofs import tables
 
-_c, _i, _t = tables.carried_proof.c, tables.identity.c, tables.token_set.c
+_c, _i, _t = tables.carried_proof.c, identities_tables.identity.c, dkim_tables.token_set.c
 _PUT = insert_or_replace(tables.carried_proof)
 _GET = Prepared(
     lambda dialect: sa.select(documents.fetched(dialect, documents.carried(dialect))).where(
@@ -66,7 +68,7 @@ _OF = Prepared(sa.select(_c.token_set_id).where(_c.identity_id.in_(sa.bindparam(
 _END = Prepared(sa.delete(tables.carried_proof).where(_c.identity_id == sa.bindparam("of_id")))
 # Whoever keeps the keys takes the steps that follow.
 _ABANDON = Prepared(
-    sa.update(tables.token_set)
+    sa.update(dkim_tables.token_set)
     .where(
         _t.id == sa.bindparam("of_id"),
         _t.abandoned_at.is_(None),
@@ -88,7 +90,7 @@ def end(s: Session, identity_ids: Sequence[int], now: Instant) -> None:
 
 _HOLDS = Prepared(
     sa.select(_c.identity_id)
-    .join(tables.token_set, _t.id == _c.token_set_id)
+    .join(dkim_tables.token_set, _t.id == _c.token_set_id)
     .where(_c.token_set_id == sa.bindparam("token_set_id"), _t.kind == TokenSetKind.EASY.value)
     .limit(1)
 )

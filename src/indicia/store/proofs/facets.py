@@ -8,12 +8,11 @@ import sqlalchemy as sa
 
 from indicia.domain.identities.identity import Facet, FacetState
 from indicia.domain.proofs.transitions import OWN_PROOF
-from indicia.store import tables
 from indicia.store.engine import rows
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_replace
-from indicia.store.proofs import carried, listed
+from indicia.store.proofs import carried, listed, tables
 
 _f = tables.facet_state.c
 _PUT = insert_or_replace(tables.facet_state)

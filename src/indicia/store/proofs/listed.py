@@ -17,12 +17,14 @@ import sqlalchemy as sa
 
 from indicia.domain.identities.identity import Facet, FacetState, Identity, IdentityKind, Status
 from indicia.domain.proofs.transitions import own_status
-from indicia.store import tables
 from indicia.store.engine import documents, rows
+from indicia.store.engine.columns import Word
 from indicia.store.engine.prepared import SQLITE, Prepared
 from indicia.store.engine.session import Session
+from indicia.store.identities import tables as identities_tables
+from indicia.store.proofs import tables
 
-_l, _i, _f = tables.listed.c, tables.identity.c, tables.facet_state.c
+_l, _i, _f = tables.listed.c, identities_tables.identity.c, tables.facet_state.c
 _c = tables.carried_proof.c
 
 
@@ -46,23 +48,11 @@ class _Proof(NamedTuple):
 
 
 _INSERT = Prepared(sa.insert(tables.listed))
-_OF_IDENTITY: Final = (
-    _l.account == sa.bindparam("account"),
-    _l.region == sa.bindparam("region"),
-    _l.kind == sa.bindparam("kind"),
-    _l.name == sa.bindparam("name"),
-)
-_DELETE = Prepared(sa.delete(tables.listed).where(*_OF_IDENTITY))
 
 
 def insert(s: Session, identity: Identity, facets: Mapping[Facet, FacetState]) -> None:
     """List a new identity, which has these facets from its beginning."""
     s.later(_INSERT, **_key(identity), status=own_status(facets).value)
-
-
-def remove(s: Session, identity: Identity) -> None:
-    """List the identity no more."""
-    s.run(_DELETE, **_key(identity))
 
 
 def _key(identity: Identity) -> dict[str, str]:
@@ -77,7 +67,7 @@ def _key(identity: Identity) -> dict[str, str]:
 _PROOFS = Prepared(
     sa.select(_i.id, _f.facet, _f.status, _c.status)
     .select_from(
-        tables.identity.outerjoin(tables.facet_state, _f.identity_id == _i.id).outerjoin(
+        identities_tables.identity.outerjoin(tables.facet_state, _f.identity_id == _i.id).outerjoin(
             tables.carried_proof, _c.identity_id == _i.id
         )
     )
@@ -120,7 +110,7 @@ def proofs_changed(s: Session, identity_ids: Collection[int]) -> None:
 
 
 # Spelled out, so that both databases see that there is one way through the key for each.
-_KINDS: Final = {kind: sa.literal_column(f"'{kind.value}'", tables.Word) for kind in IdentityKind}
+_KINDS: Final = {kind: sa.literal_column(f"'{kind.value}'", Word) for kind in IdentityKind}
 _STATUSES = Prepared(
     sa.select(_l.name, _l.status).where(
         _l.account == sa.bindparam("account"),

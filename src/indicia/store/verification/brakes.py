@@ -15,20 +15,26 @@ from indicia.domain.identities.identity import IdentityKind, Status
 from indicia.domain.proofs.transitions import MAY_SEND
 from indicia.domain.time import Instant
 from indicia.domain.verification.brake import Brake
-from indicia.store import tables
 from indicia.store.engine import meta
+from indicia.store.engine import tables as engine_tables
+from indicia.store.engine.columns import Word
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Row, Session
 from indicia.store.engine.upsert import insert_or_nothing, insert_or_replace
+from indicia.store.identities import tables as identities_tables
+from indicia.store.proofs import tables as proofs_tables
+from indicia.store.verification import tables
 
 PAUSED_AT = "demotions.paused_at"
 RELEASED_UNTIL = "demotions.released_until"
 
 _d, _a = tables.demotion.c, tables.account_brake.c
-_l, _i, _v = tables.listed.c, tables.identity.c, tables.verification.c
-_BEGIN = insert_or_nothing(tables.meta)
+_l, _i, _v = proofs_tables.listed.c, identities_tables.identity.c, tables.verification.c
+_BEGIN = insert_or_nothing(engine_tables.meta)
 _HOLD = Prepared(
-    sa.select(tables.meta.c.value).where(tables.meta.c.key == sa.bindparam("key")).with_for_update()
+    sa.select(engine_tables.meta.c.value)
+    .where(engine_tables.meta.c.key == sa.bindparam("key"))
+    .with_for_update()
 )
 
 
@@ -95,15 +101,15 @@ def of_all(s: Session, after: Instant, each: int) -> int:
 
 
 def _literal(value: str) -> sa.ColumnElement[str]:
-    return sa.literal_column(f"'{value}'", tables.Word)
+    return sa.literal_column(f"'{value}'", Word)
 
 
 def _verified(*of: sa.ColumnElement[bool]) -> Prepared:
     zones = (
         sa.select(_l.account, sa.func.coalesce(_v.zone_cut, _l.name))
         .select_from(
-            tables.listed.join(
-                tables.identity,
+            proofs_tables.listed.join(
+                identities_tables.identity,
                 sa.and_(_i.account == _l.account, _i.region == _l.region, _i.name == _l.name),
             ).join(tables.verification, _v.identity_id == _i.id)
         )
@@ -178,35 +184,6 @@ _COUNT_WAITING = Prepared(sa.select(sa.func.count()).where(_a.until > sa.bindpar
 def count_waiting(s: Session, now: Instant) -> int:
     """Return how many accounts' demotions wait."""
     return _number(s.one(_COUNT_WAITING, now=now))
-
-
-_PRUNE_COUNTED = Prepared(
-    sa.delete(tables.demotion).where(
-        sa.tuple_(_d.account, _d.zone).in_(
-            sa.select(_d.account, _d.zone)
-            .where(_d.at < sa.bindparam("before"))
-            .order_by(_d.account, _d.zone)
-            .limit(sa.bindparam("limit"))
-        )
-    )
-)
-_PRUNE_WAITED = Prepared(
-    sa.delete(tables.account_brake).where(
-        _a.account.in_(
-            sa.select(_a.account)
-            .where(_a.until < sa.bindparam("before"))
-            .order_by(_a.account)
-            .limit(sa.bindparam("limit"))
-        )
-    )
-)
-
-
-def prune(s: Session, before: Instant, limit: int) -> int:
-    """Forget what was counted before, and who waited until then, as many as the limit of each."""
-    return s.run(_PRUNE_COUNTED, before=before, limit=limit) + s.run(
-        _PRUNE_WAITED, before=before, limit=limit
-    )
 
 
 def _number(row: Row | None) -> int:

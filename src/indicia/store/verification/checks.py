@@ -20,22 +20,24 @@ from indicia.domain.identities.identity import CarriedProof, ErrorType, Facet, F
 from indicia.domain.proofs.transitions import CARRIED, OWN_PROOF
 from indicia.domain.records.observation import Soa
 from indicia.domain.time import Instant, Span
-from indicia.store import tables
 from indicia.store.diagnosis import recommendations
 from indicia.store.dkim import key_requests, rotation
+from indicia.store.dkim import tables as dkim_tables
 from indicia.store.engine import documents, rows
 from indicia.store.engine.prepared import POSTGRESQL, Cell, Prepared
 from indicia.store.engine.queue import RELEASED, Condition, Lease, LeasedQueue
 from indicia.store.engine.session import Session
 from indicia.store.engine.sharding import ALL_SHARDS, ShardedHead
 from indicia.store.engine.upsert import insert_or_replace
+from indicia.store.identities import tables as identities_tables
 from indicia.store.proofs import carried, listed
-from indicia.store.verification import evidence
+from indicia.store.proofs import tables as proofs_tables
+from indicia.store.verification import evidence, tables
 
 _v = tables.verification.c
 _queue = LeasedQueue(tables.verification, key="identity_id", due_again=True, taken={"asked": 0})
-_i = tables.identity.c
-_f, _c = tables.facet_state.c, tables.carried_proof.c
+_i = identities_tables.identity.c
+_f, _c = proofs_tables.facet_state.c, proofs_tables.carried_proof.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +226,8 @@ def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
     return (
         sa.select(documents.fetched(dialect, whole))
         .select_from(
-            tables.verification.join(tables.identity, _i.id == _v.identity_id).outerjoin(
-                tables.token_set, tables.token_set.c.id == _i.token_set_id
+            tables.verification.join(identities_tables.identity, _i.id == _v.identity_id).outerjoin(
+                dkim_tables.token_set, dkim_tables.token_set.c.id == _i.token_set_id
             )
         )
         .where(_v.identity_id.in_(sa.bindparam("ids", expanding=True)))
@@ -298,12 +300,12 @@ _HOLD_STILL = Prepared(
 )
 _HELD = Prepared(
     sa.select(_v.identity_id, _v.lease_owner, _i.generation)
-    .select_from(tables.verification.join(tables.identity, _i.id == _v.identity_id))
+    .select_from(tables.verification.join(identities_tables.identity, _i.id == _v.identity_id))
     .where(_v.identity_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(_v.identity_id)
     .with_for_update(of=tables.verification)
 )
-_PUT_FACET = insert_or_replace(tables.facet_state)
+_PUT_FACET = insert_or_replace(proofs_tables.facet_state)
 _FINISHED: Final[dict[str, Any]] = {
     "of_id": sa.BigInteger, "due_at": sa.BigInteger, "lane": sa.BigInteger, "interval_ms": sa.BigInteger,
     "checked_at": sa.BigInteger, "succeeded_at": sa.BigInteger, "error": sa.Text, "zone_cut": sa.Text,
@@ -380,7 +382,7 @@ _NOBODY: Final = (None, None)
 _encoder: Final = msgspec.json.Encoder()
 _GENERATIONS = Prepared(
     sa.select(_f.identity_id, _f.facet, _f.generation, _c.generation)
-    .outerjoin(tables.carried_proof, _c.identity_id == _f.identity_id)
+    .outerjoin(proofs_tables.carried_proof, _c.identity_id == _f.identity_id)
     .where(_f.identity_id.in_(sa.bindparam("ids", expanding=True)))
 )
 

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine import rows
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Cell, Prepared
 from indicia.store.engine.session import Session
+from indicia.store.verification import tables
 
 _e = tables.evidence.c
 KEPT = 20  # verdicts a facet of an identity

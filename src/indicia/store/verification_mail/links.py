@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
+from indicia.store.verification_mail import tables
 
 _l = tables.verification_link.c
 

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 
 from indicia.domain.time import Instant
 from indicia.domain.verification_mail.caps import Scope, Sent
-from indicia.store import tables
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import POSTGRESQL, Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_nothing
+from indicia.store.verification_mail import tables
 
 _m = tables.mail_sent.c
 
@@ -52,16 +52,6 @@ _OLDEST: Final = {
 }
 _ALONE = Prepared(sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("key", type_=sa.BigInteger))))
 _MAILBOX = Prepared(sa.select(_m.mailbox).where(_m.token_hash == sa.bindparam("token_hash")).limit(1))
-_OLD = sa.select(_m.id).where(_m.at < sa.bindparam("before")).order_by(_m.at, _m.id)
-_PRUNE_LINKS = Prepared(
-    sa.delete(tables.verification_link).where(
-        tables.verification_link.c.token_hash.in_(
-            sa.select(_m.token_hash).where(_m.id.in_(_OLD.limit(sa.bindparam("limit"))))
-        ),
-        tables.verification_link.c.expires_at < sa.bindparam("now"),
-    )
-)
-_PRUNE = Prepared(sa.delete(tables.mail_sent).where(_m.id.in_(_OLD.limit(sa.bindparam("limit")))))
 _STOP = insert_or_nothing(tables.mail_stop)
 _STOPPED = Prepared(
     sa.select(tables.mail_stop.c.at).where(tables.mail_stop.c.mailbox == sa.bindparam("mailbox"))
@@ -77,7 +67,8 @@ def record(s: Session, *, mailbox: str, domain: str, account: str, at: Instant, 
 def mailbox_of(s: Session, token_hash: bytes) -> str | None:
     """Return the mailbox that the link went to, None when no mail with it is noted.
 
-    Known until `prune`, whatever becomes of the link and its identity: "this was not me" needs no more.
+    Known until it is forgotten with age, whatever becomes of the link and its identity: "this was not me"
+    needs no more.
     """
     row = s.one(_MAILBOX, token_hash=token_hash)
     return None if row is None else str(row[0])
@@ -105,15 +96,6 @@ def oldest(
     """
     given = {"account": account, scope.value: counted}
     return [(at, mine == 1) for at, mine in s.all(_OLDEST[scope], since=since, limit=limit, **given)]
-
-
-def prune(s: Session, before: Instant, now: Instant, limit: int) -> int:
-    """Forget mails noted before an instant, as many as the limit, and return how many those were.
-
-    The links in them go too, where they have expired. They are unknown from then on.
-    """
-    s.run(_PRUNE_LINKS, before=before, now=now, limit=limit)
-    return s.run(_PRUNE, before=before, limit=limit)
 
 
 def stop(s: Session, mailbox: str, at: Instant) -> None:

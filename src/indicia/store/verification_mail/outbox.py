@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.queue import Lease, LeasedQueue
 from indicia.store.engine.session import Session
+from indicia.store.verification_mail import tables
 
 _o = tables.outbox.c
 _queue = LeasedQueue(tables.outbox)
@@ -52,16 +52,6 @@ _DONE = _queue.settled(payload=b"", delivered_at=sa.bindparam("at"), last_error=
 _RETRY = _queue.failed()
 _GIVE_UP = _queue.failed(payload=b"")
 _OLDEST = Prepared(sa.select(sa.func.min(_o.created_at)).where(_queue.waiting))
-_PRUNE = Prepared(
-    sa.delete(tables.outbox).where(
-        _o.id.in_(
-            sa.select(_o.id)
-            .where(_o.id < sa.bindparam("before"), _o.due_at.is_(None))
-            .order_by(_o.id)
-            .limit(sa.bindparam("limit"))
-        )
-    )
-)
 
 
 def add(s: Session, *, kind: str, account: str, subject_key: str, payload: bytes, now: Instant) -> int:
@@ -136,8 +126,3 @@ def oldest_waiting(s: Session) -> Instant | None:
 def void_leases(s: Session) -> int:
     """Take every lease back: at the start of the only process there is."""
     return _queue.void(s)
-
-
-def prune(s: Session, before: int, limit: int) -> int:
-    """Forget parcels with lesser ids that wait no more, as many as the limit, and return how many."""
-    return s.run(_PRUNE, before=before, limit=limit)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from indicia.domain.time import Instant
-from indicia.store import tables
 from indicia.store.engine.prepared import Prepared
 from indicia.store.engine.session import Session
 from indicia.store.engine.upsert import insert_or_nothing
 from indicia.store.identities import tags
+from indicia.store.verification_mail import tables
 
 _t = tables.verification_template.c
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
-from indicia.store.tables import metadata
+from indicia.store.engine.columns import metadata
+from indicia.store.subjects import TABLES
+
+assert TABLES  # each is in the metadata once its subject was imported
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():
