@@ -12,13 +12,16 @@ from indicia.domain.call import CLOCK_SKEW
 from indicia.domain.dkim.key_record import KEY_ZONE_LABEL
 from indicia.domain.installation import presence
 from indicia.domain.time import DAY, MINUTE, SECOND
-from indicia.settings.table import CHECK_MAX, CHECK_MIN, LISTEN_HTTP
+from indicia.settings.table import BY_NAME
 from indicia.store.events import tables as events
 from indicia.store.verification_mail import tables as verification_mail
 from indicia.wire.http import connection, framing, lingering, server
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "src" / "indicia"
+CHECK_MIN, CHECK_MAX, LISTEN_HTTP = (
+    BY_NAME[name].default or "" for name in ("check_min", "check_max", "listen_http")
+)
 
 TOLD = [
     ("docs/operate/doctor.md", f"more than {CLOCK_SKEW // MINUTE} min apart fails"),
@@ -34,8 +37,11 @@ TOLD = [
     ("docs/operate/connections.md", f"refused beyond {framing.TRAILER_OCTETS // 1024} KiB"),
     ("docs/operate/connections.md", f"not read for {lingering.UNREAD_SECONDS:.0f} seconds"),
     ("docs/operate/connections.md", f"so do {server.KEEP_ALIVE_SECONDS} seconds without a request"),
-    ("docs/explain/verification.md", f"after {CHECK_MIN.default.removesuffix('s')} seconds, each interval"),
-    ("docs/explain/verification.md", f"to every {CHECK_MAX.default.removesuffix('m')} minutes"),
+    (
+        "docs/explain/verification.md",
+        f"after {CHECK_MIN.removesuffix('s')} seconds, each interval",
+    ),
+    ("docs/explain/verification.md", f"to every {CHECK_MAX.removesuffix('m')} minutes"),
 ]
 
 
@@ -50,7 +56,7 @@ def test_a_page_says_the_number_that_the_code_has(page: str, words: str) -> None
     [
         (f'"{SANDBOX_ACCOUNT}"', "domain/accounts/account.py"),
         (f'"{KEY_ZONE_LABEL}', "domain/dkim/key_record.py"),
-        (f"http://{LISTEN_HTTP.default.partition(',')[0]}", None),
+        (f"http://{LISTEN_HTTP.partition(',')[0]}", None),
         ("15 * MINUTE", "domain/call.py"),
     ],
 )

@@ -8,7 +8,8 @@ from typing import Any
 from indicia.settings.choices import Danger
 from indicia.settings.exposure_checks import UNREAL_SUFFIXES
 from indicia.settings.limits import PROFILES, SINGLE
-from indicia.settings.table import TABLE, Setting
+from indicia.settings.setting import Setting
+from indicia.settings.table import TABLE
 from pages.markdown import SOURCES, Blocks, code, table
 
 PATH = "docs/reference/settings.md"
@@ -22,17 +23,7 @@ _WAIVABLE = {
     Danger.PLAIN_HTTP: "HTTP with neither TLS nor a trusted proxy in front",
 }
 
-# Settings that the tree holds under another name than their own, and those that only the reading looks at.
-_IN_THE_TREE = {
-    "tls_cert_file": "cert_file",
-    "tls_key_file": "key_file",
-    "root_access_key_id": "access_key_id",
-    "root_secret_access_key": "secret_access_key",
-    "root_account": "account",
-    "verify_window": "verify",
-    "link_window": "link",
-    "replication_offers": "offered",
-}
+# Settings that only the reading looks at.
 _USED_IN_READING = {"unsafe"}
 _TREE = r"(?:settings|tree|installation\.settings|windows|listen|root|tls)"
 
@@ -74,8 +65,7 @@ def _row(setting: Setting[Any]) -> tuple[str, str, str, str]:
 
 def _used(setting: Setting[Any]) -> bool:
     """Say whether anything but the reading of settings looks at the value."""
-    name = _IN_THE_TREE.get(setting.name, setting.name).removeprefix("listen_")
-    return setting.name in _USED_IN_READING or _named_outside(rf"\b{_TREE}\.{name}\b")
+    return setting.name in _USED_IN_READING or _named_outside(rf"\b{_TREE}\.{setting.place}\b")
 
 
 def _named_outside(pattern: str) -> bool:

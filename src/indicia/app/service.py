@@ -43,7 +43,7 @@ from indicia.settings import Address as Wanted
 from indicia.settings import Perspective as PerspectiveSetting
 from indicia.settings.client_url import client_url
 from indicia.settings.places import public_only
-from indicia.settings.table import LISTEN_ADMIN, LISTEN_DNS, LISTEN_HTTP
+from indicia.settings.table import BY_NAME
 from indicia.store.dkim import key_requests, keys, zones
 from indicia.store.engine.prepared import POSTGRESQL, SQLITE
 from indicia.store.events import fanout, webhook_deliveries
@@ -362,7 +362,7 @@ class Service:
         except OSError as error:
             where = ", ".join(map(str, wanted))
             text = f"cannot listen on {where} for DNS: {reason_of(error)}"
-            raise CannotListenError(text, setting=LISTEN_DNS.variable) from error
+            raise CannotListenError(text, setting=BY_NAME["listen_dns"].variable) from error
         self._endings.append(("key zone", key_zone.stop))
         self.metrics.watch_key_zone(key_zone.tally, lambda: key_zone.responder.lookups)
         self._key_zone = key_zone
@@ -374,7 +374,7 @@ class Service:
         if not self.roles & {Role.API, Role.LINKS}:
             return []
         wanted = self.settings.listen.http
-        with listening_by(LISTEN_HTTP.variable):
+        with listening_by(BY_NAME["listen_http"].variable):
             return bind([(address.host, address.port) for address in wanted])
 
     def _http(self, sockets: Sequence[socket.socket], observer: Perspectives) -> tuple[str, Server]:
@@ -466,7 +466,7 @@ class Service:
             exhausted=self._connections.exhausted,
             name="admin",
         )
-        with listening_by(LISTEN_ADMIN.variable):
+        with listening_by(BY_NAME["listen_admin"].variable):
             sockets = bind([(address.host, address.port) for address in wanted])
         await server.start(sockets)
         self._endings.append(("admin", partial(server.stop, 0.5)))

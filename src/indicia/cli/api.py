@@ -27,7 +27,7 @@ from indicia.credentials import read_credentials
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.outbound.request import AnswerTooLongError, HttpRequest
 from indicia.runtime import ready
-from indicia.settings.table import LISTEN_HTTP
+from indicia.settings.table import BY_NAME
 from indicia.wire.aws.signer import signed_headers
 
 _GROUP = Group(
@@ -275,7 +275,8 @@ def is_sandbox(url: str) -> bool:
 
 def _default_url() -> str:
     """Return where a sandbox is that was started without a word."""
-    return f"http://{(LISTEN_HTTP.default or '').partition(',')[0]}"
+    listens = BY_NAME["listen_http"].default or ""
+    return f"http://{listens.partition(',')[0]}"
 
 
 def _runs_by_itself() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -13,7 +14,8 @@ from cyclopts import Group, Parameter
 
 from indicia.cli.errors import CommandError
 from indicia.settings import Settings, Survey, load, survey
-from indicia.settings.table import DATA_DIR, DATABASE_URL, MASTER_KEY_FILE, TABLE, Setting
+from indicia.settings.setting import Setting
+from indicia.settings.table import BY_NAME, TABLE
 
 DEFAULT_CONFIG_FILE = Path("indicia.toml")
 
@@ -39,7 +41,7 @@ class Flags:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _flags(name: str, settings: tuple[Setting[Any], ...]) -> type[Flags]:
+def _flags(name: str, settings: Sequence[Setting[Any]]) -> type[Flags]:
     """Return a class of flags with one field a setting."""
     made = make_dataclass(
         name,
@@ -76,8 +78,8 @@ if TYPE_CHECKING:
     Parts = Flags
 else:
     AnySetting = _flags("AnySetting", TABLE)
-    Place = _flags("Place", (DATA_DIR, DATABASE_URL, MASTER_KEY_FILE))
-    Parts = _flags("Parts", (DATABASE_URL, MASTER_KEY_FILE))
+    Place = _flags("Place", [BY_NAME[name] for name in ("data_dir", "database_url", "master_key_file")])
+    Parts = _flags("Parts", [BY_NAME[name] for name in ("database_url", "master_key_file")])
 
 SettingFlags: TypeAlias = Annotated[AnySetting, Parameter(name="*")]
 PlaceFlags: TypeAlias = Annotated[Place, Parameter(name="*")]

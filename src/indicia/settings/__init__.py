@@ -6,14 +6,14 @@ the name of each setting and the reason; `survey` returns the mistakes beside wh
 """
 
 from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses, Resolver
-from indicia.settings.choices import Danger, VerificationMode
+from indicia.settings.choices import Danger, LogFormat, VerificationMode
 from indicia.settings.exposure_checks import ExposureRefusal, listeners, refusals, warnings
 from indicia.settings.limits import Limits
 from indicia.settings.loading import Survey, load, survey
 from indicia.settings.resolv_conf import system_perspective
 from indicia.settings.roles import ALL_ROLES, BACKGROUND, Role, parse_roles
 from indicia.settings.sources import SettingsError
-from indicia.settings.tree import Listen, LogFormat, Root, Settings, Shown, Tls, Windows
+from indicia.settings.tree import Listen, Root, Settings, Shown, Tls, Windows
 from indicia.settings.urls import DatabaseUrl, Relay, RelayKind
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import TypeAlias
 
-from indicia.settings.parsers import parse_number, quoted
+from indicia.settings.parsers import not_empty, parse_list, parse_number, quoted
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -75,6 +75,11 @@ def parse_address(text: str, *, default_port: int | None = None, least_port: int
         return Address(host, parse_number(port, least=least_port, most=65535))
     except ValueError:
         raise ValueError(f"{quoted(text)} has no port from {least_port} to 65535") from None
+
+
+def parse_addresses(text: str) -> tuple[Address, ...]:
+    """Return the addresses of a comma list, one at least."""
+    return not_empty(parse_list(parse_address))(text)
 
 
 def _is_ip(text: str) -> bool:

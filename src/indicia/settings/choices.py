@@ -1,4 +1,4 @@
-"""Settings whose values are a closed list: what an operator may insist on, and how addresses are verified."""
+"""Settings whose values are a closed list."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ class VerificationMode(Enum):
 
     DNS = "dns"
     INSTANT = "instant"
+
+
+class LogFormat(Enum):
+    """How log lines look."""
+
+    CONSOLE = "console"
+    JSON = "json"

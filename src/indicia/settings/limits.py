@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from indicia.settings.parsers import parse_number
+from indicia.settings.parsers import listed, parse_number, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,18 @@ def parse_limit(text: str) -> int | None:
         raise ValueError(f"{refused}, nor `off`") from None
 
 
-def limits(profile: Limits, single: dict[str, int | None]) -> Limits:
+def shown_limit(limit: int | None) -> str:
+    """Return a single limit as it is written."""
+    return "off" if limit is None else str(limit)
+
+
+def parse_profile(text: str) -> Limits:
+    """Return the limits of a profile."""
+    if text not in PROFILES:
+        raise ValueError(f"{quoted(text)} is none of {listed(PROFILES)}")
+    return PROFILES[text]
+
+
+def limits(profile: Limits, **single: int | None) -> Limits:
     """Return the profile with single values replaced."""
     return replace(profile, **single)  # type: ignore[arg-type]  # the names are those of `SINGLE`, all numbers

@@ -7,6 +7,7 @@ reason, in words that can follow the setting's name and a colon.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from indicia.domain.dkim.rotation import KEY_TTL
@@ -133,6 +134,26 @@ def not_empty(parse: Callable[[str], tuple[T, ...]]) -> Callable[[str], tuple[T,
         return items
 
     return parse_some
+
+
+def shown_list(values: Iterable[object]) -> str:
+    """Return values as a list is written."""
+    return ",".join(map(str, values))
+
+
+def parse_path(text: str) -> Path:
+    """Return an absolute path."""
+    if not text or "\0" in text:
+        raise ValueError("is not a path")
+    return Path(text).expanduser().absolute()
+
+
+def parse_existing_file(text: str) -> Path:
+    """Return the absolute path of a file that is there."""
+    path = parse_path(text)
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
 
 
 def listed(values: Iterable[str]) -> str:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from indicia.settings.replication_peers import notation
 from indicia.settings.service_links import is_service_link
-from indicia.settings.table import BY_NAME, TABLE, Setting
+from indicia.settings.table import BY_NAME, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from indicia.settings.setting import Setting
 
 PREFIX = "INDICIA_"
 

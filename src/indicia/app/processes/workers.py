@@ -29,7 +29,7 @@ from indicia.runtime.clock import Clock
 from indicia.runtime.ready import Ready
 from indicia.settings import Address, Role, Settings
 from indicia.settings.client_url import client_url
-from indicia.settings.table import LISTEN_HTTP
+from indicia.settings.table import BY_NAME
 from indicia.wire.http.server import Address as Bound
 from indicia.wire.http.server import CannotListenError, addresses_of, listening_by
 from indicia.wire.http.workers import UNABLE, Supervisor, shared_sockets
@@ -46,7 +46,7 @@ def serve(settings: Settings, roles: frozenset[Role], workers: int, told: Readin
     # Made, or found to be unusable, once and here. The others open it for themselves.
     installation = Installation(settings, Clock())
     installation.close()
-    with listening_by(LISTEN_HTTP.variable):
+    with listening_by(BY_NAME["listen_http"].variable):
         sockets = shared_sockets([(each.host, each.port) for each in settings.listen.http], workers)
     names = tuple(f"worker-{number}" for number in range(1, workers + 1))
     with tempfile.TemporaryDirectory(prefix="indicia-workers-") as folder:
