@@ -38,12 +38,12 @@ START = """
 import asyncio, sys
 from indicia.runtime import lazy_imports as lean
 lean.import_libraries()
-from indicia.app.sandbox import Sandbox
+from indicia.app.sandbox import SandboxService
 from indicia.settings import load
 from indicia.settings.sandbox import DEFAULTS, FREE_PORTS
 async def start():
     defaults = {**DEFAULTS, **FREE_PORTS, "data_dir": sys.argv[1]}
-    sandbox = Sandbox(load(None, {}, {}, terminal=False, defaults=defaults), strict=False, keep=False)
+    sandbox = SandboxService(load(None, {}, {}, terminal=False, defaults=defaults), strict=False, keep=False)
     await sandbox.start()
     print(*sorted(sys.modules))
     await sandbox.stop()
