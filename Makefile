@@ -14,7 +14,7 @@ SCRIPTS := tests/clients/js $(STRICT) examples/node_signup
 SOURCES := src tests tools $(wildcard examples bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clients check fuzz bench fmt docs docs-site lock dist clean
+.PHONY: help demo test clients check fuzz mutate bench fmt docs docs-site lock dist clean
 
 help: ## Print these verbs
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ SECONDS ?= 60
 fuzz: $(READY) ## Try to break invariants: every target, or one (T=proof), for SECONDS each
 	@for target in $(if $(T),fuzz/$(T).py,$(wildcard fuzz/*.py)); do echo "$$target" && $(BIN)/python $$target $(SECONDS) || exit 1; done
 
+N ?= 4
+SEED ?= 0
+
+mutate: $(READY) ## Break rules on purpose, N times in 100 lines (T=domain/policies narrows), and see what no test notices
+	@nice -n 10 $(BIN)/python tools/mutate.py $(T) --per-hundred-lines $(N) --seed $(SEED)
+
 bench: $(READY) ## Measure speed beside moto and beside the bare HTTP server
 	@$(BIN)/python -m bench
 
@@ -64,7 +70,7 @@ dist: $(READY) ## Build the wheel into dist/, for pip, pipx, uvx and deploy/Cont
 	@ls dist/*.whl
 
 clean: ## Remove everything that the other verbs have made
-	rm -rf $(VENV) $(DOCS) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis $(STRICT)/.venv $(SCRIPTS:%=%/node_modules)
+	rm -rf $(VENV) $(DOCS) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .mutate $(STRICT)/.venv $(SCRIPTS:%=%/node_modules)
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
