@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from indicia.operations.call import Call
     from indicia.operations.context import OperationContext
     from indicia.store.engine.database import Database
-    from indicia.store.engine.session import Session
+    from indicia.store.engine.session import Read, Session
     from indicia.wire.shapes.operation import Operation
 
 SUCCEEDED = "success"
@@ -76,8 +76,10 @@ class Dispatch:
         self._refused = refused or RefusedCalls(database)
         self._together: dict[tuple[str, str], Callable[[Session, Sequence[_Asked]], list[_Done | Fault]]] = {}
 
-    async def __call__(self, call: Call, request: Any) -> Any:
+    async def __call__(self, call: Call, request: Any, reads: list[Read] | None = None) -> Any:
         """Return the typed answer, None where there is none. The request of a write may be `DeferredRequest`.
+
+        What a call that only reads has read of the store is noted in `reads`, where they are given.
 
         Raises: `Fault`; whatever else leaves is a mistake of ours.
         """
@@ -89,7 +91,9 @@ class Dispatch:
         if handler is None:
             return await self._elsewhere[call.operation](call, request)
         if not entry.writes:
-            found = await self._database.reading(lambda s: handler(self._context, call, request, s))
+            found = await self._database.reading(
+                lambda s: handler(self._context, call, request, s if reads is None else s.noting(reads))
+            )
             return (
                 found
                 if handling.finish is None

@@ -31,7 +31,7 @@ from indicia.wire.http.requests import Disconnected, Request, new_request_id
 from indicia.wire.shapes.rules import word
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
     from typing import TypeAlias
 
     from indicia.domain.time import Instant
@@ -41,13 +41,11 @@ if TYPE_CHECKING:
     from indicia.wire.http.forwarded import Network
     from indicia.wire.http.requests import App, Message, Receive, Scope, Send
     from indicia.wire.http.unheard import Refusal
-    from indicia.wire.shapes.operation import Operation
 
     Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]
-    # An answer in octets to a call that says this much, and what renders it where none is kept.
-    Keep: TypeAlias = Callable[
-        [Call, tuple[bytes, bytes, bytes], Callable[[], Awaitable[bytes]]], Awaitable[bytes]
-    ]
+    # What renders the answer that a dispatch gives, and who has it in octets: for a call that says this much.
+    Render: TypeAlias = Callable[[Dispatch], Awaitable[bytes]]
+    Keep: TypeAlias = Callable[[Call, tuple[bytes, bytes, bytes], Render], Awaitable[bytes]]
     Observe: TypeAlias = Callable[[str, str, int, float], None]  # service, operation, status, seconds
 
 # `ses` is the signing name of both versions (contract); STS has its own.
@@ -183,7 +181,8 @@ class Gateway:
         Of one that is not built nothing is read (contract, HTTP).
         """
         request = exchange.request
-        operation, labels = self._router.match(request.method, request.path)
+        matched = self._router.match(request.method, request.path)
+        operation = matched.operation
         exchange.operation, exchange.route = operation.name, operation.path
         claim = self._authenticator.examine(request, SES_ONLY)
         exchange.claimed_by(claim)
@@ -193,17 +192,18 @@ class Gateway:
         caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
         exchange.made_by(caller)
         call = self._call("sesv2", operation.name, caller, request)
-        render = partial(self._rendered, operation, labels, request, body, call)
+        render = partial(self._rendered, matched, request, body, call)
         if self._keep is None or len(body) > _MOST_KEPT_BODY:
-            return HttpAnswer(200, b"application/json", await render())
+            return HttpAnswer(200, b"application/json", await render(self._dispatch))
         asked = (request.path, request.query, body)
         return HttpAnswer(200, b"application/json", await self._keep(call, asked, render))
 
     async def _rendered(
-        self, operation: Operation, labels: Mapping[str, str], request: Request, body: bytes, call: Call
+        self, matched: rest.Match, request: Request, body: bytes, call: Call, dispatch: Dispatch
     ) -> bytes:
+        operation, labels = matched
         asked = rest.decode(operation, labels, request.query, body)
-        return rest.encode(operation, await self._dispatch(call, asked))
+        return rest.encode(operation, await dispatch(call, asked))
 
     async def _query(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
         """SES API v1 and STS. The operation is known from the form.

@@ -94,7 +94,7 @@ def gateway(
     return Gateway(
         authenticator=Authenticator(_key_lookup(installation), settings.regions, strict=strict, guard=guard),
         dispatch=dispatch,
-        keep=KeptAnswers(database.moment, meter).answer,
+        keep=KeptAnswers(database, dispatch, meter).answer,
         admit=admit,
         now=clock.now,
         routes=chain(routes, own_routes(dispatch, {"GetIdentityRecords": partial(_completed, foresee)}))

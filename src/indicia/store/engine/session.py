@@ -83,6 +83,10 @@ class Session:
         self._cursor.executemany(sql, [order(row) for row in rows])
         return self._cursor.rowcount
 
+    def noting(self, reads: list[Read]) -> Session:
+        """Return a session of the same transaction, for a work that only reads: what it reads is noted."""
+        return _NotingSession(self.dialect, self._cursor, reads)
+
     def later(self, insert: Prepared, **row: Cell) -> None:
         """Insert a row at the end of the transaction, or before the next statement that knows its table.
 
@@ -144,6 +148,43 @@ class Session:
         cursor = self._cursor
         cursor.execute(*statement.bind(self.dialect, given))
         return cursor
+
+
+class Read(NamedTuple):
+    """A statement that was run, with what, and the rows that it found."""
+
+    statement: Prepared
+    given: Mapping[str, Argument]
+    rows: tuple[Row, ...]
+
+    def finds_the_same(self, s: Session) -> bool:
+        """Whether it finds these rows now."""
+        return tuple(s.all(self.statement, **self.given)) == self.rows
+
+
+class _NotingSession(Session):
+    """A session of which everything that is read is noted, in the order in which it is.
+
+    Who reads finds the same again when each of these statements does: what is asked next depends on nothing
+    but what was found before.
+    """
+
+    __slots__ = ("_reads",)
+
+    def __init__(self, dialect: str, cursor: Cursor, reads: list[Read]) -> None:
+        super().__init__(dialect, cursor)
+        self._reads = reads
+
+    def one(self, statement: Prepared, **given: Argument) -> Row | None:
+        """See `Session.one`."""
+        rows = self.all(statement, **given)
+        return rows[0] if rows else None
+
+    def all(self, statement: Prepared, **given: Argument) -> list[Row]:
+        """See `Session.all`."""
+        rows = super().all(statement, **given)
+        self._reads.append(Read(statement, given, tuple(rows)))
+        return rows
 
 
 @cache
