@@ -19,7 +19,7 @@ from test_check_metrics import concluded
 from indicia.connections.process import ProcessConnections
 from indicia.keyzone.server import ResponderTally
 from indicia.runtime.metrics import Metrics
-from indicia.verifier.dns.sockets import Tally as ResolverTally
+from indicia.verifier.dns.resolver import Tally as ResolverTally
 from indicia.wire.http.body_budget import BodyBudget
 from indicia.wire.http.framing import Trailers
 

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from indicia.keyzone.server import KeyZone
     from indicia.store.dkim.keys import NoKeyYet
     from indicia.store.engine.session import Session
-    from indicia.verifier.dns.sockets import Tally
+    from indicia.verifier.dns.resolver import Tally
     from indicia.wire.http.browsers import Guard
     from indicia.wire.http.requests import App
 
@@ -148,9 +148,7 @@ def rules_of(settings: Settings) -> Rules:
 def _tallies(observer: Perspectives) -> list[tuple[str, Tally]]:
     """Return what went over the sockets of each resolver, by its perspective."""
     return [
-        (client.perspective, resolver.ports.tally)
-        for client in observer.clients
-        for resolver in client.resolvers
+        (client.perspective, resolver.tally) for client in observer.clients for resolver in client.resolvers
     ]
 
 

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import dns.message
+import dns.rcode
 import pytest
 import uvloop
 from nameserver import Asked, NameServer, Trick
 
 from indicia.domain.records.observation import Observation, Question, RecordType, Reply
 from indicia.verifier.dns.client import Budget, Client, Sockets
-from indicia.verifier.dns.resolver import CONTROL
-from indicia.verifier.dns.sockets import Tally
+from indicia.verifier.dns.resolver import CONTROL, Tally
 
 T = TypeVar("T")
 NAME = "a-name-of-many-letters.example.com"  # so many that its case is no chance
@@ -257,7 +257,7 @@ def test_a_forged_answer_in_the_wrong_case_is_never_taken(server: NameServer) ->
     async def work() -> tuple[list[Observation], Tally]:
         async with client_of(server) as client:
             seen = [await client.ask(each) for each in [LONG, TXT] * 10]
-            return seen, client.resolvers[0].ports.tally
+            return seen, client.resolvers[0].tally
 
     seen, tally = run(work)
 
@@ -291,7 +291,7 @@ def test_a_socket_on_which_somebody_guesses_is_given_up(server: NameServer) -> N
     async def work() -> tuple[Observation, Observation, Tally, int]:
         async with client_of(server, sockets=Sockets(count=1)) as client:
             guessed, after = await client.ask(TXT), await client.ask(TXT)
-            ports = client.resolvers[0].ports
+            ports = client.ports[client.resolvers[0]]
             return guessed, after, ports.tally, ports.made
 
     guessed, after, tally, made = run(work)
@@ -311,10 +311,10 @@ def test_late_answers_are_no_attack(server: NameServer) -> None:
         async with client_of(server, budget=budget, sockets=Sockets(count=1)) as client:
             await client.ask_many(many)
             # While something is asked it is listened to.
-            tally = client.resolvers[0].ports.tally
+            tally = client.resolvers[0].tally
             while tally.strays < 100:
                 await client.ask(TXT)
-            return tally.floods, client.resolvers[0].ports.made
+            return tally.floods, client.ports[client.resolvers[0]].made
 
     assert run(work) == (0, 1)
 
@@ -327,7 +327,7 @@ def test_a_resolver_that_is_slower_than_one_try_is_heard(server: NameServer) -> 
         budget = Budget(exchange=0.1, tries=4, question=5.0, control=0.5)
         async with client_of(server, budget=budget) as client:
             seen = await client.ask(TXT)
-            ports = client.resolvers[0].ports
+            ports = client.ports[client.resolvers[0]]
             return seen, ports.tally, sum(len(port.pending) for port in ports.open)
 
     seen, tally, pending = run(work)
@@ -335,6 +335,30 @@ def test_a_resolver_that_is_slower_than_one_try_is_heard(server: NameServer) -> 
     assert (seen.reply, seen.values) == (Reply.ANSWER, ("hello",))
     assert tally.answered == 1
     assert pending == 0
+
+
+def test_a_slow_resolver_that_fails_in_the_end_keeps_no_question() -> None:
+    """All the time there is, it is listened to; when it says that it fails, the question is over."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as place:
+        place.bind(("127.0.0.1", 0))
+
+        async def late() -> Observation:
+            loop = asyncio.get_running_loop()
+            place.setblocking(False)
+            budget = Budget(exchange=0.05, tries=1, question=600.0)
+            async with Client(
+                [place.getsockname()], "here", clock=lambda: NOW, budget=budget, control=None
+            ) as client:
+                client.resolvers[0].was_slow(loop.time())
+                asking = asyncio.create_task(client.ask(TXT))
+                wire, peer = await loop.sock_recvfrom(place, 4096)
+                await until(lambda: client.resolvers[0].tally.expired == 1)
+                response = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
+                response.set_rcode(dns.rcode.SERVFAIL)
+                await loop.sock_sendto(place, response.to_wire(), peer)
+                return await asking
+
+        assert run(late).reply is Reply.TIMEOUT
 
 
 def test_connections_are_few_however_many_answers_are_cut(server: NameServer) -> None:
@@ -375,7 +399,7 @@ def test_forgeries_duplicates_and_late_answers_are_counted_and_ignored(server: N
         async with client_of(server, budget=Budget(exchange=0.1, tries=1, question=1)) as client:
             seen = await client.ask(TXT)
             missed = await client.ask(late)
-            strays = client.resolvers[0].ports.tally
+            strays = client.resolvers[0].tally
             await client.ask(Question("next.example.com", RecordType.A))
             await until(lambda: strays.strays >= 5)
             return seen, missed, client.in_flight
@@ -629,7 +653,7 @@ def test_sockets_are_many_and_replaced(server: NameServer) -> None:
         async with client_of(server, sockets=Sockets(count=4, uses=10)) as client:
             for _ in range(20):
                 await client.ask_many([TXT] * 10)
-            return client.resolvers[0].ports.made
+            return client.ports[client.resolvers[0]].made
 
     made = run(work)
 

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,7 +20,8 @@ from indicia.domain.records.observation import Observation, Question, Reply
 from indicia.domain.time import Instant
 from indicia.verifier.dns.codec import Chance, encode
 from indicia.verifier.dns.codec import form as formed
-from indicia.verifier.dns.resolution import Inquiry, Sink
+from indicia.verifier.dns.open_question import OpenQuestion, Sink
+from indicia.verifier.dns.resolution import Ask, Doubt, Listen, Outcome, Step, Terms
 from indicia.verifier.dns.resolver import CONTROL, Resolver
 from indicia.verifier.dns.sockets import Port, Ports, over_tcp
 
@@ -82,27 +84,27 @@ class Client:
         self.perspective = perspective
         self.recursive = recursive
         self.control_question = control
-        self.tries, self.exchange, self.budget = budget.tries, budget.exchange, budget.question
+        self._terms = Terms(budget.tries, budget.exchange, budget.question, recursive, control is not None)
+        self._control_terms = self._terms._replace(controls=False)
         self.clock = clock
         self._believed = budget.control
         self._at_once = budget.at_once
         self._tcp = asyncio.Semaphore(budget.tcp)
         self._chance = Chance()
-        self.resolvers = tuple(
-            Resolver(
-                address,
-                Ports(address, count=sockets.count, uses=sockets.uses, lifetime=sockets.lifetime),
-                trusted=trusted,
+        self.resolvers = tuple(Resolver(address, trusted=trusted) for address in resolvers)
+        self.ports = {
+            each: Ports(
+                each.address, each.tally, count=sockets.count, uses=sockets.uses, lifetime=sockets.lifetime
             )
-            for address in resolvers
-        )
+            for each in self.resolvers
+        }
         self._turn = 0
-        self._live: set[Inquiry] = set()
-        self._waiting: deque[Inquiry] = deque()
+        self._live: set[OpenQuestion] = set()
+        self._waiting: deque[OpenQuestion] = deque()
         self._controls: dict[Resolver, list[Callable[[bool], None]]] = {}
-        self._outbox: list[tuple[Inquiry, Port, bytes]] = []
+        self._outbox: list[tuple[OpenQuestion, Port, bytes]] = []
         self._leaving = False
-        self._tasks: dict[Inquiry, asyncio.Task[None]] = {}
+        self._tasks: dict[OpenQuestion, asyncio.Task[None]] = {}
         self.loop: asyncio.AbstractEventLoop
         self._used = False
         self.now = time.monotonic
@@ -129,16 +131,16 @@ class Client:
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
-        for inquiry in [*self._live, *self._waiting]:
-            if not inquiry.over:
-                inquiry.abandon()
-                inquiry.sink(inquiry.number, self.unasked(inquiry.question, Reply.OUR_RESOLVER))
+        for asking in [*self._live, *self._waiting]:
+            if not asking.over:
+                asking.abandon()
+                asking.sink(asking.number, self.unasked(asking.question, Reply.OUR_RESOLVER))
         self._live.clear()
         self._waiting.clear()
         self._outbox.clear()
         self._controls.clear()
-        for resolver in self.resolvers:
-            resolver.ports.close()
+        for ports in self.ports.values():
+            ports.close()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -154,7 +156,7 @@ class Client:
 
     # -- one question ------------------------------------------------------------------------------------
 
-    def begin(self, question: Question, sink: Sink, number: int = 0) -> Inquiry | None:
+    def begin(self, question: Question, sink: Sink, number: int = 0) -> OpenQuestion | None:
         """Start a question whose observation goes to the sink; None when it has gone there already."""
         if self._closed:
             raise RuntimeError("the DNS client is closed")
@@ -168,41 +170,43 @@ class Client:
             # A name that the DNS cannot hold says nothing about any zone: no server could read the question.
             sink(number, self.unasked(question, Reply.FORMERR))
             return None
-        inquiry = Inquiry(self, question, form, sink, number)
+        terms = self._control_terms if question == self.control_question else self._terms
+        asking = OpenQuestion(self, question, form, terms, sink=sink, number=number)
         if len(self._live) < self._at_once:
-            self._start(inquiry)
+            self._start(asking)
         else:
-            self._waiting.append(inquiry)
-        return inquiry
+            self._waiting.append(asking)
+        return asking
 
-    def abandon(self, inquiry: Inquiry) -> None:
+    def abandon(self, asking: OpenQuestion) -> None:
         """Stop a question that nobody waits for any more."""
-        if not inquiry.over:
-            inquiry.abandon()
-            if inquiry in self._tasks:
-                self._tasks[inquiry].cancel()
-            self._ended(inquiry)
+        if not asking.over:
+            asking.abandon()
+            if asking in self._tasks:
+                self._tasks[asking].cancel()
+            self._ended(asking)
 
     def unasked(self, question: Question, reply: Reply) -> Observation:
         """The observation of a question that was never sent, or never finished."""
         return Observation(question, self.perspective, reply, self.clock())
 
-    def _start(self, inquiry: Inquiry) -> None:
-        self._live.add(inquiry)
+    def _start(self, asking: OpenQuestion) -> None:
+        self._live.add(asking)
         if self._sweep is None:
             self._sweep = self.loop.call_later(self._pace, self._sweep_ports)
-        inquiry.begin(self.resolvers if len(self.resolvers) == 1 else self._order())
+        now = self.now()
+        order = self.resolvers if len(self.resolvers) == 1 else self._order(now)
+        self.act(asking, asking.resolution.start(order, now), now)
 
-    def _order(self) -> Sequence[Resolver]:
+    def _order(self, now: float) -> Sequence[Resolver]:
         """The resolvers, each first in turn; those that were silent lately come last."""
         resolvers = self.resolvers
         self._turn = (self._turn + 1) % len(resolvers)
-        now = self.now()
         rotated = resolvers[self._turn :] + resolvers[: self._turn]
         return sorted(rotated, key=lambda each: now < each.well_from)
 
-    def _ended(self, inquiry: Inquiry) -> None:
-        self._live.discard(inquiry)
+    def _ended(self, asking: OpenQuestion) -> None:
+        self._live.discard(asking)
         self._let_in()
 
     def _let_in(self) -> None:
@@ -211,25 +215,41 @@ class Client:
             if not following.over:
                 self._start(following)
 
-    # -- what an inquiry needs ---------------------------------------------------------------------------
+    # -- what a resolution asks for ----------------------------------------------------------------------
 
-    def send(self, inquiry: Inquiry, now: float) -> None:
+    def act(self, asking: OpenQuestion, step: Step, now: float) -> None:
+        """Do what is next for a question."""
+        if isinstance(step, Outcome):
+            self._done(asking, step, now)
+        elif isinstance(step, Ask):
+            if step.tcp:
+                self._send_over_tcp(asking, step)
+            else:
+                self._send(asking, step, now)
+        elif isinstance(step, Doubt):
+            self._control(asking, step)
+        elif isinstance(step, Listen):
+            asking.listen(step)
+
+    def _send(self, asking: OpenQuestion, ask: Ask, now: float) -> None:
         """Send the question over UDP, from a socket and with an id and a case chosen by chance.
 
         It leaves at the end of this turn of the loop, with all others: a resolver that sleeps is woken once.
         """
-        loop, form = self.loop, inquiry.form
+        loop, form = self.loop, asking.form
+        asking.attempt, asking.deadline = ask.attempt, ask.deadline
         lot = self._chance.take(form.length + 3)
         try:
-            port = inquiry.resolver.ports.pick(lot & 0xFF, loop, now)
+            port = self.ports[ask.resolver].pick(lot & 0xFF, loop, now)
         except OSError:  # no socket to be had
-            loop.call_soon(inquiry.expired)  # later: the inquiry asks again from there
+            loop.call_soon(asking.unreachable)  # later: the question is asked again from there
             return
-        ident = port.reserve(inquiry, lot >> 8 & 0xFFFF, self._chance)
-        case = lot >> 24 if inquiry.cased else 0
-        wire = encode(form, ident, case=case, edns=inquiry.edns, recursive=self.recursive)
-        inquiry.port, inquiry.ident, inquiry.octets = port, ident, wire[12 : 12 + form.length]
-        self._outbox.append((inquiry, port, wire))
+        ident = port.reserve(asking, lot >> 8 & 0xFFFF, self._chance)
+        case = lot >> 24 if ask.cased else 0
+        wire = encode(form, ident, case=case, edns=ask.edns, recursive=self.recursive)
+        asking.port, asking.ident = port, ident
+        asking.resolution.sent(ident, wire[12 : 12 + form.length])
+        self._outbox.append((asking, port, wire))
         if not self._leaving:
             self._leaving = True
             loop.call_soon(self._leave)
@@ -238,14 +258,14 @@ class Client:
         """Send what is in the outbox; what does not go now goes a moment later."""
         outbox, self._outbox = self._outbox, []
         self._leaving = False
-        for at, (inquiry, port, wire) in enumerate(outbox):
-            if inquiry.port is not port:
+        for at, (asking, port, wire) in enumerate(outbox):
+            if asking.port is not port:
                 continue  # abandoned meanwhile
             try:
                 sent = at < _BURST and port.send(wire)
             except OSError:
-                inquiry.release()
-                inquiry.expired()
+                asking.release()
+                asking.unreachable()
                 continue
             if not sent:
                 self._outbox = outbox[at:] + self._outbox
@@ -253,25 +273,41 @@ class Client:
                 self.loop.call_later(_PAUSE, self._leave)
                 return
 
-    def send_over_tcp(self, inquiry: Inquiry) -> None:
-        """Send the question over TCP; the case needs no secret there, the connection is one."""
-        inquiry.ident = self._chance.take(2)
-        wire = encode(inquiry.form, inquiry.ident, edns=inquiry.edns, recursive=self.recursive)
-        self._tasks[inquiry] = self.loop.create_task(self._over_tcp(inquiry, wire))
+    def _send_over_tcp(self, asking: OpenQuestion, ask: Ask) -> None:
+        ident, form = self._chance.take(2), asking.form
+        wire = encode(form, ident, edns=ask.edns, recursive=self.recursive)
+        asking.resolution.sent(ident, wire[12 : 12 + form.length])
+        self._tasks[asking] = self.loop.create_task(self._over_tcp(asking, ask, wire))
 
-    async def _over_tcp(self, inquiry: Inquiry, wire: bytes) -> None:
-        resolver, answer = inquiry.resolver, None
+    async def _over_tcp(self, asking: OpenQuestion, ask: Ask, wire: bytes) -> None:
+        answer = None
         try:
-            async with asyncio.timeout(inquiry.ends - self.now()), self._tcp:
-                resolver.ports.tally.tcp += 1
-                answer = await over_tcp(resolver.address, wire, self.exchange)
+            async with asyncio.timeout(ask.deadline - self.now()), self._tcp:
+                ask.resolver.tally.tcp += 1
+                answer = await over_tcp(ask.resolver.address, wire, self._terms.exchange)
         except TimeoutError:
             pass  # nothing came in time
         finally:
-            del self._tasks[inquiry]
-        inquiry.arrived_over_tcp(answer)
+            del self._tasks[asking]
+        now = self.now()
+        self.act(asking, asking.resolution.tcp_answer(answer, now), now)
 
-    def control(self, resolver: Resolver, since: float, told: Callable[[bool], None]) -> None:
+    def _control(self, asking: OpenQuestion, doubt: Doubt) -> None:
+        """Find out which resolvers answer anything, and go on with the question when all of that is known."""
+        left = set(doubt.resolvers)
+        failed: set[Resolver] = set()
+
+        def told(resolver: Resolver, passed: bool) -> None:
+            left.remove(resolver)
+            if not passed:
+                failed.add(resolver)
+            if not left:
+                self.act(asking, asking.resolution.controlled(failed), self.now())
+
+        for resolver in doubt.resolvers:
+            self._is_well(resolver, doubt.since, partial(told, resolver))
+
+    def _is_well(self, resolver: Resolver, since: float, told: Callable[[bool], None]) -> None:
         """Tell whether the resolver answers anything: somebody since then, or now the control question.
 
         Many questions fail together when a resolver fails: one control question serves them all, and its
@@ -294,14 +330,33 @@ class Client:
             for told in self._controls.pop(resolver, []):
                 told(resolver.control_passed)
 
-        inquiry = Inquiry(self, question, formed(question), heard)
-        self._live.add(inquiry)
-        inquiry.begin([resolver])
+        asking = OpenQuestion(self, question, formed(question), self._control_terms, sink=heard)
+        now = self.now()
+        self._live.add(asking)
+        self.act(asking, asking.resolution.start([resolver], now), now)
 
-    def done(self, inquiry: Inquiry, observation: Observation) -> None:
+    def _done(self, asking: OpenQuestion, outcome: Outcome, now: float) -> None:
         """Hand the observation over, and let the next question in."""
-        inquiry.sink(inquiry.number, observation)
-        self._live.discard(inquiry)
+        asking.end()
+        answer, resolver = outcome
+        observation = Observation(
+            asking.question,
+            self.perspective,
+            answer.reply,
+            self.clock(),
+            answer.values,
+            answer.chain,
+            answer.ttl,
+            answer.negative_ttl,
+            answer.authentic and resolver.trusted,
+            answer.extended,
+            answer.soa,
+            resolver.name,
+            (now - asking.resolution.started) * 1000.0,
+            answer.strings,
+        )
+        asking.sink(asking.number, observation)
+        self._live.discard(asking)
         if self._waiting:
             self._let_in()
 
@@ -310,12 +365,12 @@ class Client:
     @property
     def _pace(self) -> float:
         """How often deadlines are looked at: one timer for all questions, instead of one each."""
-        return max(self.exchange / 20, 0.002)
+        return max(self._terms.exchange / 20, 0.002)
 
     def _sweep_ports(self) -> None:
         now = self.now()
-        for resolver in self.resolvers:
-            resolver.ports.sweep(now)
+        for ports in self.ports.values():
+            ports.sweep(now)
         self._sweep = self.loop.call_later(self._pace, self._sweep_ports) if self._live else None
 
 
@@ -327,14 +382,14 @@ async def gather(asks: Sequence[tuple[Client, Question]], within: float | None =
     """
     gathering = _Gathering(len(asks))
     take = gathering.take
-    inquiries = [client.begin(question, take, number) for number, (client, question) in enumerate(asks)]
+    opened = [client.begin(question, take, number) for number, (client, question) in enumerate(asks)]
     if gathering.missing:
         try:
             await gathering.complete(within)
         except BaseException:
-            for (client, _), inquiry in zip(asks, inquiries, strict=True):
-                if inquiry is not None:
-                    client.abandon(inquiry)
+            for (client, _), asking in zip(asks, opened, strict=True):
+                if asking is not None:
+                    client.abandon(asking)
             raise
     return gathering.seen
 

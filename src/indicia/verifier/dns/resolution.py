@@ -1,18 +1,20 @@
 """The decisions of one question: whom to ask, what to make of a reply, when to ask again, when to stop.
 
-An inquiry performs no input or output itself. It is told what arrived and decides what comes next; the client
-(`Means`) sends.
+A resolution is a state machine without sockets, clock or chance. It hears what happened (`start`, `datagram`,
+`tcp_answer`, `timed_out`, `refused`, `flooded`, `controlled`) and when, in seconds of any one clock. It
+returns what comes next: a question to send, an earlier attempt to listen to, resolvers in doubt, or the
+outcome. Whoever carries it chooses order, ids, case and sockets, and says what was sent (`sent`). Every
+attempt has a number, under which its socket is listened to until the outcome.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Collection, Sequence
+from enum import Enum
+from typing import Final, NamedTuple, TypeAlias
 
-from indicia.domain.records.observation import Observation, Question, Reply
-from indicia.domain.time import Instant
+from indicia.domain.records.observation import Reply
 from indicia.verifier.dns.answer import Answer
 from indicia.verifier.dns.codec import Form, decode
 from indicia.verifier.dns.resolver import Resolver
-from indicia.verifier.dns.sockets import Port
 
 # What one resolver's word weighs when no resolver gave an answer: the reply that says most is shown.
 _WEIGHT = {
@@ -41,379 +43,358 @@ _STATEMENTS = frozenset(_AUTHORITATIVE)
 # Replies that a resolver in trouble of its own gives to everything: cut off, misconfigured, or gone.
 _DOUBTFUL = frozenset({Reply.TIMEOUT, Reply.REFUSED, Reply.SERVFAIL, Reply.NO_AUTHORITY})
 
+_ONE_QUESTION: Final = b"\0\1"
+_NO_QUESTION: Final = b"\0\0"
 
-Sink: TypeAlias = Callable[[int, Observation], None]
-"""Takes the observation of a question, with the number that the asker gave it."""
 
+class Terms(NamedTuple):
+    """How a question may be asked, in seconds.
 
-class Means(Protocol):
-    """What an inquiry needs done. `now` is in monotonic seconds; `clock` dates an observation."""
+    `tries`: resolvers that are asked, one after the other. `exchange`: one attempt. `budget`: everything.
+    `recursive`: with RD, and any answer counts; else only an authoritative one. `controls`: a resolver that
+    may be in trouble of its own is asked a control question before its word is taken for the zone's.
+    """
 
-    perspective: str
-    control_question: Question | None
-    recursive: bool
     tries: int
     exchange: float
     budget: float
-    now: Callable[[], float]
-    clock: Callable[[], Instant]
-
-    def send(self, inquiry: "Inquiry", now: float) -> None:
-        """Send the question to `inquiry.resolver` over UDP."""
-
-    def send_over_tcp(self, inquiry: "Inquiry") -> None:
-        """Send the question to `inquiry.resolver` over TCP, and call `inquiry.arrived_over_tcp`."""
-
-    def control(self, resolver: Resolver, since: float, told: Callable[[bool], None]) -> None:
-        """Tell whether the resolver answers anything at all since then."""
-
-    def done(self, inquiry: "Inquiry", observation: Observation) -> None:
-        """Hand the observation over."""
+    recursive: bool = True
+    controls: bool = True
 
 
-class Inquiry:
-    """One question on its way to an observation."""
+class Ask(NamedTuple):
+    """Send the question to this resolver over UDP, or over TCP, and hear what comes until the deadline."""
+
+    resolver: Resolver
+    attempt: int
+    edns: bool
+    cased: bool
+    deadline: float
+    tcp: bool = False
+
+
+class Listen(NamedTuple):
+    """Send nothing: a slow resolver is given until the deadline to answer this earlier attempt."""
+
+    attempt: int
+    deadline: float
+
+
+class Doubt(NamedTuple):
+    """Find out which of these resolvers answer nothing at all, and tell it by `controlled`.
+
+    Whoever has answered anything since `since` is well.
+    """
+
+    resolvers: tuple[Resolver, ...]
+    since: float
+
+
+class Outcome(NamedTuple):
+    """The end: the answer, and the resolver that it is of."""
+
+    answer: Answer
+    resolver: Resolver
+
+
+class Still(Enum):
+    """Nothing changes."""
+
+    WAITING = "what is waited for is waited for"
+    STRAY = "what arrived answers something else"
+
+
+Step: TypeAlias = Ask | Listen | Doubt | Outcome | Still
+
+
+class _State(Enum):
+    """What is waited for."""
+
+    NOTHING = "it has not begun, or is over"
+    UDP = "a datagram, for the last attempt"
+    TCP = "the answer over TCP"
+    SLOW = "a datagram, for an earlier attempt with a slow resolver"
+    CONTROL = "what is known of resolvers in doubt"
+
+
+_UDP, _TCP = _State.UDP, _State.TCP  # looked up for every question
+
+
+class _Sent(NamedTuple):
+    """An attempt that was not answered in time.
+
+    Its id, its socket and its case are still what an answer has to have. A forger has as many more to guess
+    at as there were attempts (RFC 5452 §9.1).
+    """
+
+    resolver: Resolver
+    ident: int
+    octets: bytes
+
+
+class Resolution:
+    """One question on its way to its outcome. What it learns of a resolver it notes at the resolver."""
 
     __slots__ = (
         "_asked",
-        "_control_left",
+        "_attempt",
+        "_cased",
         "_doubted",
         "_earlier",
+        "_edns",
+        "_ends",
+        "_form",
         "_heard",
+        "_ident",
         "_left",
-        "_means",
+        "_listened",
+        "_octets",
         "_order",
         "_otherwise",
-        "cased",
-        "deadline",
-        "edns",
-        "ends",
-        "form",
-        "ident",
-        "number",
-        "octets",
+        "_resolver",
+        "_state",
+        "_terms",
         "over",
-        "port",
-        "question",
-        "resolver",
-        "sink",
         "started",
     )
 
-    resolver: Resolver
-
-    def __init__(self, means: Means, question: Question, form: Form, sink: Sink, number: int = 0) -> None:
-        self._means = means
-        self._heard: list[tuple[Resolver, Answer]] = []
+    def __init__(self, terms: Terms, form: Form) -> None:
+        self._terms = terms
+        self._form = form
         self._order: Sequence[Resolver] = ()
-        self._asked = 0
-        self._left = means.tries
-        self._control_left = 0
+        self._heard: list[tuple[Resolver, Answer]] = []
+        self._earlier: dict[int, _Sent] = {}
+        self._asked = self._attempt = self._listened = self._ident = 0
+        self._left = terms.tries
         self._doubted: Answer | None = None
-        self._earlier: list[_Earlier] = []
         self._otherwise = Reply.TRUNCATED
-        self.question = question
-        self.form = form
-        self.sink = sink
-        self.number = number
-        self.edns = self.cased = True
-        self.octets = b""  # the question as it was sent, which is how it has to come back
-        self.ident = 0
-        self.port: Port | None = None
-        self.deadline = self.started = self.ends = 0.0
+        self._edns = self._cased = True
+        self._octets = b""
+        self._state = _State.NOTHING
+        self._ends = self.started = 0.0
         self.over = False
 
     # -- asking ------------------------------------------------------------------------------------------
 
-    def begin(self, order: Sequence[Resolver]) -> None:
-        """Ask the first of these resolvers."""
-        now = self._means.now()
-        self.started, self.ends = now, now + self._means.budget
+    def start(self, order: Sequence[Resolver], now: float) -> Step:
+        """Ask the first of these resolvers, of which there is at least one."""
+        self.started, self._ends = now, now + self._terms.budget
         self._order = order
-        self._next(now)
+        self._resolver: Resolver = order[0]
+        return self._next(now)
 
-    def _next(self, now: float) -> None:
+    def sent(self, ident: int, octets: bytes) -> None:
+        """Hear under which id, and with the question in which case, what was to be sent is sent."""
+        self._ident, self._octets = ident, octets
+
+    def _next(self, now: float) -> Step:
         """Ask the next resolver: one that was not asked yet, else one that was silent (RFC 1034 §5.3.3)."""
-        if self._left == 0 or now >= self.ends:
-            if not self._waits_on(now):
-                self._doubt()
-            return
+        if self._left == 0 or now >= self._ends:
+            return self._wait_on(now)
         if self._asked < len(self._order):
             resolver = self._order[self._asked]
         else:
             silent = [each for each, answer in self._heard if answer.reply is Reply.TIMEOUT]
             if not silent:
-                self._doubt()
-                return
+                return self._doubt()
             resolver = silent[self._asked % len(silent)]
-        self.resolver = resolver
+        self._resolver = resolver
         self._asked += 1
         self._left -= 1
-        self.edns = now >= resolver.edns_from
-        self.cased = now >= resolver.cased_from
-        self._send(now)
+        self._edns = now >= resolver.edns_from
+        self._cased = now >= resolver.cased_from
+        return self._ask(now)
 
-    def _waits_on(self, now: float) -> bool:
-        """Say whether a resolver that is known to be slow is given the time that is left."""
-        slow = [each for each in self._earlier if now < each.resolver.slow_until]
-        if slow and now < self.ends:
-            slow[-1].deadline = self.ends
-            return True
-        return False
+    def _wait_on(self, now: float) -> Step:
+        """Give a resolver that is known to be slow the time that is left, if there is one."""
+        slow = [number for number, each in self._earlier.items() if now < each.resolver.slow_until]
+        if not slow or now >= self._ends:
+            return self._doubt()
+        self._state, self._listened = _State.SLOW, slow[-1]
+        return Listen(self._listened, self._ends)
 
-    def waited_on(self) -> None:
-        """Hear that the time is up that a slow resolver was given."""
-        if not self.over:
-            self._doubt()
+    def _ask(self, now: float) -> Ask:
+        self._attempt += 1
+        self._state = _UDP
+        deadline = min(now + self._terms.exchange, self._ends)
+        return Ask(self._resolver, self._attempt, self._edns, self._cased, deadline)
 
-    def _send(self, now: float) -> None:
-        self.deadline = min(now + self._means.exchange, self.ends)
-        self._means.send(self, now)
+    def _ask_over_tcp(self, otherwise: Reply) -> Ask:
+        """Ask over TCP; where nothing comes that way either, the resolver's reply is the other.
+
+        The case needs no secret there: the connection is one.
+        """
+        self._otherwise = otherwise
+        self._state = _TCP
+        return Ask(self._resolver, self._attempt, self._edns, cased=False, deadline=self._ends, tcp=True)
 
     # -- what arrives ------------------------------------------------------------------------------------
 
-    def arrived(self, wire: bytes) -> bool:
-        """Take a datagram with our id. False when it answers something else: the wait goes on."""
-        octets = self.octets
-        if not wire[2] & 0x80:
-            return False
-        if not wire.startswith(octets, 12) or wire[4:6] != b"\0\1":
-            return self._unproved(wire)
-        answer = decode(wire, self.form, recursive=self._means.recursive)
-        if self.cased and self.resolver.folded:
-            self.resolver.kept_case(self.form.letters.bit_count())
-        port = self.port
-        if port is not None:
-            port.settle(self.ident)
-            self.port = None
-        self._answered(answer, over_tcp=False)
-        return True
+    def datagram(self, attempt: int, source: tuple[str, int], wire: bytes, now: float) -> Step:
+        """Take a datagram that came from there to the socket of an attempt, over which it is listened to."""
+        if self.over or len(wire) < 12:
+            return Still.STRAY
+        if self._state is not _UDP or attempt != self._attempt:
+            return self._late(attempt, source, wire, now)
+        resolver, octets = self._resolver, self._octets
+        if source != resolver.address or wire[0] << 8 | wire[1] != self._ident or not wire[2] & 0x80:
+            return Still.STRAY
+        if not wire.startswith(octets, 12) or wire[4:6] != _ONE_QUESTION:
+            return self._unproved(wire, now)
+        answer = decode(wire, self._form, recursive=self._terms.recursive)
+        if self._cased and resolver.folded:
+            resolver.kept_case(self._form.letters.bit_count())
+        resolver.tally.answered += 1
+        return self._answered(answer, now, over_tcp=False)
 
-    def _unproved(self, wire: bytes) -> bool:
+    def _unproved(self, wire: bytes, now: float) -> Step:
         """Ask over TCP when the datagram may answer us, or may be a guess: it has not the secret of the case.
 
         A resolver that folds the case answers so, and one that cannot read the question may leave it out.
         """
-        octets = self.octets
-        if wire[4:6] == b"\0\1" and wire[12 : 12 + len(octets)].lower() == octets.lower():
-            self._doubted = decode(wire, self.form, recursive=self._means.recursive)
-        elif wire[4:6] != b"\0\0" or wire[3] & 0x0F not in (1, 2, 4, 5):
-            return False
-        self.resolver.ports.tally.unproved += 1
-        self.flooded()
-        return True
+        octets = self._octets
+        if wire[4:6] == _ONE_QUESTION and wire[12 : 12 + len(octets)].lower() == octets.lower():
+            self._doubted = decode(wire, self._form, recursive=self._terms.recursive)
+        elif wire[4:6] != _NO_QUESTION or wire[3] & 0x0F not in (1, 2, 4, 5):
+            return Still.STRAY
+        self._resolver.tally.unproved += 1
+        return self.flooded(self._attempt, now)
 
-    def flooded(self) -> None:
-        """Ask over TCP: what comes over this socket is not believed any more."""
-        self.release()
-        self._ask_over_tcp(Reply.TIMEOUT)
+    def flooded(self, attempt: int, now: float) -> Step:
+        """Hear that somebody guesses answers to an attempt: what comes to its socket is believed no more.
 
-    def _ask_over_tcp(self, otherwise: Reply) -> None:
-        """Ask over TCP; where nothing comes that way either, the resolver's reply is the other."""
-        self._otherwise = otherwise
-        self._means.send_over_tcp(self)
+        Where it is the one that is waited for, the question goes over TCP.
+        """
+        if self._waits_for(attempt):
+            return self._ask_over_tcp(Reply.TIMEOUT)
+        return self._lost(attempt, now)
 
-    def arrived_over_tcp(self, wire: bytes | None) -> None:
+    def tcp_answer(self, wire: bytes | None, now: float) -> Step:
         """Take the answer over TCP, None when it did not come whole."""
-        if self.over:
-            return
-        octets = self.octets
+        if self.over or self._state is not _TCP:
+            return Still.WAITING
+        octets = self._octets
         ours = wire is not None and wire[12 : 12 + len(octets)].lower() == octets.lower()
-        if wire is None or not ours or len(wire) < 12 or int.from_bytes(wire[:2]) != self.ident:
+        if wire is None or not ours or len(wire) < 12 or wire[0] << 8 | wire[1] != self._ident:
             self._doubted = None
-            self._unhelpful(Answer(self._otherwise))
-            return
-        answer = decode(wire, self.form, recursive=self._means.recursive)
-        self._learn_from(answer)
-        self._answered(answer, over_tcp=True)
+            return self._unhelpful(Answer(self._otherwise), now)
+        answer = decode(wire, self._form, recursive=self._terms.recursive)
+        self._learn_from(answer, now)
+        return self._answered(answer, now, over_tcp=True)
 
-    def _learn_from(self, answer: Answer) -> None:
+    def _learn_from(self, answer: Answer, now: float) -> None:
         """Let the resolver's habit be learned from a datagram in the wrong case, by what TCP says."""
         doubted, self._doubted = self._doubted, None
         if doubted is None or not {doubted.reply, answer.reply} <= _STATEMENTS:
             return
         if (doubted.reply, doubted.values, doubted.chain) == (answer.reply, answer.values, answer.chain):
-            self.resolver.lost_case(self._means.now())
+            self._resolver.lost_case(now)
         else:
-            self.resolver.folded = 0
-            self.resolver.ports.tally.forged += 1
+            self._resolver.folded = 0
+            self._resolver.tally.forged += 1
 
-    def unreachable(self) -> None:
-        """Hear that nobody listens there: silence, only sooner."""
-        self.port = None
-        self.expired()
+    def refused(self, attempt: int, now: float) -> Step:
+        """Hear that an attempt reaches nobody, or could not be sent: silence, only sooner."""
+        return self._silent(now) if self._waits_for(attempt) else self._lost(attempt, now)
 
-    def expired(self) -> None:
-        """Hear that the resolver did not answer in time. It is listened to while others are asked."""
-        port, self.port = self.port, None
-        if self.over:
-            return
-        if port is not None:
-            self._earlier.append(_Earlier(self, port))
-        self.resolver.was_silent(self._means.now())
-        self._unhelpful(Answer(Reply.TIMEOUT))
+    def timed_out(self, attempt: int, now: float) -> Step:
+        """Hear that the deadline of an attempt has passed. It is listened to while others are asked.
 
-    def arrived_late(self, wire: bytes, resolver: Resolver) -> None:
-        """Take what answers an earlier try: a resolver that is slower than one exchange is heard too.
+        For a slow resolver, which was given all the time there is, that was the last of it.
+        """
+        if self._waits_for(attempt):
+            self._earlier[attempt] = _Sent(self._resolver, self._ident, self._octets)
+            return self._silent(now)
+        return self._lost(attempt, now)
+
+    def _waits_for(self, attempt: int) -> bool:
+        return self._state is _UDP and attempt == self._attempt and not self.over
+
+    def _lost(self, attempt: int, now: float) -> Step:
+        """Listen to an earlier attempt no more; if nothing else was waited for, go on."""
+        known = self._earlier.pop(attempt, None) is not None
+        if known and self._state is _State.SLOW and attempt == self._listened and not self.over:
+            return self._wait_on(now)
+        return Still.WAITING
+
+    def _silent(self, now: float) -> Step:
+        self._resolver.was_silent(now)
+        return self._unhelpful(Answer(Reply.TIMEOUT), now)
+
+    def _late(self, attempt: int, source: tuple[str, int], wire: bytes, now: float) -> Step:
+        """Take what answers an earlier attempt: a resolver that is slower than one exchange is heard too.
 
         Only a statement counts, or that validation fails: whatever else it says, others are being asked.
         """
-        answer = decode(wire, self.form, recursive=self._means.recursive)
-        if self.over or not (answer.reply in _AUTHORITATIVE or answer.reply is Reply.BOGUS):
-            return
-        self.release()
-        self.resolver, now = resolver, self._means.now()
-        resolver.answered(now, useful=answer.reply in _AUTHORITATIVE)
+        sent = self._earlier.get(attempt)
+        if sent is None or source != sent.resolver.address or wire[0] << 8 | wire[1] != sent.ident:
+            return Still.STRAY
+        if not wire[2] & 0x80 or not wire.startswith(sent.octets, 12) or wire[4:6] != _ONE_QUESTION:
+            return Still.STRAY
+        resolver = sent.resolver
+        resolver.tally.answered += 1
+        answer = decode(wire, self._form, recursive=self._terms.recursive)
+        useful = answer.reply in _AUTHORITATIVE
+        if not (useful or answer.reply is Reply.BOGUS):
+            return self._lost(attempt, now)
+        resolver.answered(now, useful=useful)
         resolver.was_slow(now)
-        self._finish(answer)
+        return self._finish(answer, resolver)
 
-    def _answered(self, answer: Answer, *, over_tcp: bool) -> None:
-        now = self._means.now()
-        resolver = self.resolver
-        reply = answer.reply
+    def _answered(self, answer: Answer, now: float, *, over_tcp: bool) -> Step:
+        resolver, reply = self._resolver, answer.reply
         authoritative = reply in _AUTHORITATIVE
         resolver.answered(now, useful=authoritative)
         if authoritative:
-            if not self.edns and self._heard_edns_refused():
+            if not self._edns and self._heard_edns_refused():
                 resolver.refused_edns(now)
-            self._finish(answer)
-        elif reply is Reply.TRUNCATED and not over_tcp and now < self.ends:
-            self._ask_over_tcp(Reply.TRUNCATED)
-        elif reply in _EDNS_REFUSED and self.edns and now < self.ends:
+            return self._finish(answer, resolver)
+        if reply is Reply.TRUNCATED and not over_tcp and now < self._ends:
+            return self._ask_over_tcp(Reply.TRUNCATED)
+        if reply in _EDNS_REFUSED and self._edns and now < self._ends:
             # RFC 6891 §7: a server that does not know EDNS answers FORMERR, or NOTIMP. Ask it without.
             self._heard.append((resolver, answer))
-            self.edns = False
-            self._send(now)
-        elif reply is Reply.BOGUS:
-            self._finish(answer)  # a resolver that does not validate would answer, and must not be asked
-        else:
-            self._unhelpful(answer)
+            self._edns = False
+            return self._ask(now)
+        if reply is Reply.BOGUS:
+            # A resolver that does not validate would answer, and must not be asked.
+            return self._finish(answer, resolver)
+        return self._unhelpful(answer, now)
 
     def _heard_edns_refused(self) -> bool:
-        return any(each is self.resolver and answer.reply in _EDNS_REFUSED for each, answer in self._heard)
+        return any(each is self._resolver and answer.reply in _EDNS_REFUSED for each, answer in self._heard)
 
-    def _unhelpful(self, answer: Answer) -> None:
-        self._heard.append((self.resolver, answer))
-        self._next(self._means.now())
+    def _unhelpful(self, answer: Answer, now: float) -> Step:
+        self._heard.append((self._resolver, answer))
+        return self._next(now)
 
     # -- the end -----------------------------------------------------------------------------------------
 
-    def _doubt(self) -> None:
-        """Ask the control question of every resolver whose reply may be trouble of its own."""
-        if self.question == self._means.control_question:
-            self._give_up(set())
-            return
-        doubtful = list({each for each, answer in self._heard if answer.reply in _DOUBTFUL})
-        if not doubtful:
-            self._give_up(set())
-            return
-        failed: set[Resolver] = set()
-        self._control_left = len(doubtful)
-        for resolver in doubtful:
-            self._means.control(resolver, self.started, self._controlled(resolver, failed))
+    def _doubt(self) -> Step:
+        """Have the control question asked of every resolver whose reply may be trouble of its own."""
+        doubtful = {each for each, answer in self._heard if answer.reply in _DOUBTFUL}
+        if not doubtful or not self._terms.controls:
+            return self._give_up(())
+        self._state = _State.CONTROL
+        return Doubt(tuple(doubtful), self.started)
 
-    def _controlled(self, resolver: Resolver, failed: set[Resolver]) -> Callable[[bool], None]:
-        def told(passed: bool) -> None:
-            if not passed:
-                failed.add(resolver)
-            self._control_left -= 1
-            if self._control_left == 0:
-                self._give_up(failed)
+    def controlled(self, failed: Collection[Resolver]) -> Step:
+        """Hear which of the resolvers in doubt answer nothing at all."""
+        return Still.WAITING if self.over or self._state is not _State.CONTROL else self._give_up(failed)
 
-        return told
-
-    def _give_up(self, failed: set[Resolver]) -> None:
+    def _give_up(self, failed: Collection[Resolver]) -> Outcome:
         """End with the reply that says most about the zone; if nobody sound said anything, it is us."""
-        if self.over:
-            return
         sound = [(each, answer) for each, answer in self._heard if each not in failed]
-        if not sound:
-            resolver, answer = self._heard[-1] if self._heard else (None, Answer(Reply.TIMEOUT))
-            if resolver is not None:
-                self.resolver = resolver
-            self._finish(Answer(Reply.OUR_RESOLVER, extended=answer.extended))
-            return
-        self.resolver, answer = max(sound, key=lambda each: _WEIGHT[each[1].reply])
-        self._finish(answer)
+        if sound:
+            resolver, answer = max(sound, key=lambda each: _WEIGHT[each[1].reply])
+            return self._finish(answer, resolver)
+        resolver, answer = self._heard[-1] if self._heard else (self._resolver, Answer(Reply.TIMEOUT))
+        return self._finish(Answer(Reply.OUR_RESOLVER, extended=answer.extended), resolver)
 
-    def _finish(self, answer: Answer) -> None:
-        means, resolver = self._means, self.resolver
-        self._end()
-        means.done(
-            self,
-            Observation(
-                self.question,
-                means.perspective,
-                answer.reply,
-                means.clock(),
-                answer.values,
-                answer.chain,
-                answer.ttl,
-                answer.negative_ttl,
-                answer.authentic and resolver.trusted,
-                answer.extended,
-                answer.soa,
-                resolver.name,
-                (means.now() - self.started) * 1000.0,
-                answer.strings,
-            ),
-        )
-
-    def release(self) -> None:
-        """Let go of the id: what arrives for it from now on is a stray."""
-        if self.port is not None:
-            self.port.pending.pop(self.ident, None)
-            self.port = None
+    def _finish(self, answer: Answer, resolver: Resolver) -> Outcome:
+        self.over = True
+        return Outcome(answer, resolver)
 
     def abandon(self) -> None:
-        """Stop: nobody waits for the observation any more."""
-        self._end()
-        self.release()
-
-    def _end(self) -> None:
+        """End without an outcome: nobody waits for it any more."""
         self.over = True
-        for earlier in self._earlier:
-            earlier.release()
-
-
-class _Earlier:
-    """A try that was not answered in time, for as long as its question has not ended.
-
-    Its id, its port and its case are still what an answer has to have. A forger has as many more to guess at
-    as there were tries (RFC 5452 §9.1).
-    """
-
-    __slots__ = ("_ident", "_inquiry", "_octets", "_port", "deadline", "resolver")
-
-    def __init__(self, inquiry: Inquiry, port: Port) -> None:
-        self._inquiry = inquiry
-        self._port = port
-        self._ident = inquiry.ident
-        self._octets = inquiry.octets
-        self.resolver = inquiry.resolver
-        self.deadline = float("inf")  # the question releases it, unless it waits for nothing else
-        port.pending[self._ident] = self
-
-    def arrived(self, wire: bytes) -> bool:
-        """Take a datagram with the id of the try. False when it is not the answer to it."""
-        if not wire[2] & 0x80 or not wire.startswith(self._octets, 12) or wire[4:6] != b"\0\1":
-            return False
-        self._port.settle(self._ident)
-        self._inquiry.arrived_late(wire, self.resolver)
-        return True
-
-    def flooded(self) -> None:
-        """Hear no more from a socket on which somebody guesses answers."""
-        self.release()
-
-    def unreachable(self) -> None:
-        """Nothing follows: it was silent before."""
-
-    def expired(self) -> None:
-        """Hear that the time is up for which it was waited for alone."""
-        self._inquiry.waited_on()
-
-    def release(self) -> None:
-        """Let go of the id."""
-        if self._port.pending.get(self._ident) is self:
-            del self._port.pending[self._ident]

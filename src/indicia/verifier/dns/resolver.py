@@ -1,9 +1,9 @@
-"""One recursive resolver as we know it: its sockets, its habits, and whether it is well."""
+"""One recursive resolver as we know it: its address, its habits, and whether it is well."""
 
 import ipaddress
+from dataclasses import dataclass
 
 from indicia.domain.records.observation import Question, RecordType
-from indicia.verifier.dns.sockets import Ports
 
 CONTROL = Question(".", RecordType.NS)
 """The default control question: every resolver knows the name servers of the root."""
@@ -28,6 +28,21 @@ _SLOW = 60.0
 """Seconds for which a resolver is known to be slow, after an answer that came later than one exchange."""
 
 
+@dataclass(slots=True)
+class Tally:
+    """What went over the sockets of one resolver: counters, for health and metrics."""
+
+    sent: int = 0
+    answered: int = 0
+    expired: int = 0
+    unreachable: int = 0
+    strays: int = 0  # late, twice, with a wrong id, to another question
+    unproved: int = 0  # with our id and without the question as it was sent: asked again over TCP
+    forged: int = 0  # unproved, and TCP said otherwise
+    floods: int = 0  # sockets that were given up because somebody guesses answers on them
+    tcp: int = 0
+
+
 class Resolver:
     """A resolver at an address, with what was learned about it. Times are those of the event loop.
 
@@ -44,18 +59,18 @@ class Resolver:
         "folded",
         "last_answer",
         "name",
-        "ports",
         "slow_until",
+        "tally",
         "trusted",
         "well_from",
     )
 
-    def __init__(self, address: tuple[str, int], ports: Ports, *, trusted: bool) -> None:
+    def __init__(self, address: tuple[str, int], *, trusted: bool) -> None:
         host = ipaddress.ip_address(address[0])  # a resolver is named by its address: who would resolve it?
         self.address = address
         self.name = f"[{host}]:{address[1]}" if host.version == 6 else f"{host}:{address[1]}"
         self.trusted = trusted or host.is_loopback
-        self.ports = ports
+        self.tally = Tally()
         self.last_answer = float("-inf")
         self.control_at = float("-inf")
         self.control_passed = False

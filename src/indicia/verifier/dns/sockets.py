@@ -6,10 +6,10 @@ socket takes datagrams from its resolver only, and hears of its ICMP errors.
 
 import asyncio
 import socket
-from dataclasses import dataclass
 from typing import Protocol
 
 from indicia.verifier.dns.codec import Chance
+from indicia.verifier.dns.resolver import Tally
 
 _LONGEST = 4096
 """Octets read of a datagram: well past what we accept by EDNS, so that longer means cut."""
@@ -28,8 +28,8 @@ class Exchange(Protocol):
 
     deadline: float
 
-    def arrived(self, wire: bytes) -> bool:
-        """Take a datagram with our id. False when it is not the answer: the wait goes on."""
+    def arrived(self, source: tuple[str, int], wire: bytes) -> bool:
+        """Take a datagram with our id from there. False when it is not the answer: the wait goes on."""
 
     def flooded(self) -> None:
         """Hear that somebody guesses answers on this socket: nothing that comes over it is believed."""
@@ -41,25 +41,21 @@ class Exchange(Protocol):
         """Hear that the time is up."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """What went over the sockets of one resolver: counters, for health and metrics."""
-
-    sent: int = 0
-    answered: int = 0
-    expired: int = 0
-    unreachable: int = 0
-    strays: int = 0  # late, twice, with a wrong id, to another question
-    unproved: int = 0  # with our id and without the question as it was sent: asked again over TCP
-    forged: int = 0  # unproved, and TCP said otherwise
-    floods: int = 0  # sockets that were given up because somebody guesses answers on them
-    tcp: int = 0
-
-
 class Port:
     """One connected socket and the questions that wait on it, by id."""
 
-    __slots__ = ("_foreign", "_loop", "_ours", "_socket", "_tally", "born", "given_up", "pending", "used")
+    __slots__ = (
+        "_address",
+        "_foreign",
+        "_loop",
+        "_ours",
+        "_socket",
+        "_tally",
+        "born",
+        "given_up",
+        "pending",
+        "used",
+    )
 
     def __init__(self, address: tuple[str, int], tally: Tally, loop: asyncio.AbstractEventLoop) -> None:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -71,6 +67,7 @@ class Port:
         except OSError:
             self._socket.close()
             raise
+        self._address = address
         self._loop = loop
         self._tally = tally
         self.pending: dict[int, Exchange] = {}
@@ -90,11 +87,6 @@ class Port:
         self._ours[ident >> 3] |= 1 << (ident & 7)
         self.used += 1
         return ident
-
-    def settle(self, ident: int) -> None:
-        """Take the question with this id as answered."""
-        del self.pending[ident]
-        self._tally.answered += 1
 
     def send(self, wire: bytes) -> bool:
         """Send, or say that the socket is full just now. Raises `OSError` when it cannot be sent at all."""
@@ -119,6 +111,7 @@ class Port:
 
     def _readable(self) -> None:
         receive, pending, tally = self._socket.recv, self.pending, self._tally
+        source = self._address  # a connected socket takes datagrams from there alone
         for _ in range(_AT_ONCE):
             try:
                 wire = receive(_LONGEST + 1)
@@ -129,7 +122,7 @@ class Port:
                 return
             ident = wire[0] << 8 | wire[1] if len(wire) >= 12 else -1
             found = pending.get(ident)
-            if found is None or not found.arrived(wire):
+            if found is None or not found.arrived(source, wire):
                 tally.strays += 1
                 if found is not None or not self._was_ours(ident):
                     self._count_foreign()
@@ -170,6 +163,7 @@ class Ports:
     def __init__(
         self,
         address: tuple[str, int],
+        tally: Tally,
         *,
         count: int,
         uses: int,
@@ -182,7 +176,7 @@ class Ports:
         self._all: list[Port | None] = [None] * count
         self._retired: list[Port] = []
         self.made = 0
-        self.tally = Tally()
+        self.tally = tally
 
     def pick(self, lot: int, loop: asyncio.AbstractEventLoop, now: float) -> Port:
         """The socket the lot fell on; one that was used up is replaced by a new one. Raises `OSError`."""
