@@ -143,9 +143,6 @@ class Served:
         await scope[ANSWER](200, [(b"content-length", b"0")], b"")
 
 
-# ---- what is made
-
-
 def request(chance: random.Random) -> tuple[bytes, Taken]:
     """A request in octets, and what is in it."""
     method, target = chance.choice(METHODS), chance.choice(TARGETS)
@@ -203,9 +200,6 @@ def damaged(octets: bytes, chance: random.Random) -> bytes:
         with_what = chance.choice((*TEMPTING, chance.randbytes(2), b""))
         octets = octets[:at] + with_what + octets[to:]
     return octets[: chance.randrange(len(octets) + 1)] if chance.random() < 0.1 else octets
-
-
-# ---- how it is understood
 
 
 async def served(octets: bytes, chance: random.Random, longest: int = 100_000) -> Served:

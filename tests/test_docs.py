@@ -244,9 +244,6 @@ def test_the_resolver_configuration_is_one() -> None:
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
-# ---- snippets that run
-
-
 def _in_a_sandbox(script: str) -> str:
     """What a bash script says, on both streams, in a sandbox of its own."""
     tools = Path(sys.executable).parent

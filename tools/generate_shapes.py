@@ -36,8 +36,6 @@ SERVICES = (
     Service("sts", "2011-06-15", "AWS STS", ("GetCallerIdentity",)),
 )
 
-# --- Where the live service treats a member otherwise than its model says. The whole list. ------------------
-
 # Absent means this value, whatever "required" says.
 DEFAULTS: dict[tuple[str, str, str], str] = {
     # "omitted -> empty string", although the model requires it (spec 6.4).
@@ -106,8 +104,6 @@ EARLIER_ROUTES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (),
     ),
 )
-
-# ------------------------------------------------------------------------------------------------------------
 
 NUMBERS = {"integer": "Integer", "long": "Long", "double": "float", "float": "float"}
 PLAIN = {"boolean": "bool", "timestamp": "Timestamp", "blob": "bytes"}

@@ -97,9 +97,6 @@ def create(house: Running, name: str) -> list[str]:
     return list(created["DkimAttributes"]["Tokens"])
 
 
-# ---- each call answers when everything that it made due is committed
-
-
 def test_published_is_success_in_the_next_call(house: Running) -> None:
     """No waiting and no looking again: the publishing call has answered, and the status is SUCCESS."""
     tokens = create(house, "at-once.example.com")
@@ -262,9 +259,6 @@ def test_steering_is_for_programs_of_this_machine(house: Running) -> None:
         assert refusal["code"]
 
 
-# ---- whom it believes
-
-
 def test_any_credentials_will_do(house: Running) -> None:
     """An unknown key is account 000000000000, twelve digits are that account; a made key is checked."""
     assert anyone(house, "sts").get_caller_identity()["Account"] == "000000000000"
@@ -298,9 +292,6 @@ def test_it_listens_elsewhere_only_when_a_flag_says_so(tmp_path: Path) -> None:
     with sandbox(tmp_path, *flags) as house:
         assert house.ready.http[0].startswith("0.0.0.0:")
         assert house.stop() == 0
-
-
-# ---- what it keeps
 
 
 def test_a_data_dir_keeps_the_clock_the_records_and_the_identities(tmp_path: Path) -> None:
@@ -357,8 +348,6 @@ def test_by_itself_it_wants_the_default_ports(tmp_path: Path) -> None:
     assert len(said) == 1
     assert said[0].startswith("indicia: cannot listen on 127.0.0.1:8465: Address already in use")
 
-
-# ---- a command in it
 
 SCRIPT = """
 import boto3, json, os, sys

@@ -43,9 +43,6 @@ def here(house: Running, monkeypatch: pytest.MonkeyPatch, indicia: Run) -> Itera
     assert indicia("sandbox", "reset").status == 0
 
 
-# ---- the story of a domain
-
-
 def test_who_has_published_all_is_told_when_it_counts(
     here: Run, sesv2: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,9 +163,6 @@ def test_every_answer_is_there_for_programs_too(here: Run, sesv2: Any) -> None:
     assert here("sandbox", "reset", "--json").json == {}
 
 
-# ---- the records
-
-
 def test_the_records_are_a_table_without_wrapping(here: Run, sesv2: Any) -> None:
     """One line a record under headings, however wide, with what the last look saw of it."""
     tokens = sesv2.create_email_identity(EmailIdentity="table.example.com")["DkimAttributes"]["Tokens"]
@@ -243,9 +237,6 @@ def test_what_is_not_there_is_a_mistake(here: Run) -> None:
     assert here("sandbox", "clock", "advance", "tomorrow").status == 2
 
 
-# ---- colours
-
-
 def test_a_terminal_has_colours_and_wrapped_prose_and_a_pipe_has_neither(
     here: Run, sesv2: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,9 +252,6 @@ def test_a_terminal_has_colours_and_wrapped_prose_and_a_pipe_has_neither(
     assert RED not in coloured
     here("sandbox", "withdraw", "colours.example.com")
     assert RED in here("doctor", "colours.example.com").out
-
-
-# ---- how it is found
 
 
 def test_the_environment_of_the_sdks_is_enough(

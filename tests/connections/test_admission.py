@@ -150,9 +150,6 @@ def test_rooms_are_kept_whatever_happens(steps: list[tuple[str, int, bool]]) -> 
     assert admission._of == {}
 
 
-# ---- files
-
-
 @pytest.mark.parametrize("files", [*range(0, 200, 7), 256, 1024, 4096, 20_000, 1 << 20])
 def test_files_are_divided(files: int) -> None:
     """Every listener has some, the process keeps its own, and one client has no more than half."""

@@ -407,9 +407,6 @@ def test_a_mistake_of_ours_is_answered_and_logged_without_its_text(
     assert "hunter2" not in repr(logs) + answered.body.decode()
 
 
-# ---- limits
-
-
 SMALL = Limits(control=2000, v1_send=20_000, v2_send=40_000, body_seconds=0.05)
 
 
@@ -519,9 +516,6 @@ def received_nothing(app: Gateway, asking: Asking) -> bool:
     return not sent
 
 
-# ---- our own routes, and what is mounted
-
-
 async def echo(call: Any, asked: Asked) -> CallReply:
     """Answer what was asked, by whom."""
     told = {"account": call.account, "labels": asked.labels, "query": asked.query, "size": len(asked.body)}
@@ -620,9 +614,6 @@ def test_only_trusted_proxies_are_believed(client: str, forwarded: str, seen: st
     assert ask(app, Asking("GET", "/healthz", headers), client=client).body.decode() == f"0 {seen}"
 
 
-# ---- the sandbox
-
-
 @pytest.mark.parametrize(
     ("key", "account"),
     [("111122223333", "111122223333"), ("test", "000000000000"), ("12345678901x", "000000000000")],
@@ -642,9 +633,6 @@ def test_the_sandbox_checks_keys_that_were_made_in_full() -> None:
     assert ask(app, v2(secret="whatever")).code == "InvalidSignatureException"
     assert ask(app, v2().without("authorization")).code == "MissingAuthenticationTokenException"
     assert ask(app, v2(key="test", region="mars-north-1")).message.endswith("us-east-1, eu-central-1.")
-
-
-# ---- what is written down
 
 
 def test_one_line_a_request_with_nothing_secret_in_it() -> None:
@@ -692,9 +680,6 @@ def test_every_request_is_counted() -> None:
     ask(app, v2(secret="x"))
     assert seen[1:] == [("sesv2", "GetEmailIdentity", 403)]
     assert seen[0][:2] == ("ses", "ListIdentities")
-
-
-# ---- anything at all
 
 
 RAW = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=60)

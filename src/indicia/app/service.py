@@ -96,7 +96,7 @@ class Variant:
     access keys are refused, `guard` what stands before those that are not, `perspectives` replace the
     configured resolvers, `authority_port` is where a zone's own servers are asked in place of the
     configured port. One of several workers has `sockets` that were bound for it, and the one among them
-    that is asked how all of them are has `siblings`.
+    that is asked how all of them are has `worker_processes`.
     """
 
     clock: Clock
@@ -252,8 +252,6 @@ class Service:
             log.info("keyring.reloaded")
         except KeyringError as error:
             log.error("keyring.not_reloaded", reason=str(error))  # noqa: TRY400 - it says all
-
-    # ---- the parts
 
     def _observer(self) -> Perspectives:
         observer = Perspectives(
@@ -469,8 +467,6 @@ class Service:
         await server.start(sockets)
         self._endings.append(("admin", partial(server.stop, 0.5)))
         return tuple(map(str, server.addresses))
-
-    # ---- how it is
 
     async def _database_trouble(self) -> str | None:
         """Return what is wrong with the database: for reading, and for writing where a role writes."""

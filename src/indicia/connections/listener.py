@@ -107,8 +107,6 @@ class Listener:
         """Nothing of it is left, but connections that are served."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # ---- taking
-
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
             try:
@@ -150,8 +148,6 @@ class Listener:
         self._paused = None
         self._loop.add_reader(self._socket, self._accept)
 
-    # ---- letting in
-
     async def _enter(
         self, connection: socket.socket, place: AdmittedConnection, address: str, entering: _Entering
     ) -> None:
@@ -180,8 +176,6 @@ class Listener:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    # ---- turning away
 
     def _part(self, connection: socket.socket, told: bytes) -> None:
         """Say why, if there is something to say, and end the connection, if possible without a reset."""

@@ -65,8 +65,6 @@ class Deliverer(DeliveryLoop["Parcel"]):
     def _put_off(self, trouble: Exception) -> None:
         _log.error("outbox.unavailable", trouble=type(trouble).__name__)
 
-    # ---- the queue
-
     def _void(self, s: Session) -> object:
         return outbox.void_leases(s)
 
@@ -88,8 +86,6 @@ class Deliverer(DeliveryLoop["Parcel"]):
         if self._relay.open_at(now):
             return bool(self._under_way)
         return outbox.anything_due(s, now)
-
-    # ---- delivering
 
     async def _deliver(self, item: Parcel) -> None:
         try:

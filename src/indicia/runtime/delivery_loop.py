@@ -59,8 +59,6 @@ class DeliveryLoop(Rounds, Generic[ItemT]):
         self._voided = database.dialect != SQLITE
         self._under_way: dict[asyncio.Task[None], Flow] = {}
 
-    # ---- what the queue says
-
     @abstractmethod
     def _void(self, s: Session) -> object:
         """Take every lease back."""
@@ -87,8 +85,6 @@ class DeliveryLoop(Rounds, Generic[ItemT]):
 
     async def _prepare(self) -> None:
         """Do what has to be done before anything is looked up."""
-
-    # ---- the loop
 
     async def run(self) -> None:
         """Deliver until `stop`; what was begun by then is finished. A database that is away is waited for."""

@@ -145,9 +145,6 @@ def _merged(puts: Sequence[Put]) -> tuple[Put, ...]:
     return tuple(sets.values())
 
 
-# ---- which records
-
-
 def _any(_record: ListedRecord) -> bool:
     return True
 
@@ -191,9 +188,6 @@ def _mx(record: ListedRecord) -> bool:
 
 def _underscored(record: ListedRecord) -> bool:
     return without_underscore(record.name) is not None
-
-
-# ---- what is published instead
 
 
 def _nothing(_record: ListedRecord, _place: RecordSurroundings) -> Sequence[Step]:

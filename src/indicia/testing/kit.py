@@ -87,8 +87,6 @@ class Sandbox:
         }
         return _boto3_session().client(service, **{**where, **given})
 
-    # ---- DNS
-
     def publish(
         self,
         identity: str,
@@ -143,8 +141,6 @@ class Sandbox:
     def _talk_of(self, account: str, region: str) -> _Talk:
         return replace(self._talk, account=account, region=region)
 
-    # ---- time
-
     @property
     def now(self) -> dt.datetime:
         """The present of the sandbox."""
@@ -153,8 +149,6 @@ class Sandbox:
     def advance(self, span: str) -> dt.datetime:
         """Move the clock forward by `90s`, `15m`, `73h` or `5d`; return the new present."""
         return dt.datetime.fromisoformat(self._talk.steer("POST", "clock", {"advance": span})["now"])
-
-    # ---- mail
 
     @property
     def outbox(self) -> list[Mail]:

@@ -95,8 +95,6 @@ class WebhookDeliverer(DeliveryLoop["Attempt"]):
     def _put_off(self, trouble: Exception) -> None:
         _log.error("webhooks.unavailable", trouble=type(trouble).__name__)
 
-    # ---- what comes into the queue
-
     async def _prepare(self) -> None:
         """Queue some of what is to be queued, and forget some of what is to be forgotten.
 
@@ -133,8 +131,6 @@ class WebhookDeliverer(DeliveryLoop["Attempt"]):
             if await self._database.writing(partial(fanout.read_on, webhook_id=webhook_id, now=now)):
                 self._news.set()
 
-    # ---- the queue
-
     def _void(self, s: Session) -> object:
         return webhook_deliveries.void_leases(s)
 
@@ -158,8 +154,6 @@ class WebhookDeliverer(DeliveryLoop["Attempt"]):
 
     def _unsettled(self, s: Session, now: Instant) -> bool:
         return fanout.unsettled(s, now) or webhook_deliveries.unsettled(s, now)
-
-    # ---- delivering
 
     async def _deliver(self, item: Attempt) -> None:
         try:

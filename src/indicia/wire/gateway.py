@@ -173,8 +173,6 @@ class Gateway:
         if self._observe is not None:
             self._observe(service, "", refusal.status, refusal.seconds)
 
-    # ---- the protocols
-
     async def _rest(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
         """SES API v2. The operation is known from method and path, before anything is read or proved.
 
@@ -302,8 +300,6 @@ class Gateway:
             request.headers.get(b"user-agent", b"").decode("latin-1"),
         )
 
-    # ---- what is mounted
-
     def _mounted(self, exchange: Exchange) -> App | None:
         path = exchange.request.path
         for place, app in self._mounts:
@@ -346,8 +342,6 @@ class Gateway:
             await _reply(request, answer, send)
             return answer.status, len(answer.body)
         return status, size
-
-    # ---- the end of every request
 
     def _mistake(self, exchange: Exchange, error: Exception) -> HttpAnswer:
         """A mistake of ours. Where it happened is logged; its text is not, as it may quote a secret."""

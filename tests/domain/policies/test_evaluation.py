@@ -226,8 +226,6 @@ def test_the_owner_needs_no_policy_and_is_bound_by_a_deny() -> None:
     assert not decide_sending(owner, owner=OWNER, levels=[[], [forbidden]]).allowed
 
 
-# ---- properties
-
 PRINCIPALS = ["*", {"AWS": OTHER}, {"AWS": ANN.arn}, {"AWS": "999999999999"}]
 CONDITIONS: list[Mapping[str, Any] | None] = [
     None,
@@ -299,9 +297,6 @@ def test_the_order_of_statements_is_no_matter(
     expected = decide((sending(*statements),), asked).effect
     assert decide((sending(*shuffled),), asked).effect is expected
     assert decide(spread, asked).effect is expected
-
-
-# ---- cost
 
 
 def full(make: Any) -> Policy:

@@ -39,9 +39,6 @@ def on_postgres(postgres_url: str) -> Iterator[Database]:
     opened.close()
 
 
-# ---- what is taken
-
-
 def test_the_longest_waiting_comes_first(queue: Database) -> None:
     """By due time, then by key; what is not due yet or never stays where it is."""
     errands.add(queue, 7, 3, due_at=900)
@@ -95,9 +92,6 @@ def test_four_who_take_at_once_take_everything_once(queue: Database) -> None:
         taken = [number for mine in pool.map(work, "abcd") for number in mine]
 
     assert sorted(taken) == list(range(300))
-
-
-# ---- what becomes of it
 
 
 def test_a_failure_comes_again_later_and_later(queue: Database) -> None:
@@ -192,9 +186,6 @@ def test_what_is_put_off_is_whose_put_it_off(queue: Database) -> None:
     assert errands.of(queue, 1).due_at == errands.of(queue, 2).due_at == 1_500
 
 
-# ---- shares
-
-
 def test_an_account_with_a_crowd_keeps_nobody_waiting(queue: Database) -> None:
     """Accounts come by their first; of what is taken at once none has more than its share."""
     errands.add(queue, *range(200), account="crowd", due_at=100)
@@ -227,9 +218,6 @@ def test_an_account_of_which_all_is_taken_has_nothing_due(queue: Database) -> No
 
     assert queue.read(lambda s: errands.accounts(s, lease("two"))) == ["b"]
     assert queue.read(lambda s: errands.accounts(s, lease("two", 1_100))) == ["a", "b"]
-
-
-# ---- ranges
 
 
 def test_the_head_of_a_range_is_in_order_across_its_shards(queue: Database) -> None:
@@ -312,9 +300,6 @@ def test_two_at_one_head_step_over_each_other(on_postgres: Database, postgres_ur
 
     assert of_account == ([0, 1, 2, 3, 4], [5, 6, 7, 8, 9])
     assert sorted([*of_shards[0], *of_shards[1]]) == list(range(10, 20))
-
-
-# ---- over sequences
 
 
 @dataclass

@@ -150,8 +150,6 @@ def _told(verdict: RecordVerdict, refined: Refined | None) -> Told:
     return Told(verdict, found.finding, words.explanation, words.fix)
 
 
-# ---- what people may have published
-
 WEB, MAIL = "192.0.2.7", "10 mx.example.net"
 AT_TOKEN: list[Published] = [
     ("@", "CNAME", ("{right}",)),
@@ -268,9 +266,6 @@ def world(zone: Sequence[Published], redirected: Sequence[Published]) -> Sky:
         if not (name.endswith(hidden) or (not wild and (rtype, values) in made_up)):
             sky.playground.put(name, rtype, list(values))
     return sky
-
-
-# ---- advice, taken to the letter
 
 
 def _set(sky: Sky, record: ExpectedRecord, values: Sequence[str]) -> None:

@@ -247,9 +247,6 @@ def test_private_servers_are_not_asked(world: World) -> None:
     assert may_ask("8.8.8.8")
 
 
-# ---- what can stay where it is
-
-
 @pytest.mark.parametrize(
     ("record", "rtype", "value"),
     [
@@ -285,9 +282,6 @@ def test_the_value_of_an_mx_in_a_txt(world: World) -> None:
     assert refined.finding is Finding.WRONG_TYPE
     assert f"as TXT {MX.value}." in words.explanation
     assert words.fix == f"Publish {MX.name} MX {MX.value}"
-
-
-# ---- wildcards
 
 
 @pytest.mark.parametrize(
@@ -376,9 +370,6 @@ def test_a_zone_that_denies_compactly_has_no_wildcard(world: World) -> None:
     )
 
 
-# ---- aliases
-
-
 @pytest.mark.parametrize("record", [MX, SPF, TXT], ids=["MX", "SPF", "ownership"])
 @pytest.mark.parametrize(
     "at_end",
@@ -432,9 +423,6 @@ def test_servers_that_have_the_first_of_two_links_have_the_record(world: World) 
     world.resolver.lie(CNAME.name, "CNAME", None)
 
     assert _finding(world, CNAME) is Finding.NOT_YET_VISIBLE
-
-
-# ---- other levels
 
 
 def _below(record: ExpectedRecord) -> ExpectedRecord:

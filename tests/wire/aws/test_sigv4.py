@@ -20,8 +20,6 @@ from indicia.wire.authentication import AccessKeyRecord, Authenticator, KeptKeys
 from indicia.wire.aws import sigv4
 from indicia.wire.http.requests import Request
 
-# ---- the published test suite of AWS
-
 SUITE_SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 SUITE = {
     "get-vanilla": ("GET", "/", [], "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
@@ -79,9 +77,6 @@ def test_the_test_suite_of_aws(case: str) -> None:
     )
     assert sigv4.Signatures().hold(claim, SUITE_SECRET, canonical)
     assert not sigv4.Signatures().hold(claim, SUITE_SECRET + "x", canonical)
-
-
-# ---- botocore
 
 
 PATHS = st.lists(
@@ -220,9 +215,6 @@ def changed(asking: Asking, part: str, place: int, how: str, octet: str) -> Aski
     return asking.but(method=in_text(asking.method))
 
 
-# ---- details of the rules
-
-
 @pytest.mark.parametrize(
     ("raw", "canonical"),
     [
@@ -315,9 +307,6 @@ def test_nothing_of_a_signature_is_shown() -> None:
     shown = repr((claim, KEYS[KEY], signatures, {"k": KEYS[KEY]}))
     assert SECRET not in shown
     assert claim.signature.decode() not in shown
-
-
-# ---- the work of a refusal
 
 
 class Counted:

@@ -97,9 +97,6 @@ def built(*names: str) -> Any:
     return admit
 
 
-# ---- what is not read
-
-
 @pytest.mark.parametrize("announced", [True, False])
 @pytest.mark.parametrize("key", [edge.KEY, edge.UNKNOWN_KEY])
 def test_nothing_is_read_of_an_operation_that_is_not_built(key: str, announced: bool) -> None:
@@ -153,9 +150,6 @@ def test_small_pieces_are_not_kept_as_pieces() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 10 * octets
-
-
-# ---- the budget
 
 
 TIGHT = Limits(bodies=1_000_000, share=400_000)

@@ -126,9 +126,6 @@ def test_how_far_the_page_is(site: str, taken: bool, signed_in_the_query_string:
     assert refused(HOME, "localhost:8465", simple=True, sec_fetch_site=site) is not signed_in_the_query_string
 
 
-# ---- at the edge
-
-
 async def echo(call: Any, asked: Asked) -> CallReply:
     """Answer nothing much."""
     return CallReply(b"{}")

@@ -56,9 +56,6 @@ def sending(enabled: bool = True) -> edge.Asking:
     return signed("PUT", SENDING, msgspec.json.encode({"SendingEnabled": enabled}))
 
 
-# ---- offers of another protocol
-
-
 @pytest.mark.parametrize("size", [1, 40, 100_000])
 @pytest.mark.parametrize("form", ["announced", "chunked"])
 @pytest.mark.parametrize("offer", OFFERS)
@@ -190,9 +187,6 @@ def test_an_old_client_is_told_no_go_ahead() -> None:
         assert everything(connection).startswith(b"HTTP/1.1 200 ")
 
 
-# ---- trailers
-
-
 FORGED = b"X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\nHost: y\r\nX-Amz-Date: z\r\n"
 
 
@@ -302,9 +296,6 @@ def test_chunks_of_any_size_are_taken(size: int, line: bytes, segment: int) -> N
             connection.sendall(whole[at : at + segment])
         assert answer(connection).startswith(b"HTTP/1.1 200 ")
     assert seen == [len(body)]
-
-
-# ---- the next request
 
 
 def until(server: Running, condition: Callable[[], bool]) -> None:

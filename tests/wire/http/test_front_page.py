@@ -98,9 +98,6 @@ def test_where_there_is_no_api_the_page_says_so() -> None:
     assert "AWS_ENDPOINT_URL" not in page.said
 
 
-# ---- TLS
-
-
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     """Who has signed the server's certificate."""

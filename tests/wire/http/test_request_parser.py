@@ -77,9 +77,6 @@ def read(octets: bytes, size: int = 1 << 20) -> Reading:
     return reading
 
 
-# ---- what two readers may take for two things
-
-
 def test_every_row_is_another() -> None:
     """The table has each case once, and names it."""
     assert len({row.sent for row in ROWS}) == len({(row.rule, row.name) for row in ROWS}) == len(ROWS)
@@ -138,9 +135,6 @@ def test_the_connection_ends_where_reading_on_would_be_guessing(server: Running,
     assert len(heads) == (2 if row.fate is Fate.SERVED else 1)
     assert heads[0].startswith(b"400 " if row.fate is Fate.REFUSED else b"200 ")
     assert b"\r\nconnection: close\r\n" in heads[-1]
-
-
-# ---- as h11
 
 
 @st.composite

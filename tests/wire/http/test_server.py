@@ -28,8 +28,6 @@ from indicia.wire.http.requests import ANSWER
 from indicia.wire.http.server import Address, CannotListenError, Certificate, addresses_of, bind
 from indicia.wire.http.unheard import Refusal
 
-# ---- clients
-
 
 def client(service: str, url: str, **more: Any) -> Any:
     """A client of boto3's with the key of the house."""
@@ -76,9 +74,6 @@ def test_a_presigned_url_of_boto3_works() -> None:
         connection.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
         assert answer(connection).startswith(b"HTTP/1.1 200 ")
     assert desk.calls[0][1].EmailAddress == "a b@example.com"
-
-
-# ---- heads
 
 
 @pytest.mark.parametrize(
@@ -224,9 +219,6 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert [request.EmailIdentity for _, request in desk.calls] == ["one", "two"]
 
 
-# ---- bodies
-
-
 def test_a_slow_body_is_408() -> None:
     """A body that does not come in time is refused in the protocol of the request."""
     app = edge.gateway(limits=Limits(body_seconds=0.1))
@@ -333,9 +325,6 @@ def test_nothing_of_a_request_waits_for_the_collector() -> None:
     assert len(made) <= 2
 
 
-# ---- listeners
-
-
 def test_an_idle_connection_is_closed_in_time() -> None:
     """A connection is closed when nothing came for as long as is set, counted from its last answer."""
     with running(keep_alive_seconds=0.4) as server, server.connect() as connection:
@@ -393,9 +382,6 @@ def test_shared_sockets_share_an_address() -> None:
         assert addresses_of(second) == addresses_of(first)
 
 
-# ---- certificates
-
-
 def certificate(folder: Path, authority: trustme.CA, name: str) -> Certificate:
     """A certificate for `name`, in the same two files for every name."""
     issued = authority.issue_cert(name, "127.0.0.1")
@@ -429,9 +415,6 @@ def test_certificates_are_read_again(tmp_path: Path) -> None:
         with pytest.raises(OSError):
             server.server.reload_certificate()
         assert names(server, authority) == {"two.test"}
-
-
-# ---- the end
 
 
 class Gate:

@@ -62,9 +62,6 @@ def of_settings(settings: Settings) -> list[Check]:
     return found or [Check("settings", State.OK, f"whole; {perspectives}")]
 
 
-# ---- what is stored
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
     """How database and keyring are, which regions are used, and how far off the database's clock is.
@@ -164,9 +161,6 @@ def _master_key(settings: Settings, recorded: str | None) -> Check:
     return Check(name, State.OK, seen)
 
 
-# ---- the running service
-
-
 @dataclass(frozen=True, slots=True)
 class Running:
     """How the service that runs here is, and how far its clock is from ours."""
@@ -206,9 +200,6 @@ def _asked(at: str, path: str) -> tuple[int, str, dict[str, Any]]:
     """Return status, Date and body of an answer from a `host:port` on this machine."""
     response = HttpRequest(f"http://{at}", within=_SERVICE_WITHIN, most=_SERVICE_MOST).send("GET", path)
     return response.status, response.headers.get("date", ""), json.loads(response.body)
-
-
-# ---- the clock
 
 
 def clock(service: Span | None, database: Span | None, synchronised: bool | None) -> Check:

@@ -16,9 +16,6 @@ from indicia.domain.records.observation import RecordType
 _LONGEST_SPF: Final = 450  # characters (RFC 7208 §3.4)
 
 
-# ---- something else in its place
-
-
 def aliased(case: Case) -> Explanation:
     """ALIASED: what the name leads to, and how to do without a record at it or without the alias."""
     record, dname = case.record, case.detail.dname
@@ -165,9 +162,6 @@ def several(case: Case) -> Explanation:
     )
 
 
-# ---- the right value, damaged
-
-
 def damaged(told: str, how: str) -> Callable[[Case], Explanation]:
     """Return the text for a value that is right but for one damage, and how to enter it instead."""
 
@@ -186,9 +180,6 @@ def with_quotes(case: Case) -> Explanation:
         f"The value of {case.name} has quotes inside the data: {case.found}. With them {whose} not read it.",
         "Enter the value without quotes; quotes belong to zone files, not to DNS panels.",
     )
-
-
-# ---- keys
 
 
 def key(told: str) -> Callable[[Case], Explanation]:
@@ -216,9 +207,6 @@ def unreadable_key(case: Case) -> Explanation:
         f" {case.found}.",
         _replace_key(case),
     )
-
-
-# ---- SPF
 
 
 def _include(record: ExpectedRecord) -> str:

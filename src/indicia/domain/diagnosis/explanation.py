@@ -33,9 +33,6 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"
 
 
-# ---- what is right, or not there
-
-
 def _ok(case: Case) -> Explanation:
     return Explanation(f"{case.name} {case.record.rtype.name} is as expected.", "")
 
@@ -71,9 +68,6 @@ def _covered(case: Case) -> Explanation:
         f"{publish(case.record)}. The wildcard is not in the way: a record of the name's own takes its place"
         " there.",
     )
-
-
-# ---- the right record in the wrong place
 
 
 def _doubled(case: Case) -> Explanation:
@@ -115,9 +109,6 @@ def _swapped(case: Case) -> Explanation:
         f"Give each name the target that begins with the same token: {case.name} to"
         f" {shown(case.record.value)}.",
     )
-
-
-# ---- the zone's servers, and ours
 
 
 def _not_everywhere(case: Case) -> Explanation:

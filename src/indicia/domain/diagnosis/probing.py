@@ -187,9 +187,6 @@ def _explained(
     return Refined(Finding.ALIASED, Detail(dname=dname)) if dname else None
 
 
-# ---- other names
-
-
 def _misplaced(record: ExpectedRecord, around: Surroundings, asked: KnownAnswers) -> Refined | None:
     """Return where the record stands instead. All places are asked before one is told."""
     there = [each for each in _places(record, around) if _there(record, each[1], around, asked)]
@@ -218,9 +215,6 @@ def _there(record: ExpectedRecord, place: str, around: Surroundings, asked: Know
     if not any(each.sight is Sight.PRESENT or each.finding is Finding.DOUBLED_ZONE for each in judged):
         return False
     return not alike(seen, asked.at(around.sibling(place), record.rtype))
-
-
-# ---- other types
 
 
 def _other_type(record: ExpectedRecord, asked: KnownAnswers) -> Refined | None:
@@ -264,9 +258,6 @@ def _flattening(observation: Observation) -> bool:
     if observation.question.rtype is RecordType.TXT:
         return any(parse_key_record(value).key is not None for value in observation.values)
     return observation.question.rtype in (RecordType.A, RecordType.AAAA)
-
-
-# ---- the zone's own servers
 
 
 def explained_by_servers(

@@ -153,9 +153,6 @@ def _code(recommendation: Recommendation) -> str:
     return recommendation.code.value
 
 
-# ---- the rules
-
-
 def _dkim(standing: Standing) -> Iterable[Code]:
     state = standing.facets.get(Facet.DKIM)
     if standing.token_set is None or state is None:

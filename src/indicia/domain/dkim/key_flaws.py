@@ -90,9 +90,6 @@ def _place(at: int) -> str:
     return f"at character {at + 1}"
 
 
-# ---- one flaw each
-
-
 def _quoted(text: str) -> NamedFlaw:
     found = QUOTATION_MARK.search(text)
     at = 0 if found is None else found.start()

@@ -44,9 +44,6 @@ def _listed(names: Sequence[str] | frozenset[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-# ---- the delegation
-
-
 @dataclass(frozen=True, slots=True)
 class Referral:
     """What one server of the parent zone says of the key zone; `trouble` when it said nothing of use.
@@ -186,9 +183,6 @@ def judge_server(zone: str, wanted: Sequence[str], served: Served) -> Check:
             "Give every process the same INDICIA_NAMESERVERS, and start those anew that have another.",
         )
     return Check(name, State.OK, f"authoritative, SOA and {len(served.names)} NS as configured")
-
-
-# ---- the names of the service
 
 
 def judge_mail_from_host(host: str, observations: Sequence[Observation]) -> Check:

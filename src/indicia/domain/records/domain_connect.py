@@ -93,9 +93,6 @@ def _url(document: dict[str, Any], name: str) -> str:
     return text.rstrip("/") if plain and not parts.query and not parts.fragment else ""
 
 
-# ---- the template
-
-
 def template(service_domain: str) -> dict[str, Any]:
     """Return the template of this service, in the form of the public repository of templates.
 
@@ -159,9 +156,6 @@ def template(service_domain: str) -> dict[str, Any]:
             },
         ],
     }
-
-
-# ---- the link
 
 
 @dataclass(frozen=True, slots=True)

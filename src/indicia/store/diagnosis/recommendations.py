@@ -97,8 +97,6 @@ def done(s: Session, turn: Turn, due_at: Instant | None) -> None:
     s.run(_DONE, of_id=turn.identity_id, until=turn.until, due_again=due_at)
 
 
-# ---- what was found
-
 _PUT = insert_or_replace(tables.recommendation)
 _OF = Prepared(
     sa.select(_r.code, _r.status, _r.created_at, _r.updated_at).where(

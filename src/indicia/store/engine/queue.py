@@ -98,8 +98,6 @@ class DueQueue:
         """What nobody has."""
         return ()
 
-    # ---- statements for the user's own columns
-
     def first(
         self, *columns: sa.ColumnElement[Any], where: Sequence[Condition] = (), newest: bool = False
     ) -> sa.Select[Any]:
@@ -162,8 +160,6 @@ class DueQueue:
             .order_by(found.c.earliest)
             .limit(sa.bindparam("limit"))
         )
-
-    # ---- what is asked of every queue
 
     def earliest_due(self, s: Session, **given: Instant) -> Instant | None:
         """Return when the first is due that nobody has, None when there is none."""
@@ -244,8 +240,6 @@ class LeasedQueue(DueQueue):
         """Return the due time that is `at` at the latest, but the present one of what is held."""
         return sa.case((sa.and_(self._owner.is_(None), self.due_at > at), at), else_=self.due_at)
 
-    # ---- what becomes of a row that is held
-
     def settled(self, **values: object) -> Prepared:
         """Return the statement that notes the end of what is held: it is due no more."""
         return self._ended(due_at=None, **values)
@@ -265,8 +259,6 @@ class LeasedQueue(DueQueue):
 
     def _ended(self, **values: Any) -> Prepared:
         return Prepared(sa.update(self._table).where(*self.held).values(**RELEASED, **values))
-
-    # ---- leases
 
     def lease(self, s: Session, ids: Sequence[int], lease: Lease) -> None:
         """Give these rows, which this transaction holds, to the owner until the lease ends."""

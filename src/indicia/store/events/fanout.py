@@ -49,8 +49,6 @@ class Logged:
     at: Instant
 
 
-# ---- writing
-
 _ADD = Prepared(sa.insert(tables.fanout))
 
 
@@ -58,8 +56,6 @@ def add(s: Session, event_id: int, account: str, region: str) -> None:
     """Let an event of the account in the region come to the webhooks there that want it."""
     s.later(_ADD, event_id=event_id, account=account, region=region)
 
-
-# ---- taking what was written
 
 _PLACE = sa.select(_f.account, _f.region).order_by(_f.account, _f.region).limit(1)
 _FIRST_PLACE = Prepared(_PLACE)
@@ -123,8 +119,6 @@ def _is_for(webhook: Webhook, event: Logged) -> bool:
     # A test goes to the one webhook that was to be tried, and was queued for it when it was written.
     return event.type != WEBHOOK_TEST and webhook.wants(event.type)
 
-
-# ---- reading the log
 
 _LOG = Prepared(
     sa.select(_e.id, _e.identity_id, _e.type, _e.at)

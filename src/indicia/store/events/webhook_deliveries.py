@@ -64,8 +64,6 @@ class Attempt:
     body: str
 
 
-# ---- what is queued, and shown
-
 _ADD = Prepared(sa.insert(tables.webhook_delivery))
 _LAST = Prepared(
     sa.select(
@@ -151,8 +149,6 @@ def try_now(s: Session, webhook_id: str, now: Instant) -> None:
     """Let what waits for the webhook, and for its next attempt, be due."""
     s.run(_TRY_NOW, of_id=webhook_id, now=now)
 
-
-# ---- delivering
 
 _earlier = tables.webhook_delivery.alias("earlier")
 _now = sa.bindparam("now", type_=sa.BigInteger)

@@ -71,8 +71,6 @@ def webhook_of(row: Row) -> Webhook:
     )  # fmt: skip
 
 
-# ---- what people set
-
 _THERE = _w.deleted_at.is_(None)
 _CREATE = Prepared(sa.insert(tables.webhook))
 _BY_ID = sa.select(*COLUMNS).where(_w.id == sa.bindparam("id"), _THERE)
@@ -204,8 +202,6 @@ def purge(s: Session, webhook_id: str, limit: int) -> None:
         s.run(_DELETE, of_id=webhook_id)
 
 
-# ---- who hears of events
-
 # One that was switched off because it failed has its place in the log: it hears later of what happens now.
 _LISTENS = (_THERE, sa.or_(_w.enabled == 1, _w.next_event.is_not(None)))
 _LISTENING = Prepared(
@@ -241,8 +237,6 @@ def move_on(s: Session, webhook_id: str, next_event: int | None, next_since: Ins
     """Store where the webhook, which this transaction holds, goes on in the log; None: events are queued."""
     s.run(_MOVE_ON, of_id=webhook_id, next_event=next_event, next_since=next_since)
 
-
-# ---- how they answer
 
 _GOES_WELL = Prepared(
     sa.update(tables.webhook)

@@ -86,8 +86,6 @@ class Advisor(DeliveryLoop["Turn"]):
     def _put_off(self, trouble: Exception) -> None:
         log.warning("advice.put_off", trouble=type(trouble).__name__)
 
-    # ---- the queue
-
     def _void(self, s: Session) -> None:
         """Take nothing back: a look is held by nobody, and due again when its time has passed."""
 
@@ -104,8 +102,6 @@ class Advisor(DeliveryLoop["Turn"]):
 
     def _unsettled(self, s: Session, now: Instant) -> bool:
         return self._looking > 0 or recommendations.anything_due(s, now)
-
-    # ---- looking
 
     async def _deliver(self, item: Turn) -> None:
         again = self._clock.now() + _PAUSE
@@ -161,8 +157,6 @@ class Advisor(DeliveryLoop["Turn"]):
         recommendations.replace(s, view.identity, before, merged(before, advise(view, published), now))
         interval = self._rules.pace.verified
         recommendations.done(s, turn, now + interval - int(interval * 0.1 * self._random()))
-
-    # ---- what is published
 
     async def _published(self, view: IdentityView, observer: ZoneLook) -> Published:
         """Return what is to be seen of the domain's DMARC and BIMI, and of its MAIL FROM domain's SPF."""

@@ -133,8 +133,6 @@ class Investigator:
             return Refined(Finding.OTHER_IDENTITY)
         return None
 
-    # ---- SPF
-
     async def _by_spf(self, verdict: RecordVerdict) -> Refined | None:
         """Return what the SPF record of a MAIL FROM domain amounts to (RFC 7208 §4.6.4)."""
         if not _is_spf(verdict):
@@ -144,8 +142,6 @@ class Investigator:
         if judged is None or judged.judgement.finding is Finding.MISSING:
             return None  # that there is none, or that nobody knows, is the verdict's to say
         return Refined(judged.judgement.finding, Detail(place=judged.judgement.broken))
-
-    # ---- the zone's own servers
 
     async def _by_servers(
         self, zone: str, verdicts: Sequence[RecordVerdict], siblings: Sequence[str]

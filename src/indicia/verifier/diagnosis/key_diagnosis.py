@@ -115,9 +115,6 @@ def _keys(view: IdentityView, keys: Sequence[LiveKey]) -> list[tuple[ExpectedRec
     return [(record, replace(record, name=home)) for record, home in records]
 
 
-# ---- keys
-
-
 _OURS = "Nothing to do for the owner of the domain: the operator of this service publishes the key."
 
 
@@ -161,9 +158,6 @@ def _hidden_by_its_owner(verdict: RecordVerdict) -> Remark:
 def _target(verdict: RecordVerdict) -> str:
     chains = (each.chain for each in verdict.observations if each.question.rtype is RecordType.TXT)
     return next((chain[-1] for chain in chains if chain), "")
-
-
-# ---- what is left over
 
 
 def _left_over(left: _Left, seen: Observations, rules: Rules, *, carried: bool) -> Remark | None:

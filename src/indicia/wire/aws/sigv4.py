@@ -85,9 +85,6 @@ class SignatureClaim(Struct, frozen=True):
         return f"Claim(key_id={self.credential.key_id!r}, timestamp={self.timestamp!r})"
 
 
-# ---- what the request says
-
-
 def claim_of(headers: Headers, query: bytes) -> SignatureClaim:
     """What the request says about who signed it.
 
@@ -253,9 +250,6 @@ def _instant_of_http(text: str) -> tuple[str, Instant]:
     return _instant_of(f"{match[3]}{month:02}{match[1]}T{match[4]}{match[5]}{match[6]}Z")
 
 
-# ---- whether it may be so: scope, coverage, time. None of it needs the key
-
-
 def check_scope(claim: SignatureClaim, services: Collection[str], regions: Collection[str]) -> None:
     """The credential is scoped to what is served here. Faults: WRONG_SIGNATURE, naming what is served."""
     credential = claim.credential
@@ -326,9 +320,6 @@ def check_time(claim: SignatureClaim, now: Instant) -> None:
             f"Signature expired: {claim.timestamp} is now earlier than {_basic(now - SKEW)} "
             f"({_basic(now)} - {SKEW // MINUTE} min.)"
         )
-
-
-# ---- whether it is so
 
 
 def _hmac_sha256(key: bytes, message: bytes) -> bytes:

@@ -134,8 +134,6 @@ class Connection(asyncio.Protocol):
         self._began = self._loop.time()
         self._wait()
 
-    # ---- what comes in
-
     def data_received(self, data: bytes) -> None:
         """Octets have come."""
         if self._discarded >= 0:
@@ -209,8 +207,6 @@ class Connection(asyncio.Protocol):
         if self._cycle is not None:
             self._cycle.end()
 
-    # ---- what is answered
-
     def _start(self, cycle: Cycle) -> None:
         """Let the application answer. The task leaves by itself, without a callback."""
         self._answering = cycle
@@ -259,8 +255,6 @@ class Connection(asyncio.Protocol):
         else:
             self.close()
 
-    # ---- what is refused
-
     def _wait(self) -> None:
         self._deadline = self._loop.call_later(self._serving.head_seconds, self._too_slow)
 
@@ -308,8 +302,6 @@ class Connection(asyncio.Protocol):
             return False
         cycle.disconnect()
         return True
-
-    # ---- the end
 
     def pause_writing(self) -> None:
         """More is written than the client has read: it has a limited time to go on reading."""

@@ -135,8 +135,6 @@ class Cycle:
         else:
             await self.answer(500, _FAILED, b"Internal Server Error")
 
-    # ---- what comes in
-
     def take(self, piece: bytes) -> None:
         """A piece of the body has come."""
         if self.complete:
@@ -189,8 +187,6 @@ class Cycle:
             await self._waiter
         finally:
             self._waiter = None
-
-    # ---- what goes out
 
     async def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """All of an answer is sent. `headers` are in lower case; the length is among them.

@@ -159,8 +159,6 @@ class RequestParser:
         self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: x\r\n" + lives + body + b"\r\n")
         self._resuming = False
 
-    # ---- what the parser calls
-
     def on_message_begin(self) -> None:
         """The first octet of a head has come."""
         if self._resuming:
