@@ -28,6 +28,7 @@ from structlog.testing import capture_logs
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.time import DAY, HOUR, MINUTE
+from indicia.domain.verification.asking import AskedBy
 from indicia.domain.verification_mail.links import TOKEN_OCTETS, make_token
 from indicia.links.link_service import LinkService
 from indicia.links.pages import application
@@ -160,7 +161,7 @@ def test_the_button_verifies_once(installation: Installation) -> None:
     assert (verdict.facet, verdict.status_before, verdict.status_after) == (
         Facet.LINK, Status.PENDING, Status.SUCCESS,
     )  # fmt: skip
-    assert verdict.asked_by == "link"
+    assert verdict.asked_by is AskedBy.LINK
 
 
 def test_of_two_buttons_at_once_one_verifies(installation: Installation) -> None:

@@ -12,6 +12,7 @@ from indicia.domain.arns import identity_arn
 from indicia.domain.events.identity_events import Reason, of_change
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.proofs.transitions import use_link as proved_by_link
+from indicia.domain.verification.asking import AskedBy
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification_mail.links import Link, LinkEvent, LinkState, after, mailbox_of, state_of
 from indicia.links.visits import Act, LinkRequest, VisitFindings
@@ -162,7 +163,7 @@ def _prove(session: Session, identity: Identity, now: Instant, announcer: EventR
         facet=Facet.LINK,
         at=now,
         generation=change.state.generation,
-        asked_by="link",
+        asked_by=AskedBy.LINK,
         status_before=state.status,
         status_after=change.state.status,
         finding=Finding.OK.value,

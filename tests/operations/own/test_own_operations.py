@@ -17,6 +17,7 @@ from indicia.domain.faults import FaultKind
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.records.observation import Soa
 from indicia.domain.time import DAY, MINUTE
+from indicia.domain.verification.asking import AskedBy
 from indicia.store.proofs import carried
 from indicia.store.verification import checks, evidence
 from indicia.wire.shapes.sesv2 import DkimSigningAttributes
@@ -33,7 +34,7 @@ def verdict(desk: Desk, name: str, facet: Facet, records: list[dict[str, str]], 
         facet=facet,
         at=desk.now,
         generation=identity.generation,
-        asked_by="schedule",
+        asked_by=AskedBy.SCHEDULE,
         status_before=Status.PENDING,
         status_after=Status.PENDING,
         finding="MISSING",

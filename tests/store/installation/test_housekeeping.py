@@ -14,6 +14,7 @@ from indicia.domain.events.identity_events import deleted
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.rates import Allowance
 from indicia.domain.time import DAY
+from indicia.domain.verification.asking import AskedBy
 from indicia.runtime.clock import real_now
 from indicia.store.accounts import audit
 from indicia.store.accounts.audit import AuditEntry
@@ -97,7 +98,16 @@ def hook(database: Database, account: str, region: str) -> None:
 def verdict(identity_id: int) -> StoredVerdict:
     """A verdict on an identity."""
     return StoredVerdict(
-        identity_id, Facet.DKIM, NOW, 1, "schedule", Status.PENDING, Status.SUCCESS, "OK", "digest", "{}"
+        identity_id,
+        Facet.DKIM,
+        NOW,
+        1,
+        AskedBy.SCHEDULE,
+        Status.PENDING,
+        Status.SUCCESS,
+        "OK",
+        "digest",
+        "{}",
     )
 
 

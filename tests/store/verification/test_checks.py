@@ -12,6 +12,7 @@ from values import ACCOUNT, REGION, add, state
 from indicia.domain.fairness import Lane
 from indicia.domain.identities.identity import ErrorType, Facet, Status
 from indicia.domain.records.observation import Soa
+from indicia.domain.verification.asking import AskedBy
 from indicia.store.engine.database import Database
 from indicia.store.engine.opening import open_database
 from indicia.store.engine.sharding import shard_of
@@ -50,7 +51,16 @@ def result(claimed: checks.Claim, owner: str = "one", **given) -> checks.CheckRe
 def verdict(identity_id: int, **given) -> evidence.StoredVerdict:
     """A verdict that DKIM records are missing."""
     plain = evidence.StoredVerdict(
-        identity_id, Facet.DKIM, 10_500, 1, "schedule", Status.PENDING, Status.PENDING, "MISSING", "d1", "{}"
+        identity_id,
+        Facet.DKIM,
+        10_500,
+        1,
+        AskedBy.SCHEDULE,
+        Status.PENDING,
+        Status.PENDING,
+        "MISSING",
+        "d1",
+        "{}",
     )
     return replace(plain, **given)
 

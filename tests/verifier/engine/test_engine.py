@@ -23,6 +23,7 @@ from nameserver import Asked, NameServer, Trick, Zone
 
 from indicia.domain.identities.identity import ErrorType, Facet, Status
 from indicia.domain.time import DAY, HOUR, MINUTE, SECOND
+from indicia.domain.verification.asking import AskedBy
 from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
 from indicia.store.verification import checks
@@ -646,7 +647,7 @@ def test_who_asked_is_part_of_the_evidence(database: Database, server: NameServe
         await lookout.settled()
 
         assert asked
-        assert [each.asked_by for each in lookout.trail(identity)] == ["person", "schedule"]
+        assert [each.asked_by for each in lookout.trail(identity)] == [AskedBy.PERSON, AskedBy.SCHEDULE]
         assert lookout.status(NAME) is Status.PENDING
 
     run(database, story, server)
@@ -663,7 +664,7 @@ def test_what_the_house_brings_forward_is_no_person_asking(database: Database, s
         database.write(lambda s: checks.bring_forward(s, [identity.id], now))
         await lookout.settled()
 
-        assert [each.asked_by for each in lookout.trail(identity)] == ["schedule", "schedule"]
+        assert [each.asked_by for each in lookout.trail(identity)] == [AskedBy.SCHEDULE, AskedBy.SCHEDULE]
 
     run(database, story, server)
 

@@ -14,6 +14,7 @@ from nameserver import NameServer, Trick
 from indicia.domain.identities.identity import Facet, Identity, Status
 from indicia.domain.proofs.transitions import start
 from indicia.domain.time import MINUTE, SECOND
+from indicia.domain.verification.asking import AskedBy
 from indicia.domain.verification.key_sight import FRESH
 from indicia.store.dkim import key_requests, keys
 from indicia.store.engine.database import Database
@@ -101,7 +102,7 @@ def test_the_key_completes_it_without_another_look(database: Database, server: N
         assert view.last_success_at >= view.last_checked_at + MINUTE
         assert view.due_at == view.last_success_at + FRESH  # the key itself is to be seen
         assert (newest.asked_by, newest.status_before, newest.status_after) == (
-            "key",
+            AskedBy.KEY,
             Status.PENDING,
             Status.SUCCESS,
         )
@@ -207,7 +208,7 @@ def test_a_sight_of_another_expectation_completes_nothing(database: Database, se
 
         assert len(server.questions) > asked
         assert lookout.status(NAME) is Status.SUCCESS
-        assert lookout.trail(identity)[0].asked_by == "schedule"
+        assert lookout.trail(identity)[0].asked_by is AskedBy.SCHEDULE
 
     run(database, story, server, budget=PATIENT)
 

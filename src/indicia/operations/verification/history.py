@@ -82,7 +82,7 @@ def _verdict(stored: StoredVerdict) -> Verdict:
     return Verdict(
         facet=stored.facet.value,
         at=rfc3339(stored.at),
-        asked_by=stored.asked_by,
+        asked_by=stored.asked_by.value,
         before=stored.status_before.value,
         after=stored.status_after.value,
         finding=stored.finding,

@@ -20,6 +20,7 @@ from indicia.domain.identities.identity import CarriedProof, ErrorType, Facet, F
 from indicia.domain.proofs.transitions import CARRIED, OWN_PROOF
 from indicia.domain.records.observation import Soa
 from indicia.domain.time import Instant, Span
+from indicia.domain.verification.asking import Waits
 from indicia.store.diagnosis import recommendations
 from indicia.store.dkim import key_requests, rotation
 from indicia.store.dkim import tables as dkim_tables
@@ -35,7 +36,8 @@ from indicia.store.proofs import tables as proofs_tables
 from indicia.store.verification import evidence, tables
 
 _v = tables.verification.c
-_queue = LeasedQueue(tables.verification, key="identity_id", due_again=True, taken={"asked": 0})
+_NOBODY_WAITS, _PERSON, _SERVICE = int(Waits.NOBODY), int(Waits.PERSON), int(Waits.SERVICE)
+_queue = LeasedQueue(tables.verification, key="identity_id", due_again=True, taken={"asked": _NOBODY_WAITS})
 _i = identities_tables.identity.c
 _f, _c = proofs_tables.facet_state.c, proofs_tables.carried_proof.c
 
@@ -99,8 +101,8 @@ class CheckResult:
 
 
 _NEVER_LOOKED: Final[dict[str, Cell]] = {
-    **RELEASED, "asked": 0, "lane": int(Lane.FRESH), "last_checked_at": None, "last_success_at": None,
-    "error": None, "zone_cut": None, **rows.soa_columns(None),
+    **RELEASED, "asked": _NOBODY_WAITS, "lane": int(Lane.FRESH), "last_checked_at": None,
+    "last_success_at": None, "error": None, "zone_cut": None, **rows.soa_columns(None),
 }  # fmt: skip
 _KEPT_BY_SCHEDULE: Final = frozenset(_NEVER_LOOKED) - {*RELEASED, "asked", "lane"}
 _SCHEDULE = insert_or_replace(tables.verification, keep=_KEPT_BY_SCHEDULE)
@@ -108,7 +110,7 @@ _ASK = Prepared(
     sa.update(tables.verification)
     .where(_v.identity_id == sa.bindparam("of_id"), _queue.waiting)
     .values(
-        asked=1,
+        asked=_PERSON,
         lane=sa.literal_column(str(int(Lane.FRESH))),
         due_at=_queue.unless_held(sa.bindparam("now", type_=sa.BigInteger)),
     )
@@ -132,12 +134,13 @@ def schedule(s: Session, identity_id: int, shard: int, due_at: Instant | None, *
     )
 
 
-# 2: as `bring_forward`.
 _BEGIN_ANEW = Prepared(
     sa.update(tables.verification)
     .where(_v.identity_id == sa.bindparam("of_id"))
     .values(
-        asked=sa.case((sa.and_(_v.lease_owner.is_not(None), _v.asked == 0), 2), else_=_v.asked),
+        asked=sa.case(
+            (sa.and_(_v.lease_owner.is_not(None), _v.asked == _NOBODY_WAITS), _SERVICE), else_=_v.asked
+        ),
         lane=sa.literal_column(str(int(Lane.FRESH))),
         interval_ms=sa.bindparam("interval"),
         due_at=_queue.unless_held(sa.bindparam("now", type_=sa.BigInteger)),
@@ -162,9 +165,9 @@ def due_now(s: Session, identity_id: int, now: Instant) -> bool:
     return s.run(_ASK, of_id=identity_id, now=now) == 1
 
 
-# 2: the house asks, not a person. A check that is running now has its `due_at` at the end of its lease.
+# A check that is running now has its `due_at` at the end of its lease.
 BROUGHT_FORWARD: Final[dict[str, Any]] = {
-    "asked": sa.case((_v.asked == 0, 2), else_=_v.asked),
+    "asked": sa.case((_v.asked == _NOBODY_WAITS, _SERVICE), else_=_v.asked),
     "due_at": _queue.by(sa.bindparam("at", type_=sa.BigInteger)),
 }
 _BRING_FORWARD = Prepared(
@@ -214,7 +217,7 @@ def _claims_statement(dialect: str) -> sa.Select[tuple[object, ...]]:
             "shard": _v.shard,
             "lane": _v.lane,
             "interval": _v.interval_ms,
-            "asked": sa.case((_v.asked == 1, 1), else_=0),
+            "asked": sa.case((_v.asked == _PERSON, 1), else_=0),
             "last_checked_at": _v.last_checked_at,
             "last_success_at": _v.last_success_at,
             "error": _v.error,
@@ -320,8 +323,8 @@ def _finish_statement(given: Callable[[str], sa.ColumnElement[Any]]) -> sa.Updat
         .values(
             **RELEASED,
             # Somebody asked while the check ran: what they asked for comes next.
-            due_at=sa.case((_v.asked > 0, given("checked_at")), else_=given("due_at")),
-            lane=sa.case((_v.asked == 1, sa.literal_column(str(int(Lane.FRESH)))), else_=given("lane")),
+            due_at=sa.case((_v.asked != _NOBODY_WAITS, given("checked_at")), else_=given("due_at")),
+            lane=sa.case((_v.asked == _PERSON, sa.literal_column(str(int(Lane.FRESH)))), else_=given("lane")),
             interval_ms=given("interval_ms"),
             last_checked_at=given("checked_at"),
             last_success_at=sa.func.coalesce(given("succeeded_at"), _v.last_success_at),
@@ -339,7 +342,8 @@ _FINISH = Prepared(
 )
 _GIVE_BACK = _queue.given_back()
 _PUT_OFF = _queue.given_back(
-    lane=sa.bindparam("lane"), asked=sa.case((_v.asked == 0, sa.bindparam("asked")), else_=_v.asked)
+    lane=sa.bindparam("lane"),
+    asked=sa.case((_v.asked == _NOBODY_WAITS, sa.bindparam("asked")), else_=_v.asked),
 )
 
 
@@ -483,7 +487,7 @@ _COMPLETE = Prepared(
     .values(
         **RELEASED,
         # As when a check ends: what somebody asked for meanwhile is about more than what is completed here.
-        due_at=sa.case((_v.asked > 0, sa.bindparam("at")), else_=sa.bindparam("due_at")),
+        due_at=sa.case((_v.asked != _NOBODY_WAITS, sa.bindparam("at")), else_=sa.bindparam("due_at")),
         lane=sa.literal_column(str(int(Lane.FRESH))),
         interval_ms=sa.bindparam("interval"),
         last_success_at=sa.bindparam("at"),
@@ -541,7 +545,7 @@ def put_off(s: Session, given_back: Iterable[PutOff]) -> None:
                 "owner": each.owner,
                 "due_at": each.due_at,
                 "lane": int(each.lane),
-                "asked": int(each.claim.asked),
+                "asked": _PERSON if each.claim.asked else _NOBODY_WAITS,
             }
             for each in ordered
         ],

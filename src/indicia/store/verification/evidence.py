@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from indicia.domain.identities.identity import Facet, Status
 from indicia.domain.time import Instant
+from indicia.domain.verification.asking import AskedBy
 from indicia.store.engine import rows
 from indicia.store.engine.ids import new_id
 from indicia.store.engine.prepared import Cell, Prepared
@@ -31,7 +32,7 @@ class StoredVerdict:
     facet: Facet
     at: Instant
     generation: int
-    asked_by: str
+    asked_by: AskedBy
     status_before: Status
     status_after: Status
     finding: str
@@ -131,7 +132,7 @@ def _row(verdict: StoredVerdict) -> dict[str, Cell]:
         "facet": verdict.facet.value,
         "at": verdict.at,
         "generation": verdict.generation,
-        "asked_by": verdict.asked_by,
+        "asked_by": verdict.asked_by.value,
         "status_before": verdict.status_before.value,
         "status_after": verdict.status_after.value,
         "finding": verdict.finding,
@@ -144,8 +145,8 @@ def history(s: Session, identity_id: int, *, limit: int) -> list[StoredVerdict]:
     """Return the stored verdicts of an identity, newest first. They outlive the identity."""
     return [
         StoredVerdict(
-            row[0], rows.FACETS[row[1]], row[2], row[3], row[4], rows.STATUSES[row[5]], rows.STATUSES[row[6]],
-            row[7], row[8], row[9],
+            row[0], rows.FACETS[row[1]], row[2], row[3], AskedBy(row[4]), rows.STATUSES[row[5]],
+            rows.STATUSES[row[6]], row[7], row[8], row[9],
         )
         for row in s.all(_HISTORY, identity_id=identity_id, limit=limit)
     ]  # fmt: skip

@@ -26,6 +26,7 @@ from indicia.domain.delivery import Flow, admit
 from indicia.domain.diagnosis.probing import can_be_explained
 from indicia.domain.fairness import Shares, ZoneAccounts
 from indicia.domain.names import IdentityName
+from indicia.domain.verification.asking import AskedBy
 from indicia.domain.verification.findings import Finding
 from indicia.runtime.background_loop import Rounds
 from indicia.store.identities import identities
@@ -287,5 +288,5 @@ def _tell(
             kept = msgspec.json.decode(line.body) | {"looked": serial}
             trail.explain(s, line.id, finding=finding, body=msgspec.json.encode(kept).decode())
         else:
-            told = evidence.of(conclusion, verdict, "schedule")
+            told = evidence.of(conclusion, verdict, AskedBy.SCHEDULE)
             trail.append(s, replace(told, digest=line.digest, finding=finding, body=body))

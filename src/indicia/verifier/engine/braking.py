@@ -17,6 +17,7 @@ import structlog
 from indicia.domain.events.identity_events import DEMOTIONS_DELAYED, DEMOTIONS_PAUSED, About, Event
 from indicia.domain.identities.identity import ErrorType, FacetState
 from indicia.domain.time import Instant, Span, rfc3339
+from indicia.domain.verification.asking import AskedBy
 from indicia.domain.verification.brake import (
     AT_LEAST,
     EACH,
@@ -219,7 +220,7 @@ def _let_through(found: Found, now: Instant) -> Found:
 
 def _with(found: Found, conclusion: Conclusion) -> Found:
     """Return what was found with another conclusion, as it is to be stored."""
-    asked_by = "person" if found.claim.asked else "schedule"
+    asked_by = AskedBy.PERSON if found.claim.asked else AskedBy.SCHEDULE
     result = replace(
         found.result,
         facets=tuple(verdict.after for verdict in conclusion.facets if verdict.after != verdict.before),

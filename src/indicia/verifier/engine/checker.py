@@ -15,6 +15,7 @@ from indicia.domain.proofs.transitions import CHECKED, Sight
 from indicia.domain.records.expected import ExpectedRecord
 from indicia.domain.records.observation import Observation, Question, RecordType, Soa
 from indicia.domain.time import SECOND, Span
+from indicia.domain.verification.asking import AskedBy
 from indicia.domain.verification.check import (
     Conclusion,
     KeyVerdict,
@@ -173,7 +174,7 @@ class Checker:
         return next((soa for soa in seen if soa is not None), None)
 
     def _result(self, claim: Claim, lease: str, conclusion: Conclusion, *, slow: bool) -> CheckResult:
-        asked_by = "person" if claim.asked else "schedule"
+        asked_by = AskedBy.PERSON if claim.asked else AskedBy.SCHEDULE
         statuses = [verdict.after.status for verdict in conclusion.facets]
         soa = conclusion.soa
         return CheckResult(

@@ -17,6 +17,7 @@ from indicia.domain.identities.identity import FacetState, Status
 from indicia.domain.proofs.transitions import Cause, Sight
 from indicia.domain.records.observation import Observation
 from indicia.domain.time import Instant
+from indicia.domain.verification.asking import AskedBy
 from indicia.domain.verification.check import Conclusion, FacetVerdict, RecordVerdict
 from indicia.domain.verification.findings import Finding
 from indicia.domain.verification.judgement import worst
@@ -176,7 +177,7 @@ def _replies(record: RecordVerdict) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(seen.perspective, seen.reply.value, tuple(sorted(seen.values))) for seen in record.observations]
 
 
-def of(conclusion: Conclusion, verdict: FacetVerdict, asked_by: str) -> StoredVerdict:
+def of(conclusion: Conclusion, verdict: FacetVerdict, asked_by: AskedBy) -> StoredVerdict:
     """Return the verdict as it is stored."""
     return StoredVerdict(
         identity_id=conclusion.identity_id,
@@ -224,7 +225,7 @@ def completed(
         facet=after.facet,
         at=at,
         generation=after.generation,
-        asked_by="key",
+        asked_by=AskedBy.KEY,
         status_before=before.status,
         status_after=after.status,
         finding=Finding.OK.value,
