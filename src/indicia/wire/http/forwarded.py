@@ -104,7 +104,7 @@ def is_loopback(address: str) -> bool:
 
 def is_within(address: str, networks: Collection[Network]) -> bool:
     """Whether `address` is one, and in one of `networks`."""
-    if not is_address(address):
+    if not networks or not is_address(address):
         return False
     parsed = ip_address(address)
     mapped = getattr(parsed, "ipv4_mapped", None)
