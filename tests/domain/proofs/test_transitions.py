@@ -330,3 +330,44 @@ def test_a_key_completes_what_was_seen_without_it() -> None:
 def test_what_a_key_does_not_complete(state: FacetState, generation: int, age: int) -> None:
     """A sight that is too old or of something else completes nothing, and nothing leads out of FAILED."""
     assert key_came(state, generation, NOW, NOW + age, WINDOWS) is None
+
+
+_GRANTED_BY = {
+    Facet.DKIM: TransitionCondition.KEY_PUBLISHED,
+    Facet.OWNERSHIP: TransitionCondition.ALWAYS,
+    Facet.MAIL_FROM: TransitionCondition.ALWAYS,
+    Facet.REPLICATION: TransitionCondition.ALWAYS,
+}
+
+
+@pytest.mark.parametrize("facet", TABLES)
+def test_the_ways_of_each_facet(facet: Facet) -> None:
+    """Each way out of a state, with where it leads, on which condition, and what the history calls it.
+
+    Records are lost and come back; a replica only gets there or gives up; what is carried was granted before.
+    """
+    moves = {
+        (before.value, sight.value): (way.to.value, way.condition, way.cause.value)
+        for (before, sight), way in TABLES[facet].items()
+    }
+    ended = ("Failed", TransitionCondition.WINDOW_ENDED, "window_ended")
+    expected: dict[tuple[str, str], tuple[str, TransitionCondition, str]] = {}
+    if facet in _GRANTED_BY:
+        expected |= {
+            ("Pending", "present"): ("Success", _GRANTED_BY[facet], "proved"),
+            ("Pending", "absent"): ended,
+        }
+    if facet is not Facet.REPLICATION:
+        expected |= {
+            ("Success", "absent"): ("TemporaryFailure", TransitionCondition.CORROBORATED, "lost"),
+            ("TemporaryFailure", "present"): ("Success", TransitionCondition.ALWAYS, "restored"),
+            ("TemporaryFailure", "absent"): ended,
+        }
+
+    assert {
+        (before.casefold().replace("_", ""), sight): (to.casefold().replace("_", ""), condition, cause)
+        for (before, sight), (to, condition, cause) in moves.items()
+    } == {
+        (before.casefold(), sight): (to.casefold(), condition, cause)
+        for (before, sight), (to, condition, cause) in expected.items()
+    }

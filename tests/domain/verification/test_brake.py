@@ -10,6 +10,7 @@ from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Sta
 from indicia.domain.proofs.transitions import Evidence, Sight, Windows, step
 from indicia.domain.time import HOUR, MINUTE
 from indicia.domain.verification.brake import (
+    Brake,
     delayed,
     demotes,
     held_back,
@@ -74,3 +75,43 @@ def test_a_proof_is_held_once_in_a_run_of_absences() -> None:
     assert (again.held_until, fallen.held_until, back.held_until) == (NOW + HOUR, NOW + HOUR, None)
     assert fallen.status is Status.TEMPORARY_FAILURE
     assert let_through(FALLEN, NOW).held_until == NOW
+
+
+def test_a_person_lets_all_through_until_then() -> None:
+    """A release holds before its end, and not at it; without one nothing is released."""
+    released = Brake(paused_at=NOW - HOUR, released_until=NOW)
+
+    assert released.released(NOW - 1)
+    assert not released.released(NOW)
+    assert Brake() == Brake(paused_at=None, released_until=None)
+    assert not Brake(paused_at=NOW - HOUR).released(NOW)
+
+
+def test_what_was_delayed_keeps_its_first_end() -> None:
+    """A second absence in the same run does not move the moment until which a proof is kept."""
+    first = delayed(STANDING, FALLEN, NOW + HOUR)
+    second = delayed(first, FALLEN, NOW + 2 * HOUR)
+
+    assert (first.held_until, second.held_until) == (NOW + HOUR, NOW + HOUR)
+    assert delayed(replace(STANDING, held_until=NOW - HOUR), FALLEN, NOW + HOUR).held_until == NOW - HOUR
+
+
+def test_what_a_person_lets_fall_is_held_no_more() -> None:
+    """In this run of absences; without one there is nothing to remember."""
+    assert let_through(FALLEN, NOW + MINUTE).held_until == NOW + MINUTE
+    standing = replace(STANDING, absent_since=None)
+    assert let_through(standing, NOW + MINUTE) == standing
+
+
+def test_each_step_down_counts_less() -> None:
+    """From proved to the grace, from the grace to nothing; up, aside and from nothing is no demotion."""
+    order = [Status.SUCCESS, Status.TEMPORARY_FAILURE, Status.FAILED]
+    fallen = {
+        (before, after)
+        for before in Status
+        for after in Status
+        if demotes(replace(STANDING, status=before), replace(STANDING, status=after))
+    }
+
+    nothing = set(Status) - set(order[:2])
+    assert fallen == {(order[0], order[1])} | {(before, after) for before in order[:2] for after in nothing}
