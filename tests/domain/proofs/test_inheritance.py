@@ -22,6 +22,7 @@ from indicia.domain.identities.identity import (
 from indicia.domain.proofs.inheritance import (
     SendingProof,
     candidates,
+    covered,
     covering,
     effective_identity,
     without_label,
@@ -250,3 +251,13 @@ def test_nobody_is_sent_for_without_a_proof(statuses: dict[str, Status]) -> None
         if statuses.get(name) in (Status.SUCCESS, Status.TEMPORARY_FAILURE)
     ]
     assert (found and found.supplier.identity.name) == (standing[0] if standing else None)
+
+
+def test_one_above_that_may_send_is_enough() -> None:
+    """Any of those that cover an identity; none of none, and none of those without a proof."""
+    pending = registered("example.com", Status.PENDING)
+    grace = registered("b.example.com", Status.TEMPORARY_FAILURE)
+
+    assert covered([pending, grace])
+    assert not covered([pending, registered("b.example.com", Status.FAILED)])
+    assert not covered([])

@@ -236,3 +236,8 @@ def test_our_own_zone_has_no_aliases() -> None:
 
     assert Finding.WRONG_TARGET is judge(CNAME, [first], SIBLINGS, follow).finding
     assert [] == asked
+
+
+def test_a_finding_is_called_the_same_everywhere() -> None:
+    """What the API, the pages and the store call it is its name."""
+    assert [each.value for each in Finding] == [each.name for each in Finding]
