@@ -60,6 +60,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "env" / "bin"
 
 
+def test_what_is_installed_says_that_it_is_typed(installed: Path) -> None:
+    """A type checker takes the types of a package from it when it says so (PEP 561)."""
+    (package,) = (installed.parent / "lib").glob("python*/site-packages/indicia")
+
+    assert (package / "py.typed").is_file()
+
+
 def test_the_wheel_is_all_there_is_to_install(installed: Path, tmp_path: Path) -> None:
     """From the wheel alone: the command, a whole sandbox with a domain in it, and every page and template."""
     where = _run(installed / "python", "-c", "import indicia; print(indicia.__file__)", cwd=tmp_path)
