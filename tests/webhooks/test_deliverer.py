@@ -329,7 +329,7 @@ class Stuck(WebhookDeliverer):
         await asyncio.Event().wait()
 async def main():
     database, clock = open_database({url!r}), Clock()
-    client = Client(Names(), public_only((), everything=True), user_agent="test")
+    client = OutboundClient(Names(), public_only((), everything=True), user_agent="test")
     await Stuck(database, KEYRING, client, clock).run()
 asyncio.run(main())
 """
