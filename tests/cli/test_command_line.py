@@ -97,7 +97,7 @@ def leaves(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 
 def test_the_list_above_is_complete() -> None:
     """No command escapes the test before this one."""
-    assert set(leaves(application())) == LEAVES.keys()
+    assert set(leaves(application())) == LEAVES.keys(), "LEAVES has a line for each command"
     assert {leaf[0] for leaf in LEAVES} == {name for name, *_ in COMMANDS}
 
 

@@ -15,21 +15,8 @@ from indicia.domain.faults import Fault
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Status
 from indicia.domain.time import MINUTE, Instant
 from indicia.operations.context import OperationContext
-from indicia.operations.diagnosis.diagnosing import DiagnosisRequest
 from indicia.operations.dispatch import Dispatch
-from indicia.operations.dkim.replication_offer import ReplicationRequest
-from indicia.operations.dkim.rotating import RotateRequest
-from indicia.operations.events.webhooks import (
-    CreateWebhookRequest,
-    ListWebhooksRequest,
-    RedeliverRequest,
-    UpdateWebhookRequest,
-    WebhookRequest,
-)
-from indicia.operations.identities.records import RecordsRequest
-from indicia.operations.policies.policy_explanation import ExplainRequest
-from indicia.operations.verification.checking import CheckRequest
-from indicia.operations.verification.history import HistoryRequest
+from indicia.operations.own.api import declared
 from indicia.store.accounts import audit
 from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
@@ -44,23 +31,7 @@ from indicia.wire.shapes import operations
 
 T0: Instant = 1_790_000_000_000
 ZONE = f"dkim.{SERVICE_DOMAIN}"
-OWN_REQUESTS = {
-    "GetIdentityRecords": RecordsRequest,
-    "CheckIdentity": CheckRequest,
-    "DiagnoseIdentity": DiagnosisRequest,
-    "ExplainPolicy": ExplainRequest,
-    "GetIdentityHistory": HistoryRequest,
-    "RotateIdentityKey": RotateRequest,
-    "ReplicateIdentity": ReplicationRequest,
-    "CreateWebhook": CreateWebhookRequest,
-    "ListWebhooks": ListWebhooksRequest,
-    "GetWebhook": WebhookRequest,
-    "UpdateWebhook": UpdateWebhookRequest,
-    "DeleteWebhook": WebhookRequest,
-    "RotateWebhookSecret": WebhookRequest,
-    "TestWebhook": WebhookRequest,
-    "RedeliverWebhook": RedeliverRequest,
-}
+OWN_REQUESTS = {route.operation: route.request for route in declared()}
 
 
 class NotedHints:

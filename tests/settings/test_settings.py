@@ -322,8 +322,8 @@ def test_every_setting_is_in_these_tables() -> None:
     names = {setting.name for setting in TABLE if not setting.toml_only}
     pairs = {"tls_cert_file", "tls_key_file", "root_access_key_id", "root_secret_access_key"}
 
-    assert {name for name, *_ in GOOD} == names - pairs
-    assert {name for name, *_ in BAD} == names
+    assert {name for name, *_ in GOOD} == names - pairs, "GOOD has a line for each setting"
+    assert {name for name, *_ in BAD} == names, "BAD has a line for each setting"
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:

@@ -37,6 +37,8 @@ def _meaning(event_type: str) -> str:
     effect = identity_events.EFFECTS.get((subject, What(what))) if event_type not in _OTHERS else None
     if subject == identity_events.KEY:
         effect = key_events.EFFECTS[Stage(what)]
+    if effect is None and event_type not in _OTHERS:
+        raise ValueError(f"tools/pages/events.py does not say what {event_type} means: add it to _OTHERS")
     shown = _OTHERS[event_type] if effect is None else effect
     said = shown.format(name="the identity", bits="2048", selector="its selector")
     return said[0].upper() + said[1:]

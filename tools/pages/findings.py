@@ -153,7 +153,13 @@ def _words(finding: Finding) -> str:
     record, reply, values = _CASES[finding]
     chain = _ALIASES.get(finding, ())
     observation = Observation(Question(record.name, record.rtype), "local", reply, 0, values, chain)
-    words = explain(record, finding, [observation], _DETAILS.get(finding, NOTHING_MORE))
+    try:
+        words = explain(record, finding, [observation], _DETAILS.get(finding, NOTHING_MORE))
+    except KeyError as missing:
+        if missing.args != (finding,):
+            raise
+        place = "domain/diagnosis/explanation.py"
+        raise ValueError(f"{place} has no words for {finding.value}: add them to _TEXTS") from None
     lines = ["Indicia says it like this:", "", f"> {words.explanation}"]
     if words.fix:
         lines += [">", f"> → {words.fix}"]

@@ -119,9 +119,9 @@ def broken(finding: Finding, records: Sequence[ListedRecord], place: RecordSurro
 
     Raises: `UnbreakableError` when the finding fits none of them.
     """
-    way = _WAYS.get(finding)
-    if way is None:
+    if finding is Finding.OK:
         raise UnbreakableError("OK is what records have that are published as they are: break nothing")
+    way = _WAYS[finding]
     concerned = [record for record in records if way.concerns(record)]
     if finding is Finding.MISSING:
         concerned = [record for record in concerned if record.name == concerned[0].name]
