@@ -12,6 +12,9 @@ Sink: TypeAlias = Callable[[int, Observation], None]
 """Takes the observation of a question, with the number that the asker gave it."""
 
 
+_STRAY = Still.STRAY  # looked up for every datagram
+
+
 class Carrier(Protocol):
     """Who sends for a question, and knows the time."""
 
@@ -39,6 +42,11 @@ class OpenQuestion:
         "sink",
     )
 
+    # Set when it is sent.
+    attempt: int
+    ident: int
+    deadline: float
+
     def __init__(
         self, carrier: Carrier, question: Question, form: Form, terms: Terms, *, sink: Sink, number: int = 0
     ) -> None:
@@ -49,16 +57,14 @@ class OpenQuestion:
         self.form = form
         self.sink = sink
         self.number = number
-        self.attempt = self.ident = 0
         self.port: Port | None = None
-        self.deadline = 0.0
         self.over = False
 
     def arrived(self, source: tuple[str, int], wire: bytes) -> bool:
         """See `sockets.Exchange`: a datagram for the attempt that is waited for."""
         now = self._carrier.now()
         step = self.resolution.datagram(self.attempt, source, wire, now)
-        if step is Still.STRAY:
+        if step is _STRAY:
             return False
         self.release()
         self._carrier.act(self, step, now)
@@ -117,7 +123,8 @@ class OpenQuestion:
     def end(self) -> None:
         """Listen to nothing any more."""
         self.over = True
-        self.release()
+        if self.port is not None:
+            self.release()
         for earlier in self._earlier.values():
             earlier.release()
 

@@ -117,7 +117,7 @@ class _State(Enum):
     CONTROL = "what is known of resolvers in doubt"
 
 
-_UDP, _TCP = _State.UDP, _State.TCP  # looked up for every question
+_NOTHING, _UDP, _TCP = _State.NOTHING, _State.UDP, _State.TCP  # looked up for every question
 
 
 class _Sent(NamedTuple):
@@ -158,20 +158,27 @@ class Resolution:
         "started",
     )
 
+    # There are very many: what is set before it is read is not set twice.
+    _order: Sequence[Resolver]
+    _resolver: Resolver
+    _edns: bool
+    _cased: bool
+    _ident: int
+    _octets: bytes
+    _otherwise: Reply
+    _listened: int
+    _ends: float
+    started: float
+
     def __init__(self, terms: Terms, form: Form) -> None:
         self._terms = terms
         self._form = form
-        self._order: Sequence[Resolver] = ()
         self._heard: list[tuple[Resolver, Answer]] = []
         self._earlier: dict[int, _Sent] = {}
-        self._asked = self._attempt = self._listened = self._ident = 0
+        self._asked = self._attempt = 0
         self._left = terms.tries
         self._doubted: Answer | None = None
-        self._otherwise = Reply.TRUNCATED
-        self._edns = self._cased = True
-        self._octets = b""
-        self._state = _State.NOTHING
-        self._ends = self.started = 0.0
+        self._state = _NOTHING
         self.over = False
 
     # -- asking ------------------------------------------------------------------------------------------
@@ -180,7 +187,7 @@ class Resolution:
         """Ask the first of these resolvers, of which there is at least one."""
         self.started, self._ends = now, now + self._terms.budget
         self._order = order
-        self._resolver: Resolver = order[0]
+        self._resolver = order[0]
         return self._next(now)
 
     def sent(self, ident: int, octets: bytes) -> None:
@@ -216,8 +223,9 @@ class Resolution:
     def _ask(self, now: float) -> Ask:
         self._attempt += 1
         self._state = _UDP
-        deadline = min(now + self._terms.exchange, self._ends)
-        return Ask(self._resolver, self._attempt, self._edns, self._cased, deadline)
+        deadline = now + self._terms.exchange
+        ends = self._ends
+        return Ask(self._resolver, self._attempt, self._edns, self._cased, min(ends, deadline))
 
     def _ask_over_tcp(self, otherwise: Reply) -> Ask:
         """Ask over TCP; where nothing comes that way either, the resolver's reply is the other.
