@@ -34,6 +34,52 @@ def test_any_of_several_means_one_of_them(patterns: list[str], text: str) -> Non
     assert wildcards.any_of(patterns)(text) is alone
 
 
+@st.composite
+def _near_fits(draw: st.DrawFn) -> tuple[str, str]:
+    """Return a pattern, and a text made from it: it fits, or would but for one character changed or lost."""
+    pattern = draw(PATTERNS)
+    some = st.text(alphabet="ab.x", max_size=3)
+    text = "".join(
+        draw(some) if each == "*" else draw(st.sampled_from("ab.x")) if each == "?" else each
+        for each in pattern
+    )
+    at = draw(st.integers(0, len(text)))
+    return pattern, draw(st.sampled_from([text, text[:at] + text[at + 1 :], f"{text[:at]}x{text[at + 1 :]}"]))
+
+
+@given(_near_fits())
+def test_a_text_made_from_its_pattern_fits_as_the_expression_does(made: tuple[str, str]) -> None:
+    """Texts that fit are rare among those drawn apart; here nearly all do, or fail by one character."""
+    pattern, text = made
+    fits = reference(pattern).fullmatch(text) is not None
+
+    assert wildcards.compiled(pattern)(text) is fits
+    assert wildcards.any_of([pattern])(text) is fits
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        # What stands for itself is no expression.
+        ("a.?", "a.b", True),
+        ("a.?", "axb", False),
+        ("a.?*c", "axbc", False),
+        ("*a.?*c", "zaxbc", False),
+        ("[ab]?", "ab", False),
+        # The ends need room beside each other.
+        ("ab*ba", "aba", False),
+        ("ab*ba", "abba", True),
+        ("a?*?a", "aba", False),
+        ("a*b*a", "aba", True),
+        ("a*b*ba", "aba", False),
+    ],
+)
+def test_what_fits_and_what_nearly_does(pattern: str, text: str, fits: bool) -> None:
+    """Case by case."""
+    assert wildcards.compiled(pattern)(text) is fits
+    assert wildcards.any_of([pattern, "other"])(text) is fits
+
+
 @given(st.text(max_size=20))
 def test_every_text_is_a_pattern_of_itself_but_for_wildcards(text: str) -> None:
     """Without wildcards a pattern fits its own text and no other."""

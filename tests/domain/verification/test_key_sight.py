@@ -197,7 +197,8 @@ def test_when_a_new_key_is_looked_for_again(published: int, negative_ttl: int | 
 
 def test_a_key_that_was_seen_once_is_looked_for_at_the_largest_pace() -> None:
     """One that is missed now; one that is there needs no look, and an earlier one for the records stays."""
-    assert _seen_keys([SEEN], Reply.NXDOMAIN).due_at == NOW + 15 * MINUTE
+    young = replace(SEEN, published_at=NOW - 4 * MINUTE)
+    assert _seen_keys([young], Reply.NXDOMAIN).due_at == NOW + 15 * MINUTE
     assert _seen_keys([SEEN], Reply.SERVFAIL).due_at == NOW + DAY
     assert _seen_keys([SEEN], Reply.NXDOMAIN, due_at=NOW + MINUTE).due_at == NOW + MINUTE
     assert _seen_keys([SEEN], Reply.NXDOMAIN, due_at=None).due_at is None

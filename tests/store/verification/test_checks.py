@@ -264,6 +264,26 @@ def test_a_change_in_the_playground_during_a_check_is_looked_at_after_it(databas
     assert names(claim(database, now=10_500)) == ["news.example.com"]
 
 
+def test_what_is_brought_forward_during_a_check_comes_after_it(database: Database):
+    """Between claim and write-back: nobody else claims it, and the check's own date does not count."""
+    made = database.write(lambda s: add(s, "example.com", due_at=1))
+    (claimed,) = claim(database)
+    database.write(lambda s: checks.bring_forward(s, [made.id], 10_100))
+    assert claim(database, "two", now=10_300) == []
+    assert write_back(database, result(claimed, due_at=99_000)) == [made.id]
+    (again,) = claim(database, now=10_500)
+    assert not again.asked
+
+
+def test_what_is_brought_forward_never_comes_later(database: Database):
+    """What is due before then stays so; what is due after it is due then."""
+    soon = database.write(lambda s: add(s, "soon.example", due_at=2_000))
+    late = database.write(lambda s: add(s, "late.example", due_at=99_000))
+    database.write(lambda s: checks.bring_forward(s, [soon.id, late.id], 10_000))
+    assert names(claim(database, now=9_999)) == ["soon.example"]
+    assert names(claim(database, "two", now=10_000)) == ["late.example"]
+
+
 def test_what_is_asked_for_outlasts_a_completion(database: Database):
     """A key that completes one facet puts off no look that was asked for because of another."""
     asked = database.write(lambda s: add(s, "asked.example", due_at=99_000))

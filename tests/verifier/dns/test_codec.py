@@ -264,6 +264,27 @@ def test_codes_and_extended_errors_make_the_reply(rcode: int, codes: list[int], 
     assert [code for code, _ in seen.extended] == codes
 
 
+@pytest.mark.parametrize("extended", [1, 16, 255])
+@pytest.mark.parametrize("texts", [(), ("a.example.com 60 TXT x",)])
+def test_the_rest_of_a_code_is_in_an_option_record_that_says_nothing_else(
+    extended: int, texts: tuple[str, ...]
+) -> None:
+    """RFC 6891 §6.1.3: a failure whose header alone reads like an answer, or an absence, is a failure."""
+    question = Question("a.example.com", RecordType.TXT)
+    response = answer_to(question, *texts, authority=SOA_LINE.replace(r"Host\.Master", "master"))
+    response.use_edns(0)
+    wire = bytearray(response.to_wire(max_size=65535))
+    assert decode(bytes(wire), form(question)).reply.authoritative
+    assert plain(bytes(wire), form(question)).rcode == 0
+    assert wire[3] & 0xF == 0
+    assert bytes(wire[-11:-8]) == b"\0\0\x29"
+    wire[-6] = extended
+
+    assert not decode(bytes(wire), form(question)).reply.authoritative
+    with pytest.raises(Unusual):
+        plain(bytes(wire), form(question))
+
+
 def test_a_resolver_that_refers_does_not_answer() -> None:
     """Name servers and no SOA in an empty answer are a referral, not a denial."""
     referral = answer_to(QUESTION, authority="com 60 NS a.gtld-servers.net.")

@@ -16,6 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from indicia.domain.faults import Fault
 from indicia.wire.authentication import AccessKeyRecord, Authenticator, KeptKeys
 from indicia.wire.aws import sigv4
 from indicia.wire.http.requests import Request
@@ -289,6 +290,18 @@ def test_a_presigned_request_lives_a_second_to_a_week(life: str) -> None:
     asking = v2(presigned=True)
     target = re.sub(r"X-Amz-Expires=\d+", f"X-Amz-Expires={quote(life)}", asking.target)
     assert ask(edge.gateway(), asking.but(target=target)).code == "IncompleteSignatureException"
+
+
+@pytest.mark.parametrize("presigned", [False, True])
+def test_what_anybody_could_have_put_in_is_refused(presigned: bool) -> None:
+    """An `x-amz-` header counts only signed, whether the signature is in the query or in a header."""
+    asking = v2(presigned=presigned)
+    assert holds(asking)
+    with pytest.raises(Fault, match=r"'x-amz-target' must be a 'SignedHeader' in the AWS Authorization\."):
+        holds(asking.with_header("X-Amz-Target", "Another.Operation"))
+    signed_too = signed(headers={"X-Amz-Target": "Another.Operation"}, presigned=presigned)
+    assert holds(signed_too)
+    assert holds(asking.with_header("X-Other", "anything"))
 
 
 def test_a_parameter_of_the_signature_is_given_once() -> None:
