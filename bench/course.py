@@ -17,7 +17,7 @@ from bench.population import populate
 from bench.servers import SETTINGS
 from bench.signing import Key
 from indicia import settings
-from indicia.domain.call import Call
+from indicia.domain.call import Call, Service
 from indicia.installation import Installation
 from indicia.operations.context import OperationContext
 from indicia.operations.dispatch import Dispatch
@@ -169,7 +169,7 @@ class Course:
 
     async def _decode_rest(self, work: Work) -> None:
         work.asked = rest.decode(work.operation, work.labels, work.request.query, work.body)
-        work.call = _call("sesv2", work)
+        work.call = _call(Service.SES_V2, work)
 
     async def _decode_query(self, work: Work) -> None:
         service, work.operation, work.asked = query.parse(work.body)
@@ -190,7 +190,7 @@ class Course:
         self._metrics.answered(service, work.operation.name, 200, 0.0001)
 
 
-def _call(service: str, work: Work) -> Call:
+def _call(service: Service, work: Work) -> Call:
     caller, request = work.caller, work.request
     return Call(
         service,

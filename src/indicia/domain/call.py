@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from indicia.domain.time import MINUTE, Instant, Span
@@ -12,10 +13,19 @@ CLOCK_SKEW: Final[Span] = 15 * MINUTE
 UNKNOWN_ADDRESS: Final = "unknown"
 
 
+class Service(StrEnum):
+    """Which API is called. The value is what logs, metrics and the audit log show."""
+
+    SES = "ses"  # the Amazon SES API, v1
+    SES_V2 = "sesv2"
+    STS = "sts"
+    OWN = "indicia"  # what SES has no operation for, under /indicia/v1/
+
+
 class Call(NamedTuple):
     """Who calls what, from where, when.
 
-    `service` is "ses", "sesv2", "sts" or "indicia". `principal` is the caller's ARN, `policy` the JSON text
+    `principal` is the caller's ARN, `policy` the JSON text
     that limits its key, None when nothing does. `now` is the movable clock's.
     `address` is where it came from, "" when nothing is said of that, or UNKNOWN_ADDRESS. `secure` is whether
     it came over TLS.
@@ -23,7 +33,7 @@ class Call(NamedTuple):
     A named tuple, because one is made for every request: a frozen dataclass takes four times as long.
     """
 
-    service: str
+    service: Service
     operation: str
     account: str
     region: str

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from indicia.domain.call import UNKNOWN_ADDRESS
+from indicia.domain.call import UNKNOWN_ADDRESS, Service
 from indicia.domain.faults import FaultKind, refuse
 from indicia.domain.names import shown
 from indicia.domain.policies.conditions import UNKNOWN
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from indicia.operations.call import Call
 
-_API_VERSIONS = {"ses": "1", "sesv2": "2"}
+_API_VERSIONS = {Service.SES: "1", Service.SES_V2: "2"}
 # Where requests say who sends and to whom: v2 first, then v1.
 _FROM = ("FromEmailAddress", "Source")
 _FEEDBACK = ("FeedbackForwardingEmailAddress", "ReturnPath")

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from indicia.domain.arns import arn_beginning, identity_arn
+from indicia.domain.call import Service
 from indicia.domain.faults import Fault, FaultKind
 from indicia.domain.identities.meant import name_meant
 from indicia.domain.identities.resources import ResourceKind, parse_resource
@@ -132,7 +133,7 @@ class Entry(Generic[Request, Answer]):
     account, and at any time, as long as the store is as it is.
     """
 
-    service: str
+    service: Service
     operation: str
     request: type[Request]
     answer: type[Answer]
@@ -201,7 +202,7 @@ def v2(
     """Declare an operation of API v2."""
     told = not writes or "ConcurrentModificationException" in operations("sesv2")[operation].errors
     return Entry(
-        "sesv2",
+        Service.SES_V2,
         operation,
         request,
         answer,
@@ -233,7 +234,7 @@ def v1(
 ) -> Entry[Request, Answer]:
     """Declare an operation of API v1."""
     return Entry(
-        "ses",
+        Service.SES,
         operation,
         request,
         answer,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from msgspec import Struct
 
-from indicia.domain.call import Call
+from indicia.domain.call import Call, Service
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.wire import own, shapes
 from indicia.wire.authentication import Caller
@@ -189,7 +189,7 @@ class Gateway:
         body = await self._signed_body(claim, request, receive, allowance)
         caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
         exchange.made_by(caller)
-        call = self._call("sesv2", operation.name, caller, request)
+        call = self._call(Service.SES_V2, operation.name, caller, request)
         render = partial(self._rendered, matched, request, body, call)
         if self._keep is None or len(body) > _MOST_KEPT_BODY:
             return HttpAnswer(200, b"application/json", await render(self._dispatch))
@@ -272,7 +272,7 @@ class Gateway:
             caller = await self._authenticator.authenticate(claim, request, body, SES_ONLY)
             exchange.made_by(caller)
         asked = own.Asked(labels, own.parameters(request.query), body)
-        reply = await route.answer(self._call("indicia", route.operation, caller, request), asked)
+        reply = await route.answer(self._call(Service.OWN, route.operation, caller, request), asked)
         return HttpAnswer(reply.status, reply.content_type, reply.body)
 
     async def _signed_body(
@@ -284,7 +284,7 @@ class Gateway:
         know = partial(self._authenticator.know, claim, request)
         return await self._bodies.read(request, receive, allowance, owner, know)
 
-    def _call(self, service: str, operation: str, caller: Caller, request: Request) -> Call:
+    def _call(self, service: Service, operation: str, caller: Caller, request: Request) -> Call:
         return Call(
             service,
             operation,

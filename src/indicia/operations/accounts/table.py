@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from indicia.domain.call import Service
 from indicia.operations.accounts import account
 from indicia.operations.accounts import sts as callers
 from indicia.operations.entry import NOTHING, Entry, Handling, Rate, v1, v2
@@ -56,7 +57,7 @@ ENTRIES: Final = (
         writes=True,
     ),
     Entry(
-        "sts",
+        Service.STS,
         "GetCallerIdentity",
         sts.GetCallerIdentityRequest,
         sts.GetCallerIdentityResponse,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from indicia.domain.arns import identity_arn
-from indicia.domain.call import Call
+from indicia.domain.call import Call, Service
 from indicia.domain.dkim.replication import is_replica, obstacle, sentence
 from indicia.domain.events.identity_events import Event, Reason, of_change
 from indicia.domain.identities.identity import ErrorType, Facet, FacetState, Identity, Status, TokenSet
@@ -105,7 +105,7 @@ def _as_now(s: Session, asked: Replication, now: Instant) -> Call | None:
     if key is not None and key.revoked_at is not None:
         return None
     return Call(
-        "sesv2",
+        Service.SES_V2,
         "CreateEmailIdentity",
         asked.account,
         asked.region,

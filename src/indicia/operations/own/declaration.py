@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from indicia.domain.call import Service
 from indicia.operations.entry import Answer, Entry, Handler, Handling, Rate, Request
 from indicia.operations.own.route import OwnRoute
 
@@ -22,7 +23,7 @@ def own(
     """Declare it: `answered` returns the answer, or text where the caller asked for that."""
     handling: Handling[Request, Any] = answered if isinstance(answered, Handling) else Handling(answered)
     return Entry(
-        "indicia",
+        Service.OWN,
         route.operation,
         route.request,
         route.answer,

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
+from indicia.domain.call import Service
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire import shapes
 from indicia.wire.aws import coercion
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Admit: TypeAlias = Callable[[Operation], None]
 
 # The operations of a version of an API. A request without a version may mean either: no name is in both.
-VERSIONS = {"2010-12-01": "ses", "2011-06-15": "sts"}
+VERSIONS = {"2010-12-01": Service.SES, "2011-06-15": Service.STS}
 
 # The largest real requests (SendBulkTemplatedEmail) have a few thousand parameters; the longest name (in
 # SendBounce, its extension fields) has eight parts.
@@ -40,8 +41,8 @@ _Node: TypeAlias = "str | dict[str, _Node]"
 _Reader: TypeAlias = Callable[[_Node], Any]
 
 
-def parse(form: bytes, admit: Admit = lambda _: None) -> tuple[str, Operation, Struct]:
-    """The service ("ses" or "sts"), the operation and the valid request that `form` holds.
+def parse(form: bytes, admit: Admit = lambda _: None) -> tuple[Service, Operation, Struct]:
+    """The service (SES or STS), the operation and the valid request that `form` holds.
 
     Raises MALFORMED_QUERY when it is no form, MISSING_ACTION, UNKNOWN_OPERATION, MALFORMED_INPUT for a value
     that is not of its type, VALIDATION; and what `admit` raises for an operation whose members are not read.
@@ -51,7 +52,7 @@ def parse(form: bytes, admit: Admit = lambda _: None) -> tuple[str, Operation, S
     admit(operation)
     request = _structure(operation.request)(tree)
     validate(request)
-    return operation.service, operation, request
+    return Service(operation.service), operation, request
 
 
 def _operation(tree: dict[str, _Node]) -> Operation:
