@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from indicia import __version__
 from indicia.announcements.event_recorder import EventRecorder, NoticeMails
+from indicia.domain.delivery import AttemptOutcome
 from indicia.domain.events.identity_events import About
 from indicia.installation import ROOT_ACCOUNT, Installation
 from indicia.outbound.client import OutboundClient
@@ -43,7 +44,11 @@ def may_reach_private(settings: Settings) -> bool:
 
 
 def webhook_deliverer(
-    installation: Installation, clock: Clock, *, observe: Callable[[str], None], news: Callable[[], None]
+    installation: Installation,
+    clock: Clock,
+    *,
+    observe: Callable[[AttemptOutcome], None],
+    news: Callable[[], None],
 ) -> WebhookDeliverer:
     """Return what delivers to webhooks. `observe` hears how each attempt went, `news` of mails that wait."""
     private = installation.settings.private_addresses

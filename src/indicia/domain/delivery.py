@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from enum import StrEnum
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from indicia.domain.fairness import Shares
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt at a delivery ended. The value is what metrics show."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"  # it is tried again
+    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True, slots=True)

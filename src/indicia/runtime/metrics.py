@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from indicia.domain.delivery import AttemptOutcome
 from indicia.domain.identities.identity import FacetState
 from indicia.domain.installation.presence import Presence
 from indicia.domain.proofs.transitions import Sight
@@ -187,7 +188,7 @@ class Metrics:
         """Show what was not believed of the answers of resolvers, by the perspective they belong to."""
         self.registry.register(_ResolverCollector(tallies))
 
-    def posted(self, outcome: str) -> None:
+    def posted(self, outcome: AttemptOutcome) -> None:
         """Count one post to a webhook."""
         self._posts.labels(outcome).inc()
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from indicia.announcements.event_recorder import EventRecorder, public_id
-from indicia.domain.delivery import Flow, Portion
+from indicia.domain.delivery import AttemptOutcome, Flow, Portion
 from indicia.domain.events.identity_events import WEBHOOK_DISABLED, About, Event
 from indicia.domain.events.webhooks import BACKOFF, given_up, headers, host_of, overloaded, parse_url, took
 from indicia.domain.fairness import Shares
@@ -79,7 +79,7 @@ class WebhookDeliverer(DeliveryLoop["Attempt"]):
         clock: Clock,
         *,
         announcer: EventRecorder | None = None,
-        observe: Callable[[str], None] = lambda _: None,
+        observe: Callable[[AttemptOutcome], None] = lambda _: None,
         news: Callable[[], None] = lambda: None,
         at_once: int = AT_ONCE,
     ) -> None:
@@ -193,7 +193,7 @@ class WebhookDeliverer(DeliveryLoop["Attempt"]):
             return kept
 
         kept = await self._database.writing(note)
-        self._observe("delivered")
+        self._observe(AttemptOutcome.DELIVERED)
         _log.info(
             "webhook.delivered", webhook=webhook.id, message=public_id(attempt.event_id), lease_kept=kept
         )
@@ -224,7 +224,7 @@ class WebhookDeliverer(DeliveryLoop["Attempt"]):
             return hopeless, *self._note_webhook(s, held, failure, now)
 
         hopeless, disabled, news = await self._database.writing(note)
-        self._observe("given_up" if hopeless else "failed")
+        self._observe(AttemptOutcome.GIVEN_UP if hopeless else AttemptOutcome.FAILED)
         _log.warning(
             "webhook.failed",
             webhook=webhook.id,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from indicia.app import event_wiring
 from indicia.app.roles.tasks import RoleTasks
+from indicia.domain.delivery import AttemptOutcome
 from indicia.installation import Installation
 from indicia.mail.outbox import Deliverer
 from indicia.mail.transport.relay import carrier_for
@@ -15,7 +16,9 @@ from indicia.runtime.clock import Clock
 class Mailer:
     """The parts of the role, from `start` to `stop`. `posted` hears how each post to a webhook went."""
 
-    def __init__(self, installation: Installation, clock: Clock, *, posted: Callable[[str], None]) -> None:
+    def __init__(
+        self, installation: Installation, clock: Clock, *, posted: Callable[[AttemptOutcome], None]
+    ) -> None:
         settings = installation.settings
         carrier = carrier_for(settings.relay, outbox=settings.outbox_dir, helo=settings.service_domain)
         self.outbox = Deliverer(installation.database, installation.keyring, carrier, clock)
