@@ -304,6 +304,25 @@ def test_what_anybody_could_have_put_in_is_refused(presigned: bool) -> None:
     assert holds(asking.with_header("X-Other", "anything"))
 
 
+def test_the_moment_of_a_signature_is_read_to_the_second() -> None:
+    """In UTC, in milliseconds as all instants are; the year of the first second is the first one."""
+    asking = v2()
+
+    def moment(stamp: str) -> int:
+        request = received(asking.with_header("X-Amz-Date", stamp))
+        return sigv4.claim_of(request.headers, request.query).instant
+
+    assert moment("20260102T030405Z") == 1_767_323_045_000
+    assert moment("19700101T000000Z") == 0
+    assert moment("20161231T235960Z") == moment("20170101T000000Z")
+    for stamp in (
+        "20260002T030405Z", "20261302T030405Z", "20260100T030405Z", "20260132T030405Z", "20260102T240405Z",
+        "20260102T036005Z", "20260102T030461Z", "19691231T235959Z", "20260102T030405", "2026-01-02T03:04:05Z",
+    ):  # fmt: skip
+        with pytest.raises(Fault, match=f"Date must be in ISO-8601 'basic format'. Got '{stamp}'"):
+            moment(stamp)
+
+
 def test_a_parameter_of_the_signature_is_given_once() -> None:
     """A second X-Amz-Date in the query string is refused: two readers might take different ones."""
     asking = v2(presigned=True)
