@@ -28,7 +28,7 @@ from indicia.store.engine.session import Session
 from indicia.store.identities import identities
 from indicia.wire.authentication import AccessKeyRecord, Authenticator, Caller
 from indicia.wire.aws import faults, query, rest, sigv4, xml
-from indicia.wire.exchange import Exchange
+from indicia.wire.exchange import RequestExchange
 from indicia.wire.gateway import QUERY_SERVICES, Gateway
 from indicia.wire.http.requests import ANSWER, WHOLE, Request, new_request_id
 
@@ -42,7 +42,7 @@ class Work:
     scope: dict[str, Any]
     body: bytes
     request: Request = field(init=False)
-    exchange: Exchange = field(init=False)
+    exchange: RequestExchange = field(init=False)
     operation: Any = None
     labels: dict[str, str] = field(default_factory=dict)
     claim: sigv4.SignatureClaim = field(init=False)
@@ -151,7 +151,7 @@ class Course:
 
     async def _head(self, work: Work) -> None:
         work.request = Request(work.scope, new_request_id(), ())
-        work.exchange = Exchange(work.request, faults.protocol_of(work.request.path))
+        work.exchange = RequestExchange(work.request, faults.protocol_of(work.request.path))
 
     async def _route(self, work: Work) -> None:
         work.operation, work.labels = self._router.match(work.request.method, work.request.path)

@@ -20,13 +20,13 @@ from bench.report import Aim, Section
 from bench.slow_resolver import SLOWEST
 from indicia.domain.fairness import SLOW_PARTS
 from indicia.store.engine.opening import open_database
-from indicia.verifier.engine.engine import Limits
+from indicia.verifier.engine.engine import EngineLimits
 
 _BITS: Final = 1024
 _CHECK_MIN: Final = 10.0
 _COME_AFTER: Final = 10.0  # seconds after the publication
 # Of the slow room an account has one part in so many.
-_AT_ONCE: Final = Limits().slow // SLOW_PARTS[2]
+_AT_ONCE: Final = EngineLimits().slow // SLOW_PARTS[2]
 
 
 def allowed(count: int) -> float:

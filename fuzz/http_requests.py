@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "wire"))
 
 from h11_oracle import Taken, closes, same, spelled, understood
 
-from indicia.wire.http.connection import Connection, Serving
+from indicia.wire.http.connection import HttpConnection, Serving
 from indicia.wire.http.framing import TRAILER_OCTETS
 from indicia.wire.http.requests import ANSWER
 
@@ -206,7 +206,7 @@ async def served(octets: bytes, chance: random.Random, longest: int = 100_000) -
     """What the server makes of the octets, which come in segments."""
     outcome, wire = Served(), Wire()
     serving = Serving(app=outcome.app)
-    connection = Connection(serving)
+    connection = HttpConnection(serving)
     connection.connection_made(wire)
     waiting = deque(segments(octets, chance, longest))
     while waiting and not wire.closed:

@@ -69,7 +69,7 @@ from indicia.verifier.dns.perspectives import Perspective, Perspectives
 from indicia.verifier.engine import completion
 from indicia.verifier.engine.commit import CheckCommit
 from indicia.verifier.engine.controls import Controls, Passed
-from indicia.verifier.engine.engine import Engine, Limits
+from indicia.verifier.engine.engine import Engine, EngineLimits
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
@@ -82,7 +82,7 @@ PACE = Pace(first=10 * SECOND, largest=15 * MINUTE, verified=DAY)
 QUICK = Budget(exchange=0.4, tries=2, question=2.0, control=0.5)
 # For what is held up on purpose, and for crowds: nothing is asked twice.
 PATIENT = Budget(exchange=20.0, tries=1, question=20.0)
-LIMITS = Limits(poll=50)
+LIMITS = EngineLimits(poll=50)
 REGIONS = frozenset({REGION, "us-east-1"})
 
 _numbers = itertools.count()
@@ -107,7 +107,7 @@ class Lookout:
         database: Database,
         *servers: NameServer,
         clock: Clock | None = None,
-        limits: Limits = LIMITS,
+        limits: EngineLimits = LIMITS,
         budget: Budget = QUICK,
         random: Callable[[], float] = lambda: 0.5,
         observe: Callable[[Conclusion, float], None] | None = None,

@@ -12,7 +12,7 @@ from typing import Any
 from nameserver import NameServer, Trick
 from serving import FREE, get
 
-from indicia.app.service import Service, Variant
+from indicia.app.service import ServiceProcess, Variant
 from indicia.domain.time import HOUR
 from indicia.installation import Installation
 from indicia.runtime.clock import Clock
@@ -22,7 +22,7 @@ from indicia.store.verification import brakes
 
 
 @asynccontextmanager
-async def serving(folder: Path, dns: NameServer, **given: str) -> AsyncIterator[tuple[Service, Ready]]:
+async def serving(folder: Path, dns: NameServer, **given: str) -> AsyncIterator[tuple[ServiceProcess, Ready]]:
     """A whole service in this process."""
     resolver = "local={}:{}".format(*dns.address)
     settings = load(
@@ -30,7 +30,7 @@ async def serving(folder: Path, dns: NameServer, **given: str) -> AsyncIterator[
     )
     clock = Clock()
     installation = Installation(settings, clock)
-    service = Service(installation, ALL_ROLES, Variant(clock, pool={1024: 1}))
+    service = ServiceProcess(installation, ALL_ROLES, Variant(clock, pool={1024: 1}))
     try:
         yield service, await service.start()
     finally:

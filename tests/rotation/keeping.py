@@ -29,7 +29,7 @@ from indicia.store.verification import checks
 from indicia.vault.key_rotator import KeyRotator
 from indicia.vault.rotation import Advanced
 from indicia.verifier.dns.perspectives import Perspective, Perspectives
-from indicia.verifier.engine.engine import Engine, Limits
+from indicia.verifier.engine.engine import Engine, EngineLimits
 
 T = TypeVar("T")
 RULES = Rules(
@@ -90,7 +90,7 @@ async def main(url: str, port: int, offset: int, stage: str = "", when: str = ""
         clock,
         owner=f"keeping-{os.getpid()}",
         random=lambda: 0.0,
-        limits=Limits(poll=50),
+        limits=EngineLimits(poll=50),
     )
     keeper = KeyRotator(
         database,  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.authentication import Authenticator
-from indicia.wire.gateway import Gateway, Limits
+from indicia.wire.gateway import Gateway, RequestLimits
 from indicia.wire.own import Access, Asked, CallReply, Route
 
 MISMATCH = (
@@ -407,7 +407,7 @@ def test_a_mistake_of_ours_is_answered_and_logged_without_its_text(
     assert "hunter2" not in repr(logs) + answered.body.decode()
 
 
-SMALL = Limits(control=2000, v1_send=20_000, v2_send=40_000, body_seconds=0.05)
+SMALL = RequestLimits(control=2000, v1_send=20_000, v2_send=40_000, body_seconds=0.05)
 
 
 @pytest.mark.parametrize("pieces", [1, 7, 40])

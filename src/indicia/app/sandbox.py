@@ -18,7 +18,7 @@ import structlog
 import uvloop
 
 from indicia import credentials
-from indicia.app.service import Service, Variant
+from indicia.app.service import ServiceProcess, Variant
 from indicia.credentials import AccountCredentials
 from indicia.domain.accounts.account import SANDBOX_ACCOUNT
 from indicia.domain.dkim.key_record import key_record
@@ -85,7 +85,7 @@ class SandboxService:
         self._suffixes = PublicSuffixes()
         self._installation: Installation | None = None
         self._server: PlaygroundServer | None = None
-        self._service: Service | None = None
+        self._service: ServiceProcess | None = None
 
     async def start(self) -> Ready:
         """Everything serves and the clock stands where it was left.
@@ -120,7 +120,7 @@ class SandboxService:
             playground=f"{host}:{port}",
             pool=POOL,
         )
-        self._service = Service(installation, ALL_ROLES, variant)
+        self._service = ServiceProcess(installation, ALL_ROLES, variant)
         return await self._service.start()
 
     async def stop(self) -> None:

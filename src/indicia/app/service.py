@@ -38,9 +38,8 @@ from indicia.runtime.clock import Clock, real_now
 from indicia.runtime.health import Check, Health
 from indicia.runtime.metrics import Metrics
 from indicia.runtime.ready import Ready
-from indicia.settings import BACKGROUND, Role, Settings, system_perspective
+from indicia.settings import BACKGROUND, ConfiguredPerspective, Role, Settings, system_perspective
 from indicia.settings import Address as Wanted
-from indicia.settings import Perspective as PerspectiveSetting
 from indicia.settings.client_url import client_url
 from indicia.settings.places import public_only
 from indicia.settings.table import BY_NAME
@@ -59,7 +58,14 @@ from indicia.verifier.diagnosis.issuance import issued_in
 from indicia.verifier.dns.perspectives import Perspective, Perspectives
 from indicia.wire.http.forwarded import is_within
 from indicia.wire.http.framing import Trailers
-from indicia.wire.http.server import Address, CannotListenError, Server, addresses_of, bind, listening_by
+from indicia.wire.http.server import (
+    CannotListenError,
+    ListeningAddress,
+    Server,
+    addresses_of,
+    bind,
+    listening_by,
+)
 from indicia.wire.own import Route
 
 if TYPE_CHECKING:
@@ -157,7 +163,7 @@ def perspectives_of(settings: Settings) -> tuple[Perspective, ...]:
     return tuple(map(_perspective, settings.resolvers or (system_perspective(),)))
 
 
-def _perspective(setting: PerspectiveSetting) -> Perspective:
+def _perspective(setting: ConfiguredPerspective) -> Perspective:
     return Perspective(
         setting.name,
         tuple((resolver.address.host, resolver.address.port) for resolver in setting.resolvers),
@@ -165,7 +171,7 @@ def _perspective(setting: PerspectiveSetting) -> Perspective:
     )
 
 
-class Service:
+class ServiceProcess:
     """The roles of one process, from `start` to `stop`."""
 
     def __init__(self, installation: Installation, roles: frozenset[Role], variant: Variant) -> None:
@@ -362,7 +368,7 @@ class Service:
         self._endings.append(("key zone", key_zone.stop))
         self.metrics.watch_key_zone(key_zone.tally, lambda: key_zone.responder.lookups)
         self._key_zone = key_zone
-        return tuple(str(Address(*each)) for each in bound)
+        return tuple(str(ListeningAddress(*each)) for each in bound)
 
     def _http_sockets(self) -> Sequence[socket.socket]:
         if self._variant.sockets is not None:

@@ -5,33 +5,39 @@ the name of each setting and the reason; `survey` returns the mistakes beside wh
 `warnings` say what a server that others can reach should not do.
 """
 
-from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses, Resolver
+from indicia.settings.addresses import (
+    Address,
+    ConfiguredPerspective,
+    ConfiguredResolver,
+    Network,
+    PrivateAddresses,
+)
 from indicia.settings.choices import Danger, LogFormat, VerificationMode
 from indicia.settings.exposure_checks import ExposureRefusal, listeners, refusals, warnings
-from indicia.settings.limits import Limits
+from indicia.settings.limits import AccountLimits
 from indicia.settings.loading import Survey, load, survey
 from indicia.settings.resolv_conf import system_perspective
 from indicia.settings.roles import ALL_ROLES, BACKGROUND, Role, parse_roles
 from indicia.settings.sources import SettingsError
-from indicia.settings.tree import Listen, Root, Settings, Shown, Tls, Windows
+from indicia.settings.tree import ListenSettings, Root, Settings, Shown, Tls, WindowSettings
 from indicia.settings.urls import DatabaseUrl, Relay, RelayKind
 
 __all__ = [
     "ALL_ROLES",
     "BACKGROUND",
+    "AccountLimits",
     "Address",
+    "ConfiguredPerspective",
+    "ConfiguredResolver",
     "Danger",
     "DatabaseUrl",
     "ExposureRefusal",
-    "Limits",
-    "Listen",
+    "ListenSettings",
     "LogFormat",
     "Network",
-    "Perspective",
     "PrivateAddresses",
     "Relay",
     "RelayKind",
-    "Resolver",
     "Role",
     "Root",
     "Settings",
@@ -40,7 +46,7 @@ __all__ = [
     "Survey",
     "Tls",
     "VerificationMode",
-    "Windows",
+    "WindowSettings",
     "listeners",
     "load",
     "parse_roles",

@@ -91,7 +91,7 @@ def _is_ip(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolver:
+class ConfiguredResolver:
     """A recursive resolver, and whether its word on DNSSEC (the AD flag) counts."""
 
     address: Address
@@ -103,31 +103,31 @@ class Resolver:
 
 
 @dataclass(frozen=True, slots=True)
-class Perspective:
+class ConfiguredPerspective:
     """One point of view on the DNS: resolvers that stand in for one another."""
 
     name: str
-    resolvers: tuple[Resolver, ...]
+    resolvers: tuple[ConfiguredResolver, ...]
 
     def __str__(self) -> str:
         return f"{self.name}={','.join(map(str, self.resolvers))}"
 
 
-def parse_resolver(text: str) -> Resolver:
+def parse_resolver(text: str) -> ConfiguredResolver:
     """Return a resolver: `host:port`, with `+trusted` behind it when the way to it is as safe as loopback.
 
     On loopback it is trusted as it is: nobody can stand in between (RFC 4035 §4.9.3).
     """
     address = parse_address(text.removesuffix(TRUSTED_MARK), default_port=DNS_PORT, least_port=1)
-    return Resolver(address, trusted=text.endswith(TRUSTED_MARK) or address.is_loopback)
+    return ConfiguredResolver(address, trusted=text.endswith(TRUSTED_MARK) or address.is_loopback)
 
 
-def parse_resolvers(text: str) -> tuple[Perspective, ...]:
+def parse_resolvers(text: str) -> tuple[ConfiguredPerspective, ...]:
     """Return the perspectives of `local=127.0.0.1:53;fra=10.0.0.53:53,10.0.1.53:53`.
 
     A resolver belongs to one perspective only: two that share one share its cache and see the same thing.
     """
-    perspectives: list[Perspective] = []
+    perspectives: list[ConfiguredPerspective] = []
     asked_by: dict[Address, str] = {}
     for position, part in enumerate(text.split(";"), 1):
         name, named, rest = part.partition("=")
@@ -145,7 +145,7 @@ def parse_resolvers(text: str) -> tuple[Perspective, ...]:
                     f"{resolver.address} is there twice, and each perspective needs resolvers of its own"
                 )
             asked_by[resolver.address] = name
-        perspectives.append(Perspective(name, resolvers))
+        perspectives.append(ConfiguredPerspective(name, resolvers))
     return tuple(perspectives)
 
 

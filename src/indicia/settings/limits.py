@@ -8,7 +8,7 @@ from indicia.settings.parsers import listed, parse_number, quoted
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AccountLimits:
     """The limits of one account in one region. None is no limit."""
 
     profile: str
@@ -25,8 +25,8 @@ class Limits:
     checks_per_minute: int | None = None  # checks and diagnoses asked for by hand
 
 
-PROFILES: dict[str, Limits] = {
-    "standard": Limits(
+PROFILES: dict[str, AccountLimits] = {
+    "standard": AccountLimits(
         profile="standard",
         requests_per_second=50,
         requests_burst=100,
@@ -37,7 +37,7 @@ PROFILES: dict[str, Limits] = {
         checks_per_minute=60,
     ),
     # Amazon SES developer guide, service quotas: one request a second, 10,000 identities a region.
-    "ses": Limits(
+    "ses": AccountLimits(
         profile="ses",
         operation_requests_per_second=1,
         operation_requests_burst=10,
@@ -47,10 +47,10 @@ PROFILES: dict[str, Limits] = {
         mails_per_account=1_000,
         checks_per_minute=60,
     ),
-    "off": Limits(profile="off"),
+    "off": AccountLimits(profile="off"),
 }
 
-SINGLE: tuple[str, ...] = tuple(field.name for field in fields(Limits) if field.name != "profile")
+SINGLE: tuple[str, ...] = tuple(field.name for field in fields(AccountLimits) if field.name != "profile")
 
 
 def parse_limit(text: str) -> int | None:
@@ -68,13 +68,13 @@ def shown_limit(limit: int | None) -> str:
     return "off" if limit is None else str(limit)
 
 
-def parse_profile(text: str) -> Limits:
+def parse_profile(text: str) -> AccountLimits:
     """Return the limits of a profile."""
     if text not in PROFILES:
         raise ValueError(f"{quoted(text)} is none of {listed(PROFILES)}")
     return PROFILES[text]
 
 
-def limits(profile: Limits, **single: int | None) -> Limits:
+def limits(profile: AccountLimits, **single: int | None) -> AccountLimits:
     """Return the profile with single values replaced."""
     return replace(profile, **single)  # type: ignore[arg-type]  # the names are those of `SINGLE`, all numbers

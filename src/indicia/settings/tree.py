@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from indicia.domain.time import Span
-    from indicia.settings.addresses import Address, Network, Perspective, PrivateAddresses
-    from indicia.settings.limits import Limits
+    from indicia.settings.addresses import Address, ConfiguredPerspective, Network, PrivateAddresses
+    from indicia.settings.limits import AccountLimits
     from indicia.settings.replication_peers import Elsewhere, Offered
     from indicia.settings.urls import DatabaseUrl, Relay
 
@@ -42,7 +42,7 @@ _comma = parsers.shown_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listen:
+class ListenSettings:
     """Where this installation listens, each a list: `localhost` is often two addresses."""
 
     http: tuple[Address, ...] = setting(
@@ -95,7 +95,7 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Windows:
+class WindowSettings:
     """The spans that verification keeps."""
 
     verify: Span = setting(
@@ -198,7 +198,7 @@ class Settings:
         show=_comma,
         check=fitting.bounces_have_room,
     )
-    listen: Listen = section(Listen, "listen_")
+    listen: ListenSettings = section(ListenSettings, "listen_")
     public_url: str | None = setting(
         parse_public_url, "how links in mails begin", otherwise="from the bound HTTP address"
     )
@@ -219,7 +219,7 @@ class Settings:
         "",
         show=_comma,
     )
-    resolvers: tuple[Perspective, ...] = setting(
+    resolvers: tuple[ConfiguredPerspective, ...] = setting(
         parse_resolvers,
         "recursive resolvers: host:port[+trusted] comma-separated within a perspective, perspectives with ;",
         otherwise="the system's",
@@ -242,7 +242,7 @@ class Settings:
         follows=lambda values: f"no-reply@{values['service_domain']}",
     )
     root: Root = section(Root, "root_")
-    limits: Limits = section(
+    limits: AccountLimits = section(
         limits.limits,
         "limits_",
         profile=Setting(
@@ -277,7 +277,7 @@ class Settings:
         "dns",
         show=lambda mode: mode.value,
     )
-    windows: Windows = section(Windows)
+    windows: WindowSettings = section(WindowSettings)
     authority_port: int = setting(
         parsers.parse_port, "port on which a zone's own servers are asked for diagnosis", "53"
     )

@@ -16,7 +16,7 @@ from indicia.domain.events.identity_events import Event
 from indicia.domain.identities.identity import Identity, KeyLength, TokenSet
 from indicia.domain.time import Instant
 from indicia.store.dkim import key_requests, keys
-from indicia.store.dkim.key_requests import KeyRequest, KeySight, Waiting
+from indicia.store.dkim.key_requests import KeyRequest, KeySight, WaitingRequest
 from indicia.store.dkim.keys import PooledKey
 from indicia.store.engine.session import Session
 from indicia.store.identities import identities
@@ -84,7 +84,7 @@ class _Round:
     complete: Complete
 
 
-def _serve(s: Session, bits: int, waiting: Sequence[Waiting], turn: _Round, done: Assigned) -> None:
+def _serve(s: Session, bits: int, waiting: Sequence[WaitingRequest], turn: _Round, done: Assigned) -> None:
     pooled = keys.hold_pooled(s, bits, len(waiting))
     used: list[PooledKey] = []
     first: list[tuple[TokenSet, PooledKey]] = []

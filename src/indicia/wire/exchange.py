@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from indicia.wire.aws import sigv4
     from indicia.wire.aws.faults import Protocol
     from indicia.wire.http.requests import Request
-    from indicia.wire.http.unheard import Refusal
+    from indicia.wire.http.unheard import UnheardRefusal
 
     Record: TypeAlias = Callable[[Struct], None]
 
@@ -41,7 +41,7 @@ class RequestLine(Struct, frozen=True, tag_field="event", tag="request"):
     request_id: str
 
 
-def unread_line(refusal: Refusal, service: str) -> RequestLine:
+def unread_line(refusal: UnheardRefusal, service: str) -> RequestLine:
     """Return what is to be written down of something that was refused before it was a request."""
     return RequestLine(
         method="",
@@ -68,7 +68,7 @@ def through(log: Any) -> Record:
     return record
 
 
-class Exchange:
+class RequestExchange:
     """One request and what became known of it on the way."""
 
     __slots__ = ("access_key", "account", "fault", "operation", "protocol", "request", "route")

@@ -23,8 +23,8 @@ from indicia.wire import own, shapes
 from indicia.wire.authentication import Caller
 from indicia.wire.aws import faults, query, rest, sigv4, xml
 from indicia.wire.aws.faults import HttpAnswer, MethodNotAllowed, Protocol
-from indicia.wire.exchange import Exchange, through, unread_line
-from indicia.wire.http.bodies import MIB, Allowance, Bodies
+from indicia.wire.exchange import RequestExchange, through, unread_line
+from indicia.wire.http.bodies import MIB, Bodies, BodyAllowance
 from indicia.wire.http.body_budget import BodyBudget
 from indicia.wire.http.front_page import front_page, wants_page
 from indicia.wire.http.requests import Disconnected, Request, new_request_id
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from indicia.wire.exchange import Record
     from indicia.wire.http.forwarded import Network
     from indicia.wire.http.requests import App, Message, Receive, Scope, Send
-    from indicia.wire.http.unheard import Refusal
+    from indicia.wire.http.unheard import UnheardRefusal
 
     Dispatch: TypeAlias = Callable[[Call, Struct], Awaitable[Struct | None]]
     # What renders the answer that a dispatch gives, and who has it in octets: for a call that says this much.
@@ -63,7 +63,7 @@ _ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z]{1,64})(?=&|$)")
 _NOBODY = Caller("", "", "", "")
 
 
-class Limits(Struct, frozen=True):
+class RequestLimits(Struct, frozen=True):
     """How much a request may hold, in octets, and how long its body may take, in seconds (contract, HTTP).
 
     `bodies` is how much all requests of the process may hold at the same time, `share` how much of that is
@@ -96,7 +96,7 @@ class Gateway:
         now: Callable[[], Instant],
         routes: Iterable[own.Route] = (),
         mounts: Sequence[tuple[str, App]] = (),
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
         trusted_proxies: Collection[Network] = (),
         observe: Observe | None = None,
         log: Any = None,
@@ -112,7 +112,7 @@ class Gateway:
         self._router = rest.Router()
         self._routes = own.Routes(routes)
         self._mounts = [(path.encode(), app) for path, app in mounts]
-        limits = limits or Limits()
+        limits = limits or RequestLimits()
         self._limits = limits
         self._trusted = tuple(trusted_proxies)
         self._observe = observe
@@ -120,8 +120,8 @@ class Gateway:
         self._record = record or through(self._log)
         self.budget = BodyBudget(limits.bodies, limits.share)
         self._bodies = Bodies(self.budget, limits.body_seconds, self._trusted)
-        self._control = Allowance(limits.control)
-        self._v2_send = Allowance(limits.v2_send)
+        self._control = BodyAllowance(limits.control)
+        self._v2_send = BodyAllowance(limits.v2_send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
@@ -130,7 +130,7 @@ class Gateway:
             return
         started = perf_counter()
         request = Request(scope, new_request_id(), self._trusted)
-        exchange = Exchange(request, faults.protocol_of(request.path))
+        exchange = RequestExchange(request, faults.protocol_of(request.path))
         try:
             if exchange.protocol is Protocol.INDICIA and (app := self._mounted(exchange)) is not None:
                 status, size = await self._mount(exchange, app, scope, receive, send)
@@ -146,7 +146,7 @@ class Gateway:
                 request.held.release()
         self._account_for(exchange, status, size, perf_counter() - started)
 
-    async def _answer(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
+    async def _answer(self, exchange: RequestExchange, receive: Receive) -> HttpAnswer:
         """What the API answers, be it a refusal."""
         try:
             if not self._serves_api:
@@ -166,14 +166,14 @@ class Gateway:
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and no detail
             return self._mistake(exchange, error)
 
-    def refused(self, refusal: Refusal) -> None:
+    def refused(self, refusal: UnheardRefusal) -> None:
         """Account for what the server has answered by itself: it was no request, or not in time."""
         service = word(refusal.protocol)
         self._record(unread_line(refusal, service))
         if self._observe is not None:
             self._observe(service, "", refusal.status, refusal.seconds)
 
-    async def _rest(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
+    async def _rest(self, exchange: RequestExchange, receive: Receive) -> HttpAnswer:
         """SES API v2. The operation is known from method and path, before anything is read or proved.
 
         Of one that is not built nothing is read (contract, HTTP).
@@ -203,7 +203,7 @@ class Gateway:
         asked = rest.decode(operation, labels, request.query, body)
         return rest.encode(operation, await dispatch(call, asked))
 
-    async def _query(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
+    async def _query(self, exchange: RequestExchange, receive: Receive) -> HttpAnswer:
         """SES API v1 and STS. The operation is known from the form.
 
         It stands where the form begins, so that no more than that is read of one that is not built.
@@ -224,7 +224,7 @@ class Gateway:
         if claim.credential.service == "sts":
             exchange.protocol = Protocol.STS
         limits = self._limits
-        allowance = Allowance(max(limits.control, limits.v1_send), partial(self._judge_form, exchange))
+        allowance = BodyAllowance(max(limits.control, limits.v1_send), partial(self._judge_form, exchange))
         body = await self._signed_body(claim, request, receive, allowance)
         caller = await self._authenticator.authenticate(claim, request, body, QUERY_SERVICES)
         exchange.made_by(caller)
@@ -235,7 +235,7 @@ class Gateway:
         result = await self._dispatch(self._call(service, operation.name, caller, request), asked)
         return HttpAnswer(200, b"text/xml", xml.encode(operation, result, request.id))
 
-    def _judge_form(self, exchange: Exchange, beginning: bytes) -> int:
+    def _judge_form(self, exchange: RequestExchange, beginning: bytes) -> int:
         """How large a form may be that begins so. Faults: NOT_IMPLEMENTED when it need not be read."""
         found = _ACTION.search(beginning)
         action = found[1].decode() if found is not None else ""
@@ -253,7 +253,7 @@ class Gateway:
             if sigv4.is_obsolete_form(body):
                 raise Fault(FaultKind.UNKNOWN_KEY, sigv4.UNKNOWN)
 
-    async def _own(self, exchange: Exchange, receive: Receive) -> HttpAnswer:
+    async def _own(self, exchange: RequestExchange, receive: Receive) -> HttpAnswer:
         """What SES has no operation for."""
         request = exchange.request
         route, labels = self._routes.match(request.method, request.path)
@@ -276,7 +276,7 @@ class Gateway:
         return HttpAnswer(reply.status, reply.content_type, reply.body)
 
     async def _signed_body(
-        self, claim: sigv4.SignatureClaim, request: Request, receive: Receive, allowance: Allowance
+        self, claim: sigv4.SignatureClaim, request: Request, receive: Receive, allowance: BodyAllowance
     ) -> bytes:
         if request.bodiless:
             return b""
@@ -300,7 +300,7 @@ class Gateway:
             request.headers.get(b"user-agent", b"").decode("latin-1"),
         )
 
-    def _mounted(self, exchange: Exchange) -> App | None:
+    def _mounted(self, exchange: RequestExchange) -> App | None:
         path = exchange.request.path
         for place, app in self._mounts:
             if path == place or (place.endswith(b"/") and path.startswith(place)):
@@ -309,7 +309,7 @@ class Gateway:
         return None
 
     async def _mount(
-        self, exchange: Exchange, app: App, scope: Scope, receive: Receive, send: Send
+        self, exchange: RequestExchange, app: App, scope: Scope, receive: Receive, send: Send
     ) -> tuple[int, int]:
         """Let a mounted application answer; its status and the size of its answer."""
         request = exchange.request
@@ -343,7 +343,7 @@ class Gateway:
             return answer.status, len(answer.body)
         return status, size
 
-    def _mistake(self, exchange: Exchange, error: Exception) -> HttpAnswer:
+    def _mistake(self, exchange: RequestExchange, error: Exception) -> HttpAnswer:
         """A mistake of ours. Where it happened is logged; its text is not, as it may quote a secret."""
         exchange.fault = FaultKind.INTERNAL.value
         places = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
@@ -353,7 +353,7 @@ class Gateway:
         fault = Fault(FaultKind.INTERNAL, "The request processing has failed because of an internal error.")
         return faults.answer(exchange.protocol, fault, exchange.request.id)
 
-    def _account_for(self, exchange: Exchange, status: int, size: int, seconds: float) -> None:
+    def _account_for(self, exchange: RequestExchange, status: int, size: int, seconds: float) -> None:
         service = word(exchange.protocol)
         self._record(exchange.line(service, status, size, seconds))
         if self._observe is not None:

@@ -14,7 +14,7 @@ from values import add, pooled_key
 from indicia.domain.identities.identity import Identity
 from indicia.store.dkim import key_requests, key_supply, keys
 from indicia.store.dkim import rotation as rotations
-from indicia.store.dkim.key_requests import KeyRequest, KeySight, Waiting
+from indicia.store.dkim.key_requests import KeyRequest, KeySight, WaitingRequest
 from indicia.store.engine.database import Database
 from indicia.store.engine.session import Session
 from indicia.store.identities import identities
@@ -29,7 +29,7 @@ def stock(database: Database, count: int, bits: int = 1024) -> None:
 
 def line(database: Database, bits: int = 1024) -> list[str]:
     """Return on whose behalf sets wait, the head of the queue first."""
-    found: list[Waiting] = database.write(partial(key_requests.head, bits=bits, limit=1000))
+    found: list[WaitingRequest] = database.write(partial(key_requests.head, bits=bits, limit=1000))
     return [each.request.account for each in found]
 
 
@@ -40,7 +40,7 @@ def seen(identity: Identity, at: int | None = 5_000, **given: int) -> KeySight:
     return KeySight(identity.token_set_id, identity.id, generation, identity.account, 2048, at)
 
 
-def waiting(database: Database) -> Sequence[Waiting]:
+def waiting(database: Database) -> Sequence[WaitingRequest]:
     """Return those who wait for a key of 2048 bits."""
     return database.write(lambda s: key_requests.head(s, 2048, 1000))
 

@@ -19,7 +19,16 @@ from hypothesis import strategies as st
 from indicia.domain.records.observation import Question, RecordType, Reply
 from indicia.verifier.dns.answer import MAX_CHAIN
 from indicia.verifier.dns.codec import encode, form
-from indicia.verifier.dns.resolution import Ask, Doubt, Listen, Outcome, Resolution, Step, Still, Terms
+from indicia.verifier.dns.resolution import (
+    Ask,
+    Doubt,
+    KeepListening,
+    Resolution,
+    ResolutionOutcome,
+    Step,
+    Still,
+    Terms,
+)
 from indicia.verifier.dns.resolver import Resolver
 
 NAME: Final = "selector.example.com"
@@ -174,7 +183,7 @@ class Carried:
     def time_out(self, attempt: int = 0) -> Step:
         """Let the deadline pass."""
         number = attempt or max(self.sent)
-        if isinstance(self.step, Ask | Listen):
+        if isinstance(self.step, Ask | KeepListening):
             self.now = max(self.now, self.step.deadline)
         return self.heard(self.resolution.timed_out(number, self.now))
 
@@ -189,7 +198,7 @@ class Carried:
     @property
     def outcome(self) -> tuple[Reply, tuple[str, ...], str]:
         """The end."""
-        assert isinstance(self.step, Outcome), self.step
+        assert isinstance(self.step, ResolutionOutcome), self.step
         answer, resolver = self.step
         return answer.reply, answer.values, "abc"[self.order.index(resolver)]
 
@@ -516,7 +525,7 @@ def slow_and_alone() -> Carried:
     known[0].slow_until = 1_000.0
     carried = Carried(known, Terms(tries=1, exchange=2.0, budget=10.0))
     carried.time_out()
-    assert carried.step == Listen(1, 110.0)
+    assert carried.step == KeepListening(1, 110.0)
     return carried
 
 
@@ -558,7 +567,7 @@ def test_of_two_slow_attempts_the_last_is_waited_for() -> None:
     carried = Carried(known, Terms(tries=2, exchange=2.0, budget=10.0))
     carried.time_out()
     carried.time_out()
-    assert carried.step == Listen(2, 110.0)
+    assert carried.step == KeepListening(2, 110.0)
 
     assert carried.heard(carried.resolution.refused(1, carried.now)) is Still.WAITING
     assert isinstance(carried.heard(carried.resolution.refused(2, carried.now)), Doubt)
@@ -573,7 +582,7 @@ def test_when_the_last_slow_attempt_is_lost_the_one_before_is_waited_for() -> No
     carried.time_out()
     carried.time_out()
 
-    assert carried.heard(carried.resolution.refused(2, carried.now)) == Listen(1, 110.0)
+    assert carried.heard(carried.resolution.refused(2, carried.now)) == KeepListening(1, 110.0)
     carried.datagram("answer", 1)
 
     assert carried.outcome == (*HELLO, "a")
@@ -682,7 +691,7 @@ def concerns(waited: Step, event: Event) -> bool:
             return event.what in {"tcp", "no tcp", "datagram"}
         case Doubt():
             return event.what in {"controlled", "datagram"}
-        case Ask() | Listen():
+        case Ask() | KeepListening():
             return event.what in {"datagram", "time out", "refused", "flooded"}
     return False
 
@@ -693,7 +702,7 @@ def to_the_end(carried: Carried) -> Iterator[Step]:
         step = carried.step
         if isinstance(step, Ask) and step.tcp:
             yield carried.tcp(None)
-        elif isinstance(step, Ask | Listen):
+        elif isinstance(step, Ask | KeepListening):
             yield carried.time_out(step.attempt)
         else:
             assert isinstance(step, Doubt)
@@ -722,7 +731,7 @@ def test_whatever_happens_it_ends(
         waited = carried.step
         step = happen(carried, each_event)
         assert isinstance(step, Still) or concerns(waited, each_event)
-        if isinstance(step, Outcome) and step.answer.reply.authoritative:
+        if isinstance(step, ResolutionOutcome) and step.answer.reply.authoritative:
             assert each_event.what in {"datagram", "tcp"}
             assert step.answer.reply is STATEMENTS[each_event.kind]
             assert recursive or each_event.kind == "authoritative"
@@ -734,7 +743,7 @@ def test_whatever_happens_it_ends(
     assert asked.count(False) <= 2 * tries  # each try, and once more without EDNS
     assert asked.count(True) <= 2 * tries  # each of them cut, or unproved
     assert len(left) <= 5 * tries
-    assert isinstance(carried.step, Outcome)
+    assert isinstance(carried.step, ResolutionOutcome)
     if left:
         assert not carried.step.answer.reply.authoritative
     assert all(ask.deadline <= 110.0 for ask in carried.asks)

@@ -28,7 +28,7 @@ from indicia.store.dkim import keys
 from indicia.store.engine.database import Database
 from indicia.store.verification import checks
 from indicia.vault import rsa
-from indicia.verifier.engine.engine import Limits
+from indicia.verifier.engine.engine import EngineLimits
 
 NAME = "example.com"
 
@@ -768,4 +768,4 @@ def test_what_takes_longer_than_the_budget_is_unknown(database: Database, server
         assert lookout.error(NAME) is ErrorType.SERVICE_ERROR
         assert [each.finding for each in lookout.trail(identity)] == ["OUR_RESOLVER"]
 
-    run(database, story, server, limits=Limits(budget=100, poll=LIMITS.poll))
+    run(database, story, server, limits=EngineLimits(budget=100, poll=LIMITS.poll))

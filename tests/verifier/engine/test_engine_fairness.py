@@ -21,12 +21,12 @@ from indicia.store.engine.prepared import Prepared
 from indicia.store.proofs import facets
 from indicia.store.verification import checks, tables
 from indicia.verifier.dns.client import Budget
-from indicia.verifier.engine.engine import Limits
+from indicia.verifier.engine.engine import EngineLimits
 
 OTHER = "444455556666"
 # A tarpit holds a question for as long as it is let; a lookup of a sound zone takes a few milliseconds.
 TARPIT = Budget(exchange=3.0, tries=1, question=3.0)
-SMALL = Limits(at_once=32, slow=32, batch=16, patience=200, poll=20, grace=0)
+SMALL = EngineLimits(at_once=32, slow=32, batch=16, patience=200, poll=20, grace=0)
 
 
 CROWD = 3000
@@ -171,7 +171,7 @@ def test_what_a_tarpit_holds_is_found_out_in_the_end(database: Database, server:
         assert {lookout.status(name) for name in names} == {Status.PENDING}
 
     quick = Budget(exchange=0.2, tries=1, question=0.2)
-    limits = Limits(at_once=8, slow=8, batch=8, patience=50, poll=20)
+    limits = EngineLimits(at_once=8, slow=8, batch=8, patience=50, poll=20)
     run(database, story, server, limits=limits, budget=quick)
 
 
@@ -245,7 +245,7 @@ def test_a_zone_is_asked_at_its_rate(database: Database, server: NameServer) -> 
         for asked, at in asked_at.items():
             assert asked <= 2 * rate + rate * (at + 0.3) + 4
 
-    run(database, story, server, limits=Limits(poll=20), zone_rates=ZoneRates(rate), budget=PATIENT)
+    run(database, story, server, limits=EngineLimits(poll=20), zone_rates=ZoneRates(rate), budget=PATIENT)
 
 
 def test_other_zones_are_not_held_up_by_the_rate_of_one(database: Database, server: NameServer) -> None:
@@ -263,7 +263,7 @@ def test_other_zones_are_not_held_up_by_the_rate_of_one(database: Database, serv
         lookout.engine.wake()
         await until(lambda: lookout.status("elsewhere.example") is Status.SUCCESS, within=5)
 
-    run(database, story, server, limits=Limits(poll=20), zone_rates=ZoneRates(1.0))
+    run(database, story, server, limits=EngineLimits(poll=20), zone_rates=ZoneRates(1.0))
 
 
 def test_a_crowd_that_is_due_drains_while_new_ones_are_looked_at(
@@ -290,7 +290,7 @@ def test_a_crowd_that_is_due_drains_while_new_ones_are_looked_at(
         assert all(before < CROWD for _, before in waits)  # there was a crowd all the while
         assert max(wait for wait, _ in waits) < PACE.first / SECOND / 2
 
-    run(database, story, server, limits=Limits(at_once=16, batch=16, poll=20, grace=0))
+    run(database, story, server, limits=EngineLimits(at_once=16, batch=16, poll=20, grace=0))
 
 
 def test_while_our_resolvers_fail_there_are_fewer_checks_at_once(
@@ -313,4 +313,4 @@ def test_while_our_resolvers_fail_there_are_fewer_checks_at_once(
         assert lookout.engine.slots == 64
         assert {lookout.status(each.name) for each in found} == {Status.SUCCESS}
 
-    run(database, story, server, limits=Limits(at_once=64, poll=20))
+    run(database, story, server, limits=EngineLimits(at_once=64, poll=20))

@@ -23,10 +23,10 @@ from indicia.store.engine.opening import open_database
 from indicia.store.engine.sharding import shard_of
 from indicia.store.engine.sqlite import connect
 from indicia.store.verification import checks
-from indicia.verifier.engine.engine import Limits
+from indicia.verifier.engine.engine import EngineLimits
 
 NAME = "example.com"
-NEVER = Limits(poll=HOUR)  # an engine that is not told looks again when the test is long over
+NEVER = EngineLimits(poll=HOUR)  # an engine that is not told looks again when the test is long over
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def names(count: int) -> list[str]:
 
 def test_two_engines_never_look_at_the_same_identity(database: Database, server: NameServer) -> None:
     """Two hundred identities due at once, two engines: every question is asked once, every state is right."""
-    crowded = Limits(at_once=8, poll=5, patience=HOUR)
+    crowded = EngineLimits(at_once=8, poll=5, patience=HOUR)
 
     async def story(one: Lookout) -> None:
         clock = one.clock
@@ -77,7 +77,7 @@ def test_the_work_of_a_dead_engine_is_taken_over(database: Database, server: Nam
         server.behave()
         loop = asyncio.get_running_loop()
         died = loop.time()
-        async with Lookout(database, server, clock=dead.clock, limits=Limits(poll=20)) as heir:
+        async with Lookout(database, server, clock=dead.clock, limits=EngineLimits(poll=20)) as heir:
             await heir.settled()
             while_leased = heir.status(NAME)
             await until(lambda: heir.status(NAME) is Status.SUCCESS)
@@ -86,7 +86,7 @@ def test_the_work_of_a_dead_engine_is_taken_over(database: Database, server: Nam
         assert loop.time() - died > 0.2
         assert server.asked(rtype="CNAME") == 6
 
-    run(database, story, server, limits=Limits(budget=250, poll=20), budget=PATIENT)
+    run(database, story, server, limits=EngineLimits(budget=250, poll=20), budget=PATIENT)
 
 
 def test_a_moved_clock_ends_no_lease(database: Database, server: NameServer) -> None:
@@ -228,7 +228,7 @@ def test_stopping_gives_back_what_does_not_end(database: Database, server: NameS
 
         assert lookout.status(NAME) is Status.SUCCESS
 
-    run(database, story, server, limits=Limits(grace=50), budget=PATIENT)
+    run(database, story, server, limits=EngineLimits(grace=50), budget=PATIENT)
 
 
 def test_an_engine_that_was_stopped_settles_and_stops_again(database: Database, server: NameServer) -> None:
@@ -411,7 +411,7 @@ def test_what_another_process_made_due_is_found(database: Database, server: Name
         lookout.publish(lookout.add(NAME))
         await until(lambda: lookout.status(NAME) is Status.SUCCESS)
 
-    run(database, story, server, limits=Limits(poll=20))
+    run(database, story, server, limits=EngineLimits(poll=20))
 
 
 def test_it_comes_when_something_is_due(database: Database, server: NameServer) -> None:
@@ -462,7 +462,7 @@ def test_no_more_are_in_hand_than_allowed(database: Database, server: NameServer
         assert len(others) == 16
         assert server.asked(rtype="SOA") == 4
 
-    run(database, story, server, limits=Limits(at_once=4, grace=0, patience=HOUR), budget=PATIENT)
+    run(database, story, server, limits=EngineLimits(at_once=4, grace=0, patience=HOUR), budget=PATIENT)
 
 
 def test_one_slow_identity_holds_up_no_other(database: Database, server: NameServer) -> None:
@@ -478,4 +478,4 @@ def test_one_slow_identity_holds_up_no_other(database: Database, server: NameSer
             lookout.publish(identity)
         await until(lambda: all(lookout.status(each.name) is Status.SUCCESS for each in quick), within=5)
 
-    run(database, story, server, limits=Limits(at_once=32, poll=20, grace=0), budget=PATIENT)
+    run(database, story, server, limits=EngineLimits(at_once=32, poll=20, grace=0), budget=PATIENT)

@@ -18,14 +18,14 @@ from indicia.store.verification import checks
 from indicia.store.verification.checks import Claim
 from indicia.vault import rsa
 from indicia.verifier.dns.deadline import Deadline
-from indicia.verifier.engine.engine import Limits
+from indicia.verifier.engine.engine import EngineLimits
 
 ZONE = "example.com"
 NAME = "shop.example.com"
 BUDGET = 1500  # milliseconds of real time; a lease is twice that
 HALF = 0.6 * BUDGET / 1000
 KEY = rsa.generate(1024).public_key
-LIMITS = Limits(budget=BUDGET, poll=20)
+LIMITS = EngineLimits(budget=BUDGET, poll=20)
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from indicia.store.engine.database import Database
 from indicia.store.engine.sharding import ALL_SHARDS, shard_of
 from indicia.store.installation import verifiers
 from indicia.verifier.dns.client import Budget
-from indicia.verifier.engine.engine import Limits
+from indicia.verifier.engine.engine import EngineLimits
 from indicia.verifier.engine.membership import Membership
 
 PATIENT = Budget(exchange=20.0, tries=1, question=20.0)
 # A lease that lasts longer than the test: only who knows that its owner is dead takes over.
-LONG = Limits(budget=HOUR, poll=20, grace=0)
+LONG = EngineLimits(budget=HOUR, poll=20, grace=0)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from indicia.connections.networks import network_of
 from indicia.domain.faults import Fault, FaultKind, refuse
 from indicia.wire.authentication import AccessKeyRecord, Authenticator
-from indicia.wire.gateway import Gateway, Limits
+from indicia.wire.gateway import Gateway, RequestLimits
 from indicia.wire.http.bodies import MIB, UNKNOWN_OCTETS
 from indicia.wire.http.body_budget import FREE_OCTETS, BodyBudget, Held
 from indicia.wire.shapes.operation import Operation
@@ -152,7 +152,7 @@ def test_small_pieces_are_not_kept_as_pieces() -> None:
     assert peak < 10 * octets
 
 
-TIGHT = Limits(bodies=1_000_000, share=400_000)
+TIGHT = RequestLimits(bodies=1_000_000, share=400_000)
 KEYS = {
     f"AKIAEXAMPLETENANT{n:03}": AccessKeyRecord(edge.SECRET, f"{n:012}", f"arn:aws:iam::{n:012}:root")
     for n in range(5)

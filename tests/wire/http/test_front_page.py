@@ -20,7 +20,7 @@ from indicia.connections.admission import ConnectionAdmission
 from indicia.connections.limits import Room
 from indicia.domain.faults import FaultKind
 from indicia.wire.http.server import Certificate
-from indicia.wire.http.unheard import Refusal
+from indicia.wire.http.unheard import UnheardRefusal
 
 BROWSER = ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
 LOOKING = Asking("GET", "/", (("Host", "ses.example.com:8465"), BROWSER))
@@ -135,7 +135,7 @@ def test_plain_http_is_told_where_tls_is_spoken(
     asking: Asking, kind: bytes, told: bytes, certificate: Certificate, authority: trustme.CA
 ) -> None:
     """In the protocol of its path, with the URL to use; it is written down, and TLS goes on."""
-    noted: list[Refusal] = []
+    noted: list[UnheardRefusal] = []
     with running(certificate=certificate, refused=noted.append) as server:
         with server.connect() as connection:
             connection.sendall(raw(asking))

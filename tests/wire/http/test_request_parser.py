@@ -15,7 +15,7 @@ from smuggling import ROWS, Fate, Row
 from indicia.domain.faults import FaultKind
 from indicia.wire.http.connection import HEAD_OCTETS
 from indicia.wire.http.framing import Trailers
-from indicia.wire.http.request_parser import Head, NotTakenError, RequestParser
+from indicia.wire.http.request_parser import NotTakenError, RequestHead, RequestParser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ NEXT = b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n"
 class Reading:
     """What the parser took octets for: a receiver that keeps what it is told."""
 
-    heads: list[Head] = field(default_factory=list)
+    heads: list[RequestHead] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     whole: int = 0
     refusal: NotTakenError | None = None
@@ -35,7 +35,7 @@ class Reading:
     def head_begun(self) -> None:
         """Nothing is to be done."""
 
-    def head_whole(self, head: Head) -> None:
+    def head_whole(self, head: RequestHead) -> None:
         """Keep it."""
         self.heads.append(head)
         self.bodies.append(b"")
@@ -219,7 +219,7 @@ def test_a_mistake_of_ours_is_no_refusal() -> None:
     """What whoever is told raises comes out as it is: no client is blamed for it."""
 
     class Mistaken(Reading):
-        def head_whole(self, head: Head) -> None:
+        def head_whole(self, head: RequestHead) -> None:
             raise LookupError(head.method)
 
     parser = RequestParser(Mistaken(), head_octets=HEAD_OCTETS, trailers=Trailers())

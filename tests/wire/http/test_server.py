@@ -22,11 +22,11 @@ from edge import Desk, signed
 from listening import Running, answer, everything, raw, running
 
 from indicia.domain.faults import FaultKind
-from indicia.wire.gateway import Limits
+from indicia.wire.gateway import RequestLimits
 from indicia.wire.http.cycle import Cycle
 from indicia.wire.http.requests import ANSWER
-from indicia.wire.http.server import Address, CannotListenError, Certificate, addresses_of, bind
-from indicia.wire.http.unheard import Refusal
+from indicia.wire.http.server import CannotListenError, Certificate, ListeningAddress, addresses_of, bind
+from indicia.wire.http.unheard import UnheardRefusal
 
 
 def client(service: str, url: str, **more: Any) -> Any:
@@ -109,12 +109,12 @@ def test_what_no_application_sees_is_told_of(
     sent: bytes, expected: tuple[str, int, FaultKind] | None
 ) -> None:
     """Whatever is answered leaves a line in the log, whoever has answered it; silence leaves none."""
-    told: list[Refusal] = []
+    told: list[UnheardRefusal] = []
     counted: list[tuple[str, str, int]] = []
     written: list[Any] = []
     gateway = edge.gateway(observe=lambda *of: counted.append(of[:3]), record=written.append)
 
-    def refused(refusal: Refusal) -> None:
+    def refused(refusal: UnheardRefusal) -> None:
         told.append(refusal)
         gateway.refused(refusal)
 
@@ -221,7 +221,7 @@ def test_pipelined_requests_are_answered_in_order() -> None:
 
 def test_a_slow_body_is_408() -> None:
     """A body that does not come in time is refused in the protocol of the request."""
-    app = edge.gateway(limits=Limits(body_seconds=0.1))
+    app = edge.gateway(limits=RequestLimits(body_seconds=0.1))
     with running(app) as server, server.connect() as connection:
         asking = signed("POST", "/v2/email/identities", b'{"EmailIdentity": "x"}')
         connection.sendall(raw(asking)[:-1])
@@ -363,7 +363,10 @@ def test_an_address_that_is_taken_is_named() -> None:
 
 def test_addresses_read_as_they_are_written() -> None:
     """An IPv6 address stands in brackets."""
-    assert [str(Address("::1", 1)), str(Address("127.0.0.1", 2))] == ["[::1]:1", "127.0.0.1:2"]
+    assert [str(ListeningAddress("::1", 1)), str(ListeningAddress("127.0.0.1", 2))] == [
+        "[::1]:1",
+        "127.0.0.1:2",
+    ]
 
 
 def test_an_address_that_is_not_here_is_named() -> None:

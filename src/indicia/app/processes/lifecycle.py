@@ -14,7 +14,7 @@ import structlog
 
 from indicia import credentials
 from indicia.app.processes.preflight import open_secrets
-from indicia.app.service import Service
+from indicia.app.service import ServiceProcess
 from indicia.installation import CredentialOrigin, Installation
 from indicia.runtime import logs
 from indicia.runtime import ready as ready_file
@@ -53,7 +53,7 @@ class ReadinessListeners:
             ready_file.remove(place)
 
 
-def say_what_is_unsafe(service: Service, roles: frozenset[Role]) -> None:
+def say_what_is_unsafe(service: ServiceProcess, roles: frozenset[Role]) -> None:
     """Log what was waived for these roles and what deserves a warning; show the waivers in the metrics."""
     for refusal in refusals(service.settings, roles):
         if refusal.waived:
@@ -69,7 +69,7 @@ def say_what_is_unsafe(service: Service, roles: frozenset[Role]) -> None:
         log.warning("settings.warning", reason=warning)
 
 
-async def run(service: Service, told: Callable[[Ready], Awaitable[None]]) -> int:
+async def run(service: ServiceProcess, told: Callable[[Ready], Awaitable[None]]) -> int:
     """Start, tell where, wait for a signal, stop; return the exit status."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ import structlog
 import uvloop
 
 from indicia.app.processes.lifecycle import ReadinessListeners, run, say_what_is_unsafe
-from indicia.app.service import Service, Variant
+from indicia.app.service import ServiceProcess, Variant
 from indicia.installation import Installation
 from indicia.runtime import logs
 from indicia.runtime.clock import Clock
@@ -43,7 +43,7 @@ def serve(
         return working.serve(settings, roles, workers, told)
     installation = Installation(settings, Clock())
     try:
-        service = Service(installation, roles, Variant(Clock()))
+        service = ServiceProcess(installation, roles, Variant(Clock()))
         say_what_is_unsafe(service, roles)
 
         async def ready(at: Ready) -> None:

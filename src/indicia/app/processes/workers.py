@@ -1,7 +1,7 @@
 """`indicia serve --workers N`: processes that answer HTTP, and one beside them for every other role.
 
 The process that was started binds the addresses and watches (`wire.http.workers`). Of the others each is a
-`Service` with some of the roles, opens the installation for itself, and is asked how it is at an admin
+`ServiceProcess` with some of the roles, opens the installation for itself, and is asked how it is at an admin
 address of its own. The one for the other roles speaks for all: it has the configured admin address.
 """
 
@@ -22,7 +22,7 @@ import uvloop
 
 from indicia.app.processes.lifecycle import ReadinessListeners, run, say_what_is_unsafe
 from indicia.app.processes.worker_status import WorkerProcesses
-from indicia.app.service import Service, Variant
+from indicia.app.service import ServiceProcess, Variant
 from indicia.domain.faults import Fault
 from indicia.installation import Installation, InstallationError
 from indicia.runtime.clock import Clock
@@ -30,8 +30,8 @@ from indicia.runtime.ready import Ready
 from indicia.settings import Address, Role, Settings
 from indicia.settings.client_url import client_url
 from indicia.settings.table import BY_NAME
-from indicia.wire.http.server import Address as Bound
 from indicia.wire.http.server import CannotListenError, addresses_of, listening_by
+from indicia.wire.http.server import ListeningAddress as Bound
 from indicia.wire.http.workers import UNABLE, Supervisor, shared_sockets
 
 HTTP_ROLES: Final = frozenset({Role.API, Role.LINKS})
@@ -104,7 +104,7 @@ class _Workers:
         try:
             installation = Installation(self.settings, variant.clock)
             try:
-                service = Service(installation, roles, variant)
+                service = ServiceProcess(installation, roles, variant)
                 if speaks:
                     say_what_is_unsafe(service, self.roles)
                 return uvloop.run(run(service, ready))

@@ -30,7 +30,7 @@ from indicia.operations.verification_mail.verification_mail import VerificationM
 from indicia.publicsuffix import PublicSuffixes, to_ascii
 from indicia.runtime import logs
 from indicia.runtime.clock import Clock
-from indicia.settings import Limits, Role, Settings, VerificationMode
+from indicia.settings import AccountLimits, Role, Settings, VerificationMode
 from indicia.store.accounts import access
 from indicia.store.engine import budgets
 from indicia.store.engine.database import Database
@@ -138,7 +138,7 @@ class _Pages:
         return application(self._link_service, service=self._service)
 
 
-def _meter(limits: Limits, shared: Database | None) -> Meter:
+def _meter(limits: AccountLimits, shared: Database | None) -> Meter:
     """Return what admits calls; where processes share a database they keep the rates together."""
 
     def allowance(count: int | None, period: int, burst: int | None) -> Allowance | None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from indicia.domain.diagnosis import dmarc, spf
 from indicia.domain.identities.identity import Facet, KeyLength, Status
-from indicia.domain.proofs.inheritance import Standing
+from indicia.domain.proofs.inheritance import ProofStanding
 from indicia.domain.proofs.transitions import MAY_SEND
 from indicia.domain.records.observation import Observation
 from indicia.domain.time import DAY, Instant, Span
@@ -111,7 +111,7 @@ def agreed(observations: Sequence[Observation], quorum: int) -> tuple[str, ...] 
     return next((values for values in seen if seen.count(values) >= quorum), None)
 
 
-def advise(standing: Standing, published: Published) -> dict[Topic, frozenset[Code]]:
+def advise(standing: ProofStanding, published: Published) -> dict[Topic, frozenset[Code]]:
     """Return what is to be improved, topic by topic. A topic that nothing is known about is not in it."""
     advice: dict[Topic, Iterable[Code]] = {Topic.DKIM: _dkim(standing)}
     if published.dmarc is not None:
@@ -153,7 +153,7 @@ def _code(recommendation: Recommendation) -> str:
     return recommendation.code.value
 
 
-def _dkim(standing: Standing) -> Iterable[Code]:
+def _dkim(standing: ProofStanding) -> Iterable[Code]:
     state = standing.facets.get(Facet.DKIM)
     if standing.token_set is None or state is None:
         yield Code.NO_DKIM
@@ -166,7 +166,7 @@ def _dkim(standing: Standing) -> Iterable[Code]:
         yield Code.DKIM_FAILS
 
 
-def _dmarc(standing: Standing, texts: Sequence[str]) -> Iterable[Code]:
+def _dmarc(standing: ProofStanding, texts: Sequence[str]) -> Iterable[Code]:
     policies = [text for text in texts if dmarc.is_policy(text)]
     if not policies:
         yield Code.NO_DMARC
@@ -177,7 +177,7 @@ def _dmarc(standing: Standing, texts: Sequence[str]) -> Iterable[Code]:
         yield Code.NOTHING_ALIGNS
 
 
-def _stands(standing: Standing, facet: Facet) -> bool:
+def _stands(standing: ProofStanding, facet: Facet) -> bool:
     state = standing.facets.get(facet)
     return state is not None and state.status in MAY_SEND
 

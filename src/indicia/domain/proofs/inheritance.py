@@ -23,7 +23,7 @@ from indicia.domain.names import parents
 from indicia.domain.proofs.transitions import MAY_SEND, own_status
 
 
-class Standing(Protocol):
+class ProofStanding(Protocol):
     """An identity with what was proved of it and its token set."""
 
     @property
@@ -43,7 +43,7 @@ class Standing(Protocol):
         """What proved it before its owner changed what should be published, None where nothing does."""
 
 
-S = TypeVar("S", bound=Standing)
+S = TypeVar("S", bound=ProofStanding)
 
 
 class SendingProof(Enum):
@@ -105,12 +105,12 @@ def candidates(address: str) -> tuple[str, ...]:
     return (address, *covering(IdentityKind.EMAIL_ADDRESS, address))
 
 
-def may_send(standing: Standing) -> bool:
+def may_send(standing: ProofStanding) -> bool:
     """Say whether the identity's own proof lets it send, grace period included."""
     return own_status(standing.facets) in MAY_SEND
 
 
-def covered(above: Iterable[Standing]) -> bool:
+def covered(above: Iterable[ProofStanding]) -> bool:
     """Say whether one of those that cover an identity is verified, so that it may send too."""
     return any(map(may_send, above))
 
@@ -120,7 +120,7 @@ def keys_of(standings: Iterable[S]) -> S | None:
     return next((standing for standing in standings if standing.token_set is not None), None)
 
 
-def is_signed(keys: Standing, override: bool | None) -> bool:
+def is_signed(keys: ProofStanding, override: bool | None) -> bool:
     """Say whether mail is to be signed: as the domain has it, unless the address has a switch of its own."""
     return keys.identity.signing_enabled if override is None else override
 

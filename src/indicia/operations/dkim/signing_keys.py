@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from indicia.domain.dkim.signing import Unsigned, refusal
 from indicia.domain.identities.identity import Facet
-from indicia.domain.proofs.inheritance import Standing
+from indicia.domain.proofs.inheritance import ProofStanding
 from indicia.store.dkim import rotation
 from indicia.store.engine.session import Session
 
@@ -22,7 +22,7 @@ class SigningKey:
     private_key: bytes = field(repr=False)
 
 
-def signing_key_for(s: Session, domain: Standing) -> SigningKey | Unsigned:
+def signing_key_for(s: Session, domain: ProofStanding) -> SigningKey | Unsigned:
     """Return the key that may sign mail of the domain now, or why none may.
 
     `domain` is the identity whose keys apply (`domain.proofs.inheritance.Effective.keys`); whether an

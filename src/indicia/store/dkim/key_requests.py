@@ -59,7 +59,7 @@ class KeyRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingRequest:
     """One at the head of the queue: its request, and its set as it is now.
 
     `abandoned` is whether no identity uses the set any more.
@@ -220,7 +220,7 @@ _HOLD = Prepared(
 )
 
 
-def head(s: Session, bits: int, limit: int, *, by_itself: bool = False) -> list[Waiting]:
+def head(s: Session, bits: int, limit: int, *, by_itself: bool = False) -> list[WaitingRequest]:
     """Return those whose turn it is, held with the identities whose sights a key completes.
 
     Left out is what others have in hand at this moment: nobody is waited for, so that no two wait for each
@@ -237,7 +237,7 @@ def head(s: Session, bits: int, limit: int, *, by_itself: bool = False) -> list[
     ]
 
 
-def _waiting(row: tuple[object, ...], bits: int, *, by_itself: bool, there: bool) -> Waiting:
+def _waiting(row: tuple[object, ...], bits: int, *, by_itself: bool, there: bool) -> WaitingRequest:
     set_id, account, identity_id, generation, seen_at, abandoned_at = row[:_SET_AT]
     token_set = rows.token_set(row, _SET_AT)
     assert token_set is not None
@@ -246,7 +246,7 @@ def _waiting(row: tuple[object, ...], bits: int, *, by_itself: bool, there: bool
     if there:
         sight = KeySight(set_id, identity_id, generation, request.account, bits, seen_at)  # type: ignore[arg-type]
         request = replace(request, sight=sight)
-    return Waiting(request, token_set, abandoned_at is not None)
+    return WaitingRequest(request, token_set, abandoned_at is not None)
 
 
 _p, _w = tables.pooled_key.c, tables.key_pool.c

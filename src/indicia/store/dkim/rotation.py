@@ -112,17 +112,17 @@ def live(s: Session, token_set_id: int) -> tuple[LiveKey, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class SigningKey:
+class StoredSigningKey:
     """The key that signs for a set, with its private half sealed, and its life."""
 
     key: PublishedKey
     life: KeyLife
 
 
-def signing(s: Session, token_set: TokenSet) -> SigningKey | None:
+def signing(s: Session, token_set: TokenSet) -> StoredSigningKey | None:
     """Return the key that mail under the set is signed with, None while there is none."""
     key = keys.signing(s, token_set.id)
-    return None if key is None else SigningKey(key, _life(key, token_set))
+    return None if key is None else StoredSigningKey(key, _life(key, token_set))
 
 
 def _wanted_bits(token_set: TokenSet) -> int | None:

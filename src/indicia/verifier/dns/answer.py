@@ -16,7 +16,7 @@ MAX_RECORDS = 64
 """Records of an answer, all sections together."""
 
 
-class Record(NamedTuple):
+class ResourceRecord(NamedTuple):
     """One record of the answer section: names in lower case without a trailing dot."""
 
     owner: str
@@ -32,7 +32,7 @@ class Message(NamedTuple):
     rcode: int
     authoritative: bool
     authentic: bool
-    answer: Sequence[Record]
+    answer: Sequence[ResourceRecord]
     soa: Soa | None = None
     soa_ttl: int = 0
     referral: bool = False
@@ -139,13 +139,15 @@ def _refusal(message: Message, *, recursive: bool) -> Reply | None:
     return None
 
 
-def _follow(name: str, rtype: int, answer: Sequence[Record], chain: list[str], ttls: list[int]) -> str | None:
+def _follow(
+    name: str, rtype: int, answer: Sequence[ResourceRecord], chain: list[str], ttls: list[int]
+) -> str | None:
     """The end of the CNAME chain from `name`, or None when it is too long, loops, or forks.
 
     It forks, too, at a name that has records of the type beside its alias: what is read there depends on
     who reads.
     """
-    targets: dict[str, Record] = {}
+    targets: dict[str, ResourceRecord] = {}
     for each in answer:
         if each.rtype == _CNAME and targets.setdefault(each.owner, each).value != each.value:
             return None  # RFC 2181 §10.1: one CNAME at a name

@@ -21,7 +21,7 @@ from indicia.domain.time import Instant
 from indicia.verifier.dns.codec import Chance, encode
 from indicia.verifier.dns.codec import form as formed
 from indicia.verifier.dns.open_question import OpenQuestion, Sink
-from indicia.verifier.dns.resolution import Ask, Doubt, Listen, Outcome, Step, Terms
+from indicia.verifier.dns.resolution import Ask, Doubt, KeepListening, ResolutionOutcome, Step, Terms
 from indicia.verifier.dns.resolver import CONTROL, Resolver
 from indicia.verifier.dns.sockets import Port, Ports, over_tcp
 
@@ -219,7 +219,7 @@ class Client:
 
     def act(self, asking: OpenQuestion, step: Step, now: float) -> None:
         """Do what is next for a question."""
-        if isinstance(step, Outcome):
+        if isinstance(step, ResolutionOutcome):
             self._done(asking, step, now)
         elif isinstance(step, Ask):
             if step.tcp:
@@ -228,7 +228,7 @@ class Client:
                 self._send(asking, step, now)
         elif isinstance(step, Doubt):
             self._control(asking, step)
-        elif isinstance(step, Listen):
+        elif isinstance(step, KeepListening):
             asking.listen(step)
 
     def _send(self, asking: OpenQuestion, ask: Ask, now: float) -> None:
@@ -335,7 +335,7 @@ class Client:
         self._live.add(asking)
         self.act(asking, asking.resolution.start([resolver], now), now)
 
-    def _done(self, asking: OpenQuestion, outcome: Outcome, now: float) -> None:
+    def _done(self, asking: OpenQuestion, outcome: ResolutionOutcome, now: float) -> None:
         """Hand the observation over, and let the next question in."""
         asking.end()
         answer, resolver = outcome

@@ -17,7 +17,15 @@ import dns.name
 
 from indicia.domain.records.observation import Question, RecordType, Soa
 from indicia.verifier.dns import slow_path
-from indicia.verifier.dns.answer import GARBAGE, MAX_RECORDS, TRUNCATED, Answer, Message, Record, conclude
+from indicia.verifier.dns.answer import (
+    GARBAGE,
+    MAX_RECORDS,
+    TRUNCATED,
+    Answer,
+    Message,
+    ResourceRecord,
+    conclude,
+)
 
 EDNS_SIZE = 1232
 """The UDP payload we accept (RFC 6891 §6.2.5): what passes any path whole since the flag day of 2020."""
@@ -165,14 +173,14 @@ def plain(wire: bytes, form: Form) -> Message:
     if questions != 1:
         raise Unusual
     at, name = 12 + form.length, form.name
-    answer: list[Record] = []
+    answer: list[ResourceRecord] = []
     for _ in range(answers):
         owner, rtype, ttl, start, at = _record(wire, at, name)
         if rtype == _TXT:
             value, strings = _text(wire, start, at)
-            answer.append(Record(owner, rtype, ttl, value, strings))
+            answer.append(ResourceRecord(owner, rtype, ttl, value, strings))
         else:
-            answer.append(Record(owner, rtype, ttl, _value(wire, rtype, start, at)))
+            answer.append(ResourceRecord(owner, rtype, ttl, _value(wire, rtype, start, at)))
     soa: Soa | None = None
     soa_ttl, servers = 0, False
     for _ in range(authorities):

@@ -5,7 +5,7 @@ from typing import Protocol, TypeAlias
 
 from indicia.domain.records.observation import Observation, Question
 from indicia.verifier.dns.codec import Form
-from indicia.verifier.dns.resolution import Listen, Resolution, Step, Still, Terms
+from indicia.verifier.dns.resolution import KeepListening, Resolution, Step, Still, Terms
 from indicia.verifier.dns.sockets import Port
 
 Sink: TypeAlias = Callable[[int, Observation], None]
@@ -15,7 +15,7 @@ Sink: TypeAlias = Callable[[int, Observation], None]
 _STRAY = Still.STRAY  # looked up for every datagram
 
 
-class Carrier(Protocol):
+class QuestionCarrier(Protocol):
     """Who sends for a question, and knows the time."""
 
     now: Callable[[], float]
@@ -48,7 +48,14 @@ class OpenQuestion:
     deadline: float
 
     def __init__(
-        self, carrier: Carrier, question: Question, form: Form, terms: Terms, *, sink: Sink, number: int = 0
+        self,
+        carrier: QuestionCarrier,
+        question: Question,
+        form: Form,
+        terms: Terms,
+        *,
+        sink: Sink,
+        number: int = 0,
     ) -> None:
         self._carrier = carrier
         self._earlier: dict[int, _Earlier] = {}
@@ -110,7 +117,7 @@ class OpenQuestion:
             now = self._carrier.now()
             self._carrier.act(self, event(attempt, now), now)
 
-    def listen(self, step: Listen) -> None:
+    def listen(self, step: KeepListening) -> None:
         """Listen to an earlier attempt until then."""
         self._earlier[step.attempt].deadline = step.deadline
 

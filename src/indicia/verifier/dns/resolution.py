@@ -73,7 +73,7 @@ class Ask(NamedTuple):
     tcp: bool = False
 
 
-class Listen(NamedTuple):
+class KeepListening(NamedTuple):
     """Send nothing: a slow resolver is given until the deadline to answer this earlier attempt."""
 
     attempt: int
@@ -90,7 +90,7 @@ class Doubt(NamedTuple):
     since: float
 
 
-class Outcome(NamedTuple):
+class ResolutionOutcome(NamedTuple):
     """The end: the answer, and the resolver that it is of."""
 
     answer: Answer
@@ -104,7 +104,7 @@ class Still(Enum):
     STRAY = "what arrived answers something else"
 
 
-Step: TypeAlias = Ask | Listen | Doubt | Outcome | Still
+Step: TypeAlias = Ask | KeepListening | Doubt | ResolutionOutcome | Still
 
 
 class _State(Enum):
@@ -218,7 +218,7 @@ class Resolution:
         if not slow or now >= self._ends:
             return self._doubt()
         self._state, self._listened = _State.SLOW, slow[-1]
-        return Listen(self._listened, self._ends)
+        return KeepListening(self._listened, self._ends)
 
     def _ask(self, now: float) -> Ask:
         self._attempt += 1
@@ -390,7 +390,7 @@ class Resolution:
         """Hear which of the resolvers in doubt answer nothing at all."""
         return Still.WAITING if self.over or self._state is not _State.CONTROL else self._give_up(failed)
 
-    def _give_up(self, failed: Collection[Resolver]) -> Outcome:
+    def _give_up(self, failed: Collection[Resolver]) -> ResolutionOutcome:
         """End with the reply that says most about the zone; if nobody sound said anything, it is us."""
         sound = [(each, answer) for each, answer in self._heard if each not in failed]
         if sound:
@@ -399,9 +399,9 @@ class Resolution:
         resolver, answer = self._heard[-1] if self._heard else (self._resolver, Answer(Reply.TIMEOUT))
         return self._finish(Answer(Reply.OUR_RESOLVER, extended=answer.extended), resolver)
 
-    def _finish(self, answer: Answer, resolver: Resolver) -> Outcome:
+    def _finish(self, answer: Answer, resolver: Resolver) -> ResolutionOutcome:
         self.over = True
-        return Outcome(answer, resolver)
+        return ResolutionOutcome(answer, resolver)
 
     def abandon(self) -> None:
         """End without an outcome: nobody waits for it any more."""

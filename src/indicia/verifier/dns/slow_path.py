@@ -21,7 +21,7 @@ from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
 from indicia.domain.records.observation import Soa
-from indicia.verifier.dns.answer import GARBAGE, Answer, Message, Record, conclude
+from indicia.verifier.dns.answer import GARBAGE, Answer, Message, ResourceRecord, conclude
 
 # What dnspython raises on hostile octets: its own, and these where it trusts a length or a text.
 _MALFORMED = (dns.exception.DNSException, ValueError, IndexError, struct.error, NotImplementedError)
@@ -62,12 +62,12 @@ def _is(rrset: dns.rrset.RRset, rtype: dns.rdatatype.RdataType) -> bool:
     return rrset.rdtype == rtype and rrset.rdclass == dns.rdataclass.IN
 
 
-def _record(rrset: dns.rrset.RRset) -> Record:
+def _record(rrset: dns.rrset.RRset) -> ResourceRecord:
     rdata = rrset[0]
     strings: tuple[str, ...] = ()
     if isinstance(rdata, TXT):
         strings = tuple(each.decode("latin-1") for each in rdata.strings)
-    return Record(_text(rrset.name), int(rrset.rdtype), rrset.ttl, _value(rdata, strings), strings)
+    return ResourceRecord(_text(rrset.name), int(rrset.rdtype), rrset.ttl, _value(rdata, strings), strings)
 
 
 def _value(rdata: dns.rdata.Rdata, strings: tuple[str, ...]) -> str:

@@ -56,7 +56,7 @@ _BREATH: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class EngineLimits:
     """How much the engine takes on.
 
     `at_once`: identities in hand, being checked or waiting for their commit, but for those whose check takes
@@ -112,7 +112,7 @@ class Engine:
         *,
         owner: str,
         random: Callable[[], float],
-        limits: Limits | None = None,
+        limits: EngineLimits | None = None,
         zone_rates: ZoneRates | None = None,
         observe: Callable[[Conclusion, float], None] | None = None,
         landed: Callable[[Conclusion], None] = lambda _: None,
@@ -131,7 +131,7 @@ class Engine:
         self._database = database
         self._clock = clock
         self._owner = owner
-        self._limits = limits or Limits()
+        self._limits = limits or EngineLimits()
         self._checker = Checker(
             observer,
             rules,

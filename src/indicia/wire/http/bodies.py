@@ -34,7 +34,7 @@ STRANGERS = "strangers"
 _BEGINNING = 4096
 
 
-class Allowance(NamedTuple):
+class BodyAllowance(NamedTuple):
     """How large a body may be: `most` octets, if `judge` does not say otherwise of how it begins.
 
     `judge` returns how many it may have, and raises what keeps the rest from being read.
@@ -60,7 +60,7 @@ class Bodies:
         self,
         request: Request,
         receive: Receive,
-        allowance: Allowance,
+        allowance: BodyAllowance,
         owner: str = STRANGERS,
         know: Know | None = None,
     ) -> bytes:
@@ -89,7 +89,7 @@ class Bodies:
 
 
 async def _taken(
-    request: Request, receive: Receive, held: Held, allowance: Allowance, know: Know | None
+    request: Request, receive: Receive, held: Held, allowance: BodyAllowance, know: Know | None
 ) -> bytes:
     """The body, piece by piece. What is kept of many small pieces is no more than what is in them."""
     most, judge = allowance

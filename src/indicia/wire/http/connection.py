@@ -19,18 +19,18 @@ from urllib.parse import unquote
 from indicia.domain.faults import Fault, FaultKind
 from indicia.wire.aws import faults
 from indicia.wire.http.cycle import Cycle
-from indicia.wire.http.flow import Flow
+from indicia.wire.http.flow import BackPressure
 from indicia.wire.http.framing import Trailers
 from indicia.wire.http.lingering import UNREAD_SECONDS, Lingering
 from indicia.wire.http.request_parser import NotTakenError, RequestParser
 from indicia.wire.http.requests import new_request_id
-from indicia.wire.http.unheard import Refusal, whole
+from indicia.wire.http.unheard import UnheardRefusal, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from indicia.connections.admission import AdmittedConnection
-    from indicia.wire.http.request_parser import Head
+    from indicia.wire.http.request_parser import RequestHead
     from indicia.wire.http.requests import App, Scope
 
 HEAD_OCTETS = 16 * 1024
@@ -67,10 +67,10 @@ class Serving:
     head_seconds: float = HEAD_SECONDS
     keep_alive_seconds: float = KEEP_ALIVE_SECONDS
     unread_seconds: float = UNREAD_SECONDS
-    refused: Callable[[Refusal], None] = lambda _: None
+    refused: Callable[[UnheardRefusal], None] = lambda _: None
     ended: Callable[[], None] = lambda: None
     trailers: Trailers = field(default_factory=Trailers)
-    connections: set[Connection] = field(default_factory=set)
+    connections: set[HttpConnection] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     usual: tuple[tuple[bytes, bytes], ...] = ()
     usual_octets: bytes = b""
@@ -81,10 +81,10 @@ class Serving:
         self.usual_octets = b"".join(b"%s: %s\r\n" % each for each in fields)
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """A connection, bounded. It holds its `place` until it is lost."""
 
-    flow: Flow
+    flow: BackPressure
     hold: Callable[[bytes], None]
     write: Callable[[bytes], None]
     is_closing: Callable[[], bool]
@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
         """A client has connected. It has a limited time to say what it wants."""
         # uvloop's transports are asyncio's by what they do, not by inheritance.
         self._transport = made = cast("asyncio.Transport", transport)
-        self.flow = Flow(made)
+        self.flow = BackPressure(made)
         self._out = out = Lingering(
             made, self._loop, self._serving.unread_seconds, self._is_receiving, self._discard
         )
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
         """A head has begun: it has its time from now on."""
         self._began = self._loop.time()
 
-    def head_whole(self, head: Head) -> None:
+    def head_whole(self, head: RequestHead) -> None:
         """A request has come, but for its body: the application begins to answer, or it waits its turn."""
         self._stop_waiting()
         path = head.path.decode("ascii")
@@ -286,7 +286,7 @@ class Connection(asyncio.Protocol):
                 seconds = self._loop.time() - self._began
                 size = len(answer.body)
                 self._serving.refused(
-                    Refusal(protocol, kind, answer.status, size, address, request_id, seconds)
+                    UnheardRefusal(protocol, kind, answer.status, size, address, request_id, seconds)
                 )
         # Behind a request that is not answered yet, an answer now would be taken for that one's.
         self._discarded = max(self._discarded, 0)

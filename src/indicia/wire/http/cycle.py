@@ -20,7 +20,7 @@ from indicia.wire.http.requests import ANSWER, WHOLE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from indicia.wire.http.flow import Flow
+    from indicia.wire.http.flow import BackPressure
     from indicia.wire.http.requests import App, Message, Scope
 
 log = structlog.get_logger("indicia.http")
@@ -47,7 +47,7 @@ _FAILED: Final = (
 class Wire(Protocol):
     """What a cycle asks of the connection that it is of."""
 
-    flow: Flow
+    flow: BackPressure
 
     def usual(self) -> bytes:
         """Return the fields that every answer has."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Flow:
+class BackPressure:
     """The back-pressure of a connection.
 
     Reading is paused while enough of a body is held that nobody has asked for, or requests wait. While it is

@@ -2,7 +2,8 @@
 
 `httptools` parses; the rules that it leaves to its user are here, each beside the section of RFC 9112 that it
 obeys. What could be read in two ways is refused: an answer behind a wrong boundary would be that of a request
-that somebody else has made. Nothing is sent from here, and nothing waits; `RequestParser` tells a `Receiver`.
+that somebody else has made. Nothing is sent from here, and nothing waits; `RequestParser` tells a
+`RequestReceiver`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _TWO_HOSTS: Final = "The request target and the Host header name two hosts."
 _LINES_TOO_LARGE: Final = "The lines between the chunks of the body are larger than this server takes."
 
 
-class Head(NamedTuple):
+class RequestHead(NamedTuple):
     """The head of a request. Names of `fields` are in lower case; `path` and `query` are as they were sent.
 
     `persists` is whether the connection goes on behind it, `expects` whether the client waits to be told to
@@ -53,13 +54,13 @@ class Head(NamedTuple):
     expects: bool
 
 
-class Receiver(Protocol):
+class RequestReceiver(Protocol):
     """Who is told what has come."""
 
     def head_begun(self) -> None:
         """The first octet of a head has come."""
 
-    def head_whole(self, head: Head) -> None:
+    def head_whole(self, head: RequestHead) -> None:
         """All of a head has come, and it is one that can be answered."""
 
     def body_piece(self, piece: bytes) -> None:
@@ -86,7 +87,7 @@ class RequestParser:
     fields behind bodies are counted in `trailers`.
     """
 
-    def __init__(self, receiver: Receiver, *, head_octets: int, trailers: Trailers) -> None:
+    def __init__(self, receiver: RequestReceiver, *, head_octets: int, trailers: Trailers) -> None:
         self._receiver = receiver
         self._most = head_octets
         self._trailers = trailers
@@ -231,7 +232,9 @@ class RequestParser:
         # RFC 9112 §9.3: an old client's connection ends with its answer. RFC 9110 §10.1.1: nor does it wait.
         self._persists = current and parser.should_keep_alive()
         expects = self._expects and current
-        self._receiver.head_whole(Head(method, path, query, version, self._fields, self._persists, expects))
+        self._receiver.head_whole(
+            RequestHead(method, path, query, version, self._fields, self._persists, expects)
+        )
 
     def _named(self) -> int:
         """How large the head is: a field has a colon, a blank and the end of the line as well."""

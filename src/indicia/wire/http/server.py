@@ -24,7 +24,7 @@ from indicia.wire.http.connection import (
     HEAD_OCTETS,
     HEAD_SECONDS,
     KEEP_ALIVE_SECONDS,
-    Connection,
+    HttpConnection,
     Serving,
 )
 from indicia.wire.http.framing import Trailers
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from indicia.wire.http.requests import App
-    from indicia.wire.http.unheard import Refusal
+    from indicia.wire.http.unheard import UnheardRefusal
 
 BACKLOG = 2048
 # A client that keeps an idle connection in its pool does not read, and never answers our close_notify.
 TLS_FAREWELL_SECONDS = 1.0
 
 
-class Address(NamedTuple):
+class ListeningAddress(NamedTuple):
     """Where to listen. Port 0 is any that is free."""
 
     host: str
@@ -99,7 +99,9 @@ def _resolved(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[st
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except OSError as error:
-            raise CannotListenError(f"cannot listen on {Address(host, port)}: {error.strerror}") from error
+            raise CannotListenError(
+                f"cannot listen on {ListeningAddress(host, port)}: {error.strerror}"
+            ) from error
         return list({(family, (str(sockaddr[0]), port)): None for family, _, _, _, sockaddr in found})
     return [(socket.AF_INET if version == 4 else socket.AF_INET6, (host, port))]
 
@@ -122,13 +124,15 @@ def _bound(
             made.close()
         if optional and error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
             return None
-        raise CannotListenError(f"cannot listen on {Address(*sockaddr)}: {error.strerror}") from error
+        raise CannotListenError(
+            f"cannot listen on {ListeningAddress(*sockaddr)}: {error.strerror}"
+        ) from error
     return made
 
 
-def addresses_of(sockets: Sequence[socket.socket]) -> list[Address]:
+def addresses_of(sockets: Sequence[socket.socket]) -> list[ListeningAddress]:
     """Where `sockets` are bound, with the ports they got."""
-    return [Address(*made.getsockname()[:2]) for made in sockets]
+    return [ListeningAddress(*made.getsockname()[:2]) for made in sockets]
 
 
 class Certificate:
@@ -165,7 +169,7 @@ class Server:
         head_seconds: float = HEAD_SECONDS,
         keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
         unread_seconds: float = UNREAD_SECONDS,
-        refused: Callable[[Refusal], None] = lambda _: None,
+        refused: Callable[[UnheardRefusal], None] = lambda _: None,
         trailers: Trailers | None = None,
         connections: ConnectionAdmission | None = None,
         exhausted: Callable[[], None] = lambda: None,
@@ -195,10 +199,10 @@ class Server:
         self._name = name
         self._listeners: list[Listener] = []
         self._clock: asyncio.TimerHandle | None = None
-        self.addresses: list[Address] = []
+        self.addresses: list[ListeningAddress] = []
 
     @property
-    def connections(self) -> Collection[Connection]:
+    def connections(self) -> Collection[HttpConnection]:
         """Those that are served now."""
         return self._serving.connections
 
@@ -211,7 +215,7 @@ class Server:
                 self._name,
                 made,
                 self._admission,
-                partial(Connection, self._serving),
+                partial(HttpConnection, self._serving),
                 tls=self._tls(address),
                 refusal=self._refusal,
                 exhausted=self._exhausted,
@@ -219,7 +223,7 @@ class Server:
             listener.start(BACKLOG)
             self._listeners.append(listener)
 
-    def _tls(self, address: Address) -> ListenerTls | None:
+    def _tls(self, address: ListeningAddress) -> ListenerTls | None:
         if self._certificate is None:
             return None
         in_clear = partial(self._told_in_clear, address)
@@ -227,7 +231,7 @@ class Server:
             self._certificate.context, self._serving.head_seconds, TLS_FAREWELL_SECONDS, in_clear
         )
 
-    def _told_in_clear(self, address: Address, first: bytes, client: str) -> bytes:
+    def _told_in_clear(self, address: ListeningAddress, first: bytes, client: str) -> bytes:
         """What is answered to plain HTTP where TLS is spoken, and noted as refused."""
         told = spoken_in_clear(first, address.port, client, self._serving.usual)
         if told is None:

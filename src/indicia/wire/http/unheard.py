@@ -22,7 +22,7 @@ _REQUEST_LINE = re.compile(rb"[A-Z]{3,16} ([^ ?\r\n]*)")
 _FIELD = re.compile(rb"\r\n(host|accept):[ \t]*([^\r\n]+)", re.IGNORECASE)
 
 
-class Refusal(NamedTuple):
+class UnheardRefusal(NamedTuple):
     """What was answered to something that no application has seen, and to whom."""
 
     protocol: Protocol
@@ -52,7 +52,7 @@ class Told(NamedTuple):
     """What is answered in clear, and what is to be noted of it."""
 
     octets: bytes
-    refusal: Refusal
+    refusal: UnheardRefusal
 
 
 def spoken_in_clear(
@@ -72,7 +72,7 @@ def spoken_in_clear(
     else:
         sentence = f"Port {port} speaks HTTPS, and was asked over HTTP. Use {url or 'https://'}."
         answer = faults.answer(protocol, Fault(kind, sentence), request_id)
-    refusal = Refusal(protocol, kind, answer.status, len(answer.body), client, request_id, 0.0)
+    refusal = UnheardRefusal(protocol, kind, answer.status, len(answer.body), client, request_id, 0.0)
     return Told(whole(answer, request_id, usual), refusal)
 
 
