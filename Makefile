@@ -40,7 +40,7 @@ COVERED ?= tests/domain tests/wire/aws
 
 coverage: $(READY) ## Measure by branches what their own tests reach of the rules and the protocols; the least covered first
 	@$(BIN)/python -m coverage run -m pytest -q $(COVERED)
-	@$(BIN)/python -m coverage report --sort=cover | sed -n '1,12p;$$p'
+	@$(BIN)/python -m coverage report --sort=cover | sed -n '1,12p;/^TOTAL/p'
 
 SECONDS ?= 60
 

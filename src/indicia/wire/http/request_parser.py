@@ -96,7 +96,8 @@ class RequestParser:
         self._framing = Framing()
         self.in_head = self.in_body = False
         self.target = b""
-        self._resuming = False  # the parser took a head that offers another protocol for all of a message
+        # A head offered another protocol: the parser stops behind it, and is told anew what it said.
+        self._stopping = self._resuming = False
         self._fields: list[tuple[bytes, bytes]] = []
         self._length: int | None = None  # what the head says of its body
         self._chunked = self._expects = self._persists = False
@@ -152,6 +153,7 @@ class RequestParser:
         takes everything behind such a head for that protocol's, and would lose the body.
         """
         self._parser = _new_parser(self)
+        self._stopping = False
         lives = b"" if self._persists else b"Connection: close\r\n"
         if self._chunked:
             body = b"Transfer-Encoding: chunked\r\n"
@@ -227,7 +229,7 @@ class RequestParser:
             path, _, query = self.target.partition(b"?")
         else:
             path, query = self._odd_target()
-        self._resuming = parser.should_upgrade()
+        self._resuming = self._stopping = parser.should_upgrade()
         current = version == "1.1"
         # RFC 9112 §9.3: an old client's connection ends with its answer. RFC 9110 §10.1.1: nor does it wait.
         self._persists = current and parser.should_keep_alive()
@@ -264,8 +266,8 @@ class RequestParser:
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        if self._resuming and (self._chunked or self._length):
-            return  # it is not: only its head is
+        if self._stopping:
+            return  # only its head is, behind which the parser stops: what is told anew tells of its end
         self.in_body = False
         self._receiver.request_whole()
 
