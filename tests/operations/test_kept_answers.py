@@ -8,6 +8,7 @@ import json
 import random
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -273,3 +274,38 @@ def test_no_more_is_kept_than_there_is_room_for(sqlite_desk: Desk) -> None:
     asyncio.run(all_asked())
 
     assert b"".join(rendered) == b"abcadd"
+
+
+def kept_of(asking: Asking, calls: list[tuple[str, bytes]]) -> str:
+    """Ask in the names of these accounts, and return whose answers were rendered, not kept."""
+    call = asking.desk.call("sesv2", "ListEmailIdentities")
+    rendered = ""
+
+    async def render(_dispatch: Any, account: str) -> bytes:
+        nonlocal rendered
+        rendered += account
+        return b"x" * 300
+
+    async def all_asked() -> None:
+        for account, question in calls:
+            of_account = call._replace(account=account)
+            await asking.kept.answer(of_account, (b"", question, b""), partial(render, account=account))
+
+    asyncio.run(all_asked())
+    return rendered
+
+
+def test_an_account_that_asks_for_much_takes_no_room_of_another(sqlite_desk: Desk) -> None:
+    """Who has more than its share loses its own; what another asked for before is there all the time."""
+    asking = Asking(sqlite_desk, most_octets=8 * 1200)
+    crowd = [("h", b"%d" % number) for number in range(100)]
+
+    assert kept_of(asking, [("t", b"1"), ("t", b"2"), *crowd, ("t", b"1"), ("t", b"2")]) == "tt" + "h" * 100
+
+
+def test_a_question_takes_room_as_an_answer_does(sqlite_desk: Desk) -> None:
+    """Of long questions fewer answers are kept: they are kept as well."""
+    asking = Asking(sqlite_desk, most_octets=4 * 1200)
+    first, *others = [("a", b"%d" % number + b"q" * 2000) for number in range(3)]
+
+    assert kept_of(asking, [first, *others, first]) == "aaaa"

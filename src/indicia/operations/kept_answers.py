@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from indicia.store.engine.session import Read, Session
 
     Asked: TypeAlias = tuple[bytes, bytes, bytes]
+    _Key: TypeAlias = tuple[str, str, str, Asked]  # operation, account, region
     Render: TypeAlias = Callable[[Callable[[Call, Any], Awaitable[Any]]], Awaitable[bytes]]
 
 _MOST_OCTETS: Final = 6 * 1024 * 1024
@@ -38,11 +39,11 @@ class _Kept:
 
     __slots__ = ("moment", "octets", "reads", "size")
 
-    def __init__(self, octets: bytes, reads: list[Read], moment: int) -> None:
+    def __init__(self, octets: bytes, reads: list[Read], moment: int, asked: Asked) -> None:
         self.octets = octets
         self.reads = reads
         self.moment = moment
-        self.size = _ABOUT_OCTETS + len(octets) + sum(map(_size, reads))
+        self.size = _ABOUT_OCTETS + len(octets) + sum(map(len, asked)) + sum(map(_size, reads))
 
     def is_still_so(self, s: Session) -> bool:
         """Whether the same is found as when it was rendered."""
@@ -53,7 +54,8 @@ class KeptAnswers:
     """Rendered answers, for whoever asks the same of the same account.
 
     `dispatch` answers the others, and `meter`, which is its own, admits calls that are answered from here. At
-    most about `most_octets` are kept.
+    most about `most_octets` are kept. Where there is no room for more, an account that has more than its
+    share, which is that of each that has any, loses what it asked for first; any other, what anybody did.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class KeptAnswers:
         self._database = database
         self._dispatch = dispatch
         self._meter = meter
-        self._answers: dict[tuple[str, str, str, Asked], _Kept] = {}
-        self._room = most_octets
+        self._answers: dict[_Key, _Kept] = {}
+        self._accounts: dict[str, _OfAccount] = {}
+        self._most = most_octets
+        self._octets = 0
 
     async def answer(self, call: Call, asked: Asked, render: Render) -> bytes:
         """Return the answer, rendered now where none is kept.
@@ -85,7 +89,7 @@ class KeptAnswers:
         made = await render(partial(self._dispatch, reads=reads))
         # What was read meanwhile is of this moment, if it still is the moment now: it never comes again.
         if self._database.moment() == moment:
-            self._keep(key, _Kept(made, reads, moment))
+            self._keep(key, _Kept(made, reads, moment, asked))
         return made
 
     async def _is_still_so(self, kept: _Kept, moment: int) -> bool:
@@ -95,14 +99,40 @@ class KeptAnswers:
             kept.moment = moment
         return True
 
-    def _keep(self, key: tuple[str, str, str, Asked], kept: _Kept) -> None:
-        """Keep an answer in the place of those that were kept first."""
-        former = self._answers.pop(key, None)
-        self._room += former.size if former is not None else 0
+    def _keep(self, key: _Key, kept: _Kept) -> None:
+        """Keep an answer, and evict others where there is no room for it."""
+        if key in self._answers:
+            self._evict(key)
+        if kept.size > self._most:
+            return
+        account = key[1]
+        own = self._accounts.setdefault(account, _OfAccount())
         self._answers[key] = kept
-        self._room -= kept.size
-        while self._room < 0:
-            self._room += self._answers.pop(next(iter(self._answers))).size
+        own.keys[key] = None
+        own.octets += kept.size
+        self._octets += kept.size
+        while self._octets > self._most:
+            above = own.octets * len(self._accounts) >= self._octets
+            self._evict(next(iter(own.keys if above else self._answers)))
+
+    def _evict(self, key: _Key) -> None:
+        account = key[1]
+        own, size = self._accounts[account], self._answers.pop(key).size
+        del own.keys[key]
+        own.octets -= size
+        self._octets -= size
+        if not own.keys:
+            del self._accounts[account]
+
+
+class _OfAccount:
+    """What is kept for one account: the keys, those kept first at the beginning, and how much it takes."""
+
+    __slots__ = ("keys", "octets")
+
+    def __init__(self) -> None:
+        self.keys: dict[_Key, None] = {}
+        self.octets = 0
 
 
 def _size(read: Read) -> int:
