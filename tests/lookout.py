@@ -218,8 +218,6 @@ class Lookout:
         self.clock.advance(span)
         await self.settled()
 
-    # -- identities --------------------------------------------------------------------------------------
-
     def add(
         self,
         name: str,
@@ -281,8 +279,6 @@ class Lookout:
         key = keys.PooledKey(new_id(), bits, public, b"sealed", self.clock.now())
         self.database.write(lambda s: keys.add_pooled(s, key))
         return public
-
-    # -- what is stored ----------------------------------------------------------------------------------
 
     def view(self, name: str) -> identities.IdentityView:
         """Everything the store has on an identity."""

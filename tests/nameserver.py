@@ -227,8 +227,6 @@ class NameServer:
         """Where to ask."""
         return self.host, self.port
 
-    # -- what is published -------------------------------------------------------------------------------
-
     def zone(self, apex: str, *, minimum: int = 5, ttl: int = 3600, serial: int = 1) -> None:
         """Make `apex` a zone of its own; see `Zone.zone`."""
         self.data.zone(apex, minimum=minimum, ttl=ttl, serial=serial)
@@ -249,8 +247,6 @@ class NameServer:
         own = Zone()
         own.put(name, rtype, values, ttl)
         self._lies[plain(name), rtype] = own.find(plain(name), rtype)
-
-    # -- how it behaves ----------------------------------------------------------------------------------
 
     def misbehave(
         self,
@@ -279,8 +275,6 @@ class NameServer:
             name in (None, each.name) and rtype in (None, each.rtype) and transport in (None, each.transport)
             for each in list(self.questions)
         )
-
-    # -- life --------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
         """Answer from now on."""
@@ -318,8 +312,6 @@ class NameServer:
         self._loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
-
-    # -- transports --------------------------------------------------------------------------------------
 
     def _on_datagrams(self) -> None:
         for _ in range(64):
@@ -375,8 +367,6 @@ class NameServer:
         if transport == "tcp" and trick is Trick.TCP_CUT:
             framed = [framed[0][:-3], b""]
         return (rule.delay if rule and trick is Trick.SLOW else 0), framed
-
-    # -- answers -----------------------------------------------------------------------------------------
 
     def _tricked(self, trick: Trick | None, query: dns.message.Message, asked: Asked) -> list[bytes]:
         """The datagrams or messages that answer the query under this trick."""

@@ -41,9 +41,6 @@ def recent(moment: dt.datetime) -> bool:
     return abs(dt.datetime.now(dt.UTC) - moment) < dt.timedelta(minutes=5)
 
 
-# -- STS -----------------------------------------------------------------------------------------------
-
-
 def test_who_am_i(server: Running) -> None:
     """GetCallerIdentity names the account and the root user of the operator's key."""
     answer = server.client("sts").get_caller_identity()
@@ -51,9 +48,6 @@ def test_who_am_i(server: Running) -> None:
     assert answer["Account"] == server.account
     assert answer["Arn"] == f"arn:aws:iam::{server.account}:root"
     assert answer["ResponseMetadata"]["RequestId"]
-
-
-# -- version 2 -----------------------------------------------------------------------------------------
 
 
 def test_a_domain_from_create_to_delete(v2: Any) -> None:
@@ -184,9 +178,6 @@ def test_a_filter_of_the_list(server: Running) -> None:
     assert named(IDENTITY_TYPE="MANAGED_DOMAIN") == set()
 
 
-# -- version 1 -----------------------------------------------------------------------------------------
-
-
 def test_version_1_sees_what_version_2_made_and_the_reverse(v1: Any, v2: Any) -> None:
     """One identity: tokens, status and existence are the same in both versions."""
     legacy = v1.verify_domain_identity(Domain="both.example.com")["VerificationToken"]
@@ -237,9 +228,6 @@ def test_an_error_of_version_1(v1: Any) -> None:
     assert wrong.value.response["Error"]["Code"] == "InvalidParameterValue"
     assert wrong.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert wrong.value.response["ResponseMetadata"]["RequestId"]
-
-
-# -- signatures ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -338,9 +326,6 @@ def test_routes_of_older_and_newer_sdks(
 
     assert answer.status == 200, answer.data
     assert member in answer.data
-
-
-# -- every operation there is --------------------------------------------------------------------------
 
 
 def _models(*, built: bool) -> list[Any]:

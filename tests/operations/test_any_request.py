@@ -47,8 +47,6 @@ MODELS = {
 # Refuses a bad token without a word, as the vendor was seen to do.
 SILENT = ("ses", "ListConfigurationSets")
 
-# -- what members hold -----------------------------------------------------------------------------------
-
 NAMES = [
     *("example.com", "EXAMPLE.com", "mail.example.com", "other.example", "new.example", "ann@example.com"),
     *("ann+label@example.com", "Ann@Example.com", "ada@elsewhere.example", '"a b"@example.com', "a@b"),
@@ -145,9 +143,6 @@ def requests(shape: type[msgspec.Struct]) -> st.SearchStrategy[dict[str, Any]]:
         optional={name: each for name, each in known.items() if name not in needed},
     )
     return st.one_of(mostly, mostly, st.fixed_dictionaries({}, optional={**known, "Unknown": WRONG}))
-
-
-# -- how it is asked, and what must hold of every answer --------------------------------------------------
 
 
 @pytest.fixture(scope="module")

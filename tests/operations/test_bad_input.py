@@ -190,9 +190,6 @@ def changed(members: dict[str, Any], wrong: Wrong) -> dict[str, Any]:
     return whole
 
 
-# -- the account -----------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A caller whose account has one of everything."""

@@ -39,9 +39,6 @@ def prepared(desk: Desk) -> None:
     )
 
 
-# -- a race that certainly happens ----------------------------------------------------------------------
-
-
 class Interrupted(Session):
     """A session in which something else happens before its first write."""
 
@@ -193,9 +190,6 @@ def test_a_list_knows_what_a_check_found_beside_a_caller(postgres_desk: Desk) ->
     assert desk.ask("GetEmailIdentity", EmailIdentity=NAME).VerificationStatus == "SUCCESS"
     (item,) = desk.ask("ListEmailIdentities").EmailIdentities
     assert item.VerificationStatus == "SUCCESS"
-
-
-# -- many at once, through the dispatch -----------------------------------------------------------------
 
 
 def together(desk: Desk, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:

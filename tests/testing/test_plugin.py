@@ -152,9 +152,6 @@ def test_its_dns_is_one(indicia: Sandbox) -> None:
     assert ask(first, "www.shop.example", "A") == ["192.0.2.1"]
 
 
-# -- what it costs, and where it works -------------------------------------------------------------------
-
-
 def run_pytest(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run tests of somebody else's project."""
     (folder / "test_theirs.py").write_text(text)

@@ -107,8 +107,6 @@ def test_what_mail_leaves_with(status: Status | None) -> None:
     assert envelope("", status, default) is envelope("", status, reject) is Envelope.DEFAULT
 
 
-# -- what proves it -------------------------------------------------------------------------------------
-
 MX = Question("bounce.example.com", RecordType.MX)
 DOMAIN = replace(IDENTITY, mail_from_domain="bounce.example.com")
 ADDRESS = replace(

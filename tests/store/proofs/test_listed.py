@@ -122,8 +122,6 @@ def test_a_filtered_page_is_full_while_there_is_more(database: Database):
     assert [name for page in pages for name in page.names] == [f"d{n:02}.example" for n in range(0, 30, 3)]
 
 
-# -- the list and the facets ----------------------------------------------------------------------------
-
 _CROWD = ["a.example", "b.example", "c.example", "user@a.example", "user@b.example"]
 _STEPS = 150
 _STORED = [facet for facet in Facet if facet is not Facet.CARRIED_DKIM]

@@ -80,9 +80,6 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.002)
 
 
-# -- what is seen ------------------------------------------------------------------------------------
-
-
 def test_an_answer_is_told_whole(server: NameServer) -> None:
     """An observation names question, perspective, server and time, and holds values, strings, TTL."""
     server.put(NAME, "TXT", '"one" "two"', ttl=30)
@@ -125,8 +122,6 @@ def test_a_name_that_the_dns_cannot_hold_is_an_observation(server: NameServer) -
     assert seen.reply is Reply.FORMERR
     assert server.asked() == 0
 
-
-# -- misbehaviour ------------------------------------------------------------------------------------
 
 REPLIES = {
     Trick.SERVFAIL: Reply.SERVFAIL,
@@ -411,9 +406,6 @@ def test_forgeries_duplicates_and_late_answers_are_counted_and_ignored(server: N
     assert in_flight == 0
 
 
-# -- whose trouble it is -----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("trick", [Trick.SILENT, Trick.REFUSED, Trick.SERVFAIL, Trick.NO_AUTHORITY])
 def test_a_resolver_that_fails_at_everything_is_our_trouble(server: NameServer, trick: Trick) -> None:
     """When the control question fails too, the reply says nothing about the zone."""
@@ -546,9 +538,6 @@ def test_the_ad_flag_of_an_untrusted_resolver_does_not_count() -> None:
     assert run(work) == [False, True]
 
 
-# -- several resolvers -------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("trick", [Trick.SILENT, Trick.REFUSED, Trick.SERVFAIL, Trick.GARBAGE])
 def test_another_resolver_answers_where_one_fails(server: NameServer, trick: Trick) -> None:
     """Tries go to different resolvers: whichever is asked first, the question is answered."""
@@ -602,9 +591,6 @@ def test_a_lost_datagram_is_sent_again(server: NameServer) -> None:
     server.misbehave(Trick.SILENT, NAME, times=2)
 
     assert look(server).values == ("hello",)
-
-
-# -- many --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])

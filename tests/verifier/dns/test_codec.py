@@ -20,9 +20,6 @@ from indicia.verifier.dns.codec import Chance, Unusual, decode, encode, form, pl
 QUESTION = Question("a.example.com", RecordType.TXT)
 
 
-# -- questions -----------------------------------------------------------------------------------------
-
-
 def test_a_question_has_these_octets() -> None:
     """Header with RD and AD, the name, the type, class IN, and an OPT record of 1232 octets."""
     wire = encode(form(Question("a.test", RecordType.MX)), 0x1234)
@@ -93,9 +90,6 @@ def test_chance_runs_past_its_pool() -> None:
 
     assert len(taken) == 3000
     assert chance.take(10_000) > 0
-
-
-# -- answers -------------------------------------------------------------------------------------------
 
 
 def answer_to(question: Question, *texts: str, authority: str = "", rcode: int = 0) -> dns.message.Message:
@@ -331,9 +325,6 @@ def test_names_that_do_not_hold_are_garbage(rdata: bytes) -> None:
 
     assert decode(wire, form(question)).reply in (Reply.GARBAGE, Reply.ANSWER)
     assert agreed(wire, question)
-
-
-# -- agreement -----------------------------------------------------------------------------------------
 
 
 def agreed(wire: bytes, question: Question) -> bool:

@@ -95,9 +95,6 @@ def test_perspectives_have_names_of_their_own() -> None:
             Perspectives(wrong, clock=lambda: 0)
 
 
-# -- the zone around a name ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("name", "questions"),
     [("example.com", 1), ("missing.example.com", 1), ("a.b.c.example.com", 1), ("alias.example.com", 2)],
@@ -152,9 +149,6 @@ def test_an_observation_of_any_type_can_show_the_zone() -> None:
     assert zone is not None
     assert zone.zone == "example.com"
     assert soa_around("c.example.com", seen[alias][0]) is None
-
-
-# -- the system's resolvers ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,6 @@ def server() -> Iterator[NameServer]:
         yield running
 
 
-# -- what proves what ----------------------------------------------------------------------------------
-
-
 def test_three_cnames_prove_easy_dkim_and_two_do_not(database: Database, server: NameServer) -> None:
     """PENDING until all three are right; then SUCCESS, and the next look is most of a day away."""
 
@@ -206,9 +203,6 @@ def test_a_link_that_is_not_used_expires_without_a_question(database: Database, 
         assert lookout.due_in("someone@example.com") is None
 
     run(database, story, server)
-
-
-# -- taking away, and giving back ----------------------------------------------------------------------
 
 
 def test_what_never_appears_fails_at_the_end_of_its_window(database: Database, server: NameServer) -> None:
@@ -384,9 +378,6 @@ def test_a_resolver_of_ours_that_fails_at_everything_is_our_trouble(
     run(database, story, server)
 
 
-# -- several perspectives ------------------------------------------------------------------------------
-
-
 def test_one_of_two_perspectives_neither_verifies_nor_demotes(database: Database) -> None:
     """Where two disagree nothing is known: NOT_EVERYWHERE and SERVICE_ERROR, and no state moves."""
     zone = Zone()
@@ -430,9 +421,6 @@ def test_one_of_three_perspectives_is_outvoted(database: Database) -> None:
             assert lookout.status(NAME) is Status.SUCCESS
 
         run(database, story, first, second, liar)
-
-
-# -- VerificationInfo ----------------------------------------------------------------------------------
 
 
 def test_the_error_that_says_most_is_told(database: Database, server: NameServer) -> None:
@@ -543,9 +531,6 @@ def test_the_soa_stays_while_it_cannot_be_seen(database: Database, server: NameS
     run(database, story, server)
 
 
-# -- keys ----------------------------------------------------------------------------------------------
-
-
 def test_a_set_without_a_key_gets_one_when_its_records_are_seen(
     database: Database, server: NameServer
 ) -> None:
@@ -583,9 +568,6 @@ def test_no_key_is_spent_on_records_that_are_not_there(database: Database, serve
         assert database.read(lambda s: keys.count_pooled(s, 2048)) == 1
 
     run(database, story, server)
-
-
-# -- evidence ------------------------------------------------------------------------------------------
 
 
 def test_a_verdict_is_kept_once_and_again_when_it_differs(database: Database, server: NameServer) -> None:
@@ -667,9 +649,6 @@ def test_what_the_house_brings_forward_is_no_person_asking(database: Database, s
         assert [each.asked_by for each in lookout.trail(identity)] == [AskedBy.SCHEDULE, AskedBy.SCHEDULE]
 
     run(database, story, server)
-
-
-# -- the expectation and the zone change during the check ----------------------------------------------
 
 
 @pytest.mark.parametrize("schedule", [True, False])

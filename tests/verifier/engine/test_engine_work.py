@@ -42,9 +42,6 @@ def names(count: int) -> list[str]:
     return [f"d{number}.{NAME}" for number in range(count)]
 
 
-# -- who looks ------------------------------------------------------------------------------------------
-
-
 def test_two_engines_never_look_at_the_same_identity(database: Database, server: NameServer) -> None:
     """Two hundred identities due at once, two engines: every question is asked once, every state is right."""
     crowded = EngineLimits(at_once=8, poll=5, patience=HOUR)
@@ -149,9 +146,6 @@ def test_a_result_that_was_held_up_lands_under_no_later_lease(database: Database
         assert lookout.trail(identity) == []
 
     run(database, story, server, budget=PATIENT)
-
-
-# -- what survives --------------------------------------------------------------------------------------
 
 
 def test_pending_work_goes_on_after_a_restart(tmp_path: Path, database: Database, server: NameServer) -> None:
@@ -347,9 +341,6 @@ def test_a_result_that_cannot_be_stored_takes_no_other_with_it(
         assert Counter(lookout.status(each.name) for each in found) == {Status.SUCCESS: 49, Status.PENDING: 1}
 
     run(database, story, server, random=lambda: next(numbers))
-
-
-# -- waiting and waking ---------------------------------------------------------------------------------
 
 
 def test_settled_means_committed(database: Database, server: NameServer) -> None:

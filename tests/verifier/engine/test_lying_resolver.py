@@ -296,9 +296,6 @@ def test_a_key_zone_that_was_seen_and_is_gone_is_our_trouble(database: Database,
     run(database, story, server)
 
 
-# -- rounds ---------------------------------------------------------------------------------------------
-
-
 def controlled(
     work: Callable[[Controls], object], *servers: NameServer, budget: Budget | None = None, **given: object
 ) -> object:

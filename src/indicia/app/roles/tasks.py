@@ -10,7 +10,7 @@ import structlog
 
 log = structlog.get_logger("indicia")
 
-# How long stopping waits for checks and for letters that are being handed over. Neither is lost.
+# How long stopping waits for checks and for mails that are being handed over. Neither is lost.
 _GRACE: Final = 2.0
 
 

@@ -101,8 +101,6 @@ class Writer:
             self._queue.put(_END)
         self._thread.join()
 
-    # -- in an event loop --------------------------------------------------------------------------------
-
     def _look_soon(self, gathering: _Gathering) -> None:
         if not gathering.looks:
             gathering.looks = True
@@ -216,8 +214,6 @@ class Writer:
             tell_all(group)
         elif outcome is GroupOutcome.MIXED:
             self._leave(group)
-
-    # -- in the thread -----------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         """Run what comes through the queue, as many in a commit as wait, until the end comes."""

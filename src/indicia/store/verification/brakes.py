@@ -63,8 +63,6 @@ def resume(s: Session, until: Instant) -> None:
     s.run(_NOBODY_WAITS)
 
 
-# -- what is counted ---------------------------------------------------------------------------------------
-
 _NOTE = insert_or_replace(tables.demotion)
 _OF_ACCOUNT = Prepared(
     sa.select(sa.func.count()).where(_d.account == sa.bindparam("account"), _d.at > sa.bindparam("after"))
@@ -139,9 +137,6 @@ def verified(s: Session, account: str | None = None) -> int:
     if account is None:
         return _number(s.one(_VERIFIED))
     return _number(s.one(_VERIFIED_OF, account=account))
-
-
-# -- accounts that wait ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,8 +111,6 @@ class Client:
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
 
-    # -- for callers -------------------------------------------------------------------------------------
-
     async def ask(self, question: Question) -> Observation:
         """What this perspective sees now."""
         return (await gather([(self, question)]))[0]
@@ -153,8 +151,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    # -- one question ------------------------------------------------------------------------------------
 
     def begin(self, question: Question, sink: Sink, number: int = 0) -> OpenQuestion | None:
         """Start a question whose observation goes to the sink; None when it has gone there already."""
@@ -214,8 +210,6 @@ class Client:
             following = self._waiting.popleft()
             if not following.over:
                 self._start(following)
-
-    # -- what a resolution asks for ----------------------------------------------------------------------
 
     def act(self, asking: OpenQuestion, step: Step, now: float) -> None:
         """Do what is next for a question."""
@@ -359,8 +353,6 @@ class Client:
         self._live.discard(asking)
         if self._waiting:
             self._let_in()
-
-    # -- time --------------------------------------------------------------------------------------------
 
     @property
     def _pace(self) -> float:

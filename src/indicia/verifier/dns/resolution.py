@@ -181,8 +181,6 @@ class Resolution:
         self._state = _NOTHING
         self.over = False
 
-    # -- asking ------------------------------------------------------------------------------------------
-
     def start(self, order: Sequence[Resolver], now: float) -> Step:
         """Ask the first of these resolvers, of which there is at least one."""
         self.started, self._ends = now, now + self._terms.budget
@@ -235,8 +233,6 @@ class Resolution:
         self._otherwise = otherwise
         self._state = _TCP
         return Ask(self._resolver, self._attempt, self._edns, cased=False, deadline=self._ends, tcp=True)
-
-    # -- what arrives ------------------------------------------------------------------------------------
 
     def datagram(self, attempt: int, source: tuple[str, int], wire: bytes, now: float) -> Step:
         """Take a datagram that came from there to the socket of an attempt, over which it is listened to."""
@@ -375,8 +371,6 @@ class Resolution:
     def _unhelpful(self, answer: Answer, now: float) -> Step:
         self._heard.append((self._resolver, answer))
         return self._next(now)
-
-    # -- the end -----------------------------------------------------------------------------------------
 
     def _doubt(self) -> Step:
         """Have the control question asked of every resolver whose reply may be trouble of its own."""

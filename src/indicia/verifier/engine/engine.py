@@ -178,8 +178,6 @@ class Engine:
         self._away = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    # -- for others --------------------------------------------------------------------------------------
-
     @property
     def in_hand(self) -> int:
         """How many identities are being checked at this moment."""
@@ -260,8 +258,6 @@ class Engine:
     async def _be_quiet(self) -> None:
         async with self._quiet:
             self._quiet.notify_all()
-
-    # -- claiming ----------------------------------------------------------------------------------------
 
     async def _claim_what_is_due(self) -> None:
         while not self._leaving.is_set():
@@ -394,8 +390,6 @@ class Engine:
         self._ended_early[task] = later
         return task.cancel()
 
-    # -- checking ----------------------------------------------------------------------------------------
-
     def _checked(self, task: asyncio.Task[None]) -> None:
         held = self._checking.pop(task)
         later = self._ended_early.pop(task, None) or Later(self._retry_after, held.claim.lane)
@@ -426,8 +420,6 @@ class Engine:
 
     async def _keys_of(self, token_set: TokenSet) -> tuple[LiveKey, ...]:
         return await self._database.reading(partial(rotation.live, token_set_id=token_set.id))
-
-    # -- committing --------------------------------------------------------------------------------------
 
     async def _commit_what_is_found(self) -> None:
         """Commit until the engine is closing and all that was found is committed, or cannot be."""
@@ -522,8 +514,6 @@ class Engine:
             await asyncio.wait(self._checking)
         self._closing.set()
         self._full.set()
-
-    # -- trouble -----------------------------------------------------------------------------------------
 
     def _database_is_away(self, error: Exception) -> None:
         """Say so once: it is tried again every `poll`, and said again only after it was back."""
