@@ -93,9 +93,6 @@ NUMBERS: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-# -- the oracle ------------------------------------------------------------------------------------------
-
-
 def glob(pattern: str, text: str, folds: Sequence[bool]) -> bool:
     """Whether a pattern fits a text; `folds` says of each place of the text whether case counts there."""
     fits = [[False] * (len(text) + 1) for _ in range(len(pattern) + 1)]
@@ -208,9 +205,6 @@ def allowed(document: Mapping[str, Any], asked: AccessQuestion) -> bool:
     """What the document decides: Deny wins, else Allow, else it is denied (spec 8.6)."""
     effects = {each["Effect"] for each in listed(document["Statement"]) if applies(each, asked)}
     return effects == {"Allow"}
-
-
-# -- documents and questions -----------------------------------------------------------------------------
 
 
 def some(chance: random.Random, words: Sequence[Any]) -> Any:

@@ -115,6 +115,27 @@ def test_the_domain_is_pure() -> None:
     assert strangers == []
 
 
+def test_a_resolution_sees_no_socket() -> None:
+    """What is next for a question is decided from what is told: no network, no loop, no clock, no chance."""
+    path = SOURCES / "indicia" / "verifier" / "dns" / "resolution.py"
+    used = {dotted.split(".")[0] for _, dotted in imported(path)}
+    beside = {dotted for _, dotted in imported(path) if dotted.startswith("indicia.verifier.dns.")}
+
+    assert used & INPUTS_OF_THE_DOMAIN == set()
+    assert not any(each.split(".")[3] in {"sockets", "client", "open_question"} for each in beside)
+
+
+def test_nothing_of_ours_is_built_on_another_http_server() -> None:
+    """The server is ours down to its parser and its loop; uvicorn is a peer of the bench."""
+    users = [
+        path.relative_to(SOURCES).as_posix()
+        for path in SOURCES.glob("indicia/**/*.py")
+        if any(dotted.split(".")[0] == "uvicorn" for _, dotted in imported(path))
+    ]
+
+    assert users == []
+
+
 # Layers that have subjects. Those of each have an order: whoever reads one need not know those after it.
 LAYERS = ("app", "domain", "mail", "operations", "store", "verifier", "wire")
 
